@@ -1,0 +1,115 @@
+"""Live latent maps of order parameters for electron and tunnelling microscopes: the runtime half.
+
+::
+
+    from shiftvae_rt import LatentMapper
+    mapper = LatentMapper("model.svae", stride=4)
+    latent_map = mapper.map(frame)
+
+Names are imported when they are first used, so that `import shiftvae_rt` costs nothing but itself.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .assembly import assemble_latent_map, place_at_motifs
+    from .errors import (
+        DataFileError,
+        FrameError,
+        LatticeError,
+        ModelFileError,
+        PixelSizeError,
+        ProviderError,
+        ServiceError,
+        ShiftVaeError,
+        TrainingError,
+        WindowError,
+        WireError,
+    )
+    from .files import read_frames, write_latent_map
+    from .frame import Frame
+    from .latent_map import LatentMap
+    from .mapper import LatentMapper, ScanMapper
+    from .model_file import ModelFile
+    from .window_grid import WindowGrid
+    from .windows import extract_windows, extract_windows_at, window_statistics
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "assembly": ("assemble_latent_map", "place_at_motifs"),
+    "errors": (
+        "DataFileError",
+        "FrameError",
+        "LatticeError",
+        "ModelFileError",
+        "PixelSizeError",
+        "ProviderError",
+        "ServiceError",
+        "ShiftVaeError",
+        "TrainingError",
+        "WindowError",
+        "WireError",
+    ),
+    "files": ("read_frames", "write_latent_map"),
+    "frame": ("Frame",),
+    "latent_map": ("LatentMap",),
+    "mapper": ("LatentMapper", "ScanMapper"),
+    "model_file": ("ModelFile",),
+    "window_grid": ("WindowGrid",),
+    "windows": ("extract_windows", "extract_windows_at", "window_statistics"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DataFileError",
+    "Frame",
+    "FrameError",
+    "LatentMap",
+    "LatentMapper",
+    "LatticeError",
+    "ModelFile",
+    "ModelFileError",
+    "PixelSizeError",
+    "ProviderError",
+    "ScanMapper",
+    "ServiceError",
+    "ShiftVaeError",
+    "TrainingError",
+    "WindowError",
+    "WindowGrid",
+    "WireError",
+    "__version__",
+    "assemble_latent_map",
+    "extract_windows",
+    "extract_windows_at",
+    "place_at_motifs",
+    "read_frames",
+    "window_statistics",
+    "write_latent_map",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'shiftvae_rt' has no attribute {name!r}")
+    try:
+        module = import_module(f".{_HOME_OF[name]}", __name__)
+    except ModuleNotFoundError as error:
+        if error.name != "onnxruntime":
+            raise
+        raise ImportError(
+            f"shiftvae_rt.{name} needs onnxruntime, which is not installed: pip install 'shiftvae-rt[cpu]', "
+            "or 'shiftvae-rt[gpu]' on a machine with an NVIDIA GPU (never both)",
+            name="onnxruntime",
+        ) from error
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
