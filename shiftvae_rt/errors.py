@@ -1,0 +1,78 @@
+"""Every error that shiftvae-rt raises on purpose.
+
+::
+
+    ShiftVaeError
+    ├── FrameError        (ValueError)       a frame or signal that cannot be encoded
+    ├── WindowError       (ValueError)       a window or stride that does not fit the frame
+    ├── LatticeError      (ValueError)       no lattice, or not the one expected
+    ├── PixelSizeError    (ValueError)       frame and model disagree on the pixel size
+    ├── TrainingError     (ValueError)       a training that must not become a model file
+    ├── ModelFileError    (ValueError)       damaged, foreign or unsafe .svae
+    ├── DataFileError     (OSError)          a microscope file that cannot be read or a result not written
+    ├── ProviderError     (RuntimeError)     onnxruntime cannot run where it was asked to
+    ├── WireError         (ValueError)       a message that breaks the protocol
+    └── ServiceError      (ConnectionError)  port taken, service absent or gone
+
+Every message says what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DataFileError",
+    "FrameError",
+    "LatticeError",
+    "ModelFileError",
+    "PixelSizeError",
+    "ProviderError",
+    "ServiceError",
+    "ShiftVaeError",
+    "TrainingError",
+    "WindowError",
+    "WireError",
+]
+
+
+class ShiftVaeError(Exception):
+    """Base of every error raised on purpose; catch this to catch them all."""
+
+
+class FrameError(ShiftVaeError, ValueError):
+    """A frame or signal that cannot be encoded: shape, dtype, NaN, no contrast."""
+
+
+class WindowError(ShiftVaeError, ValueError):
+    """A window or stride that does not fit the frame."""
+
+
+class LatticeError(ShiftVaeError, ValueError):
+    """No lattice was found, or not the one that was expected."""
+
+
+class PixelSizeError(ShiftVaeError, ValueError):
+    """The pixel size of the frame and of the model differ by more than 3 %."""
+
+
+class TrainingError(ShiftVaeError, ValueError):
+    """A training that ended without a model that may be written."""
+
+
+class ModelFileError(ShiftVaeError, ValueError):
+    """A model file that is damaged, foreign, unsafe or of another version."""
+
+
+class DataFileError(ShiftVaeError, OSError):
+    """A microscope file that cannot be read, or a result that cannot be written."""
+
+
+class ProviderError(ShiftVaeError, RuntimeError):
+    """onnxruntime is missing or cannot run on the provider that was asked for."""
+
+
+class WireError(ShiftVaeError, ValueError):
+    """A message that does not follow the protocol."""
+
+
+class ServiceError(ShiftVaeError, ConnectionError):
+    """The service is absent, went away, or cannot take its port."""

@@ -1,0 +1,77 @@
+"""One image or signal, as the detector gave it, with what is known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import FrameError
+
+__all__ = ["DTYPES", "Frame", "as_pixels"]
+
+#: Detector dtypes that the kernels read without a copy.
+DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+
+
+def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
+    """Give `array` the one shape that everything behind the door uses.
+
+    Parameters
+    ----------
+    array
+        2D: ``(height, width)`` or ``(channels, height, width)``.
+        1D: ``(length,)`` or ``(channels, length)``. Any dtype of `DTYPES`, any byte order, finite.
+    dimensions
+        1 for signals, 2 for images.
+
+    Returns
+    -------
+    ndarray
+        ``(channels, height, width)``, C-contiguous, native byte order; a view where possible. A signal has height 1.
+
+    Raises
+    ------
+    FrameError
+        for another number of axes, dtype, an empty frame, NaN or infinity.
+    """
+    pixels = np.asarray(array)
+    shapes = {1: "(length,) or (channels, length)", 2: "(height, width) or (channels, height, width)"}[dimensions]
+    if pixels.ndim not in (dimensions, dimensions + 1) or pixels.size == 0:
+        raise FrameError(
+            f"expected a {dimensions}D frame of shape {shapes}, got shape {pixels.shape}: "
+            "select one frame of a stack, or use a model of the other dimension"
+        )
+    if pixels.dtype.name not in DTYPES:
+        raise FrameError(f"expected pixels of dtype {', '.join(DTYPES)}, got {pixels.dtype.name}: convert the frame first")
+    pixels = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        bad = int(pixels.size - np.isfinite(pixels).sum())
+        raise FrameError(f"{bad} of {pixels.size} pixels are NaN or infinite: fill or crop them before encoding")
+    if pixels.ndim == dimensions:
+        pixels = pixels[np.newaxis]
+    return pixels if dimensions == 2 else pixels[:, np.newaxis, :]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame and what is known about it.
+
+    Parameters
+    ----------
+    pixels
+        Raw detector units, ``(height, width)`` or ``(channels, height, width)``; 1D ``(length,)`` or ``(channels, length)``.
+    pixel_size_nm
+        Edge of a pixel in nm, if known.
+    name
+        Where it came from, for people.
+    metadata
+        Anything else that its file or its sender said; carried along, never interpreted.
+    """
+
+    pixels: NDArray[Any]
+    pixel_size_nm: float | None = None
+    name: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,283 @@
+"""A scanning microscope over a crystal whose order parameter is known.
+
+The specimen is a two-column crystal: bright A columns on a lattice, weaker B columns near the middle of each cell.
+The order parameter is the displacement of B along x: two domains, a slanted wall between them, a gradient within.
+The microscope scans it line by line, drifts, lags behind after each flyback, and counts electrons (Poisson).
+Tests, the demo and the benchmarks all look through this one instrument, so that a score means the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import FrameError
+
+__all__ = ["Crystal", "LineCrystal", "Microscope", "SimulatedFrame", "SimulatedLine"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A lattice of A and B columns with a displacement field; lengths in px of the scan.
+
+    Parameters
+    ----------
+    vectors
+        Lattice vectors ``((y, x), (y, x))`` at the origin of the frame.
+    period_growth
+        Relative growth of the period from the first to the last column of the frame, along both axes (strain).
+    displacement_px
+        Largest displacement of a B column along x, either sign.
+    wall_width_px, wall_slope
+        Half width of the domain wall, and its px along x for every px along y.
+    peak_a, peak_b, background
+        Expected counts at an A peak, at a B peak, and between columns.
+    sigma_a_px, sigma_b_px
+        Gaussian widths of the columns.
+    shading
+        Relative drift of contrast and background across the frame.
+    """
+
+    vectors: tuple[tuple[float, float], tuple[float, float]] = ((24.0, 0.0), (0.0, 24.0))
+    period_growth: float = 0.015
+    displacement_px: float = 2.0
+    wall_width_px: float = 12.0
+    wall_slope: float = 0.35
+    peak_a: float = 90.0
+    peak_b: float = 45.0
+    background: float = 10.0
+    sigma_a_px: float = 3.0
+    sigma_b_px: float = 2.8
+    shading: float = 0.15
+
+    def displacement(self, y: Array, x: Array, *, shape: tuple[int, int], wall_x_px: float) -> Array:
+        """Displacement of B along x in px at specimen positions `y`, `x`, for a wall that crosses mid-height at `wall_x_px`."""
+        from_wall = x - wall_x_px - self.wall_slope * (y - shape[0] / 2)
+        gradient = np.clip(2 * y / shape[0] - 1, -1, 1)
+        field: Array = self.displacement_px * (0.6 * np.tanh(from_wall / self.wall_width_px) + 0.4 * gradient)
+        return field
+
+    def strained(self, y: Array, x: Array, *, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Where the strain takes the point ``(y, x)`` of the perfect lattice."""
+        return tuple(r * (1 + 0.5 * self.period_growth * r / n) for r, n in zip((y, x), shape, strict=True))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class SimulatedFrame:
+    """A scanned frame and the truth about it.
+
+    Attributes
+    ----------
+    pixels
+        Counts, uint16 ``(height, width)``.
+    displacement_px
+        The order parameter at every pixel, ``(height, width)``, px along x.
+    columns_px
+        Positions of the A columns in the frame as scanned, ``(n, 2)`` as y, x.
+    pixel_size_nm
+        Edge of a pixel.
+    index
+        Number of the frame in its series.
+    """
+
+    pixels: NDArray[np.uint16]
+    displacement_px: Array
+    columns_px: Array
+    pixel_size_nm: float
+    index: int
+
+    def shift_px(self, centre_y_px: Array, centre_x_px: Array) -> Array:
+        """Vector from each window centre to the A column nearest to it, ``(2, rows, cols)`` as dy, dx in px."""
+        y, x = np.meshgrid(centre_y_px, centre_x_px, indexing="ij")
+        shift = np.empty((2, *y.shape))
+        for row in range(y.shape[0]):  # row by row: the full table of distances would not fit into the cache
+            away = self.columns_px[:, None, :] - np.stack([y[row], x[row]], axis=1)[None]
+            nearest = np.argmin((away**2).sum(-1), axis=0)
+            shift[:, row] = away[nearest, np.arange(x.shape[1])].T
+        return shift
+
+
+@dataclass(frozen=True)
+class Microscope:
+    """A scanning microscope: frames of one crystal, each with fresh noise and a wall that has moved on.
+
+    Parameters
+    ----------
+    crystal
+        The specimen.
+    shape
+        ``(height, width)`` of a frame in px.
+    drift_px
+        Specimen drift ``(y, x)`` in px a frame time; the drift within a frame bends the lattice.
+    wall_step_px
+        How far the domain wall moves from frame to frame.
+    flyback_px, flyback_length_px
+        Scan lag at the start of each line, and the length over which it decays.
+    dose
+        Factor on all counts.
+    pixel_size_nm
+        Edge of a pixel (default: a 0.39 nm cell of 24 px).
+    seed
+        Of noise and starting point.
+    """
+
+    crystal: Crystal = field(default_factory=Crystal)
+    shape: tuple[int, int] = (512, 512)
+    drift_px: tuple[float, float] = (0.6, 0.4)
+    wall_step_px: float = 6.0
+    flyback_px: float = 1.0
+    flyback_length_px: float = 12.0
+    dose: float = 1.0
+    pixel_size_nm: float = 0.39 / 24
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.shape) < 16 or self.dose <= 0:
+            raise FrameError(f"expected frames of at least 16 px and a positive dose, got {self.shape} and {self.dose}")
+
+    def frame(self, index: int) -> SimulatedFrame:
+        """Scan frame number `index`; the same index always gives the same frame."""
+        rng = np.random.default_rng([self.seed, index])
+        height, width = self.shape
+        wall = 0.55 * width + self.wall_step_px * index
+        wall = wall % (0.8 * width) + 0.1 * width
+        sample_y, sample_x = self._beam_path(index)
+        shading_y, shading_x = np.ogrid[0 : np.pi : height * 1j, 0 : np.pi : width * 1j]
+        shading = 1 + self.crystal.shading * np.cos(shading_y) * np.cos(shading_x)
+        a = self._columns(index, (0.0, 0.0))
+        b = self._columns(index, (0.5, 0.5))
+        b[:, 1] += self.crystal.displacement(b[:, 0], b[:, 1], shape=self.shape, wall_x_px=wall)
+        counts = np.zeros(self.shape)
+        _add_columns(counts, sample_y, sample_x, a, self.crystal.peak_a, self.crystal.sigma_a_px)
+        _add_columns(counts, sample_y, sample_x, b, self.crystal.peak_b, self.crystal.sigma_b_px)
+        counts = self.dose * (counts * shading + self.crystal.background * (2 - shading))
+        return SimulatedFrame(
+            pixels=np.minimum(rng.poisson(counts), 65535).astype(np.uint16),
+            displacement_px=self.crystal.displacement(sample_y, sample_x, shape=self.shape, wall_x_px=wall),
+            columns_px=_in_frame(a, sample_y, sample_x),
+            pixel_size_nm=self.pixel_size_nm,
+            index=index,
+        )
+
+    def __iter__(self) -> Iterator[SimulatedFrame]:
+        """Scan for ever, from frame 0."""
+        index = 0
+        while True:
+            yield self.frame(index)
+            index += 1
+
+    def _beam_path(self, index: int) -> tuple[Array, Array]:
+        """Specimen position under the beam at every pixel: the scan, the flyback lag and the drift of frame `index`."""
+        height, width = self.shape
+        y, x = np.mgrid[0.0:height, 0.0:width]
+        time = (y - height / 2) / height
+        lag = self.flyback_px * np.exp(-x / self.flyback_length_px)
+        return y + self.drift_px[0] * time, x + self.drift_px[1] * time - lag
+
+    def _columns(self, index: int, fraction: tuple[float, float]) -> Array:
+        """Specimen positions ``(n, 2)`` of the columns at `fraction` of each cell that the beam may reach in frame `index`."""
+        vectors = np.asarray(self.crystal.vectors)
+        start = np.random.default_rng([self.seed, 7]).uniform(0, 1, 2)
+        start = (start + index * np.asarray(self.drift_px) @ np.linalg.inv(vectors)) % 1  # the lattice has no edge
+        reach = int(np.ceil(2 * max(self.shape) / np.sqrt(abs(np.linalg.det(vectors)))))
+        i, j = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+        cells = np.stack([i.ravel() + fraction[0], j.ravel() + fraction[1]], axis=1)
+        perfect = (cells + start) @ vectors
+        margin = 6 * self.crystal.sigma_a_px + abs(self.crystal.displacement_px) + abs(self.flyback_px)
+        perfect = perfect[((perfect > -margin - 8) & (perfect < np.asarray(self.shape) + margin + 8)).all(axis=1)]
+        return np.stack(self.crystal.strained(perfect[:, 0], perfect[:, 1], shape=self.shape), axis=1)
+
+
+def _add_columns(image: Array, sample_y: Array, sample_x: Array, columns: Array, peak: float, sigma: float) -> None:
+    """Add a Gaussian of height `peak` to `image` for every column; the beam was at `sample_y`, `sample_x` at each pixel."""
+    height, width = image.shape
+    reach = int(np.ceil(5 * sigma)) + 4
+    offsets = np.arange(-reach, reach + 1)
+    rows = np.rint(columns[:, 0]).astype(int)[:, None] + offsets
+    cols = np.rint(columns[:, 1]).astype(int)[:, None] + offsets
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((cols >= 0) & (cols < width))[:, None, :]
+    rows, cols = rows.clip(0, height - 1)[:, :, None], cols.clip(0, width - 1)[:, None, :]
+    distance = (sample_y[rows, cols] - columns[:, 0, None, None]) ** 2
+    distance += (sample_x[rows, cols] - columns[:, 1, None, None]) ** 2
+    flat = np.broadcast_to(rows * width + cols, inside.shape)
+    value = np.where(inside, peak * np.exp(-0.5 * distance / sigma**2), 0.0)
+    image += np.bincount(flat.ravel(), value.ravel(), minlength=image.size).reshape(image.shape)
+
+
+def _in_frame(columns: Array, sample_y: Array, sample_x: Array) -> Array:
+    """Frame positions of specimen positions: solve ``sample(frame position) = column`` by fixed point."""
+    height, width = sample_y.shape
+    y, x = columns[:, 0].copy(), columns[:, 1].copy()
+    for _ in range(4):
+        row, col = np.rint(y).astype(int).clip(0, height - 1), np.rint(x).astype(int).clip(0, width - 1)
+        y, x = columns[:, 0] - (sample_y[row, col] - row), columns[:, 1] - (sample_x[row, col] - col)
+    return np.stack([y, x], axis=1)
+
+
+@dataclass(frozen=True)
+class SimulatedLine:
+    """A line signal and the truth about it: width and asymmetry at every sample, and the peak positions."""
+
+    samples: NDArray[np.float32]
+    width_px: Array
+    asymmetry: Array
+    peaks_px: Array
+    index: int
+
+
+@dataclass(frozen=True)
+class LineCrystal:
+    """A 1D detector: periodic peaks whose width and asymmetry vary slowly along the line, with Gaussian noise.
+
+    Parameters
+    ----------
+    length
+        Samples in a line.
+    period_px
+        Distance of the peaks.
+    width_px
+        Mean Gaussian width; it varies by 35 % either way.
+    asymmetry
+        Largest relative difference between the widths of the two flanks of a peak.
+    noise
+        Standard deviation of the noise; a peak is 1 high.
+    seed
+        Of noise and of the slow variations.
+    """
+
+    length: int = 4096
+    period_px: float = 24.0
+    width_px: float = 3.5
+    asymmetry: float = 0.4
+    noise: float = 0.05
+    seed: int = 0
+
+    def line(self, index: int) -> SimulatedLine:
+        """Line number `index`; the same index always gives the same line."""
+        rng = np.random.default_rng([self.seed, index])
+        x = np.arange(self.length, dtype=float)
+        phase = rng.uniform(0, 2 * np.pi, 2)
+        width = self.width_px * (1 + 0.35 * np.sin(2 * np.pi * x / 611.0 + phase[0]))
+        asymmetry = self.asymmetry * np.sin(2 * np.pi * x / 397.0 + phase[1])
+        peaks = np.arange(-self.period_px, self.length + 2 * self.period_px, self.period_px) + rng.uniform(
+            0, self.period_px
+        )
+        samples = rng.normal(0, self.noise, self.length)
+        for peak in peaks:
+            away = x - peak
+            near = int(np.clip(np.rint(peak), 0, self.length - 1))
+            flank = width[near] * (1 + asymmetry[near] * np.sign(away))
+            samples += np.exp(-0.5 * (away / flank) ** 2)
+        return SimulatedLine(samples.astype(np.float32), width, asymmetry, peaks, index)
+
+    def __iter__(self) -> Iterator[SimulatedLine]:
+        """Lines for ever, from line 0."""
+        index = 0
+        while True:
+            yield self.line(index)
+            index += 1
