@@ -1,0 +1,101 @@
+"""The result: one value and one standard deviation for every latent and every window of a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .assembly import assemble_latent_map, place_at_motifs
+from .errors import FrameError
+from .window_grid import WindowGrid
+
+__all__ = ["LatentMap"]
+
+
+@dataclass(frozen=True)
+class LatentMap:
+    """Latent values of the windows of one frame, or of a band of its window rows.
+
+    Attributes
+    ----------
+    mean, std
+        ``(latent, rows, cols)`` float32: posterior mean and standard deviation, in `units`. Shift latents come first and
+        say where the motif lies from the window's centre (y down, x right), modulo the lattice.
+    names, units
+        Of the latents: ``"dy", "dx", "z1", ...`` and ``"px"`` or ``""``.
+    varies
+        False for a content latent in which training found no variation: its map is noise.
+    grid
+        The windows of the whole frame; gives the centres in px.
+    first_row
+        Index of this band's first row in the grid; 0 for a whole frame.
+    pixel_size_nm
+        Edge of a pixel, if known.
+    model_sha256
+        Hash of the model file that made it.
+    """
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    varies: tuple[bool, ...]
+    grid: WindowGrid
+    model_sha256: str
+    pixel_size_nm: float | None = None
+    first_row: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """True when the last window row of the frame is in it."""
+        return self.first_row + self.mean.shape[1] == self.grid.rows
+
+    @property
+    def centre_y_px(self) -> NDArray[np.float64]:
+        """y of the window centres of the rows at hand, ``(rows,)``."""
+        return self.grid.centre_y_px[self.first_row : self.first_row + self.mean.shape[1]]
+
+    @property
+    def centre_x_px(self) -> NDArray[np.float64]:
+        """x of the window centres, ``(cols,)``."""
+        return self.grid.centre_x_px
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        """Mean map of the latent called `name`, ``(rows, cols)``; KeyError lists the names."""
+        if name not in self.names:
+            raise KeyError(f"no latent {name!r}: this map has {', '.join(self.names)}")
+        band: NDArray[np.float32] = self.mean[self.names.index(name)]
+        return band
+
+    def on_pixels(self, *, threads: int = 1) -> NDArray[np.float32]:
+        """Mean on the frame's own pixels, ``(latent, height, width)`` float32; NaN where no window reaches.
+
+        Every pixel is the mean over the windows that cover it, weighted by posterior precision ``1 / std**2``.
+        Only content latents may be averaged so: the rows of shift latents, being periodic, are NaN.
+        """
+        pixels = np.full((len(self.names), *self.grid.frame_shape), np.nan, np.float32)
+        content = self._content()
+        precision = 1 / np.square(self.std[content], dtype=np.float64)
+        pixels[content] = assemble_latent_map(self._whole().mean[content], precision, self.grid, threads=threads)
+        return pixels
+
+    def at_motifs(self, *, threads: int = 1) -> NDArray[np.float32]:
+        """Content where the motif itself sits (window centre + shift), ``(content latent, height, width)``; NaN between motifs."""
+        whole = self._whole()
+        content = self._content()
+        precision = 1 / np.square(self.std[content], dtype=np.float64)
+        shift_y = whole["dy"] if "dy" in self.names else np.zeros(whole.mean.shape[1:], np.float32)
+        return place_at_motifs(whole.mean[content], precision, self.grid, shift_y, whole["dx"], threads=threads)
+
+    def _content(self) -> list[int]:
+        return [i for i, name in enumerate(self.names) if name not in ("dy", "dx")]
+
+    def _whole(self) -> LatentMap:
+        if self.mean.shape[1] != self.grid.rows:
+            raise FrameError(
+                f"expected all {self.grid.rows} rows of the map, got rows {self.first_row} to "
+                f"{self.first_row + self.mean.shape[1]}: wait until the scan is complete"
+            )
+        return self

@@ -1,0 +1,153 @@
+"""The manifest of a model file: what the model is, what it expects, where it came from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .errors import ModelFileError
+
+#: A content latent that carries less than this about a window was not used by the model, nats.
+USED_NATS = 0.1
+
+__all__ = ["DataSource", "Intensity", "Latent", "Manifest", "Member", "Training"]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every field is required; an unknown one is an error."""
+
+
+class Member(_Strict):
+    """Size and SHA-256 of one member of the zip."""
+
+    size: int
+    sha256: str
+
+
+class Latent(_Strict):
+    """One latent: its name, its unit, and what it stands for.
+
+    ``kl_nats`` is the mean information that it carries about a window; a content latent near 0 was not used.
+    ``spread`` is the standard deviation of its mean over the training windows, in its unit.
+    """
+
+    name: str
+    unit: str
+    kind: Literal["shift", "content"]
+    kl_nats: float
+    spread: float
+
+
+class Intensity(_Strict):
+    """How raw detector units are scaled inside the graph."""
+
+    channel_scale: tuple[float, ...]
+    sd_floor: float
+
+
+class DataSource(_Strict):
+    """One file that the model was trained on."""
+
+    name: str
+    sha256: str
+    frames: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Training(_Strict):
+    """How the model was trained and how it did on held-out regions."""
+
+    seed: int
+    seconds: float
+    steps: int
+    windows: int
+    held_out_loss: float
+    noise_sd: float
+    shift_prior: str
+    constraints: dict[str, float]
+    period_confidence: float
+    period_reason: str
+    window_mean: tuple[float, float]
+    window_sd: tuple[float, float]
+
+
+class Manifest(_Strict):
+    """Everything that a runtime or a reader needs to know about a model file.
+
+    Attributes
+    ----------
+    format
+        Version of the file format.
+    dimensions, channels, window, strides
+        1 or 2; channels of a frame; ``(height, width)`` px; strides with an encoder graph of their own.
+    encoder
+        Family of the encoder.
+    latents
+        In the order of the encoder's outputs: shift latents first.
+    lattice
+        Lattice vectors ``(y, x)`` in px, modulo which the shift is known; empty for a planar shift.
+    intensity
+        Scaling that the graph applies.
+    pixel_size_nm
+        Of the training data, if known.
+    members
+        Every other file in the zip.
+    """
+
+    format: Literal["shiftvae-model-1"]
+    dimensions: Literal[1, 2]
+    channels: int
+    window: tuple[int, int]
+    strides: tuple[int, ...]
+    encoder: str
+    latents: tuple[Latent, ...]
+    lattice: tuple[tuple[float, float], ...]
+    intensity: Intensity
+    pixel_size_nm: float | None
+    training: Training
+    data: tuple[DataSource, ...]
+    versions: dict[str, str]
+    git_commit: str
+    created: str
+    members: dict[str, Member]
+
+    @property
+    def varies(self) -> tuple[bool, ...]:
+        """For each latent, whether training found anything for it to say."""
+        return tuple(latent.kind == "shift" or latent.kl_nats >= USED_NATS for latent in self.latents)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Manifest:
+        """Decode and check; ModelFileError names the field that is missing, unknown or of the wrong type."""
+        try:
+            manifest = msgspec.json.decode(data, type=cls)
+        except msgspec.DecodeError as error:
+            raise ModelFileError(f"manifest.json: {error}: the file is damaged or of another version") from error
+        manifest._check()
+        return manifest
+
+    def to_json(self) -> bytes:
+        """Readable JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+    def _check(self) -> None:
+        problems = []
+        if self.channels < 1 or min(self.window) < 1 or max(self.window) > 1024:
+            problems.append(f"channels {self.channels}, window {self.window}")
+        if self.dimensions == 1 and self.window[0] != 1:
+            problems.append(f"a 1D model with a window {self.window[0]} px high")
+        if not self.strides or list(self.strides) != sorted(set(self.strides)) or self.strides[0] < 1:
+            problems.append(f"strides {self.strides}")
+        shifts = [latent.name for latent in self.latents if latent.kind == "shift"]
+        if shifts != (["dy", "dx"] if self.dimensions == 2 else ["dx"]):
+            problems.append(f"shift latents {shifts}")
+        if [latent.kind for latent in self.latents] != sorted((x.kind for x in self.latents), reverse=True):
+            problems.append("content latents before shift latents")
+        if len({latent.name for latent in self.latents}) != len(self.latents):
+            problems.append("two latents of one name")
+        if len(self.intensity.channel_scale) != self.channels:
+            problems.append(f"{len(self.intensity.channel_scale)} channel scales")
+        if problems:
+            raise ModelFileError(f"manifest.json contradicts itself ({'; '.join(problems)}): export the model again")

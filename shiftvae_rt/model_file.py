@@ -1,0 +1,173 @@
+"""The model file (``.svae``): one zip that holds all a runtime needs, checked before anything in it is used.
+
+Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx``, ``decoder.onnx``, ``golden.npz``
+(a frame and the outputs that it must give), optionally ``report.html``. The file is read into memory under size caps
+and never extracted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ModelFileError
+from .manifest import Manifest, Member
+from .onnx_check import check_graph
+
+__all__ = ["Golden", "ModelFile", "write_model_file"]
+
+#: Largest member and largest file that is read, bytes.
+MAX_MEMBER_BYTES = 256 << 20
+MAX_FILE_BYTES = 512 << 20
+MAX_MANIFEST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A frame and what the encoder must make of it.
+
+    ``frame`` is raw ``(C, H, W)``; ``mean`` and ``std`` map each stride to ``(L, rows, cols)``.
+    """
+
+    frame: NDArray[Any]
+    mean: dict[int, NDArray[np.float32]]
+    std: dict[int, NDArray[np.float32]]
+
+    def to_npz(self) -> bytes:
+        """The bytes of ``golden.npz``."""
+        buffer = io.BytesIO()
+        arrays = {f"mean_s{s}": a for s, a in self.mean.items()} | {f"std_s{s}": a for s, a in self.std.items()}
+        np.savez(buffer, frame=self.frame, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+    @classmethod
+    def from_npz(cls, data: bytes, strides: tuple[int, ...]) -> Golden:
+        """Read ``golden.npz``; every stride of the model must be in it."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                mean = {s: arrays[f"mean_s{s}"] for s in strides}
+                return cls(arrays["frame"], mean, {s: arrays[f"std_s{s}"] for s in strides})
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+            raise ModelFileError(f"golden.npz cannot be read ({error}): export the model again") from error
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file whose hashes and graphs were checked.
+
+    Attributes
+    ----------
+    path
+        Where it was read from.
+    manifest
+        What it is.
+    sha256
+        Hash of the whole file; every result carries it.
+    """
+
+    path: Path
+    manifest: Manifest
+    sha256: str
+    _members: dict[str, bytes] = field(repr=False)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> ModelFile:
+        """Read and check the file at `path`.
+
+        Raises
+        ------
+        ModelFileError
+            if it is missing, damaged (any bit), foreign, of another version, or holds a graph that may not run.
+        """
+        path = Path(path)
+        try:
+            size = path.stat().st_size
+            if size > MAX_FILE_BYTES:
+                raise ModelFileError(f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a model file may have")
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"cannot read the model file {path}: {error.strerror or error}") from error
+        members = _unzip(data, path)
+        if "manifest.json" not in members:
+            raise ModelFileError(f"{path} has no manifest.json: it is not a shiftvae model file")
+        manifest = Manifest.from_json(members.pop("manifest.json"))
+        _check_hashes(members, manifest, path)
+        for stride in manifest.strides:
+            if f"encoder_s{stride}.onnx" not in members:
+                raise ModelFileError(f"{path} lacks encoder_s{stride}.onnx, which its manifest promises")
+        for name, content in members.items():
+            if name.endswith(".onnx"):
+                check_graph(content, name)
+        return cls(path, manifest, hashlib.sha256(data).hexdigest(), members)
+
+    def encoder_graph(self, stride: int) -> bytes:
+        """The serialised encoder for one of ``manifest.strides``."""
+        return self._members[f"encoder_s{stride}.onnx"]
+
+    @property
+    def decoder_graph(self) -> bytes:
+        """The serialised decoder: ``latents (N, L)`` to ``windows (N, C, h, w)`` in units of a window's sd."""
+        return self._members["decoder.onnx"]
+
+    @property
+    def golden(self) -> Golden:
+        """The test vectors."""
+        return Golden.from_npz(self._members["golden.npz"], self.manifest.strides)
+
+    @property
+    def report(self) -> str | None:
+        """The training report (HTML), if there is one."""
+        report = self._members.get("report.html")
+        return None if report is None else report.decode()
+
+
+def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: dict[str, bytes]) -> None:
+    """Write a model file whole or not at all; the manifest's ``members`` are filled in here."""
+    hashes = {n: Member(size=len(c), sha256=hashlib.sha256(c).hexdigest()) for n, c in sorted(members.items())}
+    manifest = msgspec.structs.replace(manifest, members=hashes)
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in {"manifest.json": manifest.to_json(), **members}.items():
+                archive.writestr(zipfile.ZipInfo(name), content)
+        os.replace(part, path)
+    except OSError as error:
+        raise ModelFileError(f"cannot write the model file {path}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _unzip(data: bytes, path: Path) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for info in archive.infolist():
+                cap = MAX_MANIFEST_BYTES if info.filename == "manifest.json" else MAX_MEMBER_BYTES
+                if info.compress_type != zipfile.ZIP_STORED or info.file_size > cap or info.filename in members:
+                    raise ModelFileError(f"{path}: member {info.filename!r} is compressed, doubled or larger than {cap} bytes")
+                members[info.filename] = archive.read(info)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, RuntimeError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{path} is not a shiftvae model file, or is damaged ({error})") from error
+    return members
+
+
+def _check_hashes(members: dict[str, bytes], manifest: Manifest, path: Path) -> None:
+    if set(members) != set(manifest.members):
+        odd = ", ".join(sorted(set(members) ^ set(manifest.members)))
+        raise ModelFileError(f"{path}: members and manifest disagree about {odd}: the file is damaged, copy it again")
+    for name, content in members.items():
+        promised = manifest.members[name]
+        if len(content) != promised.size or hashlib.sha256(content).hexdigest() != promised.sha256:
+            raise ModelFileError(f"{path}: {name} is not what was exported (SHA-256 differs): copy the file again")

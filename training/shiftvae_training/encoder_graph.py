@@ -1,0 +1,238 @@
+"""From trained weights to ONNX: the dense encoder for any stride, with normalisation and latents inside.
+
+The same network that was trained on single windows runs here as a fully convolutional graph over the frame. What makes
+that exact is the shape of the network (see `networks`): its stem sums to zero over every window and has no bias, so it
+is blind to a window's mean and proportional to its contrast; dividing the stem's output by the map of window standard
+deviations is then the same as a z-score of every window.
+
+At stride ``s`` a layer of dilation ``d`` needs its input only at every ``gcd(s, d)``-th pixel, so the layers before it
+run on a coarser grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+__all__ = ["EncoderWeights", "StemLayer", "encoder_graph"]
+
+Floats = NDArray[np.float32]
+OPSET = 17
+
+
+@dataclass(frozen=True)
+class StemLayer:
+    """A valid convolution without bias: ``weight (out, in, kh, kw)``, dilated along both axes."""
+
+    weight: Floats
+    dilation: int
+
+
+@dataclass(frozen=True)
+class EncoderWeights:
+    """All numbers of an encoder.
+
+    Attributes
+    ----------
+    window
+        ``(height, width)`` px; the receptive field of the stem is exactly this.
+    stem, stem_relu
+        Convolutions on the raw frame; ReLU after each if `stem_relu`.
+    head
+        1x1 layers ``(weight (out, in), bias (out,))``; tanh between them, none after the last.
+    lattice
+        ``(k, 2)`` lattice vectors in px as (y, x); k = 0 for a planar shift. The head's outputs are, in order:
+        cosines and sines ``(k + k)`` and log widths ``(k)`` of the phases, or shift and log sd ``(dimensions each)``;
+        then mean and log sd of the content.
+    content
+        Number of content latents.
+    channel_scale, sd_floor
+        Scale of each channel, and the least standard deviation (after scaling) that a window is divided by.
+    """
+
+    window: tuple[int, int]
+    stem: tuple[StemLayer, ...]
+    stem_relu: bool
+    head: tuple[tuple[Floats, Floats], ...]
+    lattice: NDArray[np.float64]
+    content: int
+    channel_scale: tuple[float, ...]
+    sd_floor: float
+
+    @property
+    def dimensions(self) -> int:
+        """1 for signals, 2 for images."""
+        return 1 if self.window[0] == 1 else 2
+
+
+def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
+    """Serialised graph: ``frame (N, C, H, W)`` float32 to ``mean`` and ``std`` ``(N, L, rows, cols)``, at `stride` px."""
+    build = _Builder()
+    features = _stem(build, weights, stride)
+    sd = _window_sd(build, weights, stride)
+    raw = _head(build, weights, build.node("Div", features, sd))
+    mean, std = _latents(build, weights, raw)
+    build.node("Identity", mean, output="mean")
+    build.node("Identity", std, output="std")
+    latents = weights.dimensions + weights.content
+    frame = helper.make_tensor_value_info("frame", TensorProto.FLOAT, ["N", len(weights.channel_scale), "H", "W"])
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", latents, "rows", "cols"]) for name in ("mean", "std")
+    ]
+    graph = helper.make_graph(build.nodes, f"encoder_s{stride}", [frame], outputs, build.initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+class _Builder:
+    """Nodes and constants of a graph under construction; every call returns the name of its output."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+
+    def constant(self, value: object, dtype: type = np.float32) -> str:
+        name = f"c{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+        output = output or f"n{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def slice(self, x: str, axis: int, start: int, step: int = 1, end: int = 2**31 - 1) -> str:
+        bounds = [self.constant([v], np.int64) for v in (start, end, axis, step)]
+        return self.node("Slice", x, *bounds)
+
+
+def _stem(build: _Builder, weights: EncoderWeights, stride: int) -> str:
+    x, grid = "frame", 1  # grid: px between neighbouring values of x
+    scale = np.asarray(weights.channel_scale, np.float32)[None, :, None, None]
+    dilations = [layer.dilation for layer in weights.stem] + [stride]
+    for index, layer in enumerate(weights.stem):
+        kernel = layer.weight * scale if index == 0 else layer.weight
+        wanted = gcd(stride, *dilations[index + 1 :])
+        step, dilation = wanted // grid, layer.dilation // grid
+        flat = weights.dimensions == 1
+        x = build.node(
+            "Conv",
+            x,
+            build.constant(kernel),
+            kernel_shape=list(kernel.shape[2:]),
+            strides=[1 if flat else step, step],
+            dilations=[1 if flat else dilation, dilation],
+        )
+        if weights.stem_relu:
+            x = build.node("Relu", x)
+        grid = wanted
+    return x
+
+
+def _window_sd(build: _Builder, weights: EncoderWeights, stride: int) -> str:
+    """Map ``(N, 1, rows, cols)`` of the standard deviation of every window, float64 inside: a difference of large sums."""
+    channels = len(weights.channel_scale)
+    x = build.node("Cast", "frame", to=TensorProto.DOUBLE)
+    if channels > 1:
+        x = build.node("Mul", x, build.constant(np.reshape(weights.channel_scale, (1, -1, 1, 1)), np.float64))
+    sums = _box_sum(build, x, weights.window, stride)
+    squares = _box_sum(build, build.node("Mul", x, x), weights.window, stride)
+    count = weights.window[0] * weights.window[1]
+    n = build.constant(count, np.float64)
+    variance = build.node("Sub", squares, build.node("Div", build.node("Mul", sums, sums), n))
+    scale = 1.0 if channels > 1 else weights.channel_scale[0] ** 2
+    variance = build.node("Mul", variance, build.constant(scale / count, np.float64))
+    if channels > 1:  # one scale for all channels keeps the ratio between them
+        parts = [build.slice(variance, 1, c, end=c + 1) for c in range(channels)]
+        variance = parts[0]
+        for part in parts[1:]:
+            variance = build.node("Add", variance, part)
+        variance = build.node("Div", variance, build.constant(channels, np.float64))
+    floor = build.constant(max(weights.sd_floor**2, 1e-30), np.float64)
+    return build.node("Cast", build.node("Sqrt", build.node("Max", variance, floor)), to=TensorProto.FLOAT)
+
+
+def _box_sum(build: _Builder, x: str, window: tuple[int, int], stride: int) -> str:
+    for axis, size in ((2, window[0]), (3, window[1])):
+        if size > 1:
+            x = _running_sum(build, x, axis, size, stride)
+    return x
+
+
+def _running_sum(build: _Builder, x: str, axis: int, size: int, stride: int) -> str:
+    """Sums of `size` neighbours at every `stride`-th place along `axis`, by blocks and then by doubling."""
+    block = gcd(size, stride)
+    if block > 1:  # first the blocks, on the coarse grid: places beyond the last whole block fall away by the slices' ends
+        parts = [build.slice(x, axis, k, block, end=k - block + 1 if k < block - 1 else 2**31 - 1) for k in range(block)]
+        x = parts[0]
+        for part in parts[1:]:
+            x = build.node("Add", x, part)
+    count, powers, width, total, offset = size // block, x, 1, "", 0
+    while count:  # binary digits of the count; `powers` holds sums of `width` blocks, `total` of the first `offset`
+        if count & 1:
+            total = _add_behind(build, total, powers, axis, offset, width) if total else powers
+            offset += width
+        count >>= 1
+        if count:
+            powers = _add_behind(build, powers, powers, axis, width, width)
+            width *= 2
+    step = stride // block
+    return build.slice(total, axis, 0, step) if step > 1 else total
+
+
+def _add_behind(build: _Builder, first: str, second: str, axis: int, offset: int, width: int) -> str:
+    """``first[i] + second[i + offset]`` for every place where the `width` values of `second` still fit."""
+    return build.node("Add", build.slice(first, axis, 0, end=-width), build.slice(second, axis, offset))
+
+
+def _head(build: _Builder, weights: EncoderWeights, x: str) -> str:
+    for index, (weight, bias) in enumerate(weights.head):
+        x = build.node("Conv", x, build.constant(weight[:, :, None, None]), build.constant(bias), kernel_shape=[1, 1])
+        if index < len(weights.head) - 1:
+            x = build.node("Tanh", x)
+    return x
+
+
+def _latents(build: _Builder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
+    """Mean and standard deviation maps in px (shift) and in units of the prior (content)."""
+    k, m, at = len(weights.lattice), weights.content, 0
+
+    def take(count: int) -> str:
+        nonlocal at
+        at += count
+        return build.slice(raw, 1, at - count, end=at)
+
+    if k:
+        cosine, sine, log_width = take(k), take(k), take(k)
+        vectors = weights.lattice[:, -weights.dimensions :] / (2 * np.pi)  # (k, dimensions): px for a radian
+        to_px = vectors.T[:, :, None, None]
+        shift = build.node("Conv", _atan2(build, sine, cosine), build.constant(to_px))
+        width = build.node("Exp", log_width)
+        variance = build.node("Conv", build.node("Mul", width, width), build.constant(to_px**2))
+        shift_sd = build.node("Sqrt", variance)
+    else:
+        shift, shift_sd = take(weights.dimensions), build.node("Exp", take(weights.dimensions))
+    if not m:
+        return shift, shift_sd
+    content, content_sd = take(m), build.node("Exp", take(m))
+    return build.node("Concat", shift, content, axis=1), build.node("Concat", shift_sd, content_sd, axis=1)
+
+
+def _atan2(build: _Builder, y: str, x: str) -> str:
+    """atan2 from Atan, which ONNX has: the smaller over the larger side, then mirrored into its octant."""
+    zero, tiny = build.constant(0.0), build.constant(1e-30)
+    abs_y, abs_x = build.node("Abs", y), build.node("Abs", x)
+    smaller = build.node("Min", abs_y, abs_x)
+    larger = build.node("Max", abs_y, abs_x, tiny)
+    angle = build.node("Atan", build.node("Div", smaller, larger))
+    steep = build.node("Sub", build.constant(np.pi / 2), angle)
+    angle = build.node("Where", build.node("Greater", abs_y, abs_x), steep, angle)
+    left = build.node("Sub", build.constant(np.pi), angle)
+    angle = build.node("Where", build.node("Less", x, zero), left, angle)
+    return build.node("Where", build.node("Less", y, zero), build.node("Neg", angle), angle)
