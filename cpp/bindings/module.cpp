@@ -1,0 +1,209 @@
+// The compiled module shiftvae_rt._core. Checks what memory safety needs, releases the GIL, calls. The friendly
+// messages are in windows.py and assembly.py; outputs are allocated there too.
+#include <pybind11/pybind11.h>
+#include <pybind11/numpy.h>
+
+#include <cmath>
+#include <string>
+
+#include "shiftvae/assembly.hpp"
+#include "shiftvae/convert_frame.hpp"
+#include "shiftvae/windows.hpp"
+
+namespace py = pybind11;
+using namespace shiftvae;
+
+namespace {
+
+using Floats = py::array_t<float, 0>;
+using Doubles = py::array_t<double, 0>;
+using Origins = py::array_t<std::int64_t, 0>;
+using Shape = std::vector<py::ssize_t>;
+using Window = std::pair<std::size_t, std::size_t>;
+
+constexpr unsigned most_threads = 256;
+
+std::string text(const py::array& array) {
+    std::string s = "(";
+    for (py::ssize_t i = 0; i < array.ndim(); ++i) s += (i ? ", " : "") + std::to_string(array.shape(i));
+    return s + ") " + py::str(array.dtype()).cast<std::string>();
+}
+
+std::string text(const Shape& shape) {
+    std::string s = "(";
+    for (std::size_t i = 0; i < shape.size(); ++i) s += (i ? ", " : "") + std::to_string(shape[i]);
+    return s + ")";
+}
+
+PixelType pixel_type(const py::array& a) {
+    if (py::isinstance<py::array_t<std::uint8_t>>(a)) return PixelType::uint8;
+    if (py::isinstance<py::array_t<std::uint16_t>>(a)) return PixelType::uint16;
+    if (py::isinstance<py::array_t<std::int16_t>>(a)) return PixelType::int16;
+    if (py::isinstance<py::array_t<std::uint32_t>>(a)) return PixelType::uint32;
+    if (py::isinstance<py::array_t<std::int32_t>>(a)) return PixelType::int32;
+    if (py::isinstance<py::array_t<float>>(a)) return PixelType::float32;
+    if (py::isinstance<py::array_t<double>>(a)) return PixelType::float64;
+    throw py::value_error("expected pixels of dtype uint8, uint16, int16, uint32, int32, float32 or float64 in native "
+                          "byte order, got " + py::str(a.dtype()).cast<std::string>());
+}
+
+FrameView frame_view(const py::array& a) {
+    if (a.ndim() != 3 || a.size() == 0)
+        throw py::value_error("expected a frame of shape (channels, height, width), got " + text(a));
+    const PixelType type = pixel_type(a);
+    if ((a.shape(2) > 1 && a.strides(2) != a.itemsize()) || !(a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_))
+        throw py::value_error("expected a frame whose neighbouring pixels are adjacent in memory (stride " +
+                              std::to_string(a.itemsize()) + " bytes, aligned), got a stride of " +
+                              std::to_string(a.strides(2)) + " bytes: use numpy.ascontiguousarray");
+    return {a.data(),      type,
+            static_cast<std::size_t>(a.shape(0)), static_cast<std::size_t>(a.shape(1)),
+            static_cast<std::size_t>(a.shape(2)), a.strides(0), a.strides(1)};
+}
+
+template <class T>
+void need(const py::array_t<T, 0>& a, const Shape& shape, const char* name) {
+    bool same = a.ndim() == static_cast<py::ssize_t>(shape.size());
+    for (std::size_t i = 0; same && i < shape.size(); ++i) same = a.shape(static_cast<py::ssize_t>(i)) == shape[i];
+    if (!same || !(a.flags() & py::array::c_style) || !(a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_))
+        throw py::value_error(std::string("expected ") + name + " as a contiguous array of shape " + text(shape) +
+                              ", got " + text(a) + ((a.flags() & py::array::c_style) ? "" : ", not contiguous"));
+}
+
+Grid grid_of(std::size_t height, std::size_t width, Window window, std::size_t stride) {
+    if (window.first < 1 || window.second < 1 || stride < 1 || window.first > height || window.second > width)
+        throw py::value_error("expected a window of 1 x 1 to " + std::to_string(height) + " x " + std::to_string(width) +
+                              " px and a stride of at least 1, got " + std::to_string(window.first) + " x " +
+                              std::to_string(window.second) + " and " + std::to_string(stride));
+    return {height, width, window.first, window.second, stride};
+}
+
+Scaling scaling_of(const std::string& name, double sd_floor) {
+    if (!(sd_floor >= 0)) throw py::value_error("expected sd_floor >= 0, got " + std::to_string(sd_floor));
+    if (name == "none") return {Normalisation::none, sd_floor};
+    if (name == "zscore") return {Normalisation::zscore, sd_floor};
+    if (name == "minmax") return {Normalisation::minmax, sd_floor};
+    throw py::value_error("expected normalisation none, zscore or minmax, got " + name);
+}
+
+unsigned checked(unsigned threads) {
+    if (threads < 1 || threads > most_threads)
+        throw py::value_error("expected 1 to 256 threads, got " + std::to_string(threads));
+    return threads;
+}
+
+py::ssize_t extent(std::size_t n) { return static_cast<py::ssize_t>(n); }
+
+void extract(const py::array& frame, Window window, std::size_t stride, const std::string& normalisation,
+             double sd_floor, Floats out, unsigned threads) {
+    const FrameView view = frame_view(frame);
+    const Grid grid = grid_of(view.height, view.width, window, stride);
+    const Scaling scaling = scaling_of(normalisation, sd_floor);
+    need(out, {extent(grid.rows()), extent(grid.cols()), extent(view.channels), extent(window.first), extent(window.second)},
+         "out");
+    float* target = out.mutable_data();
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    extract_windows(view, grid, scaling, target, threads);
+}
+
+void extract_at(const py::array& frame, const Origins& origins, Window window, const std::string& normalisation,
+                double sd_floor, Floats out, unsigned threads) {
+    const FrameView view = frame_view(frame);
+    grid_of(view.height, view.width, window, 1);
+    const Scaling scaling = scaling_of(normalisation, sd_floor);
+    if (origins.ndim() != 2) throw py::value_error("expected origins of shape (count, 2), got " + text(origins));
+    need(origins, {origins.shape(0), 2}, "origins");
+    need(out, {origins.shape(0), extent(view.channels), extent(window.first), extent(window.second)}, "out");
+    const std::size_t count = static_cast<std::size_t>(origins.shape(0));
+    const std::int64_t* at = origins.data();
+    const std::int64_t last_y = extent(view.height - window.first), last_x = extent(view.width - window.second);
+    for (std::size_t i = 0; i < count; ++i)
+        if (at[2 * i] < 0 || at[2 * i] > last_y || at[2 * i + 1] < 0 || at[2 * i + 1] > last_x)
+            throw py::index_error("expected origins y in 0.." + std::to_string(last_y) + " and x in 0.." +
+                                  std::to_string(last_x) + ", got " + std::to_string(at[2 * i]) + ", " +
+                                  std::to_string(at[2 * i + 1]) + " for window " + std::to_string(i));
+    float* target = out.mutable_data();
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    extract_windows_at(view, at, count, window.first, window.second, scaling, target, threads);
+}
+
+void statistics(const py::array& frame, Window window, std::size_t stride, Floats mean, Floats sd, unsigned threads) {
+    const FrameView view = frame_view(frame);
+    const Grid grid = grid_of(view.height, view.width, window, stride);
+    const Shape shape{extent(view.channels), extent(grid.rows()), extent(grid.cols())};
+    need(mean, shape, "mean");
+    need(sd, shape, "sd");
+    float *mean_data = mean.mutable_data(), *sd_data = sd.mutable_data();
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    window_statistics(view, grid, mean_data, sd_data, threads);
+}
+
+bool convert(const py::array& frame, const Doubles& centre, Floats out, unsigned threads) {
+    const FrameView view = frame_view(frame);
+    need(centre, {extent(view.channels)}, "centre");
+    need(out, {extent(view.channels), extent(view.height), extent(view.width)}, "out");
+    const double* centre_data = centre.data();
+    float* target = out.mutable_data();
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    return convert_frame(view, centre_data, target, threads);
+}
+
+Grid grid_of_maps(const Floats& values, const Floats& precision, Window frame, Window window, std::size_t stride,
+                  const Floats& out) {
+    const Grid grid = grid_of(frame.first, frame.second, window, stride);
+    if (values.ndim() != 3) throw py::value_error("expected values of shape (latents, rows, cols), got " + text(values));
+    const Shape shape{values.shape(0), extent(grid.rows()), extent(grid.cols())};
+    need(values, shape, "values");
+    need(precision, shape, "precision");
+    need(out, {values.shape(0), extent(frame.first), extent(frame.second)}, "out");
+    return grid;
+}
+
+void assemble(const Floats& values, const Floats& precision, Window frame, Window window, std::size_t stride,
+              Floats out, unsigned threads) {
+    const Grid grid = grid_of_maps(values, precision, frame, window, stride, out);
+    const std::size_t latents = static_cast<std::size_t>(values.shape(0));
+    const float *values_data = values.data(), *precision_data = precision.data();
+    float* target = out.mutable_data();
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    assemble_latent_map(values_data, precision_data, latents, grid, target, threads);
+}
+
+void place(const Floats& values, const Floats& precision, const Floats& shift_y, const Floats& shift_x, Window frame,
+           Window window, std::size_t stride, Floats out, unsigned threads) {
+    const Grid grid = grid_of_maps(values, precision, frame, window, stride, out);
+    const Shape shape{extent(grid.rows()), extent(grid.cols())};
+    need(shift_y, shape, "shift_y");
+    need(shift_x, shape, "shift_x");
+    const std::size_t latents = static_cast<std::size_t>(values.shape(0));
+    const float *values_data = values.data(), *precision_data = precision.data();
+    const float *y_data = shift_y.data(), *x_data = shift_x.data();
+    float* target = out.mutable_data();
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    place_at_motifs(values_data, precision_data, y_data, x_data, latents, grid, target, threads);
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "Kernels of shiftvae_rt.windows and shiftvae_rt.assembly.";
+    m.def("extract_windows", &extract, py::arg("frame").noconvert(), py::arg("window"), py::arg("stride"),
+          py::arg("normalisation"), py::arg("sd_floor"), py::arg("out").noconvert(), py::arg("threads"));
+    m.def("extract_windows_at", &extract_at, py::arg("frame").noconvert(), py::arg("origins").noconvert(),
+          py::arg("window"), py::arg("normalisation"), py::arg("sd_floor"), py::arg("out").noconvert(),
+          py::arg("threads"));
+    m.def("window_statistics", &statistics, py::arg("frame").noconvert(), py::arg("window"), py::arg("stride"),
+          py::arg("mean").noconvert(), py::arg("sd").noconvert(), py::arg("threads"));
+    m.def("convert_frame", &convert, py::arg("frame").noconvert(), py::arg("centre").noconvert(),
+          py::arg("out").noconvert(), py::arg("threads"));
+    m.def("assemble_latent_map", &assemble, py::arg("values").noconvert(), py::arg("precision").noconvert(),
+          py::arg("frame_shape"), py::arg("window"), py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
+    m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),
+          py::arg("shift_y").noconvert(), py::arg("shift_x").noconvert(), py::arg("frame_shape"), py::arg("window"),
+          py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
+}

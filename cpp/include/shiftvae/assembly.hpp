@@ -1,0 +1,20 @@
+// From one value a window to a map on the frame's pixels.
+#pragma once
+
+#include "shiftvae/frame_view.hpp"
+
+namespace shiftvae {
+
+// values, precision: (latents, rows, cols); map: (latents, frame_height, frame_width), NaN where no weight fell.
+// A window of precision 0 is left out, whatever its value.
+
+// Every pixel gets the precision-weighted mean of all windows that cover it.
+void assemble_latent_map(const float* values, const float* precision, std::size_t latents, const Grid& grid, float* map,
+                         unsigned threads);
+
+// Every window's value is spread bilinearly over the four pixels around its centre + shift.
+// shift_y, shift_x: (rows, cols), px. Windows whose shift is not finite are left out.
+void place_at_motifs(const float* values, const float* precision, const float* shift_y, const float* shift_x,
+                     std::size_t latents, const Grid& grid, float* map, unsigned threads);
+
+}  // namespace shiftvae

@@ -1,0 +1,48 @@
+// A few sleeping threads that share out one job at a time.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+
+namespace shiftvae {
+
+class ThreadPool {
+public:
+    using Task = void (*)(void* context, std::size_t part) noexcept;
+
+    // Calls task(context, part) for every part in [0, parts) on up to `threads` threads, the caller's among them, and
+    // returns when all have ended. Runs everything in the caller's thread while another caller has the pool.
+    void run(std::size_t parts, unsigned threads, Task task, void* context) noexcept;
+
+    // The pool of this process; a forked child gets its own. Never destroyed: its threads sleep until the process ends.
+    static ThreadPool& of_process();
+
+private:
+    void grow(unsigned workers) noexcept;
+    void work() noexcept;
+    void take_parts() noexcept;
+
+    std::mutex owner_;  // held by the caller whose job runs
+    std::mutex mutex_;
+    std::condition_variable wake_, done_;
+    unsigned workers_ = 0, wanted_ = 0, busy_ = 0;  // guarded by mutex_
+    Task task_ = nullptr;
+    void* context_ = nullptr;
+    std::size_t parts_ = 0;
+    std::atomic<std::size_t> next_{0};
+};
+
+// body(part) for every part in [0, parts); body must not throw.
+template <class Body>
+void parallel_for(std::size_t parts, unsigned threads, Body& body) {
+    if (threads < 2 || parts < 2) {
+        for (std::size_t part = 0; part < parts; ++part) body(part);
+        return;
+    }
+    ThreadPool::of_process().run(
+        parts, threads, [](void* context, std::size_t part) noexcept { (*static_cast<Body*>(context))(part); }, &body);
+}
+
+}  // namespace shiftvae

@@ -1,0 +1,43 @@
+"""Compiled kernels; use them through `shiftvae_rt.windows` and `shiftvae_rt.assembly`, which check and allocate."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Frame: TypeAlias = NDArray[Any]
+_Float32: TypeAlias = NDArray[np.float32]
+_Float64: TypeAlias = NDArray[np.float64]
+_Int64: TypeAlias = NDArray[np.int64]
+_Size: TypeAlias = tuple[int, int]
+
+def extract_windows(
+    frame: _Frame, window: _Size, stride: int, normalisation: str, sd_floor: float, out: _Float32, threads: int
+) -> None: ...
+def extract_windows_at(
+    frame: _Frame, origins: _Int64, window: _Size, normalisation: str, sd_floor: float, out: _Float32, threads: int
+) -> None: ...
+def window_statistics(
+    frame: _Frame, window: _Size, stride: int, mean: _Float32, sd: _Float32, threads: int
+) -> None: ...
+def convert_frame(frame: _Frame, centre: _Float64, out: _Float32, threads: int) -> bool: ...
+def assemble_latent_map(
+    values: _Float32,
+    precision: _Float32,
+    frame_shape: _Size,
+    window: _Size,
+    stride: int,
+    out: _Float32,
+    threads: int,
+) -> None: ...
+def place_at_motifs(
+    values: _Float32,
+    precision: _Float32,
+    shift_y: _Float32,
+    shift_x: _Float32,
+    frame_shape: _Size,
+    window: _Size,
+    stride: int,
+    out: _Float32,
+    threads: int,
+) -> None: ...
