@@ -1,0 +1,171 @@
+"""Find the lattice that explains a set of spectral peaks.
+
+Every pair of strong peaks, and of differences of strong peaks, is tried as a reciprocal basis. A basis is judged by how unlikely
+it is that its lattice meets the peaks by chance: a dense reciprocal lattice (a large cell) meets anything and gains little, a
+harmonic leaves the peaks between unexplained. This settles which cell is primitive without trusting the strongest peak.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .spectrum import Peaks
+
+__all__ = ["Indexing", "index_peaks", "reduce_basis"]
+
+Floats = NDArray[np.float64]
+
+#: A peak belongs to a lattice when it lies this close to one of its points, in bins of the tile.
+TOLERANCE = 0.5
+#: Peaks that candidates are built from: their pairs and differences already give thousands of bases.
+SEEDS = 12
+#: The largest cell: this many of its periods must fit the tile.
+LEAST_PERIODS = 3.6
+#: Cost in nats of one bit of the list that says which lattice points are dark.
+DARK_COST = 0.6
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """A reciprocal basis and the peaks that it explains.
+
+    Parameters
+    ----------
+    reciprocal
+        float64 ``(k, 2)``, (y, x) in cycles per px; k = 1 when all its peaks lie on one line, 0 when nothing was found.
+    gain
+        Evidence in nats, weighted: how much better than chance the lattice meets the peaks.
+    orders
+        int ``(n, k)``: the order of each peak on this basis.
+    explained
+        bool ``(n,)``: the peaks that lie on the lattice.
+    """
+
+    reciprocal: Floats
+    gain: float
+    orders: NDArray[np.intp]
+    explained: NDArray[np.bool_]
+
+
+def reduce_basis(basis: Floats) -> Floats:
+    """Give the two shortest vectors that span the same lattice (Lagrange and Gauss); rows are vectors."""
+    a, b = (np.asarray(v, dtype=float) for v in basis)
+    for _ in range(100):
+        if a @ a > b @ b:
+            a, b = b, a
+        n = np.round((a @ b) / (a @ a))
+        if n == 0:
+            break
+        b = b - n * a
+    return np.array([a, b])
+
+
+def peak_weights(peaks: Peaks) -> Floats:
+    """Weight of each peak: grows slowly with its evidence and with its share of the strongest peak's amplitude."""
+    if not len(peaks.evidence):
+        return np.zeros(0)
+    return np.log1p(peaks.evidence / 4.0) * (peaks.power / peaks.power.max()) ** 0.25
+
+
+def _pool(bins: Floats, weights: Floats) -> Floats:
+    """Strong peaks and their differences, as possible basis vectors, without near duplicates."""
+    seeds = bins[np.argsort(-weights)[:SEEDS]]
+    i, j = np.triu_indices(len(seeds), 1)
+    pool = np.concatenate([seeds, seeds[i] - seeds[j], seeds[i] + seeds[j]])
+    pool *= np.where((pool[:, 1] < -1e-9) | ((np.abs(pool[:, 1]) <= 1e-9) & (pool[:, 0] < 0)), -1.0, 1.0)[:, None]
+    pool = pool[np.hypot(*pool.T) >= LEAST_PERIODS]
+    kept: list[Floats] = []
+    for vector in pool:
+        if all(np.abs(vector - other).max() > 0.4 for other in kept):
+            kept.append(vector)
+    return np.array(kept[:110]).reshape(-1, 2)
+
+
+def _dark_cost(explained: NDArray[np.bool_], predicted: Floats) -> Floats:
+    """Cost of saying which of the predicted points carry a peak."""
+    present = explained.sum(axis=-1)
+    predicted = np.maximum(predicted, present)
+    share = np.clip(present / np.maximum(predicted, 1), 1e-9, 1 - 1e-9)
+    return np.asarray(DARK_COST * predicted * -(share * np.log2(share) + (1 - share) * np.log2(1 - share)))
+
+
+def _gains(bases: Floats, bins: Floats, weights: Floats, radius: float, line: bool) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """Gain, explained peaks and orders for many bases at once; bases ``(m, k, 2)``."""
+    inverse = np.linalg.pinv(bases)
+    orders = np.round(bins @ inverse)
+    gap = bins - orders @ bases
+    explained = (np.hypot(gap[..., 0], gap[..., 1]) <= TOLERANCE) & (np.abs(orders).sum(axis=-1) > 0)
+    rank = bases.shape[1]
+    if line:
+        predicted = radius / np.abs(bases[:, 0, 1])
+        chance = np.minimum(2 * TOLERANCE / np.abs(bases[:, 0, 1]), 0.9)
+    elif rank == 1:
+        predicted = radius / np.hypot(bases[:, 0, 0], bases[:, 0, 1])
+        chance = predicted * TOLERANCE**2 / (0.5 * radius**2)
+    else:
+        area = np.abs(np.linalg.det(bases))
+        reach = np.where(explained, np.hypot(*bins.T), 0.0).max(axis=1)
+        predicted = 0.5 * np.pi * reach**2 / area
+        chance = np.minimum(np.pi * TOLERANCE**2 / area, 0.9)
+    gain = (explained * weights).sum(axis=1) * -np.log(chance) - _dark_cost(explained, predicted)
+    return gain, explained, orders
+
+
+def _refine(basis: Floats, bins: Floats, weights: Floats, explained: NDArray[np.bool_], orders: Floats) -> Floats:
+    """Least-squares basis through the explained peaks, when they determine it."""
+    n, root = orders[explained], np.sqrt(weights[explained])[:, None]
+    if np.linalg.matrix_rank(n) < basis.shape[0]:
+        return basis
+    return np.asarray(np.linalg.lstsq(n * root, bins[explained] * root, rcond=None)[0])
+
+
+def index_peaks(peaks: Peaks) -> Indexing:
+    """Find the reciprocal lattice that best explains the peaks.
+
+    Parameters
+    ----------
+    peaks
+        From `find_peaks`.
+
+    Returns
+    -------
+    Indexing
+        With a reduced basis.
+    """
+    tile = np.array(peaks.tile, dtype=float)
+    bins, weights, line = peaks.bins, peak_weights(peaks), peaks.tile[0] == 1
+    best = Indexing(np.zeros((0, 2)), 0.0, np.zeros((len(bins), 0), dtype=np.intp), np.zeros(len(bins), dtype=bool))
+    if not len(bins):
+        return best
+    radius = float(np.hypot(*bins.T).max()) + 1.0
+    pool = _pool(bins, weights)
+    if not len(pool):
+        return best
+    families = [pool[:, None, :]]
+    if not line:
+        i, j = np.triu_indices(len(pool), 1)
+        pairs = np.stack([pool[i], pool[j]], axis=1)
+        area = np.abs(np.linalg.det(pairs))
+        longest = np.hypot(pairs[..., 0], pairs[..., 1]).max(axis=1)
+        families.append(pairs[(area > 0.8 * LEAST_PERIODS**2) & (area > 0.25 * longest * LEAST_PERIODS)])
+    for bases in families:
+        if not len(bases):
+            continue
+        gain, _, _ = _gains(bases, bins, weights, radius, line)
+        for m in np.argsort(-gain)[:40]:
+            basis = bases[m]
+            for _ in range(3):
+                _, explained, orders = _gains(basis[None], bins, weights, radius, line)
+                basis = _refine(basis, bins, weights, explained[0], orders[0])
+            if len(basis) == 2:
+                if abs(np.linalg.det(basis)) < 0.8 * LEAST_PERIODS**2:
+                    continue
+                basis = reduce_basis(basis)
+            value, explained, orders = _gains(basis[None], bins, weights, radius, line)
+            full = np.linalg.matrix_rank(orders[0][explained[0]]) == len(basis) if explained.any() else False
+            if full and value[0] > best.gain and np.hypot(*basis.T).min() >= LEAST_PERIODS:
+                best = Indexing(basis / tile, float(value[0]), orders[0].astype(np.intp), explained[0])
+    return best

@@ -1,0 +1,107 @@
+"""Local amplitude and phase of lattice waves across a frame, as in geometric phase analysis.
+
+A wave of frequency q that fits the frame has the same phase in every tile; where the lattice is strained or drifts, its phase turns
+from tile to tile by 2 pi (q_local - q) . step. The mean turn refines q, its spread is the variation of the period.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .spectrum import hann, tile_starts
+
+__all__ = ["local_waves", "refine_reciprocal"]
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+
+
+def local_waves(channel: NDArray[Any], frequency: Floats, tile: tuple[int, int]) -> tuple[Complexes, Floats, Floats]:
+    """Demodulate a channel by plane waves, in Hann-windowed tiles that overlap by half.
+
+    Parameters
+    ----------
+    channel
+        ``(height, width)``, float, mean removed.
+    frequency
+        float64 ``(n, 2)``, (y, x) in cycles per px.
+    tile
+        Tile size ``(ty, tx)`` in px.
+
+    Returns
+    -------
+    amplitudes, centre_y, centre_x
+        complex ``(n, rows, cols)`` in the channel's unit (half the crest height of a wave), its phase referred to pixel (0, 0);
+        tile centres in px, float64 ``(rows,)`` and ``(cols,)``.
+    """
+    height, width = channel.shape
+    ty, tx = min(tile[0], height), min(tile[1], width)
+    ys, xs = tile_starts(height, ty), tile_starts(width, tx)
+
+    def bank(starts: NDArray[np.intp], size: int, length: int) -> Floats:
+        rows = np.zeros((len(starts), length))
+        for row, start in zip(rows, starts, strict=True):
+            row[start : start + size] = hann(size) / hann(size).sum()
+        return rows
+
+    bank_y, bank_x = bank(ys, ty, height), bank(xs, tx, width)
+    out = np.empty((len(frequency), len(ys), len(xs)), dtype=np.complex128)
+    for i, (qy, qx) in enumerate(frequency):
+        across = bank_x * np.exp(-2j * np.pi * qx * np.arange(width))
+        down = bank_y * np.exp(-2j * np.pi * qy * np.arange(height))
+        part = channel @ np.concatenate([across.real, across.imag]).T
+        out[i] = down @ (part[:, : len(xs)] + 1j * part[:, len(xs) :])
+    return out, ys + (ty - 1) / 2, xs + (tx - 1) / 2
+
+
+def _turn(waves: Complexes, axis: int, lag: int) -> tuple[Complexes, Floats]:
+    """Mean of conj(wave) * wave `lag` tiles further, per frequency, and the power it is a part of."""
+    n = waves.shape[axis]
+    first, second = np.take(waves, range(n - lag), axis), np.take(waves, range(lag, n), axis)
+    return (first.conj() * second).mean(axis=(1, 2)), 0.5 * (np.abs(first) ** 2 + np.abs(second) ** 2).mean(axis=(1, 2))
+
+
+def refine_reciprocal(channels: list[NDArray[Any]], reciprocal: Floats, orders: NDArray[np.intp], tile: tuple[int, int]) -> Floats:
+    """Refine a reciprocal basis so that the phases of its waves stay constant across the frame on average.
+
+    Parameters
+    ----------
+    channels
+        Channels ``(height, width)`` that share the lattice, float, mean removed, equally scaled.
+    reciprocal
+        float64 ``(k, 2)``, (y, x) in cycles per px, right to better than half a bin of the tile.
+    orders
+        int ``(n, k)``: the waves to use; several harmonics sharpen the result.
+    tile
+        Tile size ``(ty, tx)`` in px.
+
+    Returns
+    -------
+    ndarray
+        float64 ``(k, 2)``: the mean reciprocal basis over the frame, weighted by wave power.
+    """
+    basis = np.array(reciprocal, dtype=float)
+    for _ in range(2):
+        stacks = [local_waves(channel, orders @ basis, tile) for channel in channels]
+        for axis in (1, 2):
+            centres = stacks[0][axis]
+            lag = 1
+            slope = np.zeros(len(orders))
+            while lag < len(centres):
+                distance = float(np.mean(centres[lag:] - centres[:-lag]))
+                turns = [_turn(waves, axis, lag) for waves, _, _ in stacks]
+                turn, power = sum(t for t, _ in turns), sum(p for _, p in turns)
+                if (np.abs(turn).sum() < 0.5 * np.sum(power)) and lag > 1:
+                    break
+                expected = 2 * np.pi * slope * distance
+                angle = expected + np.angle(turn * np.exp(-1j * expected))
+                weight = np.sqrt(np.abs(turn))[:, None]
+                found = np.linalg.lstsq(orders * weight, (angle / (2 * np.pi * distance))[:, None] * weight, rcond=None)[0][:, 0]
+                slope = orders @ found
+                lag *= 2
+            if len(centres) > 1:
+                basis[:, axis - 1] += found
+    return basis

@@ -1,0 +1,221 @@
+"""Averaged power spectra of frames, and the peaks that stand out of their background.
+
+A spectrum is the mean of the power spectra of overlapping Hann-windowed tiles. Large tiles resolve close peaks; small tiles keep
+a peak in one place when the period varies across the frame. The background is estimated robustly (medians over rings, then
+over neighbours along the streaks that steps, scan lines and flyback leave), so that a peak is judged against its surroundings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Peaks", "Spectrum", "averaged_spectrum", "find_peaks", "hann", "tile_starts"]
+
+Floats = NDArray[np.float64]
+
+#: Peaks kept at most, strongest first: enough for three lattices of a dozen independent harmonics each.
+MOST_PEAKS = 48
+#: Peaks weaker than this share of the strongest (3 % in amplitude) are left to digital artefacts.
+FAINTEST = 1e-3
+#: Frequencies below this many bins belong to the Hann lobe of the background.
+LOWEST_BIN = 2.5
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Mean power of tiles, zero frequency in the middle.
+
+    Parameters
+    ----------
+    power, background
+        float64 ``(ty, tx)``, arbitrary unit.
+    averages
+        How many independent tiles the mean stands for (overlapping tiles count half in each direction).
+    """
+
+    power: Floats
+    background: Floats
+    averages: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Tile size in px, ``(ty, tx)``."""
+        return self.power.shape[0], self.power.shape[1]
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Peaks of one half-plane of a spectrum, strongest evidence first.
+
+    Parameters
+    ----------
+    frequency
+        float64 ``(n, 2)``, (y, x) in cycles per px.
+    evidence
+        float64 ``(n,)``: minus the logarithm of the chance that background alone reaches the power anywhere in the spectrum.
+    power
+        float64 ``(n,)``: power above the background.
+    tile
+        Tile size ``(ty, tx)`` in px; one bin is 1/ty by 1/tx.
+    """
+
+    frequency: Floats
+    evidence: Floats
+    power: Floats
+    tile: tuple[int, int]
+
+    @property
+    def bins(self) -> Floats:
+        """Frequencies in bins of the tile, ``(n, 2)``."""
+        return self.frequency * np.array(self.tile)
+
+
+def tile_starts(length: int, tile: int) -> NDArray[np.intp]:
+    """Starts of tiles of `tile` px that cover `length` px evenly, overlapping by at least half."""
+    count = 1 if tile >= length else int(np.ceil(2.0 * (length - tile) / tile)) + 1
+    return np.linspace(0, max(length - tile, 0), count).round().astype(np.intp)
+
+
+def _plane_free(tile: Floats) -> Floats:
+    """Subtract the mean and the two mean slopes of a tile."""
+    tile = tile - tile.mean()
+    for axis in (0, 1):
+        n = tile.shape[axis]
+        if n > 1:
+            ramp = np.arange(n) - (n - 1) / 2
+            slope = np.tensordot(ramp, tile, axes=(0, axis)).mean() / (ramp @ ramp)
+            tile = tile - (slope * ramp)[:, None] if axis == 0 else tile - slope * ramp
+    return tile
+
+
+def hann(n: int) -> Floats:
+    """Hann window of `n` samples, without zeros at its ends; 1 for a single sample."""
+    return np.ones(1) if n == 1 else np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
+
+
+def averaged_spectrum(frames: Sequence[NDArray[Any]], tile: tuple[int, int]) -> Spectrum:
+    """Average the power spectra of all tiles of all channels of all frames.
+
+    Parameters
+    ----------
+    frames
+        Frames ``(channels, height, width)``, float; channels should be scaled alike. Height 1 for signals.
+    tile
+        Tile size ``(ty, tx)`` in px, at most the frame.
+
+    Returns
+    -------
+    Spectrum
+    """
+    ty, tx = tile
+    window = hann(ty)[:, None] * hann(tx)
+    power = np.zeros((ty, tx // 2 + 1))
+    count, independent = 0, 0.0
+    for frame in frames:
+        ys, xs = tile_starts(frame.shape[1], ty), tile_starts(frame.shape[2], tx)
+        independent += frame.shape[0] * max(1.0, frame.shape[1] / ty) * max(1.0, frame.shape[2] / tx)
+        for channel in frame:
+            for y in ys:
+                for x in xs:
+                    piece = _plane_free(channel[y : y + ty, x : x + tx])
+                    power += np.abs(np.fft.rfft2(window * piece)) ** 2
+                    count += 1
+    half = power / count
+    full = np.empty((ty, tx))
+    full[:, : tx // 2 + 1] = half
+    rows = (-np.arange(ty)) % ty
+    full[:, tx // 2 + 1 :] = half[rows][:, 1 : (tx + 1) // 2][:, ::-1]
+    full = np.fft.fftshift(full) + 1e-30
+    return Spectrum(full, _smooth_background(full), independent)
+
+
+def _radius(shape: tuple[int, int]) -> Floats:
+    """Distance to the zero frequency in bins of the longer axis."""
+    ky = np.fft.fftshift(np.fft.fftfreq(shape[0])) * max(shape)
+    kx = np.fft.fftshift(np.fft.fftfreq(shape[1])) * max(shape)
+    return np.hypot(ky[:, None], kx)
+
+
+def _smooth_background(power: Floats) -> Floats:
+    """Median of the power over rings (images) or over neighbouring frequencies (signals)."""
+    if power.shape[0] == 1:
+        n = power.shape[1]
+        half = max(6, n // 40)
+        line = np.pad(power[0], half, mode="reflect")
+        return np.median(np.lib.stride_tricks.sliding_window_view(line, 2 * half + 1), axis=1)[None, :]
+    ring = _radius(power.shape).round().astype(int)
+    order = np.argsort(ring, axis=None, kind="stable")
+    edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
+    values = power.ravel()[order]
+    profile = np.array([np.median(values[a:b]) if b > a else 1e-30 for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    return profile[ring]
+
+
+def _along(power: Floats, row: NDArray[np.intp], col: NDArray[np.intp], dy: Floats, dx: Floats) -> Floats:
+    """Median power 2 to 7 bins away from each bin, along the unit vectors (dy, dx)."""
+    steps = np.array([-7, -6, -5, -4, -3, -2, 2, 3, 4, 5, 6, 7])
+    y = (row[:, None] + np.rint(steps * dy[:, None]).astype(int)) % power.shape[0]
+    x = (col[:, None] + np.rint(steps * dx[:, None]).astype(int)) % power.shape[1]
+    return np.asarray(np.quantile(power[y, x], 0.4, axis=1))
+
+
+def _evidence(ratio: Floats, averages: float, places: float) -> Floats:
+    """Minus log of the chance that a mean of `averages` exponential variables exceeds `ratio` in one of `places` bins."""
+    return averages * (ratio - 1.0 - np.log(np.maximum(ratio, 1.0))) - np.log(places)
+
+
+def find_peaks(spectrum: Spectrum, *, least_evidence: float = 4.0) -> Peaks:
+    """Find the local maxima that stand out of the background of a spectrum.
+
+    Parameters
+    ----------
+    spectrum
+        From `averaged_spectrum`.
+    least_evidence
+        Peaks with less evidence are left out; 4 lets one false peak through in 50 noise frames.
+
+    Returns
+    -------
+    Peaks
+        Refined to a fraction of a bin by a parabola through the logarithm of the power.
+    """
+    power = spectrum.power
+    ty, tx = spectrum.shape
+    cy, cx = ty // 2, tx // 2
+    around = np.ones(power.shape, dtype=bool)
+    for dy in (-1, 0, 1) if ty > 1 else (0,):
+        for dx in (-1, 0, 1):
+            if (dy, dx) > (0, 0):
+                around &= power > np.roll(power, (dy, dx), (0, 1))
+            elif (dy, dx) < (0, 0):
+                around &= power >= np.roll(power, (dy, dx), (0, 1))
+    row, col = np.nonzero(around & (power > 2.0 * spectrum.background) if ty > 1 else around)
+    ky, kx = row - cy, col - cx
+    keep = ((kx > 0) | ((kx == 0) & (ky > 0))) & (np.hypot(ky, kx) >= LOWEST_BIN)
+    row, col, ky, kx = row[keep], col[keep], ky[keep], kx[keep]
+    length = np.hypot(ky, kx)
+    background = spectrum.background[row, col]
+    one, zero = np.ones(len(row)), np.zeros(len(row))
+    directions = [(ky / length, kx / length), (one, zero), (zero, one)] if ty > 1 else [(zero, one)]
+    for along_y, along_x in directions:
+        background = np.maximum(background, 1.3 * _along(power, row, col, along_y, along_x))
+    height = power[row, col]
+    evidence = _evidence(height / background, spectrum.averages, ty * tx / 2)
+    order = np.argsort(-evidence)
+    order = order[(evidence[order] >= least_evidence) & (height[order] > FAINTEST * height[order].max(initial=0.0))][:MOST_PEAKS]
+    frequency = np.zeros((len(order), 2))
+    log = np.log(power)
+    for i, j in enumerate(order):
+        for axis, (at, n, centre) in enumerate(((row[j], ty, cy), (col[j], tx, cx))):
+            if n == 1:
+                continue
+            line = log[:, col[j]] if axis == 0 else log[row[j]]
+            left, middle, right = line[(at - 1) % n], line[at], line[(at + 1) % n]
+            curve = left - 2 * middle + right
+            frequency[i, axis] = (at - centre + (0.5 * (left - right) / curve if curve < 0 else 0.0)) / n
+    return Peaks(frequency, evidence[order], (height - background)[order], (ty, tx))
