@@ -1,0 +1,99 @@
+"""`shiftvae`: one command; each subcommand lives with its thing.
+
+The runtime's subcommands are the modules of `shiftvae_rt.commands`. Other packages (the training half) add theirs through
+the entry point group ``shiftvae.commands``: the name of the subcommand, and a function that takes the subparsers.
+
+Exit codes: 0 done, 1 a named error on one line of stderr, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pkgutil
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TextIO
+
+from . import __version__, commands
+from .errors import ShiftVaeError
+
+__all__ = ["main"]
+
+DESCRIPTION = "Live latent maps of order parameters for electron and tunnelling microscopes."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `shiftvae` with `argv` (default: the process's own arguments) and give its exit code.
+
+    Wrong usage leaves through `SystemExit` with code 2, as argparse does it.
+    """
+    warnings.showwarning = _show_warning
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except ShiftVaeError as error:
+        _complain("error", str(error))
+        return 1
+    except ImportError as error:
+        _complain(
+            "error",
+            f"{error}: install the extra that brings it, pip install 'shiftvae-rt[cpu,io]' to run models, "
+            "'shiftvae-rt[cpu,io,train]' to train them",
+        )
+        return 1
+    except KeyboardInterrupt:
+        _complain("error", "interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of stdout went away (`shiftvae ... | head`). Python would complain again while it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="shiftvae", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"shiftvae-rt {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in pkgutil.iter_modules(commands.__path__):
+        import_module(f"{commands.__name__}.{module.name}").add(subparsers)
+    for entry_point in sorted(entry_points(group="shiftvae.commands"), key=lambda entry_point: entry_point.name):
+        _add_foreign(subparsers, entry_point.name, entry_point.load)
+    return parser
+
+
+def _add_foreign(subparsers: commands.Subparsers, name: str, load: commands.LoadCommand) -> None:
+    """Add a subcommand of another package; where it cannot be imported, one that says why when it is run."""
+    try:
+        add = load()
+    except ImportError as error:
+        reason = error
+
+        def explain(_: argparse.Namespace) -> None:
+            raise reason
+
+        parser = subparsers.add_parser(name, help=f"not installed: {reason}")
+        parser.set_defaults(run=explain)
+    else:
+        add(subparsers)
+
+
+def _complain(kind: str, message: str) -> None:
+    print(f"shiftvae: {kind}: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    del category, filename, lineno, file, line  # a user of the command needs the sentence, not our source line
+    _complain("warning", str(message))

@@ -1,0 +1,79 @@
+"""`shiftvae map`: encode every window of a file's frames and write the latent maps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import DataFileError
+
+if TYPE_CHECKING:
+    from ..frame import Frame
+    from . import Subparsers
+
+__all__ = ["add"]
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add `shiftvae map`."""
+    parser = subparsers.add_parser("map", help="latent maps of a file", description=__doc__)
+    parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
+    parser.add_argument(
+        "frame",
+        metavar="FRAME",
+        help=".npy .npz .tif .png .jpg .dm3 .dm4 .emd .hspy .hdf5 .sxm; FILE::NAME picks one dataset or channel of several",
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")
+    parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
+    parser.add_argument(
+        "--frame", dest="which", type=_which, default=None, metavar="N", help="one frame of a stack, from 0 (default: all)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read, map, write."""
+    from ..files import check_output, read_frames, write_latent_map
+    from ..mapper import LatentMapper
+
+    check_output(arguments.output)
+    mapper = LatentMapper(arguments.model, stride=arguments.stride, threads=arguments.threads)
+    frames = _chosen(read_frames(arguments.frame, dimensions=mapper.model.manifest.dimensions), arguments)
+    started = time.perf_counter()
+    maps = [mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm) for frame in _with_progress(frames)]
+    seconds = time.perf_counter() - started
+    write_latent_map(arguments.output, maps, frame=frames[0] if len(frames) == 1 else None)
+    latents = ", ".join(f"{name} ({unit})" if unit else name for name, unit in zip(maps[0].names, maps[0].units, strict=True))
+    rows, cols = maps[0].mean.shape[1:]
+    print(f"{arguments.output}: {len(maps)} x {rows} x {cols} windows, latents {latents}; {seconds / len(maps):.3g} s a frame")
+
+
+def _which(text: str) -> int | None:
+    return None if text == "all" else int(text)
+
+
+def _chosen(frames: Sequence[Frame], arguments: argparse.Namespace) -> Sequence[Frame]:
+    if arguments.which is None:
+        return frames
+    if not 0 <= arguments.which < len(frames):
+        raise DataFileError(
+            f"{arguments.frame} holds {len(frames)} frame(s), got --frame {arguments.which}: "
+            f"choose 0 to {len(frames) - 1}, or all"
+        )
+    return [frames[arguments.which]]
+
+
+def _with_progress(frames: Sequence[Frame]) -> Iterator[Frame]:
+    """Give the frames, and from the second second on say on stderr how many are done."""
+    started = said = time.perf_counter()
+    for done, frame in enumerate(frames):
+        now = time.perf_counter()
+        if now - started > 2 and now - said > 1:
+            said = now
+            left = (now - started) / done * (len(frames) - done)
+            print(f"shiftvae: {done} of {len(frames)} frames, {left:.0f} s to go", file=sys.stderr)
+        yield frame

@@ -1,0 +1,19 @@
+"""Microscope files in, latent maps out: `read_frames` and `write_latent_map` choose by the file's ending."""
+
+from __future__ import annotations
+
+from .calibration import PixelSizeWarning
+from .frames import read_frames
+from .levelling import level_rows
+from .picture import Panel, write_picture
+from .results import check_output, write_latent_map
+
+__all__ = [
+    "Panel",
+    "PixelSizeWarning",
+    "check_output",
+    "level_rows",
+    "read_frames",
+    "write_latent_map",
+    "write_picture",
+]

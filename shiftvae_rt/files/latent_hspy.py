@@ -1,0 +1,73 @@
+"""Latent maps as HyperSpy's HDF5 (.hspy), written with h5py alone.
+
+The layout is format version 3.1 of the public description of the format: one group a signal below ``Experiments``, in it
+``data``, one group ``axis-N`` an axis, ``metadata`` and ``original_metadata``. Neither SWMR nor the latest HDF5 library
+version is asked for, so that every reader of the field opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import __version__
+from .results_file import whole_or_nothing
+
+if TYPE_CHECKING:
+    from ..latent_map import LatentMap
+
+__all__ = ["write"]
+
+
+def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
+    """Write two signals, ``latent mean`` and ``latent std``, with axes (frame), latent, y, x; signals without y."""
+    first = maps[0]
+    axes: list[dict[str, Any]] = [{"name": "latent", "navigate": True, "units": "", "scale": 1.0, "offset": 0.0}]
+    if several:
+        axes.insert(0, {**axes[0], "name": "frame"})
+    px = first.pixel_size_nm or 1.0
+    signal = first.grid.frame_shape[0] == 1
+    for name, centres in (("y", first.centre_y_px), ("x", first.centre_x_px)):
+        axes.append(
+            {
+                "name": name,
+                "navigate": False,
+                "units": "px" if first.pixel_size_nm is None else "nm",
+                "scale": first.grid.stride * px,
+                "offset": float(centres[0]) * px,
+            }
+        )
+    if signal:
+        del axes[-2]
+    provenance = {
+        "software": f"shiftvae-rt {__version__}",
+        "model_sha256": first.model_sha256,
+        "latent_names": ", ".join(first.names),
+        "latent_units": ", ".join(unit or "1" for unit in first.units),
+        "unused_latents": ", ".join(name for name, varies in zip(first.names, first.varies, strict=True) if not varies),
+        "window_px": str(first.grid.window),
+        "stride_px": first.grid.stride,
+        "frame_shape_px": str(first.grid.frame_shape),
+    }
+    with whole_or_nothing(path, "h5py") as part:
+        import h5py
+
+        with h5py.File(part, "w") as file:
+            file.attrs["file_format"] = "HyperSpy"
+            file.attrs["file_format_version"] = "3.1"
+            for title, field in (("latent mean", "mean"), ("latent std", "std")):
+                data = np.stack([getattr(each, field) for each in maps])
+                data = data if several else data[0]
+                data = data[..., 0, :] if signal else data
+                group = file.create_group(f"Experiments/{title}")
+                group.create_dataset("data", data=data, compression="gzip", compression_opts=1)
+                for number, (axis, size) in enumerate(zip(axes, data.shape, strict=True)):
+                    about = {"_type": "UniformDataAxis", "index_in_array": number, "is_binned": False, "size": size}
+                    group.create_group(f"axis-{number}").attrs.update({**axis, **about})
+                group.create_group("metadata/General").attrs["title"] = title
+                group.create_group("metadata/Signal").attrs["signal_type"] = ""
+                group.create_group("metadata/shiftvae").attrs.update(provenance)
+                group.create_group("original_metadata")

@@ -1,0 +1,34 @@
+"""Latent maps as a NumPy archive; no pickle needed to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .results_file import whole_or_nothing
+
+if TYPE_CHECKING:
+    from ..latent_map import LatentMap
+
+__all__ = ["write"]
+
+
+def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
+    """Write `maps`; `several` keeps a leading frame axis."""
+    first = maps[0]
+    mean, std = np.stack([each.mean for each in maps]), np.stack([each.std for each in maps])
+    with whole_or_nothing(path) as part:
+        np.savez(
+            part,
+            mean=mean if several else mean[0],
+            std=std if several else std[0],
+            names=np.array(first.names),
+            units=np.array(first.units),
+            centre_y_px=first.centre_y_px,
+            centre_x_px=first.centre_x_px,
+            pixel_size_nm=np.float64(np.nan if first.pixel_size_nm is None else first.pixel_size_nm),
+            model_sha256=np.array(first.model_sha256),
+        )

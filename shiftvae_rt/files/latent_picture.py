@@ -1,0 +1,59 @@
+"""Latent maps as a picture: the frame, every latent, and the truth where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from ..frame import as_pixels
+from .picture import Colours, Panel, write_picture
+
+if TYPE_CHECKING:
+    from ..frame import Frame
+    from ..latent_map import LatentMap
+
+__all__ = ["frame_panels", "latent_panels", "write"]
+
+_SHIFTS = {"dy": "dy: shift down", "dx": "dx: shift right"}
+
+
+def write(path: Path, latent_map: LatentMap, frame: Frame | None, truth: Mapping[str, NDArray[Any]]) -> None:
+    """Draw frame, maps and truth, in this order."""
+    panels = [*(frame_panels(frame, latent_map) if frame is not None else []), *latent_panels(latent_map)]
+    panels += [Panel(title, image, colours="diverging") for title, image in truth.items()]
+    window, stride = latent_map.grid.window, latent_map.grid.stride
+    size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
+    title = f"{frame.name}   " if frame is not None and frame.name else ""
+    title += f"window {size} px, stride {stride} px, model {latent_map.model_sha256[:8]}"
+    write_picture(path, panels, title=title, pixel_size_nm=latent_map.pixel_size_nm)
+
+
+def frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
+    """One panel a channel of the frame."""
+    pixels = as_pixels(frame.pixels, dimensions=1 if latent_map.grid.frame_shape[0] == 1 else 2)
+    names = ["frame"] if len(pixels) == 1 else [f"frame, channel {channel}" for channel in range(len(pixels))]
+    return [Panel(name, channel, colours="grey") for name, channel in zip(names, pixels, strict=True)]
+
+
+def latent_panels(latent_map: LatentMap) -> list[Panel]:
+    """One panel a latent, lying where its windows' centres lie in the frame."""
+    half = latent_map.grid.stride / 2
+    y, x = latent_map.centre_y_px, latent_map.centre_x_px
+    extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
+    panels = []
+    for index, name in enumerate(latent_map.names):
+        colours: Colours = "cyclic" if name in _SHIFTS else "diverging"
+        panels.append(
+            Panel(
+                _SHIFTS.get(name, name),
+                latent_map.mean[index],
+                unit=latent_map.units[index],
+                extent_px=extent,
+                colours=colours if latent_map.varies[index] else "unused",
+                band=latent_map.std[index],
+            )
+        )
+    return panels

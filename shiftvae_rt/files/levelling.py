@@ -1,0 +1,54 @@
+"""Levelling of scanned-probe lines.
+
+The tip's height jumps and drifts from scan line to scan line; the jumps are in no lattice and would dominate the contrast of
+every window (a per-window z-score removes a window's offset, not a jump inside it). They cannot be removed in the model
+either: a window does not see the lines it needs. So they are removed from the lines, once, before windows are cut.
+The same has to happen to lines that come from a running microscope: `level_rows` looks at a line and the levelled line above
+it, and at nothing else, so levelling bands as they arrive gives the very numbers of levelling the whole scan.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["level_rows"]
+
+
+def level_rows(rows: ArrayLike, *, above: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Shift each scan line so that the median of its difference to the line above is zero.
+
+    The median of differences is used, not the difference of medians, because it leaves a step edge alone: where a step
+    crosses the image at an angle, the median of a line jumps by the step's height as soon as the lower terrace fills half of it.
+
+    What it costs: a slope along y is removed (along x it stays), and so is anything that changes alike along the whole of a
+    line, which is the part of a lattice whose wave vector is exactly vertical.
+
+    Parameters
+    ----------
+    rows
+        ``(n, width)`` heights in any unit, the slow axis first.
+    above
+        ``(width,)``, the last levelled line of the band before; None at the top of a scan, whose median becomes zero.
+
+    Returns
+    -------
+    ndarray
+        ``(n, width)`` float32, the same unit. NaN stays NaN; a line of NaN alone is skipped by the next one.
+
+    Examples
+    --------
+    >>> level_rows([[0.0, 1.0, 0.0], [5.0, 6.0, 5.0]]).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    heights = np.asarray(rows, dtype=np.float64)
+    levelled = heights.astype(np.float32)
+    reference = above
+    for row, line in enumerate(heights):
+        difference = line if reference is None else line - reference
+        known = difference[np.isfinite(difference)]
+        if known.size:
+            # Rounding to float32 before the next line uses it is what makes bands and whole scans agree to the last bit.
+            levelled[row] = line - np.median(known)
+            reference = levelled[row]
+    return levelled

@@ -1,0 +1,84 @@
+"""Nanonis scans (.sxm): a text header, the bytes 1A 04, then big-endian float32 images, one a channel and direction.
+
+Read here with NumPy alone, so that an STM's computer needs no further package.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataFileError
+from .calibration import length_nm, square_pixel_nm
+from .levelling import level_rows
+from .recording import Recording, choose
+
+__all__ = ["read"]
+
+_DATA = b":SCANIT_END:"
+_MARK = b"\x1a\x04"
+
+
+def read(path: Path, wanted: str | None) -> Recording:
+    """Read one channel and direction: ``Z`` forward unless `wanted` says ``CHANNEL`` or ``CHANNEL:backward``.
+
+    The image is turned so that y is down and x is to the right whatever the scan direction was. Lines at the end that
+    an aborted scan never reached (NaN) are cropped. Topography (a channel in metres) is levelled with `level_rows`.
+    """
+    raw = path.read_bytes()
+    end = raw.find(_DATA)
+    mark = raw.find(_MARK, end)
+    if not raw.startswith(b":NANONIS_VERSION:") or end < 0 or mark < 0:
+        raise DataFileError(f"{path} is not a Nanonis scan: expected a header from ':NANONIS_VERSION:' to ':SCANIT_END:'")
+    header = _header(raw[:end].decode("latin-1"))
+    if header["SCANIT_TYPE"].split() != ["FLOAT", "MSBFIRST"]:
+        raise DataFileError(f"{path} holds {header['SCANIT_TYPE']!r}, expected 'FLOAT MSBFIRST': export the scan again")
+    cols, rows = (int(number) for number in header["SCAN_PIXELS"].split())
+    images = _images(header["DATA_INFO"])
+    body = memoryview(raw)[mark + len(_MARK) :]
+    if len(body) < len(images) * rows * cols * 4:
+        raise DataFileError(
+            f"{path} is truncated: its header promises {len(images)} images of {rows} x {cols} px "
+            f"({len(images) * rows * cols * 4} bytes), got {len(body)} bytes: copy it again"
+        )
+    names = [name if direction == "forward" else f"{name}:{direction}" for name, _, direction in images]
+    at = choose(path, names, wanted or ("Z" if "Z" in names else None), "channel")
+    _, unit, direction = images[at]
+    pixels: NDArray[Any] = np.frombuffer(body, ">f4", rows * cols, at * rows * cols * 4).reshape(rows, cols)
+    if direction == "backward":
+        pixels = pixels[:, ::-1]  # stored in the order of acquisition, from right to left
+    metadata: dict[str, Any] = {"channel": names[at], "unit": unit, "scan_direction": header["SCAN_DIR"].strip()}
+    reached = np.flatnonzero(~np.isnan(pixels).all(axis=1))
+    if reached.size == 0:
+        raise DataFileError(f"{path} holds no scanned line in channel {names[at]!r}: choose another channel or file")
+    if reached[-1] + 1 < rows:
+        metadata["cropped"] = f"scan aborted: {reached[-1] + 1} of {rows} lines"
+        pixels = pixels[: reached[-1] + 1]
+    if unit == "m":
+        pixels = level_rows(pixels)  # in the order of acquisition, as a running scan would be
+        metadata["levelled"] = "each line: median difference to the line above set to zero (shiftvae_rt.files.level_rows)"
+    if metadata["scan_direction"] == "up":
+        pixels = pixels[::-1]
+    width_m, height_m = (float(number) for number in header["SCAN_RANGE"].split())
+    size_nm = square_pixel_nm(length_nm(height_m / rows, "m"), length_nm(width_m / cols, "m"), path)
+    return Recording(pixels.astype(np.float32), 2, size_nm, metadata)
+
+
+def _header(text: str) -> dict[str, str]:
+    parts = re.split(r"^:([^:\n][^\n]*):\r?$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], (value.strip() for value in parts[2::2]), strict=True))
+
+
+def _images(table: str) -> list[tuple[str, str, str]]:
+    """Channels in the order of the file: (name, unit, direction)."""
+    images: list[tuple[str, str, str]] = []
+    for line in table.splitlines()[1:]:
+        if line.strip():
+            _, name, unit, direction = line.split()[:4]
+            directions = ("forward", "backward") if direction == "both" else (direction,)
+            images.extend((name, unit, each) for each in directions)
+    return images

@@ -1,0 +1,233 @@
+"""Pictures of frames and maps side by side: one scale bar, one colour bar each, and nothing else.
+
+Every panel of a picture shows the same part of the sample, so that a feature can be followed from panel to panel.
+Needs matplotlib; draws without a screen and without pyplot's global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .results_file import whole_or_nothing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Colours", "Panel", "write_picture"]
+
+#: grey: a frame. diverging: around the median, so that a background is white and both signs show. cyclic: a phase or a
+#: shift modulo the lattice. sequential: a magnitude. unused: a latent without variation, whose values mean nothing.
+Colours = Literal["grey", "diverging", "cyclic", "sequential", "unused"]
+
+_MAPS = {"grey": "gray", "diverging": "RdBu_r", "cyclic": "twilight_shifted", "sequential": "viridis"}
+_NICE_NM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_INK = "#333333"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image of a picture.
+
+    Parameters
+    ----------
+    title
+        Its name.
+    image
+        ``(rows, cols)``; NaN is left blank. One row is drawn as a curve.
+    unit
+        Of its values, for the colour bar.
+    extent_px
+        ``(left, right, top, bottom)``, outer edges in px of the frame; None for an image on the frame's own pixels.
+    colours
+        What the values are.
+    limits
+        Ends of the colour bar; None chooses them from the 1st to the 99th percentile.
+    band
+        Half width of the band around a curve, ``(1, cols)``.
+    """
+
+    title: str
+    image: NDArray[Any]
+    unit: str = ""
+    extent_px: tuple[float, float, float, float] | None = None
+    colours: Colours = "sequential"
+    limits: tuple[float, float] | None = None
+    band: NDArray[Any] | None = None
+
+
+def write_picture(
+    path: str | Path,
+    panels: Sequence[Panel],
+    *,
+    title: str = "",
+    pixel_size_nm: float | None = None,
+    columns: int | None = None,
+) -> None:
+    """Draw `panels` in reading order into a PNG.
+
+    Parameters
+    ----------
+    path
+        The .png to write, whole or not at all.
+    panels
+        At least one.
+    title
+        A line above all panels.
+    pixel_size_nm
+        Edge of a frame's pixel for the scale bar; None labels the first panel's axes in px instead.
+    columns
+        Panels in a row; None chooses.
+
+    Raises
+    ------
+    DataFileError
+        if the file cannot be written or matplotlib is missing.
+    """
+    with whole_or_nothing(Path(path), "matplotlib") as part:
+        from matplotlib.figure import Figure
+
+        extents = [_extent(panel) for panel in panels]
+        left, right = min(e[0] for e in extents), max(e[1] for e in extents)
+        top, bottom = min(e[2] for e in extents), max(e[3] for e in extents)
+        curves = all(panel.image.shape[0] == 1 for panel in panels)
+        columns = 1 if curves else columns or _columns(len(panels))
+        lines = -(-len(panels) // columns)
+        height = 1.5 if curves else min(6.0, max(1.2, 3.0 * (bottom - top) / (right - left)))
+        figure = Figure(
+            figsize=((7.5 if curves else 3.6 * columns), lines * (height + 0.45) + 0.4 * bool(title)), layout="constrained"
+        )
+        if title:
+            figure.suptitle(title, fontsize=11, color=_INK)
+        axes = figure.subplots(lines, columns, squeeze=False).ravel()
+        for panel, extent, axis in zip(panels, extents, axes, strict=False):
+            if curves:
+                _draw_curve(axis, panel, extent)
+            else:
+                _draw_image(figure, axis, panel, extent)
+                axis.set_ylim(bottom, top)
+            axis.set_xlim(left, right)
+            axis.set_title(panel.title, fontsize=9.5, color=_INK, loc="left", pad=4)
+        for axis in axes[len(panels) :]:
+            axis.set_axis_off()
+        if curves:
+            _label_curves(axes[: len(panels)], pixel_size_nm)
+        elif pixel_size_nm is not None:
+            _scale_bar(axes[0], right - left, bottom - top, pixel_size_nm)
+        else:
+            axes[0].set_xticks([round(left + 0.5), round(right - 0.5)])
+            axes[0].set_yticks([round(top + 0.5), round(bottom - 0.5)])
+            axes[0].set_xlabel("px", fontsize=8, color=_INK, labelpad=-6)
+        figure.savefig(part, dpi=150, format="png")
+
+
+def _columns(count: int) -> int:
+    return count if count <= 4 else -(-count // -(-count // 4))
+
+
+def _extent(panel: Panel) -> tuple[float, float, float, float]:
+    rows, cols = panel.image.shape
+    return panel.extent_px or (-0.5, cols - 0.5, -0.5, rows - 0.5)
+
+
+def _limits(panel: Panel) -> tuple[float, float]:
+    if panel.limits is not None:
+        return panel.limits
+    values = np.asarray(panel.image, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return 0.0, 1.0
+    low, middle, high = (float(value) for value in np.percentile(values, (1, 50, 99)))
+    if panel.colours == "cyclic":
+        middle, low, high = 0.0, float(values.min()), float(values.max())
+    if panel.colours in ("cyclic", "diverging"):
+        reach = max(high - middle, middle - low)
+        low, high = middle - reach, middle + reach
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def _draw_image(figure: Figure, axis: Axes, panel: Panel, extent: tuple[float, float, float, float]) -> None:
+    left, right, top, bottom = extent
+    axis.set_aspect("equal")
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.tick_params(labelsize=7, colors=_INK, length=2)
+    for spine in axis.spines.values():
+        spine.set_color("#bbbbbb")
+    if panel.colours == "unused":
+        axis.set_facecolor("#e4e4e4")
+        axis.text(0.5, 0.5, "no variation found", transform=axis.transAxes, ha="center", va="center", fontsize=9, color="#888888")
+        return
+    low, high = _limits(panel)
+    drawn = axis.imshow(
+        np.asarray(panel.image, dtype=np.float32),
+        cmap=_MAPS[panel.colours],
+        vmin=low,
+        vmax=high,
+        extent=(left, right, bottom, top),
+        interpolation="nearest",
+    )
+    if panel.colours == "grey":
+        return  # detector counts: their scale says nothing here
+    bar = figure.colorbar(drawn, ax=axis, fraction=0.045, pad=0.02, ticks=[low, (low + high) / 2, high])
+    bar.ax.set_yticklabels([_number(value, high - low) for value in (low, (low + high) / 2, high)])
+    bar.ax.tick_params(labelsize=7, colors=_INK, length=2)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.set_title(panel.unit, fontsize=7.5, color=_INK, pad=3)
+
+
+def _number(value: float, span: float) -> str:
+    decimals = max(0, 1 - int(np.floor(np.log10(span))))
+    return f"{value:.{decimals}f}" if decimals < 5 and abs(value) < 1e5 else f"{value:.1e}"
+
+
+def _draw_curve(axis: Axes, panel: Panel, extent: tuple[float, float, float, float]) -> None:
+    count = panel.image.shape[1]
+    step = (extent[1] - extent[0]) / count
+    x = extent[0] + step * (np.arange(count) + 0.5)
+    if panel.colours == "unused":
+        axis.set_facecolor("#e4e4e4")
+    elif panel.band is not None:
+        axis.fill_between(x, (panel.image - panel.band)[0], (panel.image + panel.band)[0], color="#9ecae1", linewidth=0)
+    style = {"linestyle": "none", "marker": ".", "markersize": 2} if panel.colours == "cyclic" else {"linewidth": 0.9}
+    axis.plot(x, panel.image[0], color="#bbbbbb" if panel.colours == "unused" else "#08519c", **style)  # type: ignore[arg-type]
+    axis.set_ylabel(panel.unit, fontsize=8, color=_INK)
+    axis.tick_params(labelsize=7, colors=_INK, length=2)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+
+
+def _label_curves(axes: Sequence[Axes], pixel_size_nm: float | None) -> None:
+    for axis in axes[:-1]:
+        axis.set_xticklabels([])
+    if pixel_size_nm is not None:
+        axes[-1].xaxis.set_major_formatter(lambda x, _: f"{x * pixel_size_nm:g}")
+    axes[-1].set_xlabel("px" if pixel_size_nm is None else "nm", fontsize=8, color=_INK)
+
+
+def _scale_bar(axis: Axes, width: float, height: float, pixel_size_nm: float) -> None:
+    fitting = [length for length in _NICE_NM if length <= 0.3 * width * pixel_size_nm]
+    if not fitting:
+        return
+    import matplotlib.patheffects as effects
+
+    left, bottom = axis.get_xlim()[0], axis.get_ylim()[0]
+    x0, x1, y = left + 0.05 * width, left + 0.05 * width + fitting[-1] / pixel_size_nm, bottom - 0.05 * height
+    outline = [effects.withStroke(linewidth=3.5, foreground="black", alpha=0.7)]
+    axis.plot([x0, x1], [y, y], color="white", linewidth=2.2, solid_capstyle="butt", path_effects=outline)
+    axis.text(
+        (x0 + x1) / 2,
+        y - 0.02 * height,
+        f"{fitting[-1]:g} nm",
+        color="white",
+        fontsize=8.5,
+        ha="center",
+        va="bottom",
+        path_effects=[effects.withStroke(linewidth=2, foreground="black", alpha=0.7)],
+    )

@@ -1,0 +1,78 @@
+"""Latent maps into files that NumPy, ImageJ, HyperSpy or people open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from ..errors import DataFileError
+from .results_file import check_writable
+
+if TYPE_CHECKING:
+    from ..frame import Frame
+    from ..latent_map import LatentMap
+
+__all__ = ["WRITERS", "check_output", "write_latent_map"]
+
+#: ending -> (module, package it needs). Each module has ``write(path, maps)``, that of .png also takes frame and truth.
+WRITERS = {
+    ".npz": ("latent_npz", None),
+    ".tif": ("latent_tiff", "tifffile"),
+    ".png": ("latent_picture", "matplotlib"),
+    ".hspy": ("latent_hspy", "h5py"),
+}
+
+
+def check_output(path: str | Path, *, frames: int = 1) -> None:
+    """Raise the `DataFileError` that `write_latent_map` would raise for this path, before the maps are computed."""
+    path = Path(path)
+    if path.suffix.lower() not in WRITERS:
+        raise DataFileError(f"cannot write {path}: its ending is {path.suffix!r}, expected one of {', '.join(WRITERS)}")
+    if path.suffix.lower() == ".png" and frames != 1:
+        raise DataFileError(
+            f"cannot write {path}: a .png shows one frame, got {frames}: choose one (--frame N), or write .npz, .tif or .hspy"
+        )
+    check_writable(path, WRITERS[path.suffix.lower()][1])
+
+
+def write_latent_map(
+    path: str | Path,
+    maps: LatentMap | Sequence[LatentMap],
+    *,
+    frame: Frame | None = None,
+    truth: Mapping[str, NDArray[Any]] | None = None,
+) -> None:
+    """Write the latent map of a frame, or the maps of a stack of equal frames, in the format of the ending.
+
+    Parameters
+    ----------
+    path
+        ``.npz``: ``mean`` and ``std`` ``(latent, rows, cols)`` float32, ``names``, ``units``, ``centre_y_px``,
+        ``centre_x_px``, ``pixel_size_nm`` (NaN where unknown), ``model_sha256``.
+        ``.tif``: the means as an ImageJ stack, one page a latent, calibrated.
+        ``.hspy``: two signals, mean and std, with axes (frame), latent, y, x; HyperSpy, napari and Swift read it.
+        ``.png``: a picture for people, of one frame. Written whole or not at all; an existing file is replaced.
+    maps
+        One map, or at least one of a stack; a stack adds a leading frame axis.
+    frame
+        What was mapped; shown in the .png beside its maps. The other formats hold the map alone.
+    truth
+        Title -> ``(height, width)`` on the pixels of the frame, shown in the .png after the maps.
+
+    Raises
+    ------
+    DataFileError
+        for an unknown ending, a missing package, or a place that cannot be written.
+    """
+    several = isinstance(maps, Sequence)
+    stack = list(maps) if isinstance(maps, Sequence) else [maps]
+    check_output(path, frames=len(stack))
+    write = import_module(f".{WRITERS[Path(path).suffix.lower()][0]}", __package__).write
+    if Path(path).suffix.lower() == ".png":
+        write(Path(path), stack[0], frame, truth or {})
+    else:
+        write(Path(path), stack, several and len(stack) > 1)
