@@ -21,9 +21,10 @@ _SHIFTS = {"dy": "dy: shift down", "dx": "dx: shift right"}
 
 
 def write(path: Path, latent_map: LatentMap, frame: Frame | None, truth: Mapping[str, NDArray[Any]]) -> None:
-    """Draw frame, maps and truth, in this order."""
-    panels = [*(frame_panels(frame, latent_map) if frame is not None else []), *latent_panels(latent_map)]
-    panels += [Panel(title, image, colours="diverging") for title, image in truth.items()]
+    """Draw frame, content, truth and shifts, in this order: what is to be compared lies side by side."""
+    shift, content = latent_panels(latent_map)
+    known = [Panel(title, image, colours="signed") for title, image in truth.items()]
+    panels = [*(frame_panels(frame, latent_map) if frame is not None else []), *content, *known, *shift]
     window, stride = latent_map.grid.window, latent_map.grid.stride
     size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
     title = f"{frame.name}   " if frame is not None and frame.name else ""
@@ -38,15 +39,16 @@ def frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
     return [Panel(name, channel, colours="grey") for name, channel in zip(names, pixels, strict=True)]
 
 
-def latent_panels(latent_map: LatentMap) -> list[Panel]:
-    """One panel a latent, lying where its windows' centres lie in the frame."""
+def latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
+    """One panel a shift latent and one a content latent, lying where the windows' centres lie in the frame."""
     half = latent_map.grid.stride / 2
     y, x = latent_map.centre_y_px, latent_map.centre_x_px
     extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
-    panels = []
+    shift: list[Panel] = []
+    content: list[Panel] = []
     for index, name in enumerate(latent_map.names):
-        colours: Colours = "cyclic" if name in _SHIFTS else "diverging"
-        panels.append(
+        colours: Colours = "cyclic" if name in _SHIFTS else "content"
+        (shift if name in _SHIFTS else content).append(
             Panel(
                 _SHIFTS.get(name, name),
                 latent_map.mean[index],
@@ -56,4 +58,4 @@ def latent_panels(latent_map: LatentMap) -> list[Panel]:
                 band=latent_map.std[index],
             )
         )
-    return panels
+    return shift, content

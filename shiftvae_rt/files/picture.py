@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Colours", "Panel", "write_picture"]
 
-#: grey: a frame. diverging: around the median, so that a background is white and both signs show. cyclic: a phase or a
+#: grey: a frame. content: a latent, whose sign and zero mean nothing. signed: a quantity around zero. cyclic: a phase, or a
 #: shift modulo the lattice. sequential: a magnitude. unused: a latent without variation, whose values mean nothing.
-Colours = Literal["grey", "diverging", "cyclic", "sequential", "unused"]
+Colours = Literal["grey", "content", "signed", "cyclic", "sequential", "unused"]
 
-_MAPS = {"grey": "gray", "diverging": "RdBu_r", "cyclic": "twilight_shifted", "sequential": "viridis"}
+_MAPS = {"grey": "gray", "content": "RdBu_r", "signed": "RdBu_r", "cyclic": "twilight_shifted", "sequential": "viridis"}
 _NICE_NM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _INK = "#333333"
+_CURVE = "#08519c"
+_BAND = "#9ecae1"
 
 
 @dataclass(frozen=True)
@@ -108,16 +110,19 @@ def write_picture(
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         for panel, extent, axis in zip(panels, extents, axes, strict=False):
             if curves:
-                _draw_curve(axis, panel, extent)
+                _draw_curve(axis, panel, extent, pixel_size_nm or 1.0)
             else:
                 _draw_image(figure, axis, panel, extent)
                 axis.set_ylim(bottom, top)
-            axis.set_xlim(left, right)
+                axis.set_xlim(left, right)
             axis.set_title(panel.title, fontsize=9.5, color=_INK, loc="left", pad=4)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
         if curves:
-            _label_curves(axes[: len(panels)], pixel_size_nm)
+            for axis in axes:
+                axis.sharex(axes[-1])
+                axis.tick_params(labelbottom=axis is axes[-1])
+            axes[-1].set_xlabel("px" if pixel_size_nm is None else "nm", fontsize=8, color=_INK)
         elif pixel_size_nm is not None:
             _scale_bar(axes[0], right - left, bottom - top, pixel_size_nm)
         else:
@@ -143,12 +148,11 @@ def _limits(panel: Panel) -> tuple[float, float]:
     values = values[np.isfinite(values)]
     if values.size == 0:
         return 0.0, 1.0
-    low, middle, high = (float(value) for value in np.percentile(values, (1, 50, 99)))
-    if panel.colours == "cyclic":
-        middle, low, high = 0.0, float(values.min()), float(values.max())
-    if panel.colours in ("cyclic", "diverging"):
-        reach = max(high - middle, middle - low)
-        low, high = middle - reach, middle + reach
+    tails = (0, 100) if panel.colours == "cyclic" else (1, 99)
+    low, high = (float(value) for value in np.percentile(values, tails))
+    if panel.colours in ("cyclic", "signed"):
+        high = max(high, -low)
+        low = -high
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
@@ -161,8 +165,7 @@ def _draw_image(figure: Figure, axis: Axes, panel: Panel, extent: tuple[float, f
     for spine in axis.spines.values():
         spine.set_color("#bbbbbb")
     if panel.colours == "unused":
-        axis.set_facecolor("#e4e4e4")
-        axis.text(0.5, 0.5, "no variation found", transform=axis.transAxes, ha="center", va="center", fontsize=9, color="#888888")
+        _say_unused(axis)
         return
     low, high = _limits(panel)
     drawn = axis.imshow(
@@ -187,28 +190,28 @@ def _number(value: float, span: float) -> str:
     return f"{value:.{decimals}f}" if decimals < 5 and abs(value) < 1e5 else f"{value:.1e}"
 
 
-def _draw_curve(axis: Axes, panel: Panel, extent: tuple[float, float, float, float]) -> None:
-    count = panel.image.shape[1]
-    step = (extent[1] - extent[0]) / count
-    x = extent[0] + step * (np.arange(count) + 0.5)
-    if panel.colours == "unused":
-        axis.set_facecolor("#e4e4e4")
-    elif panel.band is not None:
-        axis.fill_between(x, (panel.image - panel.band)[0], (panel.image + panel.band)[0], color="#9ecae1", linewidth=0)
-    style = {"linestyle": "none", "marker": ".", "markersize": 2} if panel.colours == "cyclic" else {"linewidth": 0.9}
-    axis.plot(x, panel.image[0], color="#bbbbbb" if panel.colours == "unused" else "#08519c", **style)  # type: ignore[arg-type]
-    axis.set_ylabel(panel.unit, fontsize=8, color=_INK)
+def _draw_curve(axis: Axes, panel: Panel, extent: tuple[float, float, float, float], edge: float) -> None:
     axis.tick_params(labelsize=7, colors=_INK, length=2)
+    axis.set_ylabel(panel.unit, fontsize=8, color=_INK)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
+    if panel.colours == "unused":
+        _say_unused(axis)
+        return
+    values, count = panel.image[0], panel.image.shape[1]
+    x = edge * (extent[0] + (extent[1] - extent[0]) / count * (np.arange(count) + 0.5))
+    if panel.colours == "cyclic":  # a line would jump from one end of the period to the other
+        axis.plot(x, values, color=_CURVE, linestyle="none", marker=".", markersize=3)
+        return
+    if panel.band is not None:
+        axis.fill_between(x, values - panel.band[0], values + panel.band[0], color=_BAND, linewidth=0)
+    axis.plot(x, values, color=_CURVE, linewidth=0.9)
 
 
-def _label_curves(axes: Sequence[Axes], pixel_size_nm: float | None) -> None:
-    for axis in axes[:-1]:
-        axis.set_xticklabels([])
-    if pixel_size_nm is not None:
-        axes[-1].xaxis.set_major_formatter(lambda x, _: f"{x * pixel_size_nm:g}")
-    axes[-1].set_xlabel("px" if pixel_size_nm is None else "nm", fontsize=8, color=_INK)
+def _say_unused(axis: Axes) -> None:
+    axis.set_facecolor("#e4e4e4")
+    axis.set_yticks([])
+    axis.text(0.5, 0.5, "no variation found", transform=axis.transAxes, ha="center", va="center", fontsize=9, color="#888888")
 
 
 def _scale_bar(axis: Axes, width: float, height: float, pixel_size_nm: float) -> None:
