@@ -1,0 +1,53 @@
+# `make demo`, `make test`, `make lint` and `make bench` work on a machine with python3, g++, make and git alone:
+# each sets up .venv by itself; a second run finds it there.
+
+PYTHON ?= python3
+DEMO_OUT ?= demo
+PRESETS ?= default asan tsan
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: bench clean demo lint test test-cpp test-python
+.DEFAULT_GOAL := demo
+
+demo: .venv/run-installed  ## simulate, train, export, stream, and draw the latent maps beside the truth
+	shiftvae demo -o $(DEMO_OUT)
+
+test: test-cpp test-python  ## C++ tests, plain and under the sanitizers, then the Python tests
+
+test-cpp: .venv/dev-installed
+	for preset in $(PRESETS); do \
+	  cmake --preset $$preset && cmake --build --preset $$preset && ctest --preset $$preset || exit 1; \
+	done
+
+test-python: .venv/dev-installed
+	python -m pytest
+
+lint: .venv/dev-installed  ## style, types, import contracts, and the stub of the compiled module
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	python -m mypy.stubtest --mypy-config-file pyproject.toml shiftvae_rt._core
+
+bench: .venv/dev-installed  ## every figure that we claim
+	python benchmarks/run.py
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/created:
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/run-installed: .venv/created $(BUILT_FROM)
+	$(INSTALL) -e '.[cpu,train,io]'
+	touch $@
+
+.venv/dev-installed: .venv/created $(BUILT_FROM)
+	$(INSTALL) -e '.[cpu,train,io,test,dev]'
+	touch .venv/run-installed $@

@@ -1,0 +1,68 @@
+"""`shiftvae inspect`: what a model file is, and that it passed every check that loading it makes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..mapper import LatentMapper
+    from . import Subparsers
+
+__all__ = ["add"]
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add `shiftvae inspect`."""
+    parser = subparsers.add_parser("inspect", help="what a model file is, checked", description=__doc__)
+    parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
+    parser.add_argument("--json", action="store_true", help="the manifest, for programs")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Load with all checks, run the test frame, and say what the model is."""
+    from ..mapper import LatentMapper
+
+    mapper = LatentMapper(arguments.model)
+    if arguments.json:
+        manifest: dict[str, Any] = json.loads(mapper.model.manifest.to_json())
+        print(json.dumps({"path": str(mapper.model.path), "sha256": mapper.model.sha256, "checked": True, **manifest}, indent=1))
+        return
+    for name, value in _summary(mapper):
+        print(f"{name:<14}{value}")
+
+
+def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
+    model, manifest = mapper.model, mapper.model.manifest
+    height, width = manifest.window
+    window = f"{width} px" if manifest.dimensions == 1 else f"{height} x {width} px"
+    channels = f", {manifest.channels} channels" if manifest.channels > 1 else ""
+    training = manifest.training
+    vectors = ", ".join(f"({y:.2f}, {x:.2f})" for y, x in manifest.lattice)
+    lines = [
+        ("model", f"{model.path} ({sum(member.size for member in manifest.members.values()) / 1e6:.2f} MB)"),
+        ("sha256", model.sha256),
+        ("input", f"{manifest.dimensions}D{channels}, window {window}, strides {', '.join(map(str, manifest.strides))}"),
+        ("pixel size", "unknown" if manifest.pixel_size_nm is None else f"{manifest.pixel_size_nm:.5g} nm"),
+        ("lattice", f"{vectors} px (y, x), confidence {training.period_confidence:.2f}" if vectors else "none: planar shift"),
+        ("encoder", manifest.encoder),
+    ]
+    for latent, varies in zip(manifest.latents, manifest.varies, strict=True):
+        use = f"spread {latent.spread:.3g} {latent.unit}".rstrip() if varies else "not used: no variation found"
+        lines.append((f"latent {latent.name}", f"{latent.kind}, {use}, {latent.kl_nats:.2f} nats"))
+    for source in manifest.data:
+        shape = " x ".join(map(str, source.shape))
+        lines.append(("trained on", f"{source.name}, {source.frames} frame(s) of {shape} {source.dtype}"))
+    lines.append(
+        (
+            "training",
+            f"{training.seconds:.0f} s, {training.steps} steps, {training.windows} windows, seed {training.seed}, "
+            f"held-out loss {training.held_out_loss:.4g}",
+        )
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
+    lines.append(("made", f"{manifest.created} with {versions}, commit {manifest.git_commit[:10] or 'unknown'}"))
+    lines.append(("checks", "hashes, graphs and test frame: passed"))
+    return lines
