@@ -1,7 +1,7 @@
 """`shiftvae`: one command; each subcommand lives with its thing.
 
-The runtime's subcommands are the modules of `shiftvae_rt.commands`. Other packages (the training half) add theirs through
-the entry point group ``shiftvae.commands``: the name of the subcommand, and a function that takes the subparsers.
+The runtime's subcommands are the modules of `shiftvae_rt.commands`. Other packages (the training half) add theirs
+through the entry point group ``shiftvae.commands``: its name, and a function that takes the subparsers.
 
 Exit codes: 0 done, 1 a named error on one line of stderr, 2 wrong usage, 130 interrupted.
 """

@@ -1,7 +1,7 @@
 """The runtime's subcommands, one module each, named as the command.
 
 A module exposes ``add(subparsers)``, which adds its parser and sets ``run``, a function from the parsed arguments to
-nothing. Modules import argparse alone at the top, and what they run inside their function: `shiftvae --help` stays quick.
+nothing. Modules import argparse alone at the top, and what they need inside ``run``: `shiftvae --help` stays quick.
 """
 
 from __future__ import annotations

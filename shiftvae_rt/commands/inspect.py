@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
     mapper = LatentMapper(arguments.model)
     if arguments.json:
         manifest: dict[str, Any] = json.loads(mapper.model.manifest.to_json())
-        print(json.dumps({"path": str(mapper.model.path), "sha256": mapper.model.sha256, "checked": True, **manifest}, indent=1))
+        found = {"path": str(mapper.model.path), "sha256": mapper.model.sha256, "checked": True}
+        print(json.dumps({**found, **manifest}, indent=1))
         return
     for name, value in _summary(mapper):
         print(f"{name:<14}{value}")
@@ -40,13 +41,15 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
     window = f"{width} px" if manifest.dimensions == 1 else f"{height} x {width} px"
     channels = f", {manifest.channels} channels" if manifest.channels > 1 else ""
     training = manifest.training
+    strides = ", ".join(map(str, manifest.strides))
     vectors = ", ".join(f"({y:.2f}, {x:.2f})" for y, x in manifest.lattice)
+    lattice = f"{vectors} px (y, x), confidence {training.period_confidence:.2f}" if vectors else "none: planar shift"
     lines = [
         ("model", f"{model.path} ({sum(member.size for member in manifest.members.values()) / 1e6:.2f} MB)"),
         ("sha256", model.sha256),
-        ("input", f"{manifest.dimensions}D{channels}, window {window}, strides {', '.join(map(str, manifest.strides))}"),
+        ("input", f"{manifest.dimensions}D{channels}, window {window}, strides {strides}"),
         ("pixel size", "unknown" if manifest.pixel_size_nm is None else f"{manifest.pixel_size_nm:.5g} nm"),
-        ("lattice", f"{vectors} px (y, x), confidence {training.period_confidence:.2f}" if vectors else "none: planar shift"),
+        ("lattice", lattice),
         ("encoder", manifest.encoder),
     ]
     for latent, varies in zip(manifest.latents, manifest.varies, strict=True):
@@ -55,13 +58,8 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
     for source in manifest.data:
         shape = " x ".join(map(str, source.shape))
         lines.append(("trained on", f"{source.name}, {source.frames} frame(s) of {shape} {source.dtype}"))
-    lines.append(
-        (
-            "training",
-            f"{training.seconds:.0f} s, {training.steps} steps, {training.windows} windows, seed {training.seed}, "
-            f"held-out loss {training.held_out_loss:.4g}",
-        )
-    )
+    effort = f"{training.seconds:.0f} s, {training.steps} steps, {training.windows} windows, seed {training.seed}"
+    lines.append(("training", f"{effort}, held-out loss {training.held_out_loss:.4g}"))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
     lines.append(("made", f"{manifest.created} with {versions}, commit {manifest.git_commit[:10] or 'unknown'}"))
     lines.append(("checks", "hashes, graphs and test frame: passed"))

@@ -24,13 +24,18 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "frame",
         metavar="FRAME",
-        help=".npy .npz .tif .png .jpg .dm3 .dm4 .emd .hspy .hdf5 .sxm; FILE::NAME picks one dataset or channel of several",
+        help=".npy .npz .tif .png .jpg .dm3 .dm4 .emd .hspy .hdf5 .sxm; FILE::NAME picks one of several datasets",
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
     parser.add_argument(
-        "--frame", dest="which", type=_which, default=None, metavar="N", help="one frame of a stack, from 0 (default: all)"
+        "--frame",
+        dest="which",
+        type=_which,
+        default=None,
+        metavar="N",
+        help="one frame of a stack, from 0 (default: all)",
     )
     parser.set_defaults(run=run)
 
@@ -47,9 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
     maps = [mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm) for frame in _with_progress(frames)]
     seconds = time.perf_counter() - started
     write_latent_map(arguments.output, maps, frame=frames[0] if len(frames) == 1 else None)
-    latents = ", ".join(f"{name} ({unit})" if unit else name for name, unit in zip(maps[0].names, maps[0].units, strict=True))
     rows, cols = maps[0].mean.shape[1:]
-    print(f"{arguments.output}: {len(maps)} x {rows} x {cols} windows, latents {latents}; {seconds / len(maps):.3g} s a frame")
+    what = f"{len(maps)} frame(s), {rows} x {cols} windows each, latents {', '.join(maps[0].names)}"
+    print(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")
 
 
 def _which(text: str) -> int | None:

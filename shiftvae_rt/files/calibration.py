@@ -50,9 +50,9 @@ def length_nm(value: float, unit: str) -> float | None:
 def square_pixel_nm(y_nm: float | None, x_nm: float | None, path: Path) -> float | None:
     """Give the one edge of square pixels, nm.
 
-    Where y and x differ by more than 1 % there is no such number. Drift-corrected sums and anisotropic scans are like that,
-    and their lattice is still a lattice in px: refusing the file would help nobody, choosing one of the two numbers
-    would put a wrong scale on the map. So the frame counts as uncalibrated, and `PixelSizeWarning` gives both numbers.
+    Where y and x differ by more than 1 % there is no such number. Drift-corrected sums and anisotropic scans are like
+    that, and their lattice is still a lattice in px: refusing the file would help nobody, choosing one of the two
+    numbers would put a wrong scale on the map. So the frame counts as uncalibrated, and `PixelSizeWarning` gives both.
     """
     if y_nm is None or x_nm is None:
         return None

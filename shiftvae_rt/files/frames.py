@@ -36,8 +36,9 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     Parameters
     ----------
     path
-        A file of one of the endings of `READERS`. ``FILE::NAME`` picks one dataset (.npz .hdf5), signal by title or number
-        (.dm3 .dm4 .emd .hspy), series by number (.tif) or channel (.sxm: ``Z``, ``Current``, ``Z:backward``) of several.
+        A file of one of the endings of `READERS`. ``FILE::NAME`` picks one of several: a dataset (.npz .hdf5), a signal
+        by title or number (.dm3 .dm4 .emd .hspy), a series by number (.tif), a channel (.sxm: ``Z``, ``Current``,
+        ``Z:backward``).
     dimensions
         2 for images: two axes are one frame, three a stack of frames, four a stack of frames with channels.
         1 for signals: one axis is one signal, two a signal per row, three signals with channels.
@@ -62,7 +63,8 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     """
     file, wanted = _split(path)
     if file.suffix.lower() not in READERS:
-        raise DataFileError(f"{file} has the ending {file.suffix!r}, expected one of {', '.join(READERS)}: convert it first")
+        endings = ", ".join(READERS)
+        raise DataFileError(f"{file} has the ending {file.suffix!r}, expected one of {endings}: convert it first")
     if not file.is_file():
         raise DataFileError(f"{file} is {'a folder, not a file' if file.is_dir() else 'missing'}: check the path")
     module, what = READERS[file.suffix.lower()]

@@ -26,8 +26,8 @@ def to_grey(colour: NDArray[Any]) -> tuple[NDArray[Any], str]:
     Returns
     -------
     pixels, note
-        ``(..., height, width)``: the channel itself (same dtype) where all three are equal, their mean (float32) where they
-        are equal within `NEARLY_GREY`, else the Rec. 601 luminance (float32); and which of these it was.
+        ``(..., height, width)``: the channel itself (same dtype) where all three are equal, their mean (float32) where
+        they are equal within `NEARLY_GREY`, else the Rec. 601 luminance (float32); and which of these it was.
     """
     if colour.shape[-1] == 2:
         return colour[..., 0], "alpha channel dropped"

@@ -30,13 +30,12 @@ def read(path: Path, wanted: str | None) -> Recording:
     shapes: dict[str, tuple[int, ...]] = {}
 
     def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "uifb" and item.size:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "uifb" and item.shape and item.size:
             shapes[name] = item.shape
 
     with h5py.File(path, "r") as file:
         file.visititems(note)
-    names = [name for name, shape in shapes.items() if len(shape) >= 2] or [name for name, shape in shapes.items() if shape]
-    if wanted is not None:
-        names = list(shapes)
+    images = [name for name, shape in shapes.items() if len(shape) >= 2]
+    names = list(shapes) if wanted is not None or not images else images
     name = names[choose(path, names, wanted, "dataset")]
     return Recording(_Dataset(path, name, shapes[name]), metadata={"dataset": name})

@@ -1,8 +1,8 @@
 """Latent maps as HyperSpy's HDF5 (.hspy), written with h5py alone.
 
-The layout is format version 3.1 of the public description of the format: one group a signal below ``Experiments``, in it
-``data``, one group ``axis-N`` an axis, ``metadata`` and ``original_metadata``. Neither SWMR nor the latest HDF5 library
-version is asked for, so that every reader of the field opens it.
+The layout is format version 3.1 of the public description of the format: one group a signal below ``Experiments``, in
+it ``data``, one group ``axis-N`` an axis, ``metadata`` and ``original_metadata``. Neither SWMR nor the latest HDF5
+library version is asked for, so that every reader of the field opens it.
 """
 
 from __future__ import annotations

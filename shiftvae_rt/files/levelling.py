@@ -1,10 +1,10 @@
 """Levelling of scanned-probe lines.
 
-The tip's height jumps and drifts from scan line to scan line; the jumps are in no lattice and would dominate the contrast of
-every window (a per-window z-score removes a window's offset, not a jump inside it). They cannot be removed in the model
-either: a window does not see the lines it needs. So they are removed from the lines, once, before windows are cut.
-The same has to happen to lines that come from a running microscope: `level_rows` looks at a line and the levelled line above
-it, and at nothing else, so levelling bands as they arrive gives the very numbers of levelling the whole scan.
+The tip's height jumps and drifts from scan line to scan line; the jumps belong to no lattice and would dominate the
+contrast of every window (a per-window z-score removes a window's offset, not a jump inside it). They cannot be removed
+in the model either: a window does not see the whole line. So they are removed once, before windows are cut.
+The same has to happen to lines that come from a running microscope: `level_rows` looks at a line and at the levelled
+line above it and at nothing else, so levelling bands as they arrive gives the very numbers of levelling the whole scan.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ def level_rows(rows: ArrayLike, *, above: NDArray[np.float32] | None = None) -> 
     """Shift each scan line so that the median of its difference to the line above is zero.
 
     The median of differences is used, not the difference of medians, because it leaves a step edge alone: where a step
-    crosses the image at an angle, the median of a line jumps by the step's height as soon as the lower terrace fills half of it.
+    crosses the image at an angle, the median of a line jumps by the step's height once the lower terrace fills half of
+    the line.
 
-    What it costs: a slope along y is removed (along x it stays), and so is anything that changes alike along the whole of a
-    line, which is the part of a lattice whose wave vector is exactly vertical.
+    What it costs: a slope along y is removed (along x it stays), and so is anything that changes alike along the whole
+    of a line, such as the part of a lattice whose wave vector is exactly vertical.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def level_rows(rows: ArrayLike, *, above: NDArray[np.float32] | None = None) -> 
         difference = line if reference is None else line - reference
         known = difference[np.isfinite(difference)]
         if known.size:
-            # Rounding to float32 before the next line uses it is what makes bands and whole scans agree to the last bit.
+            # Rounded to float32 before the next line uses it: so bands and whole scans agree to the last bit.
             levelled[row] = line - np.median(known)
             reference = levelled[row]
     return levelled

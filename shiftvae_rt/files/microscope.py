@@ -44,7 +44,7 @@ def _recording(path: Path, signal: dict[str, Any], title: str) -> Recording:
     size_nm = sizes[0] if dimensions == 1 else square_pixel_nm(sizes[0], sizes[1], path)
     pixels: LazyPixels = signal["data"]
     if len(pixels.shape) > dimensions + 1:
-        pixels = signal["data"].reshape(-1, *pixels.shape[-dimensions:])  # a map of signals or images: one after another
+        pixels = signal["data"].reshape(-1, *pixels.shape[-dimensions:])  # a map of spectra or images, one by one
     metadata = {"title": title, "units": [str(axis["units"]) for axis in axes]}
     return Recording(pixels, dimensions, size_nm, metadata)
 

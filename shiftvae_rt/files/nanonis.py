@@ -33,7 +33,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     end = raw.find(_DATA)
     mark = raw.find(_MARK, end)
     if not raw.startswith(b":NANONIS_VERSION:") or end < 0 or mark < 0:
-        raise DataFileError(f"{path} is not a Nanonis scan: expected a header from ':NANONIS_VERSION:' to ':SCANIT_END:'")
+        raise DataFileError(f"{path} is no Nanonis scan: expected a header from ':NANONIS_VERSION:' to ':SCANIT_END:'")
     header = _header(raw[:end].decode("latin-1"))
     if header["SCANIT_TYPE"].split() != ["FLOAT", "MSBFIRST"]:
         raise DataFileError(f"{path} holds {header['SCANIT_TYPE']!r}, expected 'FLOAT MSBFIRST': export the scan again")
@@ -60,7 +60,7 @@ def read(path: Path, wanted: str | None) -> Recording:
         pixels = pixels[: reached[-1] + 1]
     if unit == "m":
         pixels = level_rows(pixels)  # in the order of acquisition, as a running scan would be
-        metadata["levelled"] = "each line: median difference to the line above set to zero (shiftvae_rt.files.level_rows)"
+        metadata["levelled"] = "level_rows: median difference of each line to the line above is zero"
     if metadata["scan_direction"] == "up":
         pixels = pixels[::-1]
     width_m, height_m = (float(number) for number in header["SCAN_RANGE"].split())

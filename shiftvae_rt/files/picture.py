@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Colours", "Panel", "write_picture"]
 
-#: grey: a frame. content: a latent, whose sign and zero mean nothing. signed: a quantity around zero. cyclic: a phase, or a
-#: shift modulo the lattice. sequential: a magnitude. unused: a latent without variation, whose values mean nothing.
+#: grey: a frame. content: a latent, whose sign and zero mean nothing. signed: a quantity around zero. cyclic: a phase,
+#: or a shift modulo the lattice. sequential: a magnitude. unused: a latent without variation, its values mean nothing.
 Colours = Literal["grey", "content", "signed", "cyclic", "sequential", "unused"]
 
 _MAPS = {"grey": "gray", "content": "RdBu_r", "signed": "RdBu_r", "cyclic": "twilight_shifted", "sequential": "viridis"}
@@ -102,9 +102,8 @@ def write_picture(
         columns = 1 if curves else columns or _columns(len(panels))
         lines = -(-len(panels) // columns)
         height = 1.5 if curves else min(6.0, max(1.2, 3.0 * (bottom - top) / (right - left)))
-        figure = Figure(
-            figsize=((7.5 if curves else 3.6 * columns), lines * (height + 0.45) + 0.4 * bool(title)), layout="constrained"
-        )
+        size = (7.5 if curves else 3.6 * columns, lines * (height + 0.45) + 0.4 * bool(title))
+        figure = Figure(figsize=size, layout="constrained")
         if title:
             figure.suptitle(title, fontsize=11, color=_INK)
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
@@ -181,7 +180,7 @@ def _draw_image(figure: Figure, axis: Axes, panel: Panel, extent: tuple[float, f
     bar = figure.colorbar(drawn, ax=axis, fraction=0.045, pad=0.02, ticks=[low, (low + high) / 2, high])
     bar.ax.set_yticklabels([_number(value, high - low) for value in (low, (low + high) / 2, high)])
     bar.ax.tick_params(labelsize=7, colors=_INK, length=2)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.set_title(panel.unit, fontsize=7.5, color=_INK, pad=3)
 
 
@@ -211,7 +210,8 @@ def _draw_curve(axis: Axes, panel: Panel, extent: tuple[float, float, float, flo
 def _say_unused(axis: Axes) -> None:
     axis.set_facecolor("#e4e4e4")
     axis.set_yticks([])
-    axis.text(0.5, 0.5, "no variation found", transform=axis.transAxes, ha="center", va="center", fontsize=9, color="#888888")
+    centred: dict[str, Any] = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+    axis.text(0.5, 0.5, "no variation found", fontsize=9, color="#888888", **centred)
 
 
 def _scale_bar(axis: Axes, width: float, height: float, pixel_size_nm: float) -> None:

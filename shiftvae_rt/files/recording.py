@@ -25,7 +25,8 @@ class LazyPixels(Protocol):
     """An array that may still be in its file: `ndarray`, `memmap`, dask, or a reader's own."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
 
     def __getitem__(self, index: Any, /) -> Any: ...
 
@@ -80,13 +81,15 @@ class FrameStack(Sequence[Frame]):
         rows_as_signals = natural == 2 and self.dimensions == 1
         if natural == 1 and self.dimensions == 2:
             raise DataFileError(
-                f"{path} holds 1D signals of shape {shape}, expected 2D frames: use a model of 1D signals, or another file"
+                f"{path} holds 1D signals of shape {shape}, expected 2D frames: use a 1D model, or another file"
             )
         if not 0 <= extra <= 2 or (rows_as_signals and extra > 1) or 0 in shape:
+            axes = (
+                "length, or signals x length" if self.dimensions == 1 else "height x width, or frames x height x width"
+            )
             raise DataFileError(
-                f"{path} holds an array of shape {shape}, expected {self.dimensions}D frames "
-                f"({'one signal, signals x length' if self.dimensions == 1 else 'height x width, frames x height x width'}"
-                ", or with channels before those): select or reshape the data first"
+                f"{path} holds an array of shape {shape}, expected {self.dimensions}D frames ({axes}): "
+                "select or reshape the data first"
             )
         self._single = extra == 0
         self._indices = range(1 if self._single else shape[0])
@@ -155,12 +158,12 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise
     except ModuleNotFoundError as error:
         raise DataFileError(
-            f"reading {path} needs the Python package {error.name}, which is not installed: pip install 'shiftvae-rt[io]'"
+            f"reading {path} needs the Python package {error.name}, which is missing: pip install 'shiftvae-rt[io]'"
         ) from error
-    except Exception as error:  # noqa: BLE001  third-party parsers raise anything: struct.error, KeyError, RuntimeError...
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except Exception as error:  # third-party parsers raise anything: struct.error, KeyError, RuntimeError...
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataFileError(
-            f"{path} cannot be read: expected {what}, got {reason[:200]}: is it complete, and of the kind its ending says?"
+            f"{path} cannot be read: expected {what}, got '{reason}': is it complete, and what its ending says?"
         ) from error
 
 

@@ -34,7 +34,7 @@ def check_output(path: str | Path, *, frames: int = 1) -> None:
         raise DataFileError(f"cannot write {path}: its ending is {path.suffix!r}, expected one of {', '.join(WRITERS)}")
     if path.suffix.lower() == ".png" and frames != 1:
         raise DataFileError(
-            f"cannot write {path}: a .png shows one frame, got {frames}: choose one (--frame N), or write .npz, .tif or .hspy"
+            f"cannot write {path}: a .png shows one frame, got {frames}: choose one (--frame N), or .npz, .tif, .hspy"
         )
     check_writable(path, WRITERS[path.suffix.lower()][1])
 

@@ -34,13 +34,14 @@ def check_writable(path: Path, package: str | None) -> None:
 
 @contextmanager
 def whole_or_nothing(path: Path, package: str | None = None) -> Iterator[Path]:
-    """Give a path beside `path` to write to; it takes the place of `path` when the block ends well, else it is removed."""
+    """Give a path to write to; it takes the place of `path` when the block ends well, else it is removed."""
     check_writable(path, package)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
-        raise DataFileError(f"cannot write {path}: {error.strerror or error}: check the disk and the permissions") from error
+        reason = error.strerror or error
+        raise DataFileError(f"cannot write {path}: {reason}: check the disk and the permissions") from error
     finally:
         part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""TIFF images and stacks, with the calibrations of ImageJ, OME and FEI. The resolution tag alone is a printer's number."""
+"""TIFF images and stacks, calibrated by ImageJ, OME or FEI. The resolution tag alone is a printer's number."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read(path: Path, wanted: str | None) -> Recording:
         end = max((offset + count for page in series.pages for offset, count in _segments(page)), default=0)
         if end > path.stat().st_size:
             raise DataFileError(
-                f"{path} is truncated: its pages reach to byte {end}, the file ends at {path.stat().st_size}: copy it again"
+                f"{path} is truncated: its pages reach to byte {end}, it ends at {path.stat().st_size}: copy it again"
             )
         if axes.endswith("S"):  # samples of a pixel: colour; such files are pictures, and small
             pixels, metadata["colour"] = to_grey(series.asarray())
@@ -68,15 +68,16 @@ def _pixel_size_nm(file: Any, path: Path) -> float | None:
         edges = [length_nm(below / above, unit) if above else None for above, below in per_unit]
         return square_pixel_nm(edges[0], edges[1], path)
     if file.is_ome:
-        found = {axis: re.search(rf'PhysicalSize{axis}="([^"]+)"', file.ome_metadata) for axis in "YX"}
-        units = {axis: re.search(rf'PhysicalSize{axis}Unit="([^"]+)"', file.ome_metadata) for axis in "YX"}
-        edges = [
-            length_nm(float(size[1]), unit[1] if (unit := units[axis]) else "um") if (size := found[axis]) else None
-            for axis in "YX"
-        ]
+        edges = [_ome_length_nm(file.ome_metadata, axis) for axis in "YX"]
         return square_pixel_nm(edges[0], edges[1], path)
     if file.is_fei:
         scan = (file.fei_metadata or {}).get("Scan", {})
         edges = [length_nm(float(scan.get(name, 0.0)), "m") for name in ("PixelHeight", "PixelWidth")]
         return square_pixel_nm(edges[0], edges[1], path)
     return None
+
+
+def _ome_length_nm(xml: str, axis: str) -> float | None:
+    size = re.search(rf'PhysicalSize{axis}="([^"]+)"', xml)
+    unit = re.search(rf'PhysicalSize{axis}Unit="([^"]+)"', xml)
+    return length_nm(float(size[1]), unit[1] if unit else "um") if size else None
