@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from . import __version__, commands
 from .errors import ShiftVaeError
@@ -56,8 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains on one line, like every other error; argparse would print the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: error: {message}: see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="shiftvae", description=DESCRIPTION)
+    parser = _Parser(prog="shiftvae", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"shiftvae-rt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in pkgutil.iter_modules(commands.__path__):

@@ -132,7 +132,7 @@ class LatentMapper:
 
     def _encode(self, pixels: NDArray[Any], centre: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Encode ``pixels (C, H, W)``: mean and std ``(L, rows, cols)``."""
-        frame = convert_frame(pixels, centre, threads=self._threads)
+        frame, _ = convert_frame(pixels, centre, threads=self._threads)
         mean, std = self._encoder.encode(frame[np.newaxis])
         step = self.stride // self._graph_stride
         return mean[0, :, ::step, ::step], std[0, :, ::step, ::step]
@@ -142,7 +142,8 @@ class LatentMapper:
         golden, manifest = self.model.golden, self.model.manifest
         stride = self._graph_stride
         pixels = as_pixels(golden.frame)
-        mean, std = self._encoder.encode(convert_frame(pixels, frame_centre(pixels, manifest.window))[np.newaxis])
+        frame, _ = convert_frame(pixels, frame_centre(pixels, manifest.window))
+        mean, std = self._encoder.encode(frame[np.newaxis])
         error = 0.0
         for ours, theirs in ((mean[0], golden.mean[stride]), (std[0], golden.std[stride])):
             if ours.shape != theirs.shape:

@@ -58,13 +58,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _which(text: str) -> int | None:
+    if text != "all" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, or all, got {text!r}")
     return None if text == "all" else int(text)
 
 
 def _chosen(frames: Sequence[Frame], arguments: argparse.Namespace) -> Sequence[Frame]:
     if arguments.which is None:
         return frames
-    if not 0 <= arguments.which < len(frames):
+    if arguments.which >= len(frames):
         raise DataFileError(
             f"{arguments.frame} holds {len(frames)} frame(s), got --frame {arguments.which}: "
             f"choose 0 to {len(frames) - 1}, or all"
