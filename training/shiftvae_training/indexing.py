@@ -24,8 +24,10 @@ TOLERANCE = 0.5
 SEEDS = 12
 #: The largest cell: this many of its periods must fit the tile.
 LEAST_PERIODS = 3.6
+#: Shortest lattice vector, px; anything finer is pixel noise or resampling.
+LEAST_PERIOD_PX = 2.9
 #: Cost in nats of one bit of the list that says which lattice points are dark.
-DARK_COST = 0.6
+DARK_COST = 0.4
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def peak_weights(peaks: Peaks) -> Floats:
     """Weight of each peak: grows slowly with its evidence and with its share of the strongest peak's amplitude."""
     if not len(peaks.evidence):
         return np.zeros(0)
-    return np.log1p(peaks.evidence / 4.0) * (peaks.power / peaks.power.max()) ** 0.25
+    return np.log1p(np.maximum(peaks.evidence + 2.0, 0.0) / 4.0) * (peaks.power / peaks.power.max()) ** 0.25
 
 
 def _pool(bins: Floats, weights: Floats) -> Floats:
@@ -110,7 +112,8 @@ def _gains(bases: Floats, bins: Floats, weights: Floats, radius: float, line: bo
         reach = np.where(explained, np.hypot(*bins.T), 0.0).max(axis=1)
         predicted = 0.5 * np.pi * reach**2 / area
         chance = np.minimum(np.pi * TOLERANCE**2 / area, 0.9)
-    gain = (explained * weights).sum(axis=1) * -np.log(chance) - _dark_cost(explained, predicted)
+    places = radius / TOLERANCE if line else 0.5 * (radius / TOLERANCE) ** 2
+    gain = (explained * weights).sum(axis=1) * -np.log(chance) - _dark_cost(explained, predicted) - rank * np.log(places)
     return gain, explained, orders
 
 
@@ -165,6 +168,8 @@ def index_peaks(peaks: Peaks) -> Indexing:
                     continue
                 basis = reduce_basis(basis)
             value, explained, orders = _gains(basis[None], bins, weights, radius, line)
+            if np.hypot(*np.linalg.pinv(basis / tile)).min() < LEAST_PERIOD_PX:
+                continue
             full = np.linalg.matrix_rank(orders[0][explained[0]]) == len(basis) if explained.any() else False
             if full and value[0] > best.gain and np.hypot(*basis.T).min() >= LEAST_PERIODS:
                 best = Indexing(basis / tile, float(value[0]), orders[0].astype(np.intp), explained[0])

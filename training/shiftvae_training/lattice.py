@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from shiftvae_rt.errors import FrameError
 
 from .indexing import Indexing, index_peaks, reduce_basis
-from .local_phase import local_waves, refine_reciprocal
+from .local_phase import refine_reciprocal
 from .spectrum import Peaks, averaged_spectrum, find_peaks
+from .superlattice import LocalPower, local_power, unanchored_part
 
 __all__ = ["Lattice", "find_lattice"]
 
@@ -24,6 +25,8 @@ Floats = NDArray[np.float64]
 
 #: Frames looked at: evenly chosen from a longer series.
 MOST_FRAMES = 4
+#: Gain, in nats, at which a lattice is as likely as not; noise, textures and photographs stay below 2.
+SURE_GAIN = 6.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,10 @@ def _prepare(frames: Sequence[NDArray[Any]]) -> list[Floats]:
     return prepared
 
 
+def _nothing(confidence: float, why: str) -> Lattice:
+    return Lattice(np.zeros((0, 2)), confidence, "no period", f"no period: {why}")
+
+
 def _best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing] | None:
     """Peaks and basis at the tile size that explains most."""
     height, width = frames[0].shape[1:]
@@ -127,9 +134,27 @@ def _best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing] | None:
 
 
 def _phase_tile(vectors: Floats, shape: tuple[int, int]) -> tuple[int, int]:
-    """Tiles of about six periods, at most half the frame and at least two periods."""
-    size = 6.0 * float(np.hypot(*vectors.T).max())
-    return tuple(1 if n == 1 else int(min(max(size, 24), n / 2)) for n in shape)  # type: ignore[return-value]
+    """Tiles of about six periods, at most half the frame."""
+    size = max(6.0 * float(np.hypot(*vectors.T).max()), 24.0)
+    return int(min(size, max(shape[0] // 2, 1))), int(min(size, shape[1] // 2))
+
+
+def _strongest(peaks: Peaks, indexing: Indexing, most: int) -> NDArray[np.intp]:
+    """Orders of the strongest explained peaks."""
+    use = np.flatnonzero(indexing.explained)
+    return indexing.orders[use[np.argsort(-peaks.power[use])][:most]]
+
+
+def _periods_in_words(vectors: Floats) -> str:
+    lengths = " x ".join(f"{n:.2f}" for n in np.hypot(*vectors.T))
+    if len(vectors) == 1:
+        return f"{lengths} px"
+    a, b = vectors
+    return f"{lengths} px at {np.degrees(np.arctan2(abs(a[0] * b[1] - a[1] * b[0]), a @ b)):.1f} degrees"
+
+
+def _without(peaks: Peaks, gone: NDArray[np.bool_]) -> Peaks:
+    return Peaks(peaks.frequency[~gone], peaks.evidence[~gone], peaks.power[~gone], peaks.tile)
 
 
 def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
@@ -152,22 +177,43 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
         No frame, or not (channels, height, width).
     """
     prepared = _prepare(frames)
-    nothing = Lattice(np.zeros((0, 2)), 0.0, "no period", "no period: the frame has no contrast")
     if not prepared:
-        return nothing
+        return _nothing(0.0, "the frame has no contrast")
     best = _best_scale(prepared)
     if best is None:
-        return Lattice(np.zeros((0, 2)), 0.0, "no period", "no period: no peak stands out of the spectrum")
+        return _nothing(0.0, "no set of peaks stands out of the spectrum")
     peaks, indexing = best
-    confidence = float(1 / (1 + np.exp(-(indexing.gain - 20.0) / 4.0)))
+    confidence = float(1 / (1 + np.exp(-(indexing.gain - SURE_GAIN) / 2.0)))
     if confidence < 0.5:
-        reason = f"no period: the best lattice explains {indexing.explained.sum()} of {len(peaks.evidence)} peaks, which may be chance"
-        return Lattice(np.zeros((0, 2)), confidence, "no period", reason)
+        count = int(indexing.explained.sum())
+        return _nothing(confidence, f"the best lattice explains {count} of {len(peaks.evidence)} spectral peaks, maybe by chance")
     channels = [channel for frame in prepared for channel in frame]
-    use = np.flatnonzero(indexing.explained)[:8]
-    rough = np.linalg.pinv(indexing.reciprocal).T
-    reciprocal = refine_reciprocal(channels, indexing.reciprocal, indexing.orders[use], _phase_tile(rough, prepared[0].shape[1:]))
+    second = index_peaks(_without(peaks, indexing.explained))
+    share2 = float(peaks.power[~indexing.explained][second.explained].sum() / peaks.power[indexing.explained].sum())
+    reciprocal, orders = indexing.reciprocal, _strongest(peaks, indexing, 16)
+    notes, two = [], second.gain > SURE_GAIN and share2 > 0.1
+    if two:
+        notes.append(f"second lattice of {_periods_in_words(canonical(np.linalg.pinv(second.reciprocal).T))} with {share2:.0%} of its power")
+    local = local_power(channels, reciprocal, orders)
+    if len(reciprocal) == 2 and (part := unanchored_part(local, orders)) is not None:
+        form, why = part
+        cell = _periods_in_words(canonical(np.linalg.pinv(reciprocal).T))
+        inside = (orders @ np.linalg.inv(form)) % 1.0
+        keep = (np.minimum(inside, 1 - inside) < 1e-6).all(axis=1)
+        orders = np.rint(orders[keep] @ np.linalg.inv(form)).astype(np.intp)
+        reciprocal = form @ reciprocal
+        reduced = reduce_basis(reciprocal)
+        orders = np.rint(orders @ reciprocal @ np.linalg.inv(reduced)).astype(np.intp)
+        reciprocal = reduced
+        local = LocalPower(local.power[keep], local.noise[keep])
+        if why == "patchy" and local.coverage()[:4].min() < 0.7:
+            two = True
+            notes.append(f"a second grain; both share a cell of {cell}")
+        else:
+            notes.append(f"superlattice of {cell}, {why}")
+    coverage = float(np.median(local.coverage()[:4]))
+    rough = np.linalg.pinv(reciprocal).T
+    reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], _phase_tile(rough, prepared[0].shape[1:]))
     vectors = canonical(np.linalg.pinv(reciprocal).T)
-    lengths = " x ".join(f"{n:.2f}" for n in np.hypot(*vectors.T))
-    reason = f"lattice of {lengths} px, from {indexing.explained.sum()} of {len(peaks.evidence)} spectral peaks"
-    return Lattice(vectors, confidence, "lattice", reason)
+    reason = f"lattice of {_periods_in_words(vectors)}, from {indexing.explained.sum()} of {len(peaks.evidence)} spectral peaks, in {coverage:.0%} of the frame"
+    return Lattice(vectors, confidence, "two periods" if two else "lattice", "; ".join([reason, *notes]))

@@ -169,7 +169,7 @@ def _evidence(ratio: Floats, averages: float, places: float) -> Floats:
     return averages * (ratio - 1.0 - np.log(np.maximum(ratio, 1.0))) - np.log(places)
 
 
-def find_peaks(spectrum: Spectrum, *, least_evidence: float = 4.0) -> Peaks:
+def find_peaks(spectrum: Spectrum, *, least_evidence: float = -1.0) -> Peaks:
     """Find the local maxima that stand out of the background of a spectrum.
 
     Parameters
@@ -177,7 +177,7 @@ def find_peaks(spectrum: Spectrum, *, least_evidence: float = 4.0) -> Peaks:
     spectrum
         From `averaged_spectrum`.
     least_evidence
-        Peaks with less evidence are left out; 4 lets one false peak through in 50 noise frames.
+        Peaks with less evidence are left out; -1 lets two or three false peaks through in a noise frame.
 
     Returns
     -------
@@ -206,8 +206,11 @@ def find_peaks(spectrum: Spectrum, *, least_evidence: float = 4.0) -> Peaks:
         background = np.maximum(background, 1.3 * _along(power, row, col, along_y, along_x))
     height = power[row, col]
     evidence = _evidence(height / background, spectrum.averages, ty * tx / 2)
-    order = np.argsort(-evidence)
-    order = order[(evidence[order] >= least_evidence) & (height[order] > FAINTEST * height[order].max(initial=0.0))][:MOST_PEAKS]
+    good = evidence >= least_evidence
+    near = (_radius(power.shape) >= LOWEST_BIN) & (_radius(power.shape) < 2 * LOWEST_BIN)
+    faintest = FAINTEST * max(height[good].max(initial=0.0), float(np.median(power[near])))
+    order = np.argsort(-np.where(good & (height > faintest), evidence, -np.inf))
+    order = order[: min(MOST_PEAKS, int((good & (height > faintest)).sum()))]
     frequency = np.zeros((len(order), 2))
     log = np.log(power)
     for i, j in enumerate(order):

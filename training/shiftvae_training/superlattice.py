@@ -1,0 +1,111 @@
+"""Where in the frame a lattice is seen: superlattices in domains or too weak for a window, grains, coverage.
+
+The spectrum of a whole frame cannot tell a cell that is doubled everywhere from one that is doubled in some domains only
+(ordered perovskites, adsorbate islands), nor from two grains with a common row of spots. The local power of the waves can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .local_phase import local_waves
+
+__all__ = ["LocalPower", "local_power", "unanchored_part"]
+
+Floats = NDArray[np.float64]
+
+#: A tile is this many periods wide: what a window of two or three periods can show, at the leakage of a Hann window.
+TILE_PERIODS = 4.0
+#: A superlattice is patchy when its share of the power in the poorest fifth of the frame falls below this part of its mean.
+PATCHY = 0.5
+#: A superlattice anchors the phase of a window when it stands this far above the noise in four fifths of the frame.
+VISIBLE = 8.0
+#: A wave is present in a tile with this share of its power in the best tiles (contrast may vary fourfold).
+PRESENT = 0.06
+
+
+@dataclass(frozen=True)
+class LocalPower:
+    """Power of lattice waves, tile by tile.
+
+    Parameters
+    ----------
+    power
+        float64 ``(n, tiles)``, in the square of the frame's unit, noise included.
+    noise
+        float64 ``(n,)``: mean noise power, from frequencies halfway between the points of the reciprocal lattice.
+    """
+
+    power: Floats
+    noise: Floats
+
+    def coverage(self) -> Floats:
+        """Share of the frame, 0..1, in which each wave is present, float64 ``(n,)``."""
+        best = np.quantile(self.power, 0.9, axis=1)
+        return np.asarray((self.power > np.maximum(4.0 * self.noise, PRESENT * best)[:, None]).mean(axis=1))
+
+
+def local_power(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.intp]) -> LocalPower:
+    """Measure the power of lattice waves in tiles of a few periods.
+
+    Parameters
+    ----------
+    channels
+        Channels ``(height, width)``, float, mean removed, equally scaled.
+    reciprocal
+        float64 ``(k, 2)``, (y, x) in cycles per px.
+    orders
+        int ``(n, k)``: the waves.
+
+    Returns
+    -------
+    LocalPower
+        Averaged over the channels.
+    """
+    periods = np.linalg.pinv(reciprocal).T
+    size = int(np.ceil(TILE_PERIODS * np.hypot(*periods.T).max()))
+    between = np.array(np.meshgrid(*[[-0.5, 0.5]] * len(reciprocal))).reshape(len(reciprocal), -1).T
+    frequency = np.concatenate([orders @ reciprocal, *((orders + offset) @ reciprocal for offset in between)])
+    tile = (min(size, channels[0].shape[0]), min(size, channels[0].shape[1]))
+    squares = sum(np.abs(local_waves(channel, frequency, tile)[0]) ** 2 for channel in channels) / len(channels)
+    squares = np.asarray(squares).reshape(1 + len(between), len(orders), -1)
+    return LocalPower(squares[0], np.median(squares[1:], axis=(0, 2)) / np.log(2.0))
+
+
+def _sublattices(index: int) -> list[NDArray[np.intp]]:
+    """List all sublattices of the integer lattice of an index, as Hermite normal forms whose rows span them."""
+    return [np.array([[a, b], [0, index // a]]) for a in range(1, index + 1) if index % a == 0 for b in range(index // a)]
+
+
+def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArray[np.intp], str] | None:
+    """Find the waves of a superlattice that most windows do not show.
+
+    Parameters
+    ----------
+    local
+        Local power of the waves.
+    orders
+        int ``(n, 2)``: their orders.
+
+    Returns
+    -------
+    (sublattice, why) or None
+        int ``(2, 2)``: rows span the orders of the waves that windows do show; and "patchy" or "weak". None when windows show all.
+    """
+    mean = local.power.mean(axis=1)
+    for index in (4, 3, 2):
+        for form in _sublattices(index):
+            part = (orders @ np.linalg.inv(form)) % 1.0
+            parent = (np.minimum(part, 1.0 - part) < 1e-6).all(axis=1)
+            if parent.all() or np.linalg.matrix_rank(orders[parent]) < 2 or mean[parent].sum() < 0.6 * mean.sum():
+                continue
+            rest = local.power[~parent].sum(axis=0)
+            share = rest / (rest + local.power[parent].sum(axis=0))
+            if np.quantile(share, 0.2) < PATCHY * share.mean():
+                return form, "patchy"
+            if np.quantile(rest, 0.2) < VISIBLE * local.noise[~parent].sum():
+                return form, "weak"
+    return None
