@@ -1,0 +1,260 @@
+"""The producer: what an acquisition program uses to send frames or rows and never waits for.
+
+::
+
+    with Producer("tcp://127.0.0.1:5701", stream="HAADF") as producer:
+        producer.offer(frame)                                   # a whole frame
+        producer.offer_rows(7, rows, first_row, (512, 512))     # or its rows as they come
+
+`offer` copies the pixels and returns; a thread of its own talks to the runtime. While the runtime is busy, absent or
+restarting, the newest frame waits in a mailbox and older ones are counted as dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket as sockets
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import zmq
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import FrameError, ServiceError
+from ..frame import DTYPES, Frame
+from .clock import monotonic_ns
+from .link import Link, Mode
+from .mailbox import Mailbox, Source
+from .messages import Welcome
+from .sockets import INGEST, Socket, connect, receive
+from .wire import Counters
+
+__all__ = ["Producer"]
+
+_TICK_MS = 100
+_HIGH_WATER_MARK = 9
+
+
+class Producer:
+    """Sends frames of one stream to the runtime. Thread-safe; close it, or use it in a ``with``.
+
+    Parameters
+    ----------
+    endpoint
+        The runtime's ingest, ``tcp://HOST:PORT``.
+    stream
+        Name of the stream, 1 to 64 characters; one live producer each.
+    series, name
+        Number of the acquisition and name of the detector channel, carried along for people.
+    mode
+        ``"live"``: latest wins. ``"replay"``: for files; you `wait` for each frame, and no frame is too old.
+
+    Raises
+    ------
+    ServiceError
+        for an endpoint that is not one. A runtime that is not there yet is no error: see `wait_ready`.
+    """
+
+    def __init__(
+        self, endpoint: str = INGEST, *, stream: str, series: int = 0, name: str = "", mode: Mode = "live"
+    ) -> None:
+        if not 1 <= len(stream) <= 64:
+            raise ServiceError(f"a stream's name has 1 to 64 characters, got {len(stream)}")
+        self._endpoint = endpoint
+        self._mailbox = Mailbox(Source(stream, series, name))
+        self._link = Link(self._mailbox, mode)
+        self._context = zmq.Context()
+        self._wake_read, self._wake_write = sockets.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._abandoned = False
+        try:
+            self._socket = self._connect()
+        except ServiceError:
+            self._context.term()
+            raise
+        self._thread = threading.Thread(target=self._run, name=f"producer {stream}", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Producer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(5.0 if kind is None else 0.5)
+
+    def wait_ready(self, timeout_s: float = 3.0) -> Welcome:
+        """Wait until the runtime has welcomed us; what it said about itself and its model.
+
+        Raises
+        ------
+        ServiceError
+            if nobody answers in time, or the runtime refuses us.
+        """
+        with self._mailbox.changed:
+            self._mailbox.changed.wait_for(lambda: self._link.welcome is not None, timeout_s)
+        welcome = self._link.welcome
+        if welcome is None:
+            reason = self._link.last_error or "nobody answers there"
+            raise ServiceError(f"no service at {self._endpoint} ({reason}): start one with `shiftvae serve MODEL`")
+        return welcome
+
+    def offer(self, frame: Frame | ArrayLike, *, number: int | None = None, pixel_size_nm: float | None = None) -> int:
+        """Offer a whole frame; returns at once with its ``seq``. The pixels are copied.
+
+        Parameters
+        ----------
+        frame
+            ``(height, width)`` or ``(channels, height, width)``; a signal ``(length,)`` or ``(channels, length)``.
+            Any dtype of `DTYPES`. What is in it is checked by the runtime, which may reject it.
+        number
+            The acquisition's number of the frame; default its ``seq``.
+        pixel_size_nm
+            Edge of a pixel; default what a `Frame` says.
+
+        Raises
+        ------
+        FrameError
+            for something that is not a frame at all.
+        """
+        if isinstance(frame, Frame):
+            pixel_size_nm = frame.pixel_size_nm if pixel_size_nm is None else pixel_size_nm
+            frame = frame.pixels
+        return self._put(_pixels(frame), number, pixel_size_nm=pixel_size_nm)
+
+    def offer_rows(
+        self,
+        number: int,
+        rows: ArrayLike,
+        first_row: int,
+        frame_shape: tuple[int, int],
+        *,
+        pixel_size_nm: float | None = None,
+    ) -> int:
+        """Offer the next rows of frame `number`; returns at once with its ``seq``. The pixels are copied.
+
+        Parameters
+        ----------
+        number
+            The acquisition's number of the frame; another number begins a new frame and gives up the old one.
+        rows
+            ``(n, width)`` or ``(channels, n, width)``.
+        first_row
+            Row 0 of `rows` in the frame; the rows of a frame come in order, from 0.
+        frame_shape
+            ``(height, width)`` of the whole frame, px.
+
+        Raises
+        ------
+        FrameError
+            for rows that do not fit the frame or are not its next ones.
+        """
+        pixels = _pixels(rows)
+        if pixels.ndim < 2 or pixels.shape[-1] != frame_shape[1]:
+            raise FrameError(f"expected rows of {frame_shape[1]} px, got shape {pixels.shape}")
+        return self._put(pixels, number, first_row=first_row, height=frame_shape[0], pixel_size_nm=pixel_size_nm)
+
+    def _put(self, pixels: NDArray[Any], number: int | None, **place: Any) -> int:
+        size = place["pixel_size_nm"]
+        if (number is not None and not 0 <= number <= 2**53) or (size is not None and not 0 < size < np.inf):
+            raise FrameError(f"expected a number from 0 and a pixel size above 0, got {number} and {size}")
+        if not self._thread.is_alive():
+            raise ServiceError("the producer is closed: make a new one")
+        seq = self._mailbox.put(pixels, frame=number, **place)
+        self._wake()
+        return seq
+
+    def wait(self, timeout_s: float = 60.0) -> Counters:
+        """Wait until everything that was offered has its answer.
+
+        Raises
+        ------
+        ServiceError
+            if the runtime does not answer in time.
+        """
+        with self._mailbox.changed:
+            done = self._mailbox.changed.wait_for(lambda: self._mailbox.idle, timeout_s)
+        if not done:
+            reason = self._link.last_error or "it is busy, or gone"
+            raise ServiceError(f"the service at {self._endpoint} gave no answer in {timeout_s:.3g} s ({reason})")
+        return self.counters
+
+    @property
+    def counters(self) -> Counters:
+        """What became of the frames so far; ``offered`` exceeds the sum by what is on its way."""
+        return self._mailbox.counters()
+
+    @property
+    def last_error(self) -> str:
+        """Why the last frame was rejected or the runtime lost; empty if nothing happened on this connection."""
+        return self._link.last_error
+
+    @property
+    def confirmed(self) -> bool:
+        """True after a `close` that the runtime acknowledged: its counters are the same as ours."""
+        return self._link.state == "ended"
+
+    def close(self, timeout_s: float = 5.0) -> Counters:
+        """Wait for the last frame's outcome, say END, and give the final counters; at most about `timeout_s`.
+
+        What has no outcome by then counts as dropped, and `confirmed` is False.
+        """
+        deadline = time.monotonic() + timeout_s
+        self._link.closing = True
+        self._wake()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if self._thread.is_alive():
+            self._abandoned = True
+            self._wake()
+            self._thread.join()
+        return self.counters
+
+    def _connect(self) -> Socket:
+        return connect(self._context, zmq.DEALER, self._endpoint, high_water_mark=_HIGH_WATER_MARK)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: the thread is about to wake anyway; closed: it is gone
+            self._wake_write.send(b"\0")
+
+    def _run(self) -> None:
+        """Talk to the runtime until the end (own thread; the only user of the socket)."""
+        try:
+            while self._link.state != "ended" and not self._abandoned:
+                self._turn()
+        finally:
+            self._mailbox.give_up()
+            self._socket.close()
+            self._context.term()
+            self._wake_read.close()
+            self._wake_write.close()
+
+    def _turn(self) -> None:
+        link = self._link
+        if link.state == "lost" and link.reopen(monotonic_ns()):
+            self._socket.close()
+            self._socket = self._connect()
+        while self._socket.poll(0, zmq.POLLOUT):
+            message = link.next_message(monotonic_ns())
+            if message is None:
+                break
+            self._socket.send_multipart(message, zmq.NOBLOCK, copy=False)
+        poller = zmq.Poller()
+        poller.register(self._wake_read, zmq.POLLIN)
+        poller.register(self._socket, zmq.POLLIN | (zmq.POLLOUT if link.state == "connecting" else 0))
+        poller.poll(_TICK_MS)
+        with contextlib.suppress(BlockingIOError):
+            self._wake_read.recv(4096)
+        while (parts := receive(self._socket)) is not None:
+            link.hear(parts, monotonic_ns())
+        link.check(monotonic_ns())
+
+
+def _pixels(array: ArrayLike) -> NDArray[Any]:
+    """The array as it goes onto the wire: a dtype of `DTYPES`, little-endian, one to three axes."""
+    pixels = np.asarray(array)
+    if pixels.dtype.name not in DTYPES:
+        raise FrameError(f"expected pixels of dtype {', '.join(DTYPES)}, got {pixels.dtype.name}: convert them first")
+    if not 1 <= pixels.ndim <= 3 or pixels.size == 0:
+        raise FrameError(f"expected (height, width), (channels, height, width) or a signal, got shape {pixels.shape}")
+    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)

@@ -1,0 +1,177 @@
+"""The producer's half of the protocol: what to say next, and what an answer means. No sockets here.
+
+::
+
+    connecting --HELLO--> greeting --WELCOME--> open --END--> ending --END_ACK--> ended
+         ^                    |                  |              |
+         +--------------------+---- lost --------+--------------+
+
+A link is lost when the runtime falls silent, says GOAWAY or ERROR unknown_session, or refuses the HELLO. A lost link
+begins again on a NEW socket, so that no answer to the old one can be taken for an answer to the new one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+from ..errors import WireError
+from .clock import clock_name
+from .mailbox import Mailbox
+from .messages import (
+    PROTOCOL,
+    Ack,
+    Credit,
+    End,
+    EndAck,
+    Error,
+    GoAway,
+    Hello,
+    Outcome,
+    Ping,
+    Pong,
+    Welcome,
+    decode_reply,
+    encode,
+)
+from .wire import Counters, encode_array
+
+__all__ = ["Link", "Mode", "Parts"]
+
+Mode: TypeAlias = Literal["live", "replay"]
+Parts: TypeAlias = Sequence[bytes | memoryview]
+
+PING_NS = 500_000_000
+RETRY_NS = 500_000_000
+_OUTCOMES: tuple[Outcome, ...] = ("processed", "dropped_stale", "rejected", "quarantined")
+
+
+class Link:
+    """One producer's conversation with the runtime.
+
+    Parameters
+    ----------
+    mailbox
+        Where frames come from and where their outcomes go.
+    mode
+        See `messages.Hello`.
+    silence_s
+        A runtime that has said nothing for so long is lost. It answers between two encodings, so this is also the
+        longest encoding that is waited for.
+    """
+
+    def __init__(self, mailbox: Mailbox, mode: Mode, *, silence_s: float = 5.0) -> None:
+        self._mailbox = mailbox
+        self._mode: Mode = mode
+        self._silence_ns = int(silence_s * 1e9)
+        self._session = uuid.uuid4().hex
+        self._earlier = Counters()  # settled by runtimes of earlier epochs
+        self._epoch = ""
+        self.welcome: Welcome | None = None
+        self.last_error = ""
+        self.closing = False
+        self.state: Literal["connecting", "greeting", "open", "lost", "ending", "ended"] = "connecting"
+        self._credit = self._sent = 0
+        self._heard_ns = self._said_ns = self._sent_ns = self._retry_ns = 0
+
+    def reopen(self, now_ns: int) -> bool:
+        """Begin again on a new socket, if it is time to. False: not yet."""
+        if now_ns < self._retry_ns:
+            return False
+        self.state, self.welcome = "connecting", None
+        return True
+
+    def next_message(self, now_ns: int) -> Parts | None:
+        """What to send now, or None. The caller has made sure that the socket takes it."""
+        if self.state == "connecting":
+            self.state, self._heard_ns = "greeting", now_ns
+            return [encode(self._hello(now_ns))]
+        if self.state != "open":
+            return None
+        if self._sent < self._credit and self.welcome is not None:
+            message = self._mailbox.take(self.welcome.max_frame_bytes)
+            if message is not None:
+                self._sent, self._sent_ns = self._sent + 1, now_ns
+                return encode_array(*message)
+        if self.closing and self._mailbox.idle:
+            self.state = "ending"
+            self._mailbox.give_up()  # a frame that was never finished
+            return [encode(End(last_seq=self._mailbox.counters().offered))]
+        if now_ns - self._said_ns >= PING_NS:
+            self._said_ns = now_ns
+            return [encode(Ping(clock_ns=now_ns))]
+        return None
+
+    def _hello(self, now_ns: int) -> Hello:
+        return Hello(
+            protocol=PROTOCOL,
+            mode=self._mode,
+            stream=self._mailbox.source.stream,
+            session=self._session,
+            first_seq=self._mailbox.first_seq,
+            clock=clock_name(),
+            clock_ns=now_ns,
+        )
+
+    def hear(self, parts: Sequence[bytes | memoryview], now_ns: int) -> None:
+        """Take in one message of the runtime."""
+        self._heard_ns = now_ns
+        try:
+            if len(parts) != 1:
+                raise WireError(f"an answer has one part, got {len(parts)}")
+            reply: Any = decode_reply(parts[0])
+        except WireError as error:
+            self._lose(now_ns, f"the runtime sent something that is not protocol {PROTOCOL}: {error}")
+            return
+        if isinstance(reply, Welcome):
+            self._welcomed(reply, now_ns)
+        elif isinstance(reply, Pong):
+            if reply.credit > self._sent and self._mailbox.in_flight:  # answers keep their order
+                self._lose(now_ns, "an answer of the runtime was lost")
+        elif isinstance(reply, Credit):
+            self._credit = max(self._credit, reply.credit)
+            self._mailbox.taken(reply.seq)
+        elif isinstance(reply, Ack):
+            self._credit = max(self._credit, reply.credit)
+            self._mailbox.settled(reply.seq, reply.outcome)
+        elif isinstance(reply, Error):
+            self._refused(reply, now_ns)
+        elif isinstance(reply, EndAck):
+            self.state = "ended"
+        elif isinstance(reply, GoAway):
+            self._lose(now_ns, reply.text)
+
+    def _welcomed(self, welcome: Welcome, now_ns: int) -> None:
+        if self.state != "greeting":
+            return
+        if welcome.epoch != self._epoch:
+            self._epoch, self._earlier = welcome.epoch, self._mailbox.counters()
+        settled = {name: getattr(self._earlier, name) + getattr(welcome.counters, name) for name in _OUTCOMES}
+        self._mailbox.reconnected(welcome.next_seq, settled)
+        self._credit, self._sent, self._said_ns = welcome.credit, 0, now_ns
+        self.welcome, self.last_error, self.state = welcome, "", "open"
+        with self._mailbox.changed:
+            self._mailbox.changed.notify_all()
+
+    def _refused(self, error: Error, now_ns: int) -> None:
+        self.last_error = f"{error.name}: {error.text}"
+        if error.seq is not None and error.outcome is not None:
+            self._credit = max(self._credit, error.credit)
+            self._mailbox.settled(error.seq, error.outcome)
+        else:
+            self._lose(now_ns, self.last_error)
+
+    def check(self, now_ns: int) -> None:
+        """Lose a link whose runtime has fallen silent, or talks but does not answer a frame."""
+        if self.state not in ("greeting", "open", "ending"):
+            return
+        if now_ns - self._heard_ns > self._silence_ns:
+            self._lose(now_ns, f"the runtime has been silent for {self._silence_ns / 1e9:.3g} s")
+        elif self._mailbox.in_flight and now_ns - self._sent_ns > self._silence_ns:
+            self._lose(now_ns, f"the runtime has not answered a frame for {self._silence_ns / 1e9:.3g} s")
+
+    def _lose(self, now_ns: int, reason: str) -> None:
+        self.last_error = reason
+        self.state = "lost"
+        self._retry_ns = now_ns + RETRY_NS

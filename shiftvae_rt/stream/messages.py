@@ -1,0 +1,191 @@
+"""Control messages between a producer and the runtime: one part of JSON each, ``htype`` first. No sockets here.
+
+::
+
+    producer -> runtime    HELLO   PING   END      (and frames, see `wire`)
+    runtime -> producer    WELCOME PONG   END_ACK  CREDIT ACK ERROR GOAWAY
+
+Every frame message is answered by exactly one of CREDIT (rows taken, the frame goes on), ACK (the frame has its
+outcome) or ERROR. Each of them carries ``credit``, the number of frame messages that the producer may have sent since
+its HELLO.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from ..errors import WireError
+from .wire import Count, Counters, Text
+
+__all__ = [
+    "MAX_CONTROL_BYTES",
+    "PROTOCOL",
+    "Ack",
+    "Credit",
+    "End",
+    "EndAck",
+    "Error",
+    "ErrorName",
+    "GoAway",
+    "Hello",
+    "Outcome",
+    "Ping",
+    "Pong",
+    "Reply",
+    "Request",
+    "Welcome",
+    "decode_reply",
+    "decode_request",
+    "encode",
+]
+
+PROTOCOL = 1
+MAX_CONTROL_BYTES = 4096
+
+Nanoseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+#: What can become of a frame that reached the runtime.
+Outcome: TypeAlias = Literal["processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"]
+ErrorName: TypeAlias = Literal[
+    "bad_message",  # a message that does not follow the protocol
+    "unknown_session",  # say HELLO first (the runtime or the connection is a new one)
+    "protocol_mismatch",  # another protocol number
+    "stream_busy",  # another live producer has this stream name
+    "too_many_streams",
+    "bad_frame",  # NaN, wrong shape, dtype or channels, no contrast
+    "bad_window",  # smaller than the model's window
+    "pixel_size",  # more than 3 % from the model's
+    "encoder_failed",  # the model failed on this frame; the frame is quarantined
+]
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="HELLO"):
+    """The first message on a connection. `session` is a random name that the producer keeps over reconnects.
+
+    `mode` ``live``: latest wins, stale frames are dropped. ``replay``: the sender waits for outcomes, nothing is stale.
+    `clock` names the monotonic clock of the timestamps (see `clock`), or is empty. `first_seq` is the ``seq`` of the
+    next frame.
+    """
+
+    protocol: Count
+    mode: Literal["live", "replay"]
+    stream: Name
+    session: Name
+    first_seq: Annotated[int, Meta(ge=1, le=2**53)]
+    clock: Text
+    clock_ns: Nanoseconds
+
+
+class Ping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="PING"):
+    """Sent every 0.5 s; the answer comes from the loop that encodes, so it shows progress and not only life."""
+
+    clock_ns: Nanoseconds
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="END"):
+    """No more frames. `last_seq` is the ``seq`` of the last frame that was offered; 0 if none was."""
+
+    last_seq: Count
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="WELCOME"):
+    """The session is open. `next_seq` is the first ``seq`` that the runtime has not seen in this session."""
+
+    protocol: Count
+    epoch: Text
+    credit: Count
+    next_seq: Count
+    max_frame_bytes: Count
+    counters: Counters
+    model_sha256: Text
+    dimensions: Literal[1, 2]
+    channels: Count
+    window: tuple[Count, Count]
+
+
+class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="PONG"):
+    """`clock_ns` is that of the PING."""
+
+    epoch: Text
+    credit: Count
+    counters: Counters
+    clock_ns: Nanoseconds
+
+
+class Credit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="CREDIT"):
+    """The rows were taken; frame `seq` goes on."""
+
+    credit: Count
+    seq: Count
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ACK"):
+    """Frame `seq` has its outcome; `age_ms` is its age at that moment."""
+
+    credit: Count
+    seq: Count
+    frame: Count
+    outcome: Literal["processed", "dropped_stale"]
+    age_ms: Annotated[float, Meta(ge=0)]
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ERROR"):
+    """Something was refused. With a `seq` it is that frame, and `outcome` says how it was counted."""
+
+    name: ErrorName
+    text: str
+    credit: Count
+    seq: Count | None = None
+    outcome: Literal["rejected", "quarantined"] | None = None
+
+
+class EndAck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="END_ACK"):
+    """The session is closed; these are its final counters."""
+
+    epoch: Text
+    counters: Counters
+
+
+class GoAway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="GOAWAY"):
+    """The runtime stops; these are the session's final counters."""
+
+    epoch: Text
+    text: str
+    counters: Counters
+
+
+Request: TypeAlias = Hello | Ping | End
+Reply: TypeAlias = Welcome | Pong | Credit | Ack | Error | EndAck | GoAway
+
+_requests = msgspec.json.Decoder(Request)
+_replies = msgspec.json.Decoder(Reply)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Request | Reply) -> bytes:
+    """The one part of a control message."""
+    return _encoder.encode(message)
+
+
+def decode_request(part: bytes | memoryview) -> Request:
+    """Read what a producer said. Raises `WireError` naming the field that is wrong."""
+    message: Request = _decode(_requests, part)
+    return message
+
+
+def decode_reply(part: bytes | memoryview) -> Reply:
+    """Read what the runtime said. Raises `WireError` naming the field that is wrong."""
+    message: Reply = _decode(_replies, part)
+    return message
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], part: bytes | memoryview) -> Any:
+    if memoryview(part).nbytes > MAX_CONTROL_BYTES:
+        raise WireError(f"a control message may have {MAX_CONTROL_BYTES} bytes, got {memoryview(part).nbytes}")
+    try:
+        return decoder.decode(part)
+    except msgspec.MsgspecError as error:
+        raise WireError(f"bad control message: {error}") from None

@@ -1,0 +1,58 @@
+"""The runtime's results socket: every latent map goes to every reader, a slow reader loses some and counts them."""
+
+from __future__ import annotations
+
+import threading
+
+import zmq
+
+from ..latent_map import LatentMap
+from .results import result_message
+from .sockets import Socket, receive
+from .wire import Counters, FrameHeader
+
+__all__ = ["Publisher"]
+
+
+class Publisher:
+    """Publishes on an XPUB socket; belongs to one thread, but `wait_for_readers` may be called from others.
+
+    Parameters
+    ----------
+    socket
+        Bound XPUB socket; closed by its owner.
+    epoch
+        Name of this start of the runtime.
+    """
+
+    def __init__(self, socket: Socket, epoch: str) -> None:
+        socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tell us of every reader, not only of the first
+        self._socket = socket
+        self._epoch = epoch
+        self._readers = 0
+        self._changed = threading.Condition()
+        self.published = 0
+
+    @property
+    def readers(self) -> int:
+        """Readers that are subscribed."""
+        return self._readers
+
+    def welcome_readers(self) -> None:
+        """Take notice of readers that came or went."""
+        while (parts := receive(self._socket)) is not None:
+            if len(parts) == 1 and parts[0].nbytes >= 1 and parts[0][0] in (0, 1):
+                with self._changed:
+                    self._readers += 1 if parts[0][0] == 1 else -1
+                    self._changed.notify_all()
+
+    def wait_for_readers(self, count: int, timeout_s: float) -> bool:
+        """Wait until at least `count` readers are subscribed; False if they are not in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._readers >= count, timeout_s)
+
+    def publish(self, latent_map: LatentMap, of: FrameHeader, *, age_s: float, counters: Counters) -> None:
+        """Send `latent_map`, made from the message with header `of`, to all readers; never waits for one."""
+        self.published += 1
+        message = result_message(latent_map, of, seq=self.published, epoch=self._epoch, age_s=age_s, counters=counters)
+        self._socket.send_multipart(message, zmq.NOBLOCK, copy=False)

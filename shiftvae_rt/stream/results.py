@@ -1,0 +1,140 @@
+"""A latent map as a message, and back. No sockets here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import WindowError, WireError
+from ..latent_map import LatentMap
+from ..window_grid import WindowGrid
+from .wire import Counters, FrameHeader, ResultHeader, array_of, decode_result_header, encode_array
+
+__all__ = ["Result", "read_result", "result_message"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A latent map as a reader gets it.
+
+    Attributes
+    ----------
+    latent_map
+        All rows of the frame's map if `complete`, else the rows that just became complete. Read-only arrays.
+    complete
+        The frame is complete and this is its whole map.
+    stream, frame, series, name
+        As the producer called them.
+    frame_seq
+        Number of the frame in its stream; a gap is a frame that was dropped or refused.
+    seq, epoch
+        Number of the result since the runtime started, and the name of that start.
+    valid_rows
+        Lines of the frame that had arrived.
+    age_s
+        From the offer of the newest line to the publication of the result.
+    utc_ns
+        UTC of the newest line by the producer's clock, ns since 1970.
+    counters
+        What became of the frames of this stream so far.
+    """
+
+    latent_map: LatentMap
+    complete: bool
+    stream: str
+    frame: int
+    series: int
+    name: str
+    frame_seq: int
+    seq: int
+    epoch: str
+    valid_rows: int
+    age_s: float
+    utc_ns: int
+    counters: Counters
+
+
+def result_message(
+    latent_map: LatentMap, of: FrameHeader, *, seq: int, epoch: str, age_s: float, counters: Counters
+) -> tuple[bytes, memoryview]:
+    """The two parts that carry `latent_map`, made from the message with header `of`."""
+    array = np.stack([latent_map.mean, latent_map.std]).astype("<f4", copy=False)
+    header = ResultHeader(
+        shape=array.shape,
+        frame=of.frame,
+        series=of.series,
+        source=of.source,
+        name=of.name,
+        frame_shape=of.frame_shape,
+        valid_rows=of.valid_rows,
+        complete=of.complete,
+        seq=seq,
+        frame_seq=of.seq,
+        epoch=epoch,
+        first_row=latent_map.first_row,
+        names=latent_map.names,
+        units=latent_map.units,
+        varies=latent_map.varies,
+        centre_y_px=tuple(latent_map.centre_y_px.tolist()),
+        centre_x_px=tuple(latent_map.centre_x_px.tolist()),
+        window=latent_map.grid.window,
+        stride=latent_map.grid.stride,
+        pixel_size_nm=latent_map.pixel_size_nm,
+        model_sha256=latent_map.model_sha256,
+        age_ms=round(age_s * 1e3, 3),
+        utc_ns=of.utc_ns,
+        counters=counters,
+    )
+    return encode_array(header, array)
+
+
+def read_result(parts: Sequence[bytes | memoryview]) -> Result:
+    """Decode a result without copying its values.
+
+    Raises
+    ------
+    WireError
+        if it has another number of parts, a header that breaks the protocol, or rows that its own grid does not have.
+    """
+    if len(parts) != 2:
+        raise WireError(f"a result has two parts, header and buffer, got {len(parts)}")
+    header = decode_result_header(parts[0])
+    mean, std = array_of(header, parts[1])
+    try:
+        grid = WindowGrid(header.frame_shape, header.window, header.stride)
+    except WindowError as error:
+        raise WireError(f"a result that contradicts itself: {error}") from None
+    _, _, rows, cols = header.shape
+    if cols != grid.cols or header.first_row + rows > grid.rows or (header.complete and rows != grid.rows):
+        raise WireError(
+            f"rows {header.first_row} to {header.first_row + rows} and {cols} columns are not those of the map of a "
+            f"frame {header.frame_shape} with window {header.window} and stride {header.stride}"
+        )
+    latent_map = LatentMap(
+        mean=mean,
+        std=std,
+        names=header.names,
+        units=header.units,
+        varies=header.varies,
+        grid=grid,
+        model_sha256=header.model_sha256,
+        pixel_size_nm=header.pixel_size_nm,
+        first_row=header.first_row,
+    )
+    return Result(
+        latent_map=latent_map,
+        complete=header.complete,
+        stream=header.source,
+        frame=header.frame,
+        series=header.series,
+        name=header.name,
+        frame_seq=header.frame_seq,
+        seq=header.seq,
+        epoch=header.epoch,
+        valid_rows=header.valid_rows,
+        age_s=header.age_ms / 1e3,
+        utc_ns=header.utc_ns,
+        counters=header.counters,
+    )

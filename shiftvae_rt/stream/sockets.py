@@ -1,0 +1,114 @@
+"""ZeroMQ sockets with the options that the protocol relies on, set before bind and connect."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, TypeAlias
+
+import zmq
+
+from ..errors import ServiceError
+from .wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES
+
+__all__ = ["INGEST", "RESULTS", "Socket", "bind", "connect", "receive"]
+
+Socket: TypeAlias = "zmq.Socket[bytes]"
+
+#: Where the runtime listens unless it is told otherwise.
+INGEST = "tcp://127.0.0.1:5701"
+RESULTS = "tcp://127.0.0.1:5702"
+
+_ENDPOINT = re.compile(r"tcp://(?P<host>[^:/]+):(?P<port>\d{1,5})")
+
+_OPTIONS = {
+    zmq.LINGER: 0,
+    zmq.MAXMSGSIZE: MAX_FRAME_BYTES + MAX_HEADER_BYTES,
+    zmq.HEARTBEAT_IVL: 500,
+    zmq.HEARTBEAT_TIMEOUT: 1500,
+    zmq.HEARTBEAT_TTL: 2000,
+    zmq.HANDSHAKE_IVL: 2000,
+    zmq.RECONNECT_IVL: 100,
+    zmq.RECONNECT_IVL_MAX: 2000,
+}
+
+
+def bind(context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_mark: int) -> tuple[Socket, str]:
+    """A socket of `kind` that listens on `endpoint`, and the endpoint with its real port (0 takes a free one).
+
+    Raises
+    ------
+    ServiceError
+        for an endpoint that is not ``tcp://ADDRESS:PORT`` on loopback, or a port that is taken.
+    """
+    _check(endpoint)
+    host = endpoint.removeprefix("tcp://").partition(":")[0]
+    if not ipaddress.IPv4Address(host).is_loopback:
+        raise ServiceError(
+            f"refusing to listen on {endpoint}: without keys anyone who reaches that address could send and read; "
+            "listen on 127.0.0.1 and forward the port over ssh"
+        )
+    socket = _socket(context, kind, high_water_mark)
+    if kind == zmq.ROUTER:
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        socket.close()
+        if error.errno == zmq.EADDRINUSE:
+            raise ServiceError(
+                f"{endpoint} is taken, probably by another service: stop that one, or choose another port (0 finds one)"
+            ) from None
+        raise ServiceError(f"cannot listen on {endpoint}: {error}") from None
+    return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def connect(context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_mark: int) -> Socket:
+    """A socket of `kind` that connects to `endpoint`, now or as soon as somebody listens there.
+
+    Raises
+    ------
+    ServiceError
+        for an endpoint that is not ``tcp://HOST:PORT``.
+    """
+    _check(endpoint, numeric=False)
+    socket = _socket(context, kind, high_water_mark)
+    if kind == zmq.SUB:
+        socket.setsockopt(zmq.SUBSCRIBE, b"")
+    else:
+        socket.setsockopt(zmq.IMMEDIATE, 1)  # a message waits with us, not in a queue for a peer that may never come
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        socket.close()
+        raise ServiceError(f"cannot connect to {endpoint}: {error}") from None
+    return socket
+
+
+def receive(socket: Socket) -> list[memoryview] | None:
+    """The parts of the next message without copying them, or None if none waits."""
+    try:
+        return [memoryview(part.buffer) for part in socket.recv_multipart(zmq.NOBLOCK, copy=False)]
+    except zmq.Again:
+        return None
+
+
+def _socket(context: zmq.Context[Any], kind: int, high_water_mark: int) -> Socket:
+    socket: Socket = context.socket(kind)
+    for option, value in _OPTIONS.items():
+        socket.setsockopt(option, value)
+    socket.set_hwm(high_water_mark)
+    return socket
+
+
+def _check(endpoint: str, *, numeric: bool = True) -> None:
+    match = _ENDPOINT.fullmatch(endpoint)
+    valid = match is not None and int(match["port"]) < 65536
+    if valid and numeric:
+        try:
+            ipaddress.IPv4Address(match["host"])  # type: ignore[index]  # valid says that there is a match
+        except ValueError:
+            valid = False
+    if not valid:
+        kind = "an IPv4 address" if numeric else "a host"
+        raise ServiceError(f"expected an endpoint tcp://HOST:PORT with {kind} and a port up to 65535, got {endpoint!r}")

@@ -1,0 +1,143 @@
+"""A reader of results.
+
+::
+
+    with Subscriber("tcp://127.0.0.1:5702") as subscriber:
+        for result in subscriber:
+            print(result.frame, result.age_s, result.latent_map.mean.shape, subscriber.gaps)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from ..errors import ServiceError
+from .results import Result, read_result
+from .sockets import RESULTS, connect, receive
+
+__all__ = ["Subscriber"]
+
+#: Results that wait for us in our own memory; a burst of row bands of one frame fits.
+_HIGH_WATER_MARK = 64
+_GONE_S = 3.0
+
+
+class Subscriber:
+    """Receives latent maps from a runtime; belongs to one thread. Close it, or use it in a ``with``.
+
+    Parameters
+    ----------
+    endpoint
+        The runtime's results, ``tcp://HOST:PORT``.
+
+    Attributes
+    ----------
+    gaps
+        Results that the runtime published while we were connected and that never reached us (we read too slowly).
+
+    Raises
+    ------
+    ServiceError
+        for an endpoint that is not one.
+    """
+
+    def __init__(self, endpoint: str = RESULTS) -> None:
+        self.gaps = 0
+        self._endpoint = endpoint
+        self._epoch, self._last_seq = "", 0
+        self._connected = False
+        self._lost_at_s = time.monotonic()
+        self._context = zmq.Context()
+        try:
+            self._socket = connect(self._context, zmq.SUB, endpoint, high_water_mark=_HIGH_WATER_MARK)
+        except ServiceError:
+            self._context.term()
+            raise
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave."""
+        self._socket.disable_monitor()
+        self._context.destroy(linger=0)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the runtime was there when we last looked (`receive` looks)."""
+        return self._connected
+
+    def wait_ready(self, timeout_s: float = 3.0) -> None:
+        """Wait until we are connected; what is published from then on reaches us.
+
+        Raises
+        ------
+        ServiceError
+            if nobody answers in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._connected:
+            if not self._monitor.poll(max(0, int((deadline - time.monotonic()) * 1e3))):
+                raise ServiceError(
+                    f"no service publishes at {self._endpoint}: start one with `shiftvae serve MODEL`, "
+                    "and give its results endpoint"
+                )
+            self._look()
+
+    def receive(self, timeout_s: float) -> Result | None:
+        """The next result, or None if none came in time.
+
+        Raises
+        ------
+        WireError
+            if something else than a result came.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._look()
+            parts = receive(self._socket)
+            if parts is not None:
+                return self._taken(read_result(parts))
+            left_ms = int((deadline - time.monotonic()) * 1e3)
+            if left_ms <= 0:
+                return None
+            self._poller.poll(left_ms)
+
+    def __iter__(self) -> Iterator[Result]:
+        """Results for as long as the runtime is there.
+
+        Raises
+        ------
+        ServiceError
+            when it has been gone for 3 s.
+        """
+        while True:
+            result = self.receive(0.5)
+            if result is not None:
+                yield result
+            elif not self._connected and time.monotonic() - self._lost_at_s > _GONE_S:
+                raise ServiceError(f"the service at {self._endpoint} is gone")
+
+    def _look(self) -> None:
+        """Take notice of connections made and lost."""
+        while self._monitor.poll(0):
+            self._connected = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            if not self._connected:
+                self._lost_at_s = time.monotonic()
+
+    def _taken(self, result: Result) -> Result:
+        if result.epoch == self._epoch:
+            self.gaps += result.seq - self._last_seq - 1
+        self._epoch, self._last_seq = result.epoch, result.seq
+        return result
