@@ -18,8 +18,8 @@ __all__ = ["Indexing", "index_peaks", "reduce_basis"]
 
 Floats = NDArray[np.float64]
 
-#: A peak belongs to a lattice when it lies this close to one of its points, in bins of the tile.
-TOLERANCE = 0.5
+#: Standard error of a peak's position, in bins of the tile: leakage of neighbours and strain rather than noise.
+POSITION_ERROR = 0.22
 #: Peaks that candidates are built from: their pairs and differences already give thousands of bases.
 SEEDS = 12
 #: The largest cell: this many of its periods must fit the tile.
@@ -27,7 +27,7 @@ LEAST_PERIODS = 3.6
 #: Shortest lattice vector, px; anything finer is pixel noise or resampling.
 LEAST_PERIOD_PX = 2.9
 #: Cost in nats of one bit of the list that says which lattice points are dark.
-DARK_COST = 0.4
+DARK_COST = 0.25
 
 
 @dataclass(frozen=True)
@@ -94,26 +94,29 @@ def _dark_cost(explained: NDArray[np.bool_], predicted: Floats) -> Floats:
     return np.asarray(DARK_COST * predicted * -(share * np.log2(share) + (1 - share) * np.log2(1 - share)))
 
 
-def _gains(bases: Floats, bins: Floats, weights: Floats, radius: float, line: bool) -> tuple[Floats, NDArray[np.bool_], Floats]:
-    """Gain, explained peaks and orders for many bases at once; bases ``(m, k, 2)``."""
+def _gains(
+    bases: Floats, bins: Floats, weights: Floats, error: float, line: bool
+) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """Gain, explained peaks and orders for many bases at once; bases ``(m, k, 2)`` and bins, positions good to `error` bins."""
+    radius = float(np.hypot(*bins.T).max()) + 1.0
     inverse = np.linalg.pinv(bases)
     orders = np.round(bins @ inverse)
     gap = bins - orders @ bases
-    explained = (np.hypot(gap[..., 0], gap[..., 1]) <= TOLERANCE) & (np.abs(orders).sum(axis=-1) > 0)
+    miss = (gap**2).sum(axis=-1) / (2 * error**2)
+    lit = np.abs(orders).sum(axis=-1) > 0
     rank = bases.shape[1]
-    if line:
-        predicted = radius / np.abs(bases[:, 0, 1])
-        chance = np.minimum(2 * TOLERANCE / np.abs(bases[:, 0, 1]), 0.9)
-    elif rank == 1:
-        predicted = radius / np.hypot(bases[:, 0, 0], bases[:, 0, 1])
-        chance = predicted * TOLERANCE**2 / (0.5 * radius**2)
+    spot = np.sqrt(2 * np.pi) * error if line else 2 * np.pi * error**2
+    places = radius / spot if line else 0.5 * np.pi * radius**2 / spot
+    if rank == 1:
+        points = radius / np.hypot(bases[:, 0, 0], bases[:, 0, 1])
+        sparse = np.log(places / points)
     else:
         area = np.abs(np.linalg.det(bases))
-        reach = np.where(explained, np.hypot(*bins.T), 0.0).max(axis=1)
-        predicted = 0.5 * np.pi * reach**2 / area
-        chance = np.minimum(np.pi * TOLERANCE**2 / area, 0.9)
-    places = radius / TOLERANCE if line else 0.5 * (radius / TOLERANCE) ** 2
-    gain = (explained * weights).sum(axis=1) * -np.log(chance) - _dark_cost(explained, predicted) - rank * np.log(places)
+        sparse = np.log(area / spot)
+        points = 0.5 * np.pi * np.where(lit & (miss < sparse[:, None]), np.hypot(*bins.T), 0.0).max(axis=1) ** 2 / area
+    credit = np.maximum(sparse[:, None] - miss, 0.0) * lit
+    explained = credit > 0
+    gain = (credit * weights).sum(axis=1) - _dark_cost(explained, points) - rank * np.log(places)
     return gain, explained, orders
 
 
@@ -143,7 +146,6 @@ def index_peaks(peaks: Peaks) -> Indexing:
     best = Indexing(np.zeros((0, 2)), 0.0, np.zeros((len(bins), 0), dtype=np.intp), np.zeros(len(bins), dtype=bool))
     if not len(bins):
         return best
-    radius = float(np.hypot(*bins.T).max()) + 1.0
     pool = _pool(bins, weights)
     if not len(pool):
         return best
@@ -155,22 +157,23 @@ def index_peaks(peaks: Peaks) -> Indexing:
         longest = np.hypot(pairs[..., 0], pairs[..., 1]).max(axis=1)
         families.append(pairs[(area > 0.8 * LEAST_PERIODS**2) & (area > 0.25 * longest * LEAST_PERIODS)])
     for bases in families:
-        if not len(bases):
-            continue
-        gain, _, _ = _gains(bases, bins, weights, radius, line)
-        for m in np.argsort(-gain)[:40]:
+        gain, _, _ = _gains(bases, bins, weights, 2 * POSITION_ERROR, line)
+        for m in np.argsort(-gain)[:60]:
             basis = bases[m]
-            for _ in range(3):
-                _, explained, orders = _gains(basis[None], bins, weights, radius, line)
+            for error in (2.0, 1.5, 1.0):
+                _, explained, orders = _gains(basis[None], bins, weights, error * POSITION_ERROR, line)
                 basis = _refine(basis, bins, weights, explained[0], orders[0])
-            if len(basis) == 2:
-                if abs(np.linalg.det(basis)) < 0.8 * LEAST_PERIODS**2:
-                    continue
-                basis = reduce_basis(basis)
-            value, explained, orders = _gains(basis[None], bins, weights, radius, line)
-            if np.hypot(*np.linalg.pinv(basis / tile)).min() < LEAST_PERIOD_PX:
-                continue
-            full = np.linalg.matrix_rank(orders[0][explained[0]]) == len(basis) if explained.any() else False
-            if full and value[0] > best.gain and np.hypot(*basis.T).min() >= LEAST_PERIODS:
+            basis = reduce_basis(basis) if len(basis) == 2 else basis
+            value, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, line)
+            if value[0] > best.gain and _is_possible(basis, orders[0][explained[0]], tile):
                 best = Indexing(basis / tile, float(value[0]), orders[0].astype(np.intp), explained[0])
     return best
+
+
+def _is_possible(basis: Floats, orders: Floats, tile: Floats) -> bool:
+    """Whether a reduced basis (in bins) is determined by its peaks and its periods are neither too long nor too short."""
+    if np.hypot(*basis.T).min() < LEAST_PERIODS or np.linalg.matrix_rank(orders) < len(basis):
+        return False
+    if len(basis) == 2 and abs(np.linalg.det(basis)) < 0.8 * LEAST_PERIODS**2:
+        return False
+    return bool(np.hypot(*np.linalg.pinv(basis / tile)).min() >= LEAST_PERIOD_PX)

@@ -25,6 +25,10 @@ Floats = NDArray[np.float64]
 
 #: Frames looked at: evenly chosen from a longer series.
 MOST_FRAMES = 4
+#: Peaks weaker than this share of the strongest at any tile size (3 % in amplitude) are left to digital artefacts.
+FAINTEST = 1e-3
+#: Smallest tile, px.
+LEAST_TILE = 32
 #: Gain, in nats, at which a lattice is as likely as not; noise, textures and photographs stay below 2.
 SURE_GAIN = 6.0
 
@@ -121,16 +125,17 @@ def _nothing(confidence: float, why: str) -> Lattice:
 def _best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing] | None:
     """Peaks and basis at the tile size that explains most."""
     height, width = frames[0].shape[1:]
-    best: tuple[Peaks, Indexing] | None = None
+    scales = []
     for divisor in (1, 2, 4, 8):
         tile = (max(height // divisor, 1), width // divisor)
-        if divisor > 1 and (min(tile) if height > 1 else tile[1]) < 32:
+        if divisor > 1 and (min(tile) if height > 1 else tile[1]) < LEAST_TILE:
             break
-        peaks = find_peaks(averaged_spectrum(frames, tile))
-        indexing = index_peaks(peaks)
-        if len(indexing.reciprocal) and (best is None or indexing.gain > best[1].gain):
-            best = peaks, indexing
-    return best
+        scales.append(find_peaks(averaged_spectrum(frames, tile)))
+    faintest = FAINTEST * max(peaks.power.max(initial=0.0) for peaks in scales)
+    scales = [peaks.select(peaks.power > faintest) for peaks in scales]
+    tried = [(peaks, index_peaks(peaks)) for peaks in scales]
+    best = max(tried, key=lambda pair: pair[1].gain)
+    return best if len(best[1].reciprocal) else None
 
 
 def _phase_tile(vectors: Floats, shape: tuple[int, int]) -> tuple[int, int]:
@@ -145,16 +150,22 @@ def _strongest(peaks: Peaks, indexing: Indexing, most: int) -> NDArray[np.intp]:
     return indexing.orders[use[np.argsort(-peaks.power[use])][:most]]
 
 
+def _sublattice(
+    reciprocal: Floats, orders: NDArray[np.intp], form: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.intp], NDArray[np.bool_]]:
+    """Reduced basis of the sublattice that the rows of `form` span, the orders on it of its waves, and which waves those are."""
+    on_form = orders @ np.linalg.inv(form)
+    keep = (np.abs(on_form - np.rint(on_form)) < 1e-6).all(axis=1)
+    basis = reduce_basis(form @ reciprocal)
+    return basis, np.rint(orders[keep] @ reciprocal @ np.linalg.inv(basis)).astype(np.intp), keep
+
+
 def _periods_in_words(vectors: Floats) -> str:
     lengths = " x ".join(f"{n:.2f}" for n in np.hypot(*vectors.T))
     if len(vectors) == 1:
         return f"{lengths} px"
     a, b = vectors
     return f"{lengths} px at {np.degrees(np.arctan2(abs(a[0] * b[1] - a[1] * b[0]), a @ b)):.1f} degrees"
-
-
-def _without(peaks: Peaks, gone: NDArray[np.bool_]) -> Peaks:
-    return Peaks(peaks.frequency[~gone], peaks.evidence[~gone], peaks.power[~gone], peaks.tile)
 
 
 def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
@@ -188,29 +199,21 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
         count = int(indexing.explained.sum())
         return _nothing(confidence, f"the best lattice explains {count} of {len(peaks.evidence)} spectral peaks, maybe by chance")
     channels = [channel for frame in prepared for channel in frame]
-    second = index_peaks(_without(peaks, indexing.explained))
+    second = index_peaks(peaks.select(~indexing.explained))
     share2 = float(peaks.power[~indexing.explained][second.explained].sum() / peaks.power[indexing.explained].sum())
     reciprocal, orders = indexing.reciprocal, _strongest(peaks, indexing, 16)
     notes, two = [], second.gain > SURE_GAIN and share2 > 0.1
     if two:
-        notes.append(f"second lattice of {_periods_in_words(canonical(np.linalg.pinv(second.reciprocal).T))} with {share2:.0%} of its power")
+        cell = _periods_in_words(canonical(np.linalg.pinv(second.reciprocal).T))
+        notes.append(f"second lattice of {cell} with {share2:.0%} of its power")
     local = local_power(channels, reciprocal, orders)
-    if len(reciprocal) == 2 and (part := unanchored_part(local, orders)) is not None:
-        form, why = part
+    while len(reciprocal) == 2 and (part := unanchored_part(local, orders)) is not None:
         cell = _periods_in_words(canonical(np.linalg.pinv(reciprocal).T))
-        inside = (orders @ np.linalg.inv(form)) % 1.0
-        keep = (np.minimum(inside, 1 - inside) < 1e-6).all(axis=1)
-        orders = np.rint(orders[keep] @ np.linalg.inv(form)).astype(np.intp)
-        reciprocal = form @ reciprocal
-        reduced = reduce_basis(reciprocal)
-        orders = np.rint(orders @ reciprocal @ np.linalg.inv(reduced)).astype(np.intp)
-        reciprocal = reduced
+        reciprocal, orders, keep = _sublattice(reciprocal, orders, part[0])
         local = LocalPower(local.power[keep], local.noise[keep])
-        if why == "patchy" and local.coverage()[:4].min() < 0.7:
-            two = True
-            notes.append(f"a second grain; both share a cell of {cell}")
-        else:
-            notes.append(f"superlattice of {cell}, {why}")
+        grains = part[1] == "patchy" and local.coverage()[:4].min() < 0.85
+        two |= grains
+        notes.append(f"second grain, common cell {cell}" if grains else f"superlattice of {cell}, {part[1]}")
     coverage = float(np.median(local.coverage()[:4]))
     rough = np.linalg.pinv(reciprocal).T
     reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], _phase_tile(rough, prepared[0].shape[1:]))

@@ -20,8 +20,6 @@ Floats = NDArray[np.float64]
 
 #: Peaks kept at most, strongest first: enough for three lattices of a dozen independent harmonics each.
 MOST_PEAKS = 48
-#: Peaks weaker than this share of the strongest (3 % in amplitude) are left to digital artefacts.
-FAINTEST = 1e-3
 #: Frequencies below this many bins belong to the Hann lobe of the background.
 LOWEST_BIN = 2.5
 
@@ -33,7 +31,7 @@ class Spectrum:
     Parameters
     ----------
     power, background
-        float64 ``(ty, tx)``, arbitrary unit.
+        float64 ``(ty, tx)``; a wave a cos(2 pi q.r) makes a peak of (a/2)^2 at q, whatever the tile.
     averages
         How many independent tiles the mean stands for (overlapping tiles count half in each direction).
     """
@@ -59,7 +57,7 @@ class Peaks:
     evidence
         float64 ``(n,)``: minus the logarithm of the chance that background alone reaches the power anywhere in the spectrum.
     power
-        float64 ``(n,)``: power above the background.
+        float64 ``(n,)``: power above the background, in the unit of `Spectrum.power`.
     tile
         Tile size ``(ty, tx)`` in px; one bin is 1/ty by 1/tx.
     """
@@ -73,6 +71,10 @@ class Peaks:
     def bins(self) -> Floats:
         """Frequencies in bins of the tile, ``(n, 2)``."""
         return self.frequency * np.array(self.tile)
+
+    def select(self, keep: NDArray[np.bool_]) -> Peaks:
+        """Give the peaks where `keep` is true."""
+        return Peaks(self.frequency[keep], self.evidence[keep], self.power[keep], self.tile)
 
 
 def tile_starts(length: int, tile: int) -> NDArray[np.intp]:
@@ -125,7 +127,7 @@ def averaged_spectrum(frames: Sequence[NDArray[Any]], tile: tuple[int, int]) -> 
                     piece = _plane_free(channel[y : y + ty, x : x + tx])
                     power += np.abs(np.fft.rfft2(window * piece)) ** 2
                     count += 1
-    half = power / count
+    half = power / (count * window.sum() ** 2)
     full = np.empty((ty, tx))
     full[:, : tx // 2 + 1] = half
     rows = (-np.arange(ty)) % ty
@@ -206,11 +208,8 @@ def find_peaks(spectrum: Spectrum, *, least_evidence: float = -1.0) -> Peaks:
         background = np.maximum(background, 1.3 * _along(power, row, col, along_y, along_x))
     height = power[row, col]
     evidence = _evidence(height / background, spectrum.averages, ty * tx / 2)
-    good = evidence >= least_evidence
-    near = (_radius(power.shape) >= LOWEST_BIN) & (_radius(power.shape) < 2 * LOWEST_BIN)
-    faintest = FAINTEST * max(height[good].max(initial=0.0), float(np.median(power[near])))
-    order = np.argsort(-np.where(good & (height > faintest), evidence, -np.inf))
-    order = order[: min(MOST_PEAKS, int((good & (height > faintest)).sum()))]
+    order = np.argsort(-evidence)
+    order = order[evidence[order] >= least_evidence][:MOST_PEAKS]
     frequency = np.zeros((len(order), 2))
     log = np.log(power)
     for i, j in enumerate(order):

@@ -96,7 +96,7 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
         int ``(2, 2)``: rows span the orders of the waves that windows do show; and "patchy" or "weak". None when windows show all.
     """
     mean = local.power.mean(axis=1)
-    for index in (4, 3, 2):
+    for index in (2, 3):
         for form in _sublattices(index):
             part = (orders @ np.linalg.inv(form)) % 1.0
             parent = (np.minimum(part, 1.0 - part) < 1e-6).all(axis=1)
