@@ -6,7 +6,7 @@ DEMO_OUT ?= demo
 PRESETS ?= default asan tsan
 
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

@@ -105,3 +105,7 @@ def _show_warning(
 ) -> None:
     del category, filename, lineno, file, line  # a user of the command needs the sentence, not our source line
     _complain("warning", str(message))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -61,6 +61,7 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
     effort = f"{training.seconds:.0f} s, {training.steps} steps, {training.windows} windows, seed {training.seed}"
     lines.append(("training", f"{effort}, held-out loss {training.held_out_loss:.4g}"))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
-    lines.append(("made", f"{manifest.created} with {versions}, commit {manifest.git_commit[:10] or 'unknown'}"))
+    commit = f"commit {manifest.git_commit[:10]}" if manifest.git_commit else ""
+    lines.append(("made", ", ".join(part for part in (manifest.created, versions, commit) if part)))
     lines.append(("checks", "hashes, graphs and test frame: passed"))
     return lines

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import DataFileError
+from ..errors import DataFileError, ShiftVaeError
 
 if TYPE_CHECKING:
     from ..frame import Frame
+    from ..latent_map import LatentMap
+    from ..mapper import LatentMapper
     from . import Subparsers
 
 __all__ = ["add"]
@@ -45,16 +47,23 @@ def run(arguments: argparse.Namespace) -> None:
     from ..files import check_output, read_frames, write_latent_map
     from ..mapper import LatentMapper
 
-    check_output(arguments.output)
     mapper = LatentMapper(arguments.model, stride=arguments.stride, threads=arguments.threads)
     frames = _chosen(read_frames(arguments.frame, dimensions=mapper.model.manifest.dimensions), arguments)
+    check_output(arguments.output, frames=len(frames))
     started = time.perf_counter()
-    maps = [mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm) for frame in _with_progress(frames)]
+    maps = [_map(mapper, frame) for frame in _with_progress(frames)]
     seconds = time.perf_counter() - started
     write_latent_map(arguments.output, maps, frame=frames[0] if len(frames) == 1 else None)
     rows, cols = maps[0].mean.shape[1:]
     what = f"{len(maps)} frame(s), {rows} x {cols} windows each, latents {', '.join(maps[0].names)}"
     print(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")
+
+
+def _map(mapper: LatentMapper, frame: Frame) -> LatentMap:
+    try:
+        return mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
+    except ShiftVaeError as error:
+        raise type(error)(f"{frame.name}: {error}") from error
 
 
 def _which(text: str) -> int | None:

@@ -16,6 +16,6 @@ def read(path: Path, wanted: str | None) -> Recording:
     if path.suffix.lower() == ".npy":
         needs(path, wanted)
         return Recording(np.load(path, mmap_mode="r", allow_pickle=False))
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         name = archive.files[choose(path, archive.files, wanted, "array")]
         return Recording(archive[name], metadata={"dataset": name})

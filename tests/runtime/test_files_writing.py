@@ -1,0 +1,209 @@
+"""Latent maps written by us, read back by NumPy, tifffile, RosettaSciIO and Pillow."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from rsciio.hspy import file_reader as read_hspy
+
+from shiftvae_rt.errors import DataFileError
+from shiftvae_rt.files import read_frames, write_latent_map
+from shiftvae_rt.frame import Frame
+from shiftvae_rt.latent_map import LatentMap
+from shiftvae_rt.window_grid import WindowGrid
+
+NM = 0.025
+ENDINGS = [".npz", ".tif", ".hspy", ".png"]
+
+
+def made_map(seed=0, *, frame_shape=(60, 80), pixel_size_nm=NM) -> LatentMap:
+    """A map of noise with the fields of a real one; its last latent holds no variation."""
+    line = frame_shape[0] == 1
+    grid = WindowGrid(frame_shape, (1, 16) if line else (16, 16), 4)
+    names = ("dx", "z1", "z2") if line else ("dy", "dx", "z1", "z2")
+    mean, std = np.random.default_rng(seed).normal(size=(2, len(names), grid.rows, grid.cols)).astype(np.float32)
+    units = tuple("px" if name.startswith("d") else "" for name in names)
+    varies = tuple(name != "z2" for name in names)
+    return LatentMap(mean, np.abs(std), names, units, varies, grid, "ab" * 32, pixel_size_nm)
+
+
+@pytest.fixture
+def latent_map():
+    return made_map()
+
+
+def drawn(path) -> np.ndarray:
+    """The picture, (height, width, RGB)."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+class TestNpz:
+    def test_holds_the_fields_that_the_design_names_and_no_others(self, tmp_path, latent_map):
+        write_latent_map(tmp_path / "a.npz", latent_map)
+        with np.load(tmp_path / "a.npz", allow_pickle=False) as read:
+            assert sorted(read.files) == sorted(
+                ["mean", "std", "names", "units", "centre_y_px", "centre_x_px", "pixel_size_nm", "model_sha256"]
+            )
+            np.testing.assert_array_equal(read["mean"], latent_map.mean)
+            np.testing.assert_array_equal(read["std"], latent_map.std)
+            assert read["mean"].dtype == read["std"].dtype == np.float32
+            assert tuple(read["names"]) == latent_map.names
+            assert tuple(read["units"]) == latent_map.units
+            np.testing.assert_array_equal(read["centre_y_px"], latent_map.grid.centre_y_px)
+            np.testing.assert_array_equal(read["centre_x_px"], latent_map.grid.centre_x_px)
+            assert read["pixel_size_nm"] == NM
+            assert str(read["model_sha256"]) == "ab" * 32
+
+    def test_several_frames_lead_with_a_frame_axis(self, tmp_path):
+        maps = [made_map(seed) for seed in range(3)]
+        write_latent_map(tmp_path / "a.npz", maps)
+        with np.load(tmp_path / "a.npz") as read:
+            np.testing.assert_array_equal(read["mean"], np.stack([each.mean for each in maps]))
+
+    def test_an_unknown_pixel_size_is_nan(self, tmp_path):
+        write_latent_map(tmp_path / "a.npz", made_map(pixel_size_nm=None))
+        with np.load(tmp_path / "a.npz") as read:
+            assert np.isnan(read["pixel_size_nm"])
+
+
+class TestTiff:
+    def test_is_a_calibrated_imagej_stack_with_one_page_a_latent(self, tmp_path, latent_map):
+        write_latent_map(tmp_path / "a.tif", latent_map)
+        with tifffile.TiffFile(tmp_path / "a.tif") as file:
+            assert file.series[0].axes == "CYX"
+            np.testing.assert_array_equal(file.asarray(), latent_map.mean)
+            about = file.imagej_metadata
+            assert about["Labels"] == ["dy (px)", "dx (px)", "z1", "z2"]
+            assert about["latents"] == "dy (px); dx (px); z1; z2"
+            assert about["unit"] == "nm"
+            assert about["xorigin"] == pytest.approx(-7.5 / 4)
+            above, below = file.pages[0].tags["XResolution"].value
+            assert below / above == pytest.approx(4 * NM, rel=1e-4)
+        assert read_frames(tmp_path / "a.tif")[0].pixel_size_nm == pytest.approx(4 * NM, rel=1e-4)
+
+    def test_frames_are_time_points(self, tmp_path):
+        maps = [made_map(seed, pixel_size_nm=None) for seed in range(3)]
+        write_latent_map(tmp_path / "a.tif", maps)
+        with tifffile.TiffFile(tmp_path / "a.tif") as file:
+            assert file.series[0].axes == "TCYX"
+            np.testing.assert_array_equal(file.asarray()[2], maps[2].mean)
+            assert file.imagej_metadata["unit"] == "pixel"
+
+
+class TestHspy:
+    def test_hyperspy_finds_mean_and_std_with_their_axes(self, tmp_path, latent_map):
+        write_latent_map(tmp_path / "a.hspy", latent_map)
+        mean, std = read_hspy(str(tmp_path / "a.hspy"))
+        np.testing.assert_array_equal(mean["data"], latent_map.mean)
+        np.testing.assert_array_equal(std["data"], latent_map.std)
+        axes = [(axis["name"], axis["size"], axis["units"], bool(axis["navigate"])) for axis in mean["axes"]]
+        assert axes == [("latent", 4, "", True), ("y", 12, "nm", False), ("x", 17, "nm", False)]
+        assert mean["axes"][1]["scale"] == pytest.approx(4 * NM)
+        assert mean["axes"][2]["offset"] == pytest.approx(7.5 * NM)
+        assert mean["metadata"]["General"]["title"] == "latent mean"
+        provenance = mean["metadata"]["shiftvae"]
+        assert provenance["model_sha256"] == "ab" * 32
+        assert provenance["latent_names"] == "dy, dx, z1, z2"
+        assert provenance["unused_latents"] == "z2"
+
+    def test_frames_are_a_navigation_axis(self, tmp_path):
+        maps = [made_map(seed) for seed in range(3)]
+        write_latent_map(tmp_path / "a.hspy", maps)
+        mean, _ = read_hspy(str(tmp_path / "a.hspy"))
+        assert [axis["name"] for axis in mean["axes"]] == ["frame", "latent", "y", "x"]
+        np.testing.assert_array_equal(mean["data"][1], maps[1].mean)
+
+    def test_signals_have_no_y_axis(self, tmp_path):
+        line = made_map(frame_shape=(1, 90), pixel_size_nm=None)
+        write_latent_map(tmp_path / "a.hspy", line)
+        mean, _ = read_hspy(str(tmp_path / "a.hspy"))
+        assert [(axis["name"], axis["units"]) for axis in mean["axes"]] == [("latent", ""), ("x", "px")]
+        np.testing.assert_array_equal(mean["data"], line.mean[:, 0])
+
+    def test_our_own_reader_opens_it_as_frames(self, tmp_path, latent_map):
+        write_latent_map(tmp_path / "a.hspy", latent_map)
+        frames = read_frames(f"{tmp_path / 'a.hspy'}::latent std")
+        assert len(frames) == 4
+        np.testing.assert_array_equal(frames[3].pixels, latent_map.std[3])
+        assert frames[0].pixel_size_nm == pytest.approx(4 * NM)
+
+
+class TestPng:
+    def test_shows_frame_maps_and_truth(self, tmp_path, latent_map):
+        frame = Frame(np.random.default_rng(0).normal(size=(60, 80)), NM, "scan.dm4")
+        write_latent_map(tmp_path / "small.png", latent_map)
+        write_latent_map(tmp_path / "big.png", latent_map, frame=frame, truth={"polarisation": np.eye(60, 80)})
+        small, big = (drawn(tmp_path / name) for name in ("small.png", "big.png"))
+        assert big.shape[0] > small.shape[0], "two more panels need another row"
+        assert len(np.unique(big.reshape(-1, 3), axis=0)) > 100, "colours"
+
+    def test_a_latent_without_variation_is_a_grey_field(self, tmp_path, latent_map):
+        def saturation() -> np.ndarray:
+            return np.ptp(drawn(tmp_path / "a.png"), axis=-1)
+
+        write_latent_map(tmp_path / "a.png", latent_map)
+        with_unused = (saturation() > 20).mean()
+        used = LatentMap(**{**vars(latent_map), "varies": (True,) * 4})
+        write_latent_map(tmp_path / "a.png", used)
+        assert with_unused < 0.9 * (saturation() > 20).mean()
+
+    @pytest.mark.parametrize("pixel_size_nm", [None, NM, 1e-6, 1e4])
+    def test_signals_are_curves(self, tmp_path, pixel_size_nm):
+        line = made_map(frame_shape=(1, 90), pixel_size_nm=pixel_size_nm)
+        write_latent_map(tmp_path / "a.png", line, frame=Frame(np.arange(90.0)))
+        assert drawn(tmp_path / "a.png").shape[0] > 400
+
+    @pytest.mark.parametrize("pixel_size_nm", [None, 1e-6, 1e4])
+    def test_any_pixel_size_draws(self, tmp_path, pixel_size_nm):
+        write_latent_map(tmp_path / "a.png", made_map(pixel_size_nm=pixel_size_nm))
+
+    def test_maps_of_one_value_or_of_nan_draw(self, tmp_path, latent_map):
+        flat = LatentMap(**{**vars(latent_map), "mean": np.zeros_like(latent_map.mean)})
+        blank = LatentMap(**{**vars(latent_map), "mean": np.full_like(latent_map.mean, np.nan)})
+        write_latent_map(tmp_path / "flat.png", flat)
+        write_latent_map(tmp_path / "blank.png", blank)
+
+    def test_shows_one_frame_only_and_says_so(self, tmp_path, latent_map):
+        with pytest.raises(DataFileError, match="a .png shows one frame, got 2"):
+            write_latent_map(tmp_path / "a.png", [latent_map] * 2)
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("ending", ENDINGS)
+    def test_a_missing_folder_is_named(self, tmp_path, latent_map, ending):
+        with pytest.raises(DataFileError, match=r"the folder .*nowhere is missing"):
+            write_latent_map(tmp_path / "nowhere" / f"a{ending}", latent_map)
+
+    def test_a_folder_is_no_file(self, tmp_path, latent_map):
+        (tmp_path / "a.npz").mkdir()
+        with pytest.raises(DataFileError, match="is a folder"):
+            write_latent_map(tmp_path / "a.npz", latent_map)
+
+    def test_an_unknown_ending_lists_the_known_ones(self, tmp_path, latent_map):
+        with pytest.raises(DataFileError, match=r"\.npz, \.tif, \.png, \.hspy"):
+            write_latent_map(tmp_path / "a.csv", latent_map)
+
+    @pytest.mark.parametrize("ending", ENDINGS)
+    def test_an_existing_file_is_replaced_and_nothing_else_is_left(self, tmp_path, latent_map, ending):
+        (tmp_path / f"a{ending}").write_bytes(b"old")
+        write_latent_map(tmp_path / f"a{ending}", latent_map)
+        assert [path.name for path in tmp_path.iterdir()] == [f"a{ending}"]
+        assert (tmp_path / f"a{ending}").stat().st_size > 1000
+
+    @pytest.mark.parametrize("ending", ENDINGS)
+    def test_a_write_that_fails_half_way_leaves_the_old_file(self, tmp_path, latent_map, ending, monkeypatch):
+        def full_disk(self, target):
+            assert self.stat().st_size > 1000, "it was written beside the old one"
+            raise OSError(28, "No space left on device")
+
+        (tmp_path / f"a{ending}").write_bytes(b"old")
+        monkeypatch.setattr("pathlib.Path.replace", full_disk)
+        with pytest.raises(DataFileError, match="No space left on device"):
+            write_latent_map(tmp_path / f"a{ending}", latent_map)
+        assert (tmp_path / f"a{ending}").read_bytes() == b"old"
+        assert len(os.listdir(tmp_path)) == 1
