@@ -41,13 +41,13 @@ class Pace:
         return self.wait or self.frames_per_s == 0
 
 
-def replay(producer: Producer, frames: Iterable[Frame], pace: Pace) -> Iterator[int]:
-    """Offer `frames`, numbered from 0; yields each number once the frame was offered, and answered if `pace` waits."""
+def replay(producer: Producer, frames: Iterable[tuple[int, Frame]], pace: Pace) -> Iterator[int]:
+    """Offer numbered frames; yields each number once its frame was offered, and answered if `pace` waits."""
     started = time.monotonic()
-    for number, frame in enumerate(frames):
+    for index, (number, frame) in enumerate(frames):
         for progress in _offer(producer, number, frame, pace):
             if pace.frames_per_s > 0:
-                due = started + (number + progress) / pace.frames_per_s
+                due = started + (index + progress) / pace.frames_per_s
                 time.sleep(max(0.0, due - time.monotonic()))
         if pace.waits:
             producer.wait()

@@ -21,8 +21,8 @@ from .sockets import RESULTS, connect, receive
 
 __all__ = ["Subscriber"]
 
-#: Results that wait for us in our own memory; a burst of row bands of one frame fits.
-_HIGH_WATER_MARK = 64
+#: Results that wait for us in our own memory: the row bands of some frames.
+_HIGH_WATER_MARK = 256
 _GONE_S = 3.0
 
 

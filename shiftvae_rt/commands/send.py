@@ -1,0 +1,124 @@
+"""`shiftvae send`: replay the frames of a file to the service, as a microscope would."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import DataFileError, FrameError, ServiceError
+
+if TYPE_CHECKING:
+    from ..frame import Frame
+    from ..stream import Producer
+    from . import Subparsers
+
+__all__ = ["add", "add_pace", "stream_frames"]
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add `shiftvae send`."""
+    parser = subparsers.add_parser("send", help="replay a file to the service", description=__doc__)
+    parser.add_argument("file", metavar="FILE", help="any file that `shiftvae map` reads")
+    parser.add_argument(
+        "--frames", type=_range, default=slice(None), metavar="A:B", help="frames A to B-1 of a stack (default: all)"
+    )
+    parser.add_argument("--stream", default=None, metavar="NAME", help="name of the stream (default: the file's)")
+    add_pace(parser)
+    parser.set_defaults(run=run)
+
+
+def add_pace(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that offers frames."""
+    parser.add_argument(
+        "--to", default="tcp://127.0.0.1:5701", metavar="ENDPOINT", help="the service's ingest (default %(default)s)"
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        default=10.0,
+        metavar="F",
+        help="frames a second (default 10); 0: as fast as they are taken",
+    )
+    parser.add_argument(
+        "--rows", type=int, default=0, metavar="N", help="send bands of N lines (default: whole frames)"
+    )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for each frame's outcome, so that none is dropped (implied by --fps 0)",
+    )
+    parser.add_argument("--json", action="store_true", help="the report as one JSON line")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Connect, read, replay, report."""
+    from pathlib import Path
+
+    from ..files import read_frames
+
+    def frames(dimensions: int) -> Iterator[tuple[int, Frame]]:
+        stack = read_frames(arguments.file, dimensions=dimensions)
+        numbers = range(len(stack))[arguments.frames]
+        if not numbers:
+            raise DataFileError(f"{arguments.file} has {len(stack)} frame(s) and --frames chooses none: choose others")
+        return ((number, stack[number]) for number in numbers)
+
+    stream = arguments.stream or Path(arguments.file.partition("::")[0]).stem[:64]
+    stream_frames(arguments, stream, frames)
+
+
+def stream_frames(
+    arguments: argparse.Namespace, stream: str, frames: Callable[[int], Iterable[tuple[int, Frame]]]
+) -> None:
+    """Offer numbered frames at the pace of `arguments` and print what became of them.
+
+    `frames` makes them once the service has said whether its model takes 1D signals or 2D images.
+    """
+    from ..stream import Pace, Producer, replay
+
+    pace = Pace(arguments.fps, arguments.rows, arguments.wait)
+    with Producer(arguments.to, stream=stream, mode="replay" if pace.waits else "live") as producer:
+        numbered = frames(producer.wait_ready().dimensions)
+        started = said = time.perf_counter()
+        for number in replay(producer, numbered, pace):
+            if time.perf_counter() - said > 2:
+                said = time.perf_counter()
+                print(f"shiftvae: frame {number} sent, {producer.counters.offered} so far", file=sys.stderr)
+        seconds = time.perf_counter() - started
+    _report(producer, stream, seconds, arguments)
+
+
+def _report(producer: Producer, stream: str, seconds: float, arguments: argparse.Namespace) -> None:
+    from ..stream import counters_line
+
+    counters, error = producer.counters, producer.last_error
+    per_s = counters.offered / seconds if seconds > 0 else 0.0
+    if arguments.json:
+        import msgspec
+
+        figures = {"stream": stream, "seconds": round(seconds, 3), "frames_per_s": round(per_s, 3), "last_error": error}
+        print(msgspec.json.encode({**figures, **msgspec.to_builtins(counters)}).decode())
+    else:
+        print(f"{stream}: {counters_line(counters)}; {per_s:.3g} frames/s")
+    if not producer.confirmed:
+        raise ServiceError(
+            f"the service at {arguments.to} went away ({error or 'no answer to END'}): "
+            "frames that it may have processed are counted as dropped above"
+        )
+    if counters.rejected + counters.quarantined:
+        text = (
+            f"{counters.rejected + counters.quarantined} of {counters.offered} frames were refused; the last: {error}"
+        )
+        if counters.processed == 0:
+            raise FrameError(text)
+        print(f"shiftvae: warning: {text}", file=sys.stderr)
+
+
+def _range(text: str) -> slice:
+    first, colon, last = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"expected A:B, A: or :B, got {text!r}")
+    return slice(int(first) if first else None, int(last) if last else None)

@@ -1,0 +1,59 @@
+"""`shiftvae simulate`: a simulated scanning microscope (or line detector) that sends to the service."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..frame import Frame
+    from . import Subparsers
+
+__all__ = ["add"]
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add `shiftvae simulate`."""
+    from .send import add_pace
+
+    parser = subparsers.add_parser("simulate", help="a simulated microscope", description=__doc__)
+    parser.add_argument(
+        "--frames", type=int, default=100, metavar="N", help="how many (default 100); 0: until it is stopped"
+    )
+    parser.add_argument("--size", type=int, default=512, metavar="PX", help="edge of a frame (default 512)")
+    parser.add_argument("--seed", type=int, default=0, help="of noise and specimen (default 0)")
+    add_pace(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Scan and send: images for a 2D model, lines for a 1D model."""
+    from .send import stream_frames
+
+    def frames(dimensions: int) -> Iterator[tuple[int, Frame]]:
+        indices = range(arguments.frames) if arguments.frames > 0 else itertools.count()
+        scan = _lines if dimensions == 1 else _images
+        return scan(arguments, iter(indices))
+
+    stream_frames(arguments, "simulator", frames)
+
+
+def _images(arguments: argparse.Namespace, indices: Iterator[int]) -> Iterator[tuple[int, Frame]]:
+    from ..frame import Frame
+    from ..simulator import Microscope
+
+    microscope = Microscope(shape=(arguments.size, arguments.size), seed=arguments.seed)
+    for index in indices:
+        scanned = microscope.frame(index)
+        yield index, Frame(scanned.pixels, scanned.pixel_size_nm, "simulated microscope")
+
+
+def _lines(arguments: argparse.Namespace, indices: Iterator[int]) -> Iterator[tuple[int, Frame]]:
+    from ..frame import Frame
+    from ..simulator import LineCrystal
+
+    detector = LineCrystal(seed=arguments.seed)
+    for index in indices:
+        yield index, Frame(detector.line(index).samples, name="simulated line")

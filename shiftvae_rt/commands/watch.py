@@ -1,0 +1,120 @@
+"""`shiftvae watch`: the results of a running service in the terminal, and as files if asked."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataFileError, ServiceError
+
+if TYPE_CHECKING:
+    from ..stream import Result, Subscriber
+    from . import Subparsers
+
+__all__ = ["add"]
+
+_GONE_S = 3.0
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add `shiftvae watch`."""
+    parser = subparsers.add_parser("watch", help="results in the terminal", description=__doc__)
+    parser.add_argument(
+        "--from",
+        dest="source",
+        default="tcp://127.0.0.1:5702",
+        metavar="ENDPOINT",
+        help="the service's results (default %(default)s)",
+    )
+    parser.add_argument("--count", type=int, default=0, metavar="N", help="stop after N frames (default: never)")
+    parser.add_argument("--seconds", type=float, default=0.0, metavar="S", help="stop after S seconds (default: never)")
+    parser.add_argument(
+        "-o", "--output", default=None, metavar="DIR", help="write each frame's map to DIR/STREAM-FRAME.npz"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON line a frame")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print a line for each complete latent map until the count, the time or the service ends."""
+    from ..stream import Subscriber
+
+    if arguments.output is not None:
+        try:
+            Path(arguments.output).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataFileError(f"cannot make the folder {arguments.output}: {error.strerror or error}") from None
+    deadline = time.monotonic() + arguments.seconds if arguments.seconds > 0 else float("inf")
+    with Subscriber(arguments.source) as subscriber:
+        subscriber.wait_ready()
+        if not arguments.json:
+            print(f"watching {arguments.source}; Ctrl-C stops", flush=True)
+        _watch(subscriber, arguments, deadline)
+
+
+def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: float) -> None:
+    seen, heard = 0, time.monotonic()
+    while time.monotonic() < deadline:
+        result = subscriber.receive(min(0.5, max(0.0, deadline - time.monotonic())))
+        if result is not None or subscriber.connected:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > _GONE_S:
+            raise ServiceError(f"the service at {arguments.source} is gone")
+        if result is None or not result.complete:
+            continue
+        if arguments.output is not None:
+            _write(result, Path(arguments.output))
+        print(_json_line(result, subscriber) if arguments.json else _line(result, subscriber, seen), flush=True)
+        seen += 1
+        if seen == arguments.count:
+            return
+
+
+def _write(result: Result, folder: Path) -> None:
+    from ..files import write_latent_map
+
+    # The stream's name comes from the network: nothing in it may lead out of the folder.
+    stream = re.sub(r"[^A-Za-z0-9_-]", "_", result.stream)
+    write_latent_map(folder / f"{stream}-{result.frame:06d}.npz", result.latent_map)
+
+
+def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
+    counters = result.counters
+    dropped = counters.dropped_producer + counters.dropped_stale
+    refused = counters.rejected + counters.quarantined
+    ranges = "".join(f"{low:>9.3g} to {high:<8.3g}" for low, high in _ranges(result).values())
+    line = (
+        f"{result.stream[:16]:<16} {result.frame:>8} {result.age_s * 1e3:>8.1f} {dropped:>8} {refused:>8} "
+        f"{subscriber.gaps:>6}{ranges}"
+    )
+    if seen % 20:
+        return line
+    units = zip(result.latent_map.names, result.latent_map.units, strict=True)
+    latents = "".join(f"{(f'{name} ({unit})' if unit else name):^21}" for name, unit in units)
+    titles = f"{'stream':<16} {'frame':>8} {'age (ms)':>8} {'dropped':>8} {'refused':>8} {'missed':>6}"
+    return f"{titles}{latents}\n{line}"
+
+
+def _json_line(result: Result, subscriber: Subscriber) -> str:
+    import msgspec
+
+    fields = {
+        "stream": result.stream,
+        "frame": result.frame,
+        "frame_seq": result.frame_seq,
+        "seq": result.seq,
+        "age_ms": round(result.age_s * 1e3, 3),
+        "missed": subscriber.gaps,
+        "latents": _ranges(result),
+        "model_sha256": result.latent_map.model_sha256,
+        "counters": result.counters,
+    }
+    return msgspec.json.encode(fields).decode()
+
+
+def _ranges(result: Result) -> dict[str, tuple[float, float]]:
+    latent_map = result.latent_map
+    return {name: (float(latent_map[name].min()), float(latent_map[name].max())) for name in latent_map.names}
