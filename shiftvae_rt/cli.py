@@ -71,24 +71,24 @@ def _parser() -> argparse.ArgumentParser:
     for module in pkgutil.iter_modules(commands.__path__):
         import_module(f"{commands.__name__}.{module.name}").add(subparsers)
     for entry_point in sorted(entry_points(group="shiftvae.commands"), key=lambda entry_point: entry_point.name):
-        _add_foreign(subparsers, entry_point.name, entry_point.load)
+        try:
+            add: commands.AddCommand = entry_point.load()
+        except ImportError as error:
+            _add_absent(subparsers, entry_point.name, error)
+        else:
+            add(subparsers)
     return parser
 
 
-def _add_foreign(subparsers: commands.Subparsers, name: str, load: commands.LoadCommand) -> None:
-    """Add a subcommand of another package; where it cannot be imported, one that says why when it is run."""
-    try:
-        add = load()
-    except ImportError as error:
-        reason = error
+def _add_absent(subparsers: argparse._SubParsersAction[_Parser], name: str, reason: ImportError) -> None:
+    """Add a subcommand of a package that cannot be imported: whatever its arguments, it says why."""
 
-        def explain(_: argparse.Namespace) -> None:
-            raise reason
+    def explain(_: argparse.Namespace) -> None:
+        raise reason
 
-        parser = subparsers.add_parser(name, help=f"not installed: {reason}")
-        parser.set_defaults(run=explain)
-    else:
-        add(subparsers)
+    parser = subparsers.add_parser(name, help=f"not available: {reason}", add_help=False, prefix_chars="\0")
+    parser.add_argument("anything", nargs="*")
+    parser.set_defaults(run=explain)
 
 
 def _complain(kind: str, message: str) -> None:

@@ -6,17 +6,19 @@ nothing. Modules import argparse alone at the top, and what they need inside ``r
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    import argparse
+__all__ = ["AddCommand", "Subparsers"]
 
-    #: What `argparse.ArgumentParser.add_subparsers` gives; argparse has no public name for it.
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
-    #: Adds one subcommand.
-    AddCommand = Callable[[Subparsers], None]
-    #: Imports what adds one subcommand.
-    LoadCommand = Callable[[], AddCommand]
 
-__all__ = ["AddCommand", "LoadCommand", "Subparsers"]
+class Subparsers(Protocol):
+    """What `argparse.ArgumentParser.add_subparsers` gives; argparse has no public name for it."""
+
+    def add_parser(self, name: str, *, help: str, description: str | None = None) -> argparse.ArgumentParser:  # noqa: A002
+        """Add a subcommand and give its parser."""
+
+
+#: Adds one subcommand.
+AddCommand = Callable[[Subparsers], None]

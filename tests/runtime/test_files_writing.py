@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 import tifffile
@@ -206,4 +204,4 @@ class TestPlaces:
         with pytest.raises(DataFileError, match="No space left on device"):
             write_latent_map(tmp_path / f"a{ending}", latent_map)
         assert (tmp_path / f"a{ending}").read_bytes() == b"old"
-        assert len(os.listdir(tmp_path)) == 1
+        assert len(list(tmp_path.iterdir())) == 1
