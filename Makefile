@@ -8,9 +8,9 @@ PRESETS ?= default asan tsan
 BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
-export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: bench clean demo lint test test-cpp test-python
+bench demo lint test-cpp test-python: export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := demo
 
 demo: .venv/run-installed  ## simulate, train, export, stream, and draw the latent maps beside the truth

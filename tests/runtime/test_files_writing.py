@@ -153,7 +153,7 @@ class TestPng:
     @pytest.mark.parametrize("pixel_size_nm", [None, NM, 1e-6, 1e4])
     def test_signals_are_curves(self, tmp_path, pixel_size_nm):
         line = made_map(frame_shape=(1, 90), pixel_size_nm=pixel_size_nm)
-        write_latent_map(tmp_path / "a.png", line, frame=Frame(np.arange(90.0)))
+        write_latent_map(tmp_path / "a.png", line, frame=Frame(np.arange(90.0)), truth={"w": np.ones(90)})
         assert drawn(tmp_path / "a.png").shape[0] > 400
 
     @pytest.mark.parametrize("pixel_size_nm", [None, 1e-6, 1e4])
