@@ -50,7 +50,8 @@ def assemble_latent_map(
         if shapes disagree with the grid, a precision is negative or not finite, or a value that counts is not finite.
     """
     values, precision, out = _checked(values, precision, grid, out, threads)
-    _core.assemble_latent_map(values, precision, grid.frame_shape, grid.window, grid.stride, out, threads)
+    if not _core.assemble_latent_map(values, precision, grid.frame_shape, grid.window, grid.stride, out, threads):
+        raise _unsound(values, precision)
     return out
 
 
@@ -87,11 +88,12 @@ def place_at_motifs(
         As `assemble_latent_map`.
     """
     values, precision, out = _checked(values, precision, grid, out, threads)
-    shifts = [np.ascontiguousarray(shift, dtype=np.float32) for shift in (shift_y, shift_x)]
-    for name, shift in zip(("shift_y", "shift_x"), shifts, strict=True):
+    dy, dx = (np.ascontiguousarray(shift, dtype=np.float32) for shift in (shift_y, shift_x))
+    for name, shift in (("shift_y", dy), ("shift_x", dx)):
         if shift.shape != (grid.rows, grid.cols):
             raise WindowError(f"expected {name} of shape {(grid.rows, grid.cols)}, got {shift.shape}")
-    _core.place_at_motifs(values, precision, *shifts, grid.frame_shape, grid.window, grid.stride, out, threads)
+    if not _core.place_at_motifs(values, precision, dy, dx, grid.frame_shape, grid.window, grid.stride, out, threads):
+        raise _unsound(values, precision)
     return out
 
 
@@ -105,11 +107,6 @@ def _checked(
             f"expected values and precision of shape (latents, {grid.rows}, {grid.cols}), "
             f"got {values.shape} and {precision.shape}"
         )
-    weighted = precision > 0
-    if not np.isfinite(precision).all() or (precision < 0).any():
-        raise WindowError("expected finite precisions of at least 0: give a window that does not count precision 0")
-    if not np.isfinite(values[weighted]).all():
-        raise WindowError("expected finite values where the precision is positive: give such a window precision 0")
     if not 1 <= threads <= _MOST_THREADS:
         raise WindowError(f"expected 1 to {_MOST_THREADS} threads, got {threads}")
     shape = (values.shape[0], *grid.frame_shape)
@@ -121,3 +118,17 @@ def _checked(
             f"got {out.dtype} of shape {out.shape}"
         )
     return values, precision, out
+
+
+def _unsound(values: NDArray[np.float32], precision: NDArray[np.float32]) -> WindowError:
+    odd = int((~(np.isfinite(precision) & (precision >= 0))).sum())
+    if odd:
+        return WindowError(
+            f"expected finite precisions of at least 0, got {odd} of {precision.size} that are negative, NaN or infinite: "
+            "give windows that do not count precision 0"
+        )
+    missing = int((~np.isfinite(values) & (precision > 0)).sum())
+    return WindowError(
+        f"expected finite values where the precision is positive, got {missing} that are NaN or infinite: "
+        "give such windows precision 0"
+    )

@@ -1,13 +1,16 @@
 // The compiled module shiftvae_rt._core. Checks what memory safety needs, releases the GIL, calls. The friendly
 // messages are in windows.py and assembly.py; outputs are allocated there too.
-#include <pybind11/pybind11.h>
 #include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
-#include <cmath>
+#include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "shiftvae/assembly.hpp"
 #include "shiftvae/convert_frame.hpp"
+#include "shiftvae/isa.hpp"
 #include "shiftvae/windows.hpp"
 
 namespace py = pybind11;
@@ -162,7 +165,7 @@ Grid grid_of_maps(const Floats& values, const Floats& precision, Window frame, W
     return grid;
 }
 
-void assemble(const Floats& values, const Floats& precision, Window frame, Window window, std::size_t stride,
+bool assemble(const Floats& values, const Floats& precision, Window frame, Window window, std::size_t stride,
               Floats out, unsigned threads) {
     const Grid grid = grid_of_maps(values, precision, frame, window, stride, out);
     const std::size_t latents = static_cast<std::size_t>(values.shape(0));
@@ -170,10 +173,10 @@ void assemble(const Floats& values, const Floats& precision, Window frame, Windo
     float* target = out.mutable_data();
     checked(threads);
     const py::gil_scoped_release unlocked;
-    assemble_latent_map(values_data, precision_data, latents, grid, target, threads);
+    return assemble_latent_map(values_data, precision_data, latents, grid, target, threads);
 }
 
-void place(const Floats& values, const Floats& precision, const Floats& shift_y, const Floats& shift_x, Window frame,
+bool place(const Floats& values, const Floats& precision, const Floats& shift_y, const Floats& shift_x, Window frame,
            Window window, std::size_t stride, Floats out, unsigned threads) {
     const Grid grid = grid_of_maps(values, precision, frame, window, stride, out);
     const Shape shape{extent(grid.rows()), extent(grid.cols())};
@@ -185,7 +188,30 @@ void place(const Floats& values, const Floats& precision, const Floats& shift_y,
     float* target = out.mutable_data();
     checked(threads);
     const py::gil_scoped_release unlocked;
-    place_at_motifs(values_data, precision_data, y_data, x_data, latents, grid, target, threads);
+    return place_at_motifs(values_data, precision_data, y_data, x_data, latents, grid, target, threads);
+}
+
+std::vector<std::string> isas() {
+    const char* names[8];
+    const std::size_t count = available_isas(names, 8);
+    return {names, names + count};
+}
+
+void choose_isa(const std::string& name) {
+    if (use_isa(name.c_str())) return;
+    std::string known;
+    for (const std::string& isa : isas()) known += (known.empty() ? "" : ", ") + isa;
+    throw py::value_error("expected an instruction set that this machine has (" + known + "), got " + name +
+                          ": set SHIFTVAE_ISA to one of them or not at all");
+}
+
+void fill(Floats out, float value) {
+    float* target = out.mutable_data();
+    if (!(out.flags() & py::array::c_style) || reinterpret_cast<std::uintptr_t>(target) % 64 || out.size() % 16)
+        throw py::value_error("expected a contiguous out of a multiple of 16 floats, aligned to 64 bytes, got " + text(out));
+    const std::size_t count = static_cast<std::size_t>(out.size());
+    const py::gil_scoped_release unlocked;
+    stream_fill(target, count, value);
 }
 
 }  // namespace
@@ -206,4 +232,9 @@ PYBIND11_MODULE(_core, m) {
     m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),
           py::arg("shift_y").noconvert(), py::arg("shift_x").noconvert(), py::arg("frame_shape"), py::arg("window"),
           py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
+    m.def("stream_fill", &fill, py::arg("out").noconvert(), py::arg("value"));
+    m.def("isas", &isas);
+    m.def("isa", [] { return std::string(isa()); });
+    m.def("use_isa", &choose_isa, py::arg("name"));
+    if (const char* wanted = std::getenv("SHIFTVAE_ISA")) choose_isa(wanted);
 }

@@ -1,77 +1,146 @@
 #include "shiftvae/assembly.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <cstring>
 #include <limits>
-#include <vector>
 
+#include "scratch.hpp"
 #include "shiftvae/thread_pool.hpp"
 
 namespace shiftvae {
 namespace {
 
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+// Along one axis pixel p = q * stride + phase lies in the windows q - k + 1 ... q, with k = ceil((window - phase) /
+// stride): the larger k for the first phases, one less for the others.
+struct Cover {
+    std::size_t stride, most, first_phases;
 
-struct Weighted {
-    double sum = 0, weight = 0;
-    float mean() const noexcept { return weight > 0 ? static_cast<float>(sum / weight) : nan; }
+    Cover(std::size_t window, std::size_t step) noexcept
+        : stride(step), most((window + step - 1) / step), first_phases(window - (most - 1) * step) {}
+
+    std::size_t windows(bool first) const noexcept { return first ? most : most - 1; }
+    std::size_t begin(bool first) const noexcept { return first ? 0 : first_phases; }
+    std::size_t end(bool first) const noexcept { return first ? std::min(first_phases, stride) : stride; }
+};
+
+// Makes rows of the map of one latent. Everywhere `weighted | weight` lie in one line, one after the other.
+class Assembler {
+public:
+    Assembler(Arena& arena, const Grid& grid) noexcept
+        : grid_(grid),
+          down_(grid.window_height, grid.stride),
+          across_(grid.window_width, grid.stride),
+          cols_(grid.cols()),
+          wide_(grid.cols() + 2 * across_.most),
+          row_(arena.take<double>(2 * cols_)),
+          prefix_(arena.take<double>(2 * cols_)),
+          suffix_(arena.take<double>(2 * cols_ * down_.most)),
+          padded_(arena.take<double>(2 * wide_)),
+          windows_(arena.take<double>(2 * wide_)),
+          scratch_(arena.take<double>(2 * wide_)),
+          means_(arena.take<float>(2 * wide_)) {}
+
+    // The map rows whose q lies in block `block` of as many q as windows overlap. Window sums are those to the end of
+    // the block before (suffix) plus those from the start of this block (prefix): two additions a value whatever the
+    // window, and nothing is ever subtracted.
+    void block(const Kernels& kernels, const float* values, const float* precision, std::size_t block, bool first,
+               float* map) noexcept {
+        const std::size_t k = down_.windows(first), start = block * k;
+        for (std::size_t i = k; block > 0 && i-- > 1;) {
+            double* suffix = suffix_ + 2 * i * cols_;
+            weigh(kernels, values, precision, start - k + i, suffix);
+            if (i + 1 < k) kernels.accumulate(suffix + 2 * cols_, 2 * cols_, suffix);
+        }
+        std::fill_n(prefix_, 2 * cols_, 0.0);
+        std::fill_n(padded_, 2 * wide_, 0.0);
+        const std::size_t end = std::min(start + k, (grid_.frame_height - 1) / grid_.stride + 1);
+        for (std::size_t q = start; q < end; ++q) {
+            weigh(kernels, values, precision, q, row_);
+            kernels.accumulate(row_, 2 * cols_, prefix_);
+            const std::size_t reached = q - start + 1;  // rows reached ... k - 1 of the block before
+            const double* more = block > 0 && reached < k ? suffix_ + 2 * reached * cols_ : nullptr;
+            for (std::size_t part = 0; part < 2; ++part) {
+                double* line = padded_ + part * wide_ + across_.most;
+                std::copy_n(prefix_ + part * cols_, cols_, line);
+                if (more) kernels.accumulate(more + part * cols_, cols_, line);
+            }
+            write(kernels, q, first, map);
+        }
+    }
+
+private:
+    void weigh(const Kernels& kernels, const float* values, const float* precision, std::size_t row,
+               double* line) noexcept {
+        if (row < grid_.rows())
+            kernels.weigh(values + row * cols_, precision + row * cols_, cols_, line, line + cols_);
+        else
+            std::fill_n(line, 2 * cols_, 0.0);
+    }
+
+    // The sums of a line of windows are in padded_: sum along it, divide, and repeat for the pixels of one q.
+    void write(const Kernels& kernels, std::size_t q, bool first_down, float* map) noexcept {
+        const std::size_t width = grid_.frame_width, stride = grid_.stride;
+        for (const bool first : {true, false}) {
+            const std::size_t k = across_.windows(first), places = cols_ + k - 1;
+            if (k == 0 || across_.begin(first) == across_.end(first)) continue;
+            for (std::size_t part = 0; part < 2; ++part)
+                kernels.sliding_sum(padded_ + part * wide_ + across_.most + 1 - k, places, k, windows_ + part * wide_,
+                                    scratch_, scratch_ + wide_);
+            kernels.divide(windows_, windows_ + wide_, places, means_ + (first ? 0 : wide_));
+        }
+        const std::size_t begin = q * stride + down_.begin(first_down);
+        const std::size_t end = std::min(q * stride + down_.end(first_down), grid_.frame_height);
+        if (begin >= end) return;
+        float* line = map + begin * width;
+        for (const bool first : {true, false}) {
+            const std::size_t k = across_.windows(first);
+            const float* means = means_ + (first ? 0 : wide_);
+            for (std::size_t phase = across_.begin(first); phase < across_.end(first); ++phase) {
+                std::size_t at = 0, x = phase;
+                for (; k > 0 && at < cols_ + k - 1 && x < width; ++at, x += stride) line[x] = means[at];
+                for (; x < width; x += stride) line[x] = std::numeric_limits<float>::quiet_NaN();
+            }
+        }
+        for (std::size_t y = begin + 1; y < end; ++y) std::memcpy(map + y * width, line, width * sizeof(float));
+    }
+
+    Grid grid_;
+    Cover down_, across_;
+    std::size_t cols_, wide_;
+    double *row_, *prefix_, *suffix_, *padded_, *windows_, *scratch_;
+    float* means_;
 };
 
 }  // namespace
 
-void assemble_latent_map(const float* values, const float* precision, std::size_t latents, const Grid& grid, float* map,
+bool assemble_latent_map(const float* values, const float* precision, std::size_t latents, const Grid& grid, float* map,
                          unsigned threads) {
-    const std::size_t rows = grid.rows(), cols = grid.cols(), height = grid.frame_height, width = grid.frame_width;
-    auto line = [&](std::size_t i) {
-        const std::size_t latent = i / height, y = i % height;
-        const auto first = [&](std::size_t at, std::size_t window) {
-            return at + 1 > window ? (at - window) / grid.stride + 1 : 0;
-        };
-        for (std::size_t x = 0; x < width; ++x) {
-            Weighted pixel;
-            for (std::size_t r = first(y, grid.window_height); r < std::min(rows, y / grid.stride + 1); ++r)
-                for (std::size_t c = first(x, grid.window_width); c < std::min(cols, x / grid.stride + 1); ++c) {
-                    const std::size_t at = (latent * rows + r) * cols + c;
-                    if (!(precision[at] > 0)) continue;
-                    pixel.sum += static_cast<double>(precision[at]) * values[at];
-                    pixel.weight += precision[at];
-                }
-            map[i * width + x] = pixel.mean();
-        }
+    const Kernels& kernel = kernels();
+    const std::size_t windows = grid.rows() * grid.cols(), pixels = grid.frame_height * grid.frame_width;
+    if (!kernel.weights_are_sound(values, precision, latents * windows)) return false;
+    const Cover down(grid.window_height, grid.stride);
+    const std::size_t lines = (grid.frame_height - 1) / grid.stride + 1;
+    // Phases without a window (stride > window) have k = 0 and no blocks: NaN.
+    const auto blocks_of = [&](bool first) -> std::size_t {
+        const std::size_t k = down.windows(first);
+        return k == 0 || down.begin(first) == down.end(first) ? 0 : (lines + k - 1) / k;
     };
-    parallel_for(latents * height, threads, line);
-}
-
-void place_at_motifs(const float* values, const float* precision, const float* shift_y, const float* shift_x,
-                     std::size_t latents, const Grid& grid, float* map, unsigned threads) {
-    const std::size_t rows = grid.rows(), cols = grid.cols(), height = grid.frame_height, width = grid.frame_width;
-    std::vector<Weighted> sums(latents * height * width);
-    auto place = [&](std::size_t latent) {
-        Weighted* sum = sums.data() + latent * height * width;
-        for (std::size_t r = 0; r < rows; ++r)
-            for (std::size_t c = 0; c < cols; ++c) {
-                const std::size_t at = r * cols + c, from = latent * rows * cols + at;
-                const double y = static_cast<double>(r * grid.stride) + (grid.window_height - 1) / 2.0 + shift_y[at];
-                const double x = static_cast<double>(c * grid.stride) + (grid.window_width - 1) / 2.0 + shift_x[at];
-                // Written so that NaN fails, and before any conversion to an integer.
-                if (!(precision[from] > 0) || !(y > -1 && y < static_cast<double>(height)) ||
-                    !(x > -1 && x < static_cast<double>(width)))
-                    continue;
-                const double y0 = std::floor(y), x0 = std::floor(x);
-                for (int dy = 0; dy < 2; ++dy)
-                    for (int dx = 0; dx < 2; ++dx) {
-                        const double py = y0 + dy, px = x0 + dx;
-                        if (py < 0 || px < 0 || py >= static_cast<double>(height) || px >= static_cast<double>(width))
-                            continue;
-                        const double share = (1 - std::abs(y - py)) * (1 - std::abs(x - px)) * precision[from];
-                        Weighted& pixel = sum[static_cast<std::size_t>(py) * width + static_cast<std::size_t>(px)];
-                        pixel.sum += share * values[from];
-                        pixel.weight += share;
-                    }
-            }
-        for (std::size_t i = 0; i < height * width; ++i) map[latent * height * width + i] = sum[i].mean();
+    if (down.most == 1 && down.first_phases < grid.stride)
+        std::fill_n(map, latents * pixels, std::numeric_limits<float>::quiet_NaN());
+    const std::size_t first_blocks = blocks_of(true), blocks = first_blocks + blocks_of(false);
+    Arena layout;
+    Assembler(layout, grid);
+    const Scratch scratch(layout.used(), threads);
+    auto body = [&](std::size_t i, unsigned worker) noexcept {
+        const std::size_t latent = i / blocks, block = i % blocks;
+        const bool first = block < first_blocks;
+        Arena arena(scratch.of(worker));
+        Assembler assembler(arena, grid);
+        assembler.block(kernel, values + latent * windows, precision + latent * windows,
+                        first ? block : block - first_blocks, first, map + latent * pixels);
     };
-    parallel_for(latents, threads, place);
+    parallel_for(latents * blocks, threads, body);
+    return true;
 }
 
 }  // namespace shiftvae

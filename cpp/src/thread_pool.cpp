@@ -33,54 +33,54 @@ ThreadPool& ThreadPool::of_process() {
 
 void ThreadPool::run(std::size_t parts, unsigned threads, Task task, void* context) noexcept {
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
-    const std::size_t useful = parts < threads ? parts : threads;
+    const unsigned useful = parts < threads ? static_cast<unsigned>(parts) : threads;
     if (!owner.owns_lock() || useful < 2) {
-        for (std::size_t part = 0; part < parts; ++part) task(context, part);
+        for (std::size_t part = 0; part < parts; ++part) task(context, part, 0);
         return;
     }
-    grow(static_cast<unsigned>(useful - 1));
+    grow(useful - 1);
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         task_ = task;
         context_ = context;
         parts_ = parts;
         next_.store(0, std::memory_order_relaxed);
-        wanted_ = workers_ < useful - 1 ? workers_ : static_cast<unsigned>(useful - 1);
+        wanted_ = helpers_ < useful - 1 ? helpers_ : useful - 1;
     }
     wake_.notify_all();
-    take_parts();
+    take_parts(0);
     std::unique_lock<std::mutex> lock(mutex_);
-    wanted_ = 0;  // whoever has not woken by now is not needed
+    wanted_ = 0;  // who has not woken by now finds nothing left to do
     done_.wait(lock, [this] { return busy_ == 0; });
 }
 
-void ThreadPool::grow(unsigned workers) noexcept {
+void ThreadPool::grow(unsigned helpers) noexcept {
     const std::lock_guard<std::mutex> lock(mutex_);
     try {
-        for (; workers_ < workers; ++workers_) std::thread([this] { work(); }).detach();
+        for (; helpers_ < helpers; ++helpers_) std::thread([this] { help(); }).detach();
     } catch (const std::system_error&) {
         // The system gives no more threads: those that there are do the work.
     }
 }
 
-void ThreadPool::work() noexcept {
+void ThreadPool::help() noexcept {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
         wake_.wait(lock, [this] { return wanted_ > 0; });
-        --wanted_;
+        const unsigned worker = wanted_--;  // distinct among the helpers of a job; 0 is the caller
         ++busy_;
         lock.unlock();
-        take_parts();
+        take_parts(worker);
         lock.lock();
         if (--busy_ == 0) done_.notify_one();
     }
 }
 
-void ThreadPool::take_parts() noexcept {
+void ThreadPool::take_parts(unsigned worker) noexcept {
     for (;;) {
         const std::size_t part = next_.fetch_add(1, std::memory_order_relaxed);
         if (part >= parts_) return;
-        task_(context_, part);
+        task_(context_, part, worker);
     }
 }
 

@@ -5,102 +5,235 @@
 #include <vector>
 
 #include "shiftvae/thread_pool.hpp"
+#include "window_tile.hpp"
 
 namespace shiftvae {
 namespace {
 
-double pixel(const void* line, PixelType type, std::size_t x) {
-    switch (type) {
-        case PixelType::uint8: return static_cast<const std::uint8_t*>(line)[x];
-        case PixelType::uint16: return static_cast<const std::uint16_t*>(line)[x];
-        case PixelType::int16: return static_cast<const std::int16_t*>(line)[x];
-        case PixelType::uint32: return static_cast<const std::uint32_t*>(line)[x];
-        case PixelType::int32: return static_cast<const std::int32_t*>(line)[x];
-        case PixelType::float32: return static_cast<const float*>(line)[x];
-        case PixelType::float64: return static_cast<const double*>(line)[x];
-    }
-    return 0;
-}
+constexpr std::size_t tile_bytes = 512 * 1024;       // of converted lines, half of a common L2
+constexpr std::size_t least_tile = 64;               // windows
+constexpr std::size_t most_tile = 2048;              // windows
+constexpr std::size_t streamed_bytes = 8 << 20;      // larger outputs leave the caches before anybody reads them
+constexpr std::size_t worth_a_thread = 256 * 1024;   // bytes: below, waking a thread costs more than it saves
 
-struct Moments {
-    double mean, variance, min, max;
+// How the grid of windows is shared out: tiles of columns, each in chunks of rows.
+struct Parts {
+    std::size_t rows, cols, chunks, tiles;
+
+    Parts(const Grid& grid, std::size_t bytes_a_column, unsigned threads) noexcept
+        : rows(grid.rows()), cols(grid.cols()) {
+        const std::size_t width = tile_bytes / bytes_a_column;
+        std::size_t tile = width > grid.window_width ? (width - grid.window_width) / grid.stride + 1 : 1;
+        tile = std::min(std::max(tile, least_tile), most_tile);
+        tiles = (cols + tile - 1) / tile;
+        chunks = threads < 2 ? 1 : std::min(rows, (4 * threads + tiles - 1) / tiles);
+        if (chunks * tiles < threads) tiles = std::max(tiles, std::min<std::size_t>(threads, cols / least_tile));
+    }
+    std::size_t count() const noexcept { return chunks * tiles; }
+    std::size_t widest() const noexcept { return (cols + tiles - 1) / tiles; }
+
+    struct Part {
+        std::size_t first_row, end_row, first_col, end_col;
+    };
+    Part at(std::size_t i) const noexcept {
+        const std::size_t chunk = i / tiles, tile = i % tiles;
+        return {rows * chunk / chunks, rows * (chunk + 1) / chunks, cols * tile / tiles, cols * (tile + 1) / tiles};
+    }
 };
 
-Moments moments(const FrameView& f, std::size_t c, std::size_t y, std::size_t x, std::size_t h, std::size_t w) {
-    Moments m{0, 0, INFINITY, -INFINITY};
-    for (std::size_t i = 0; i < h; ++i)
-        for (std::size_t j = 0; j < w; ++j) {
-            const double v = pixel(f.line(c, y + i), f.type, x + j);
-            m.mean += v;
-            m.min = std::min(m.min, v);
-            m.max = std::max(m.max, v);
-        }
-    m.mean /= static_cast<double>(h * w);
-    if (m.min == m.max) m.mean = m.min;
-    for (std::size_t i = 0; i < h; ++i)
-        for (std::size_t j = 0; j < w; ++j) {
-            const double d = pixel(f.line(c, y + i), f.type, x + j) - m.mean;
-            m.variance += d * d;
-        }
-    m.variance /= static_cast<double>(h * w);
-    return m;
+Tile tile_of(const FrameView& frame, const Grid& grid, std::size_t first_col, std::size_t cols) noexcept {
+    return {frame, grid.window_height, grid.window_width, grid.stride, first_col * grid.stride, cols};
 }
 
-void extract(const FrameView& f, std::size_t y, std::size_t x, std::size_t h, std::size_t w, Scaling s, float* out) {
-    std::vector<Moments> all;
-    double variance = 0;
-    for (std::size_t c = 0; c < f.channels; ++c) {
-        all.push_back(moments(f, c, y, x, h, w));
-        variance += all[c].variance / static_cast<double>(f.channels);
-    }
-    const double sd = std::max(std::sqrt(variance), s.sd_floor);
-    for (std::size_t c = 0; c < f.channels; ++c) {
-        double centre = 0, scale = 1;
-        if (s.kind == Normalisation::zscore) centre = all[c].mean, scale = sd > 0 ? 1 / sd : 0;
-        if (s.kind == Normalisation::minmax) {
-            centre = all[c].min;
-            scale = all[c].max > all[c].min ? 1 / (all[c].max - all[c].min) : 0;
+unsigned worth(unsigned threads, std::size_t bytes) noexcept { return bytes < worth_a_thread ? 1 : threads; }
+
+// A constant near the pixels of a channel, for sums that are not exact: the mean of about a thousand of them.
+double centre_of(const FrameView& frame, std::size_t channel, std::size_t window_pixels) noexcept {
+    if (sums_are_exact(frame.type, window_pixels)) return 0;
+    const std::size_t lines = std::min<std::size_t>(frame.height, 32), columns = std::min<std::size_t>(frame.width, 32);
+    double sum = 0, count = 0;
+    for (std::size_t i = 0; i < lines; ++i)
+        for (std::size_t j = 0; j < columns; ++j) {
+            const Tile pixel{frame, 1, 1, 1, j * frame.width / columns, 1};
+            double value = 0, variance = 0;
+            kernels().window_moments[static_cast<int>(frame.type)](pixel.window(channel, i * frame.height / lines, 0),
+                                                                   &value, &variance);
+            if (!std::isfinite(value)) continue;
+            sum += value;
+            count += 1;
         }
-        for (std::size_t i = 0; i < h; ++i)
-            for (std::size_t j = 0; j < w; ++j)
-                *out++ = static_cast<float>((pixel(f.line(c, y + i), f.type, x + j) - centre) * scale);
+    return count > 0 ? sum / count : 0;
+}
+
+std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels) {
+    std::vector<double> centres(frame.channels);
+    for (std::size_t c = 0; c < frame.channels; ++c) centres[c] = centre_of(frame, c, window_pixels);
+    return centres;
+}
+
+// All that a worker needs to extract the windows of a tile.
+class Extractor {
+public:
+    Extractor(Arena& arena, const Tile& tile)
+        : ring_(arena, tile), work_(arena, tile.width()), pitch_(tile.cols) {
+        const WindowRow row = row_of(tile);
+        mean_ = arena.take<double>(row.channels * pitch_);
+        scale_ = arena.take<double>(row.channels * pitch_);
+        variance_ = arena.take<double>(pitch_);
+        stage_ = arena.take<float>(stage_size(row));
+        moments_ = arena.take<SlidingMoments>(row.channels);
+        for (std::size_t c = 0; c < row.channels; ++c) {
+            const SlidingMoments own(arena, tile.width());
+            if (moments_) moments_[c] = own;
+        }
     }
+
+    void start() noexcept {
+        ring_.start();
+        fresh_ = true;
+    }
+
+    void row(const Kernels& kernels, const Tile& tile, std::size_t y, Scaling scaling, const double* centres,
+             float* out, bool stream) noexcept {
+        const std::size_t channels = tile.frame.channels, cols = tile.cols;
+        if (scaling.kind == Normalisation::none && fresh_) {
+            std::fill_n(mean_, channels * pitch_, 0.0);
+            std::fill_n(scale_, channels * pitch_, 1.0);
+        }
+        if (scaling.kind == Normalisation::zscore) zscore(kernels, tile, y, scaling.sd_floor, centres);
+        if (scaling.kind == Normalisation::minmax)
+            for (std::size_t c = 0; c < channels; ++c) {
+                double *low = mean_ + c * pitch_, *scale = scale_ + c * pitch_;
+                window_bounds(kernels, tile, c, y, work_, low, variance_);
+                kernels.minmax_scale(low, variance_, cols, scale);
+            }
+        fresh_ = false;
+        const void* const* lines = ring_.row(kernels, tile, y);
+        if (held_as_double(tile.frame.type))
+            kernels.write_windows_double(reinterpret_cast<const double* const*>(lines), row_of(tile), mean_, scale_,
+                                         pitch_, out, stage_, stream);
+        else
+            kernels.write_windows_float(reinterpret_cast<const float* const*>(lines), row_of(tile), mean_, scale_,
+                                        pitch_, out, stage_, stream);
+    }
+
+private:
+    static WindowRow row_of(const Tile& tile) noexcept {
+        return {tile.frame.channels, tile.window_height, tile.window_width, tile.cols, tile.stride};
+    }
+
+    void zscore(const Kernels& kernels, const Tile& tile, std::size_t y, double floor, const double* centres) noexcept {
+        const std::size_t channels = tile.frame.channels;
+        for (std::size_t c = 0; c < channels; ++c) {
+            if (fresh_) moments_[c].start();
+            // The first channel's variances are summed in place; the scales take the room afterwards.
+            double* variance = c ? scale_ + c * pitch_ : variance_;
+            moments_[c].row(kernels, tile, c, y, centres[c], work_, mean_ + c * pitch_, variance);
+            if (c)
+                for (std::size_t i = 0; i < tile.cols; ++i) variance_[i] += variance[i];
+        }
+        kernels.zscore_scale(variance_, tile.cols, static_cast<double>(channels), floor, scale_);
+        for (std::size_t c = 1; c < channels; ++c) std::copy_n(scale_, tile.cols, scale_ + c * pitch_);
+    }
+
+    LineRing ring_;
+    SlidingMoments::Work work_;
+    std::size_t pitch_;
+    double *mean_, *scale_, *variance_;
+    float* stage_;
+    SlidingMoments* moments_;
+    bool fresh_ = true;
+};
+
+// The same for the statistics of one channel.
+struct StatisticsRow {
+    SlidingMoments moments;
+    SlidingMoments::Work work;
+    double *mean, *variance;
+
+    StatisticsRow(Arena& arena, const Tile& tile) noexcept
+        : moments(arena, tile.width()),
+          work(arena, tile.width()),
+          mean(arena.take<double>(tile.cols)),
+          variance(arena.take<double>(tile.cols)) {}
+};
+
+std::size_t extractor_bytes(const Tile& tile) {
+    Arena count;
+    Extractor layout(count, tile);
+    return count.used();
 }
 
 }  // namespace
 
 void extract_windows(const FrameView& frame, const Grid& grid, Scaling scaling, float* out, unsigned threads) {
-    const std::size_t size = frame.channels * grid.window_height * grid.window_width;
-    auto row = [&](std::size_t r) {
-        for (std::size_t c = 0; c < grid.cols(); ++c)
-            extract(frame, r * grid.stride, c * grid.stride, grid.window_height, grid.window_width, scaling,
-                    out + (r * grid.cols() + c) * size);
+    const Kernels& kernel = kernels();
+    const std::size_t pixels = grid.window_height * grid.window_width, size = frame.channels * pixels;
+    const std::size_t bytes = grid.rows() * grid.cols() * size * sizeof(float);
+    threads = worth(threads, bytes);
+    const std::size_t element = held_as_double(frame.type) ? sizeof(double) : sizeof(float);
+    const Parts parts(grid, frame.channels * grid.window_height * element, threads);
+    const Scratch scratch(extractor_bytes(tile_of(frame, grid, 0, parts.widest())), threads);
+    const std::vector<double> centres = centres_of(frame, pixels);
+    auto body = [&](std::size_t i, unsigned worker) noexcept {
+        const Parts::Part part = parts.at(i);
+        const Tile tile = tile_of(frame, grid, part.first_col, part.end_col - part.first_col);
+        Arena arena(scratch.of(worker));
+        Extractor extractor(arena, tile);
+        extractor.start();
+        for (std::size_t r = part.first_row; r < part.end_row; ++r)
+            extractor.row(kernel, tile, r * grid.stride, scaling, centres.data(),
+                          out + (r * grid.cols() + part.first_col) * size, bytes > streamed_bytes);
     };
-    parallel_for(grid.rows(), threads, row);
+    parallel_for(parts.count(), threads, body);
 }
 
 void extract_windows_at(const FrameView& frame, const std::int64_t* origins, std::size_t count,
                         std::size_t window_height, std::size_t window_width, Scaling scaling, float* out,
                         unsigned threads) {
-    const std::size_t size = frame.channels * window_height * window_width;
-    auto one = [&](std::size_t i) {
-        extract(frame, static_cast<std::size_t>(origins[2 * i]), static_cast<std::size_t>(origins[2 * i + 1]),
-                window_height, window_width, scaling, out + i * size);
+    constexpr std::size_t together = 16;
+    const Kernels& kernel = kernels();
+    const std::size_t pixels = window_height * window_width, size = frame.channels * pixels;
+    const std::size_t bytes = count * size * sizeof(float);
+    threads = worth(threads, bytes);
+    const Scratch scratch(extractor_bytes({frame, window_height, window_width, 1, 0, 1}), threads);
+    const std::vector<double> centres = centres_of(frame, pixels);
+    auto body = [&](std::size_t i, unsigned worker) noexcept {
+        Tile tile{frame, window_height, window_width, 1, 0, 1};
+        Arena arena(scratch.of(worker));
+        Extractor extractor(arena, tile);
+        for (std::size_t k = i * together; k < std::min(count, (i + 1) * together); ++k) {
+            tile.x = static_cast<std::size_t>(origins[2 * k + 1]);
+            extractor.start();
+            extractor.row(kernel, tile, static_cast<std::size_t>(origins[2 * k]), scaling, centres.data(),
+                          out + k * size, bytes > streamed_bytes);
+        }
     };
-    parallel_for(count, threads, one);
+    parallel_for((count + together - 1) / together, threads, body);
 }
 
 void window_statistics(const FrameView& frame, const Grid& grid, float* mean, float* sd, unsigned threads) {
+    const Kernels& kernel = kernels();
     const std::size_t rows = grid.rows(), cols = grid.cols();
-    auto line = [&](std::size_t i) {
-        for (std::size_t c = 0; c < cols; ++c) {
-            const Moments m = moments(frame, i / rows, (i % rows) * grid.stride, c * grid.stride, grid.window_height,
-                                      grid.window_width);
-            mean[i * cols + c] = static_cast<float>(m.mean);
-            sd[i * cols + c] = static_cast<float>(std::sqrt(m.variance));
+    threads = worth(threads, frame.channels * rows * cols * sizeof(float));
+    const Parts parts(grid, 16 * sizeof(double), threads);
+    Arena layout;
+    StatisticsRow(layout, tile_of(frame, grid, 0, parts.widest()));
+    const Scratch scratch(layout.used(), threads);
+    const std::vector<double> centres = centres_of(frame, grid.window_height * grid.window_width);
+    auto body = [&](std::size_t i, unsigned worker) noexcept {
+        const std::size_t channel = i / parts.count();
+        const Parts::Part part = parts.at(i % parts.count());
+        const Tile tile = tile_of(frame, grid, part.first_col, part.end_col - part.first_col);
+        Arena arena(scratch.of(worker));
+        StatisticsRow row(arena, tile);
+        for (std::size_t r = part.first_row; r < part.end_row; ++r) {
+            row.moments.row(kernel, tile, channel, r * grid.stride, centres[channel], row.work, row.mean, row.variance);
+            const std::size_t at = (channel * rows + r) * cols + part.first_col;
+            kernel.store_statistics(row.mean, row.variance, tile.cols, mean + at, sd + at);
         }
     };
-    parallel_for(frame.channels * rows, threads, line);
+    parallel_for(frame.channels * parts.count(), threads, body);
 }
 
 }  // namespace shiftvae

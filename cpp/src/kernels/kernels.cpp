@@ -1,0 +1,51 @@
+// Compiled once for each instruction set, with SHIFTVAE_ISA set to its name.
+#include "kernels.hpp"
+
+#include <string.h>
+#if defined(_MSC_VER)
+#include <math.h>
+#endif
+
+#include "lines.hpp"
+#include "sliding.hpp"
+#include "write_windows.hpp"
+
+#define SHIFTVAE_TEXT_OF(name) #name
+#define SHIFTVAE_TEXT(name) SHIFTVAE_TEXT_OF(name)
+// In the order of PixelType.
+#define SHIFTVAE_EACH_TYPE(kernel)                                                                          \
+    {                                                                                                       \
+        kernel<std::uint8_t>, kernel<std::uint16_t>, kernel<std::int16_t>, kernel<std::uint32_t>,           \
+            kernel<std::int32_t>, kernel<float>, kernel<double>                                             \
+    }
+
+namespace shiftvae {
+namespace SHIFTVAE_ISA {
+
+extern const Kernels table;
+const Kernels table = {
+    SHIFTVAE_TEXT(SHIFTVAE_ISA),
+    SHIFTVAE_EACH_TYPE(load_lines),
+    SHIFTVAE_EACH_TYPE(add_lines),
+    SHIFTVAE_EACH_TYPE(slide_lines),
+    SHIFTVAE_EACH_TYPE(bound_lines),
+    SHIFTVAE_EACH_TYPE(window_moments),
+    SHIFTVAE_EACH_TYPE(convert_line),
+    sliding_sum,
+    sliding_bound<true>,
+    sliding_bound<false>,
+    moments,
+    zscore_scale,
+    minmax_scale,
+    store_statistics,
+    write_windows<float, FloatScale>,
+    write_windows<double, DoubleScale>,
+    stream_fill,
+    weights_are_sound,
+    weigh,
+    accumulate,
+    divide,
+};
+
+}  // namespace SHIFTVAE_ISA
+}  // namespace shiftvae

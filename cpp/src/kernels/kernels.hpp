@@ -1,0 +1,100 @@
+// The table of kernels that each instruction set fills, and the choice among them.
+//
+// Kernels are free functions over pointers and extents: noexcept, no allocation. Everything outside kernels/ is compiled
+// for the baseline and reaches faster instructions only through this table.
+#pragma once
+
+#include <cstddef>
+
+#include "shiftvae/frame_view.hpp"
+
+namespace shiftvae {
+
+constexpr std::size_t pixel_types = 7;
+constexpr std::size_t cache_line = 64;         // bytes
+constexpr std::size_t longest_vector = 16;     // floats; kernels may read and write this far past the end of a line
+constexpr std::size_t stage_threshold = 2048;  // floats gathered before they are streamed to memory
+
+// Lines of pixels that lie `stride` bytes apart.
+struct Lines {
+    const void* first;
+    std::ptrdiff_t stride;
+    std::size_t count, width;
+};
+
+// A row of windows: `cols` windows, `stride` px apart, each (channels, height, width).
+struct WindowRow {
+    std::size_t channels, height, width, cols, stride;
+};
+
+struct Kernels {
+    const char* name;
+
+    // Indexed by PixelType.
+
+    // Pixels as float (8 and 16 bit, float32: exact) or double (the others); `pitch` elements from line to line, and
+    // `longest_vector` zeros after each.
+    void (*load_lines[pixel_types])(Lines lines, std::size_t pitch, void* scratch) noexcept;
+    // Column sums of (pixel - centre) and of its square, added to sum and square.
+    void (*add_lines[pixel_types])(Lines lines, double centre, double* sum, double* square) noexcept;
+    // The same for lines that enter, less the lines that leave; exact types only, centre 0.
+    void (*slide_lines[pixel_types])(Lines enter, const void* leave, double* sum, double* square) noexcept;
+    // Column minimum and maximum.
+    void (*bound_lines[pixel_types])(Lines lines, double* low, double* high) noexcept;
+    // Mean and variance of one window in two passes, for windows whose sums are ill-conditioned.
+    void (*window_moments[pixel_types])(Lines window, double* mean, double* variance) noexcept;
+    // (pixel - centre) in float32; true when all results are finite.
+    bool (*convert_line[pixel_types])(const void* line, std::size_t width, double centre, float* out) noexcept;
+
+    // out[i] = in[i] + ... + in[i + window - 1] in an order of its own that does not depend on i; low and high alike.
+    // `in` holds count + window - 1 values, as do the two scratch lines.
+    void (*sliding_sum)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
+                        double* scratch_b) noexcept;
+    void (*sliding_min)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
+                        double* scratch_b) noexcept;
+    void (*sliding_max)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
+                        double* scratch_b) noexcept;
+    // Mean and variance from the sums of windows of n pixels. Sums of integers below 2**53 are exact, and so then is
+    // n * variance. Otherwise (`exact` false) a variance of -1 marks a window whose sums have cancelled.
+    void (*moments)(const double* sum, const double* square, std::size_t count, double n, double centre, bool exact,
+                    double* mean, double* variance) noexcept;
+    // scale = 1 / max(sqrt(variance / channels), floor), 0 where that is 1 / 0.
+    void (*zscore_scale)(const double* variance, std::size_t count, double channels, double floor,
+                         double* scale) noexcept;
+    // scale = 1 / (high - low), 0 where that is 1 / 0.
+    void (*minmax_scale)(const double* low, const double* high, std::size_t count, double* scale) noexcept;
+    // float32 of the means and of the roots of the variances.
+    void (*store_statistics)(const double* mean, const double* variance, std::size_t count, float* mean_out,
+                             float* sd_out) noexcept;
+
+    // out = (pixel - mean) * scale for a row of windows. lines: channels x height pointers to the row's leftmost pixel.
+    // mean, scale: one a window, `pitch` apart from channel to channel. stage: aligned, stage_size(row) floats.
+    // `stream`: past the caches, for outputs that are larger than these.
+    void (*write_windows_float)(const float* const* lines, WindowRow row, const double* mean, const double* scale,
+                                std::size_t pitch, float* out, float* stage, bool stream) noexcept;
+    void (*write_windows_double)(const double* const* lines, WindowRow row, const double* mean, const double* scale,
+                                 std::size_t pitch, float* out, float* stage, bool stream) noexcept;
+
+    // Fills an aligned output past the caches: what the memory takes at most.
+    void (*stream_fill)(float* out, std::size_t count, float value) noexcept;
+
+    // Assembly. True if precisions are finite and at least 0, and values finite where the precision is positive.
+    bool (*weights_are_sound)(const float* value, const float* precision, std::size_t count) noexcept;
+    // weighted = precision * value, or 0 where the precision is 0; weight = precision.
+    void (*weigh)(const float* value, const float* precision, std::size_t count, double* weighted,
+                  double* weight) noexcept;
+    // out += a
+    void (*accumulate)(const double* a, std::size_t count, double* out) noexcept;
+    // sum / weight, NaN where the weight is 0.
+    void (*divide)(const double* sum, const double* weight, std::size_t count, float* out) noexcept;
+};
+
+constexpr std::size_t stage_size(WindowRow row) {
+    const std::size_t window = row.channels * row.height * row.width, stream = stage_threshold + row.width;
+    return (window > stream ? window : stream) + 4 * longest_vector;
+}
+
+// The fastest table that this machine runs, or the one chosen by use_isa.
+const Kernels& kernels() noexcept;
+
+}  // namespace shiftvae

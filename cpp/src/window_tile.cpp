@@ -1,0 +1,112 @@
+#include "window_tile.hpp"
+
+#include <algorithm>
+
+namespace shiftvae {
+namespace {
+
+constexpr std::size_t pixel_sizes[pixel_types] = {1, 2, 2, 4, 4, 4, 8};
+
+void keep_every(double* values, std::size_t count, std::size_t stride) noexcept {
+    if (stride == 1) return;
+    for (std::size_t i = 0; i < count; ++i) values[i] = values[i * stride];
+}
+
+}  // namespace
+
+Lines Tile::lines(std::size_t channel, std::size_t y, std::size_t count) const noexcept {
+    const char* line = static_cast<const char*>(frame.line(channel, y));
+    return {line + x * pixel_sizes[static_cast<int>(frame.type)], frame.line_stride, count, width()};
+}
+
+Lines Tile::window(std::size_t channel, std::size_t y, std::size_t col) const noexcept {
+    const char* line = static_cast<const char*>(frame.line(channel, y));
+    return {line + (x + col * stride) * pixel_sizes[static_cast<int>(frame.type)], frame.line_stride, window_height,
+            window_width};
+}
+
+bool sums_are_exact(PixelType type, std::size_t window_pixels) noexcept {
+    return pixel_sizes[static_cast<int>(type)] <= 2 && window_pixels <= std::size_t{1} << 20;
+}
+
+bool held_as_double(PixelType type) noexcept {
+    return type == PixelType::uint32 || type == PixelType::int32 || type == PixelType::float64;
+}
+
+SlidingMoments::SlidingMoments(Arena& arena, std::size_t width) noexcept
+    : sum_(arena.take<double>(width)), square_(arena.take<double>(width)) {}
+
+SlidingMoments::Work::Work(Arena& arena, std::size_t width) noexcept
+    : window_sum(arena.take<double>(width)),
+      window_square(arena.take<double>(width)),
+      scratch_a(arena.take<double>(width)),
+      scratch_b(arena.take<double>(width)) {}
+
+void SlidingMoments::row(const Kernels& kernels, const Tile& tile, std::size_t channel, std::size_t y, double centre,
+                         const Work& work, double* mean, double* variance) noexcept {
+    const int type = static_cast<int>(tile.frame.type);
+    const std::size_t width = tile.width(), pixels = tile.window_height * tile.window_width;
+    const bool exact = sums_are_exact(tile.frame.type, pixels);
+    if (started_ && exact && 2 * tile.stride <= tile.window_height) {
+        const Lines enter = tile.lines(channel, y + tile.window_height - tile.stride, tile.stride);
+        kernels.slide_lines[type](enter, tile.lines(channel, y - tile.stride, tile.stride).first, sum_, square_);
+    } else {
+        // Sums that are not exact start anew: nothing of an earlier line, or of another thread's rows, is left in them.
+        std::fill_n(sum_, width, 0.0);
+        std::fill_n(square_, width, 0.0);
+        kernels.add_lines[type](tile.lines(channel, y, tile.window_height), centre, sum_, square_);
+        started_ = true;
+    }
+    const std::size_t places = (tile.cols - 1) * tile.stride + 1;
+    kernels.sliding_sum(sum_, places, tile.window_width, work.window_sum, work.scratch_a, work.scratch_b);
+    kernels.sliding_sum(square_, places, tile.window_width, work.window_square, work.scratch_a, work.scratch_b);
+    keep_every(work.window_sum, tile.cols, tile.stride);
+    keep_every(work.window_square, tile.cols, tile.stride);
+    kernels.moments(work.window_sum, work.window_square, tile.cols, static_cast<double>(pixels), centre, exact, mean,
+                    variance);
+    if (exact) return;
+    for (std::size_t col = 0; col < tile.cols; ++col)
+        if (variance[col] < 0) kernels.window_moments[type](tile.window(channel, y, col), mean + col, variance + col);
+}
+
+void window_bounds(const Kernels& kernels, const Tile& tile, std::size_t channel, std::size_t y,
+                   const SlidingMoments::Work& work, double* low, double* high) noexcept {
+    double *column_low = work.window_sum, *column_high = work.window_square;
+    kernels.bound_lines[static_cast<int>(tile.frame.type)](tile.lines(channel, y, tile.window_height), column_low,
+                                                           column_high);
+    const std::size_t places = (tile.cols - 1) * tile.stride + 1;
+    // The first doubling reads the input for the last time, so that it can be scratch for the second.
+    kernels.sliding_min(column_low, places, tile.window_width, work.scratch_a, work.scratch_b, column_low);
+    for (std::size_t col = 0; col < tile.cols; ++col) low[col] = work.scratch_a[col * tile.stride];
+    kernels.sliding_max(column_high, places, tile.window_width, work.scratch_a, work.scratch_b, column_high);
+    for (std::size_t col = 0; col < tile.cols; ++col) high[col] = work.scratch_a[col * tile.stride];
+}
+
+LineRing::LineRing(Arena& arena, const Tile& tile) noexcept {
+    element_ = held_as_double(tile.frame.type) ? sizeof(double) : sizeof(float);
+    const std::size_t needed = (tile.width() + longest_vector) * element_;
+    pitch_ = ((needed + cache_line - 1) / cache_line | 1) * cache_line / element_;
+    const std::size_t lines = tile.frame.channels * tile.window_height;
+    lines_ = arena.take<char>(lines * pitch_ * element_);
+    pointers_ = arena.take<const void*>(lines);
+}
+
+const void* const* LineRing::row(const Kernels& kernels, const Tile& tile, std::size_t y) noexcept {
+    const std::size_t height = tile.window_height;
+    const std::size_t fresh = started_ && tile.stride < height ? tile.stride : height;
+    for (std::size_t c = 0; c < tile.frame.channels; ++c) {
+        char* channel = lines_ + c * height * pitch_ * element_;
+        for (std::size_t at = y + height - fresh; at < y + height;) {
+            const std::size_t slot = at % height, run = std::min(y + height - at, height - slot);
+            kernels.load_lines[static_cast<int>(tile.frame.type)](tile.lines(c, at, run), pitch_,
+                                                                  channel + slot * pitch_ * element_);
+            at += run;
+        }
+        for (std::size_t i = 0; i < height; ++i)
+            pointers_[c * height + i] = channel + (y + i) % height * pitch_ * element_;
+    }
+    started_ = true;
+    return pointers_;
+}
+
+}  // namespace shiftvae

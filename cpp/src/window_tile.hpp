@@ -1,0 +1,70 @@
+// What a worker holds while it walks down a tile: some columns of windows, row after row.
+#pragma once
+
+#include "kernels/kernels.hpp"
+#include "scratch.hpp"
+
+namespace shiftvae {
+
+// A tile of the grid of windows, and the frame that it reads.
+struct Tile {
+    FrameView frame;
+    std::size_t window_height, window_width, stride;
+    std::size_t x, cols;  // leftmost pixel; windows in a row
+
+    std::size_t width() const noexcept { return (cols - 1) * stride + window_width; }
+    Lines lines(std::size_t channel, std::size_t y, std::size_t count) const noexcept;
+    Lines window(std::size_t channel, std::size_t y, std::size_t col) const noexcept;
+};
+
+// 8 and 16 bit: column sums are exact integers below 2**53 and may slide for ever.
+bool sums_are_exact(PixelType type, std::size_t window_pixels) noexcept;
+// 32 bit integers and float64 are held as double, all others as float.
+bool held_as_double(PixelType type) noexcept;
+
+// Mean and variance of the windows of one row after another, in one channel.
+class SlidingMoments {
+public:
+    SlidingMoments() = default;
+    SlidingMoments(Arena& arena, std::size_t width) noexcept;
+
+    // The memory that channels share.
+    struct Work {
+        double *window_sum, *window_square, *scratch_a, *scratch_b;
+        Work() = default;
+        Work(Arena& arena, std::size_t width) noexcept;
+    };
+
+    void start() noexcept { started_ = false; }
+    // Windows whose top line is y; rows come in order, stride apart. centre: a constant near the pixels, 0 if exact.
+    void row(const Kernels& kernels, const Tile& tile, std::size_t channel, std::size_t y, double centre,
+             const Work& work, double* mean, double* variance) noexcept;
+
+private:
+    double *sum_ = nullptr, *square_ = nullptr;
+    bool started_ = false;
+};
+
+// Minimum and maximum likewise. low and high hold one value a window.
+void window_bounds(const Kernels& kernels, const Tile& tile, std::size_t channel, std::size_t y,
+                   const SlidingMoments::Work& work, double* low, double* high) noexcept;
+
+// The lines under the current row of windows, converted once, in rows that do not alias in L1: rows of 4096 bytes share
+// their cache sets, rows of an odd number of cache lines do not.
+class LineRing {
+public:
+    LineRing() = default;
+    LineRing(Arena& arena, const Tile& tile) noexcept;
+
+    void start() noexcept { started_ = false; }
+    // Pointers to channels x window_height lines, leftmost pixel of the tile first.
+    const void* const* row(const Kernels& kernels, const Tile& tile, std::size_t y) noexcept;
+
+private:
+    char* lines_ = nullptr;
+    const void** pointers_ = nullptr;
+    std::size_t pitch_ = 0, element_ = 0;
+    bool started_ = false;
+};
+
+}  // namespace shiftvae
