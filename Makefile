@@ -9,12 +9,13 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
+# cmake calls ninja, and both may be those of .venv.
+test-cpp: private export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: bench clean demo lint test test-cpp test-python
-bench demo lint test-cpp test-python: export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := demo
 
 demo: .venv/run-installed  ## simulate, train, export, stream, and draw the latent maps beside the truth
-	shiftvae demo -o $(DEMO_OUT)
+	$(BIN)/shiftvae demo -o $(DEMO_OUT)
 
 test: test-cpp test-python  ## C++ tests, plain and under the sanitizers, then the Python tests
 
@@ -24,17 +25,17 @@ test-cpp: .venv/dev-installed
 	done
 
 test-python: .venv/dev-installed
-	python -m pytest
+	$(BIN)/python -m pytest
 
 lint: .venv/dev-installed  ## style, types, import contracts, and the stub of the compiled module
-	ruff check .
-	ruff format --check .
-	mypy
-	lint-imports
-	python -m mypy.stubtest --mypy-config-file pyproject.toml shiftvae_rt._core
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml shiftvae_rt._core
 
 bench: .venv/dev-installed  ## every figure that we claim
-	python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
