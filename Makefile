@@ -9,10 +9,11 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-# cmake calls ninja, and both may be those of .venv.
-test-cpp: private export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: bench clean demo lint test test-cpp test-python
 .DEFAULT_GOAL := demo
+
+# cmake calls ninja, and both may be those of .venv
+test-cpp: private export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: .venv/run-installed  ## simulate, train, export, stream, and draw the latent maps beside the truth
 	$(BIN)/shiftvae demo -o $(DEMO_OUT)
