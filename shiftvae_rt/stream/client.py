@@ -137,11 +137,12 @@ class Producer:
         Parameters
         ----------
         number
-            The acquisition's number of the frame; another number begins a new frame and gives up the old one.
+            The acquisition's number of the frame.
         rows
             ``(n, width)`` or ``(channels, n, width)``.
         first_row
-            Row 0 of `rows` in the frame; the rows of a frame come in order, from 0.
+            Row 0 of `rows` in the frame. The rows of a frame come in order; row 0 begins a new frame and gives up the
+            old one if that is not complete.
         frame_shape
             ``(height, width)`` of the whole frame, px.
 

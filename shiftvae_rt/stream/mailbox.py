@@ -69,7 +69,7 @@ class Mailbox:
         self.changed = threading.Condition()
         self._slot: _Slot | None = None
         self._in_flight: _Slot | None = None
-        self._offered = 0
+        self._offered = self._taken_seq = 0
         self._outcomes: dict[Outcome, int] = dict.fromkeys(
             ("processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"), 0
         )
@@ -90,9 +90,10 @@ class Mailbox:
         rows
             ``(length,)``, ``(n, width)`` or ``(channels, n, width)``, little-endian; copied.
         frame
-            The acquisition's number of the frame; None: its ``seq``. Another number than before begins a new frame.
+            The acquisition's number of the frame; None: its ``seq``.
         first_row, height
             Row 0 of `rows` in the frame, and the height of the frame; None: `rows` are the whole frame.
+            Row 0 begins a new frame, whatever its number.
 
         Raises
         ------
@@ -103,7 +104,7 @@ class Mailbox:
         height = count if height is None else height
         with self.changed:
             slot = self._slot
-            if slot is None or frame is None or slot.frame != frame:
+            if first_row == 0 or slot is None or slot.frame != frame:
                 if first_row != 0:
                     raise FrameError(
                         f"a frame begins with row 0, got row {first_row} of frame {frame}: wait for the next"
@@ -114,7 +115,7 @@ class Mailbox:
             elif first_row != slot.filled or first_row + count > slot.height:
                 raise FrameError(
                     f"expected row {slot.filled} of {slot.height} of frame {frame}, got rows {first_row} to "
-                    f"{first_row + count}: offer rows in order, and give every scan its own frame number"
+                    f"{first_row + count}: offer rows in order, from row 0"
                 )
             elif rows.dtype != slot.pixels.dtype or rows[..., 0, :].shape != slot.pixels[..., 0, :].shape:
                 raise FrameError(
@@ -155,16 +156,19 @@ class Mailbox:
                 self._settle(slot, "dropped_producer")
                 return None
             first, last = slot.sent, min(slot.filled, slot.sent + max_bytes // row_bytes)
-            slot.sent, self._in_flight = last, slot
+            slot.sent, self._in_flight, self._taken_seq = last, slot, slot.seq
             return self._message(slot, first, last)
 
     def _message(self, slot: _Slot, first: int, last: int) -> tuple[FrameHeader, NDArray[Any]]:
         rows = slot.pixels if slot.pixels.ndim == 1 else np.ascontiguousarray(slot.pixels[..., first:last, :])
         width = rows.shape[-1]
         header = FrameHeader(
+            htype="array-1.0",
             type=rows.dtype.name,
             dtype=rows.dtype.name,
             shape=rows.shape,
+            encoding="little",
+            order="C",
             frame=slot.frame,
             series=self.source.series,
             source=self.source.stream,
@@ -240,10 +244,8 @@ class Mailbox:
 
     @property
     def first_seq(self) -> int:
-        """The first ``seq`` that may still be sent."""
-        with self.changed:
-            waiting = self._slot is not None and not self._slot.over and self._slot.sent == 0
-            return self._offered if waiting else self._offered + 1
+        """The ``seq`` after that of the last frame of which anything was sent: a new runtime counts from here."""
+        return self._taken_seq + 1
 
     @property
     def in_flight(self) -> bool:

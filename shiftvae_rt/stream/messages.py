@@ -12,13 +12,12 @@ its HELLO.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from ..errors import WireError
-from .wire import Count, Counters, Text
+from .wire import Count, Counters, Text, decode
 
 __all__ = [
     "MAX_CONTROL_BYTES",
@@ -66,8 +65,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The first message on a connection. `session` is a random name that the producer keeps over reconnects.
 
     `mode` ``live``: latest wins, stale frames are dropped. ``replay``: the sender waits for outcomes, nothing is stale.
-    `clock` names the monotonic clock of the timestamps (see `clock`), or is empty. `first_seq` is the ``seq`` of the
-    next frame.
+    `clock` names the monotonic clock of the timestamps (see `clock`), or is empty. `first_seq` is the ``seq`` from
+    which a runtime that does not know the session counts: the one after the last frame of which anything was sent.
     """
 
     protocol: Count
@@ -172,20 +171,11 @@ def encode(message: Request | Reply) -> bytes:
 
 def decode_request(part: bytes | memoryview) -> Request:
     """Read what a producer said. Raises `WireError` naming the field that is wrong."""
-    message: Request = _decode(_requests, part)
+    message: Request = decode(_requests, part, "control message", MAX_CONTROL_BYTES)
     return message
 
 
 def decode_reply(part: bytes | memoryview) -> Reply:
     """Read what the runtime said. Raises `WireError` naming the field that is wrong."""
-    message: Reply = _decode(_replies, part)
+    message: Reply = decode(_replies, part, "control message", MAX_CONTROL_BYTES)
     return message
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], part: bytes | memoryview) -> Any:
-    if memoryview(part).nbytes > MAX_CONTROL_BYTES:
-        raise WireError(f"a control message may have {MAX_CONTROL_BYTES} bytes, got {memoryview(part).nbytes}")
-    try:
-        return decoder.decode(part)
-    except msgspec.MsgspecError as error:
-        raise WireError(f"bad control message: {error}") from None

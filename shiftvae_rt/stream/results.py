@@ -62,7 +62,12 @@ def result_message(
     """The two parts that carry `latent_map`, made from the message with header `of`."""
     array = np.stack([latent_map.mean, latent_map.std]).astype("<f4", copy=False)
     header = ResultHeader(
+        htype="array-1.0",
+        type="float32",
+        dtype="float32",
         shape=array.shape,
+        encoding="little",
+        order="C",
         frame=of.frame,
         series=of.series,
         source=of.source,

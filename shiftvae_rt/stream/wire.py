@@ -30,6 +30,7 @@ __all__ = [
     "ResultHeader",
     "Text",
     "array_of",
+    "decode",
     "decode_frame_header",
     "decode_result_header",
     "encode_array",
@@ -67,9 +68,7 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Counters(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
 
 
-class FrameHeader(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="array-1.0"
-):
+class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Header of a frame, or of some rows of it.
 
     Parameters
@@ -97,11 +96,12 @@ class FrameHeader(
         When the newest row was offered: the sender's monotonic clock and UTC since 1970, ns.
     """
 
+    htype: Literal["array-1.0"]
     type: Text
     dtype: Text
     shape: Shape
-    encoding: Literal["little"] = "little"
-    order: Literal["C"] = "C"
+    encoding: Literal["little"]
+    order: Literal["C"]
     frame: Count
     series: Count
     source: Text
@@ -116,9 +116,7 @@ class FrameHeader(
     utc_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-class ResultHeader(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="array-1.0"
-):
+class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Header of a latent map, or of the map rows that just became complete.
 
     The buffer is float32 ``(2, latents, rows, cols)``: ``[0]`` the mean, ``[1]`` the standard deviation. A message that
@@ -146,11 +144,12 @@ class ResultHeader(
         What became of the frames of this stream so far.
     """
 
-    type: Literal["float32"] = "float32"
-    dtype: Literal["float32"] = "float32"
+    htype: Literal["array-1.0"]
+    type: Literal["float32"]
+    dtype: Literal["float32"]
     shape: Annotated[tuple[Extent, ...], Meta(min_length=4, max_length=4)]
-    encoding: Literal["little"] = "little"
-    order: Literal["C"] = "C"
+    encoding: Literal["little"]
+    order: Literal["C"]
     frame: Count
     series: Count
     source: Text
@@ -200,7 +199,7 @@ def encode_array(header: FrameHeader | ResultHeader, array: NDArray[Any]) -> tup
 
 def decode_frame_header(part: bytes | memoryview) -> FrameHeader:
     """Read the header of a frame. Raises `WireError` naming the field that is wrong."""
-    header: FrameHeader = _decode(_frame_headers, part)
+    header: FrameHeader = decode(_frame_headers, part, "array-1.0 header", MAX_HEADER_BYTES)
     height, width = header.frame_shape
     y, x, rows, cols = header.roi
     if header.type != header.dtype:
@@ -221,7 +220,7 @@ def decode_frame_header(part: bytes | memoryview) -> FrameHeader:
 
 def decode_result_header(part: bytes | memoryview) -> ResultHeader:
     """Read the header of a result. Raises `WireError` naming the field that is wrong."""
-    header: ResultHeader = _decode(_result_headers, part)
+    header: ResultHeader = decode(_result_headers, part, "array-1.0 header", MAX_HEADER_BYTES)
     latents = header.shape[1]
     lengths = (2, len(header.names), len(header.centre_y_px), len(header.centre_x_px))
     if header.shape != lengths or not latents == len(header.units) == len(header.varies):
@@ -261,10 +260,12 @@ def frame_rows(header: FrameHeader, buffer: bytes | memoryview) -> NDArray[Any]:
     return pixels if header.valid_rows == y + rows else pixels[..., : header.valid_rows - y, :]
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], part: bytes | memoryview) -> Any:
-    if memoryview(part).nbytes > MAX_HEADER_BYTES:
-        raise WireError(f"a header may have {MAX_HEADER_BYTES} bytes, got {memoryview(part).nbytes}")
+def decode(decoder: msgspec.json.Decoder[Any], part: bytes | memoryview, what: str, max_bytes: int) -> Any:
+    """Decode one JSON part of at most `max_bytes`; whatever is wrong with it is a `WireError`."""
+    if memoryview(part).nbytes > max_bytes:
+        raise WireError(f"{what}: at most {max_bytes} bytes are taken, got {memoryview(part).nbytes}")
     try:
         return decoder.decode(part)
-    except msgspec.MsgspecError as error:
-        raise WireError(f"bad array-1.0 header: {error}") from None
+    # Invalid UTF-8 in a field's name and very deep nesting are not MsgspecErrors.
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"bad {what}: {error}") from None

@@ -1,0 +1,169 @@
+"""The mailbox: the newest frame waits, rows of one frame lose nothing, everything is counted once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stream_support import noisy
+
+from shiftvae_rt.errors import FrameError
+from shiftvae_rt.stream.mailbox import Mailbox, Source
+from shiftvae_rt.stream.wire import Counters
+
+PLENTY = 1 << 30
+FRAME = noisy((12, 5))
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox(Source("s", 3, "HAADF"))
+
+
+def test_a_newer_frame_replaces_the_one_that_waits_and_is_counted(mailbox: Mailbox) -> None:
+    for _ in range(4):
+        mailbox.put(FRAME)
+    header, _ = mailbox.take(PLENTY)
+    assert header.seq == 4
+    assert mailbox.counters() == Counters(offered=4, dropped_producer=3)
+
+
+def test_nothing_is_taken_while_an_answer_is_outstanding(mailbox: Mailbox) -> None:
+    mailbox.put(FRAME)
+    assert mailbox.take(PLENTY) is not None
+    mailbox.put(FRAME)
+    assert mailbox.take(PLENTY) is None
+    mailbox.settled(1, "processed")
+    header, _ = mailbox.take(PLENTY)
+    assert header.seq == 2
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=12), st.lists(st.booleans(), min_size=12, max_size=12))
+def test_rows_gather_and_arrive_once_each_in_order(bands: list[int], takes: list[bool]) -> None:
+    mailbox, pixels = Mailbox(Source("s")), noisy((sum(bands), 4))
+    arrived, first = [], 0
+    for band, take in zip(bands, takes, strict=False):
+        mailbox.put(pixels[first : first + band], frame=7, first_row=first, height=len(pixels))
+        first += band
+        if take and (message := mailbox.take(PLENTY)) is not None:
+            arrived.append(message)
+            mailbox.taken(1)
+    if (message := mailbox.take(PLENTY)) is not None:
+        arrived.append(message)
+    assert np.array_equal(np.concatenate([rows for _, rows in arrived]), pixels)
+    assert [header.complete for header, _ in arrived] == [False] * (len(arrived) - 1) + [True]
+    assert [header.roi[0] for header, _ in arrived] == [0, *(header.valid_rows for header, _ in arrived[:-1])]
+
+
+def test_a_new_frame_replaces_the_rest_of_the_old_one_which_is_dropped_once(mailbox: Mailbox) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    mailbox.take(PLENTY)
+    mailbox.taken(1)
+    mailbox.put(FRAME[4:8], frame=1, first_row=4, height=12)
+    mailbox.put(FRAME, frame=2)
+    assert mailbox.counters() == Counters(offered=2, dropped_producer=1)
+    header, _ = mailbox.take(PLENTY)
+    assert (header.frame, header.seq) == (2, 2)
+
+
+@pytest.mark.parametrize("outcome", ["rejected", "dropped_stale"])
+def test_the_runtime_decides_about_a_frame_whose_rows_are_on_their_way_when_it_is_replaced(
+    mailbox: Mailbox, outcome: str
+) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    mailbox.take(PLENTY)
+    mailbox.put(FRAME, frame=2)
+    assert mailbox.counters().settled == 0
+    mailbox.settled(1, outcome)
+    assert mailbox.counters() == Counters(offered=2, **{outcome: 1})
+
+
+def test_a_replaced_frame_that_the_runtime_wanted_more_of_is_dropped_by_the_producer(mailbox: Mailbox) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    mailbox.take(PLENTY)
+    mailbox.put(FRAME, frame=2)
+    mailbox.taken(1)
+    assert mailbox.counters() == Counters(offered=2, dropped_producer=1)
+
+
+def test_rows_of_a_frame_that_was_rejected_are_ignored(mailbox: Mailbox) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    mailbox.take(PLENTY)
+    mailbox.settled(1, "rejected")
+    mailbox.put(FRAME[4:], frame=1, first_row=4, height=12)
+    assert mailbox.take(PLENTY) is None
+    assert mailbox.idle
+    assert mailbox.counters() == Counters(offered=1, rejected=1)
+
+
+def test_the_acquisition_may_change_its_array_after_the_offer(mailbox: Mailbox) -> None:
+    live = FRAME.copy()
+    mailbox.put(live)
+    live[:] = 0
+    _, rows = mailbox.take(PLENTY)
+    assert np.array_equal(rows, FRAME)
+
+
+def test_sent_rows_stay_unchanged_while_later_rows_come_in(mailbox: Mailbox) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    _, rows = mailbox.take(PLENTY)
+    before = rows.copy()
+    mailbox.put(FRAME[4:], frame=1, first_row=4, height=12)
+    mailbox.put(FRAME + 1, frame=2)
+    assert np.array_equal(rows, before)
+
+
+def test_a_frame_larger_than_a_message_travels_in_bands(mailbox: Mailbox) -> None:
+    channels = np.stack([FRAME, FRAME + 1])
+    mailbox.put(channels, frame=1)
+    arrived = []
+    while (message := mailbox.take(5 * channels[:, 0].nbytes)) is not None:
+        arrived.append(message[1])
+        mailbox.taken(1)
+    assert [rows.shape for rows in arrived] == [(2, 5, 5), (2, 5, 5), (2, 2, 5)]
+    assert np.array_equal(np.concatenate(arrived, axis=1), channels)
+
+
+def test_a_line_that_no_message_holds_is_dropped_and_counted(mailbox: Mailbox) -> None:
+    mailbox.put(FRAME)
+    assert mailbox.take(FRAME[0].nbytes - 1) is None
+    assert mailbox.counters() == Counters(offered=1, dropped_producer=1)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ({"frame": 1, "first_row": 3}, "expected row 4"),
+        ({"frame": 1, "first_row": 5}, "expected row 4"),
+        ({"frame": 2, "first_row": 4}, "a frame begins with row 0"),
+        ({"frame": 2, "first_row": 0, "height": 3}, "the frame has 3 rows, got 4"),
+    ],
+    ids=str,
+)
+def test_rows_that_are_not_the_next_ones_are_refused(mailbox: Mailbox, place: dict, message: str) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    with pytest.raises(FrameError, match=message):
+        mailbox.put(FRAME[:4], **{"height": 12, **place})
+    assert mailbox.counters().offered == 1
+
+
+@pytest.mark.parametrize("rows", [FRAME[:4].astype(np.float32), FRAME[:4, :3], FRAME[np.newaxis, :4]], ids=repr)
+def test_rows_of_another_kind_are_refused(mailbox: Mailbox, rows: np.ndarray) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    with pytest.raises(FrameError, match="got rows"):
+        mailbox.put(rows, frame=1, first_row=4, height=12)
+
+
+def test_giving_up_settles_everything(mailbox: Mailbox) -> None:
+    mailbox.put(FRAME)
+    mailbox.take(PLENTY)
+    mailbox.put(FRAME)
+    mailbox.give_up()
+    assert mailbox.counters() == Counters(offered=2, dropped_producer=2)
+    assert mailbox.idle
+
+
+def test_row_0_begins_a_new_frame_whatever_its_number(mailbox: Mailbox) -> None:
+    assert [mailbox.put(FRAME[:4], frame=0, height=12) for _ in range(3)] == [1, 2, 3]
+    assert mailbox.counters() == Counters(offered=3, dropped_producer=2)
