@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from .spectrum import Peaks
 
-__all__ = ["Indexing", "index_peaks", "reduce_basis"]
+__all__ = [
+    "Indexing",
+    "index_peaks",
+    "peak_weights",
+    "reduce_basis",
+    "strongest_orders",
+    "sublattice",
+    "sublattices",
+]
 
 Floats = NDArray[np.float64]
 
@@ -26,8 +34,10 @@ SEEDS = 12
 LEAST_PERIODS = 3.6
 #: Shortest lattice vector, px; anything finer is pixel noise or resampling.
 LEAST_PERIOD_PX = 2.9
+#: Evidence in nats that faint peaks between the orders must bring for a larger cell.
+ENLARGE = 7.0
 #: Cost in nats of one bit of the list that says which lattice points are dark.
-DARK_COST = 0.25
+DARK_COST = 0.35
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,27 @@ def reduce_basis(basis: Floats) -> Floats:
             break
         b = b - n * a
     return np.array([a, b])
+
+
+def sublattices(index: int) -> list[NDArray[np.intp]]:
+    """List all sublattices of the integer lattice of an index, as Hermite normal forms whose rows span them."""
+    return [np.array([[a, b], [0, index // a]]) for a in range(1, index + 1) if index % a == 0 for b in range(index // a)]
+
+
+def sublattice(
+    reciprocal: Floats, orders: NDArray[np.intp], form: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.intp], NDArray[np.bool_]]:
+    """Give the reduced basis of the sublattice that the rows of `form` span, the orders of its waves, and which waves those are."""
+    on_form = orders @ np.linalg.inv(form)
+    keep = (np.abs(on_form - np.rint(on_form)) < 1e-6).all(axis=1)
+    basis = reduce_basis(form @ reciprocal)
+    return basis, np.rint(orders[keep] @ reciprocal @ np.linalg.inv(basis)).astype(np.intp), keep
+
+
+def strongest_orders(peaks: Peaks, indexing: Indexing, most: int = 16) -> NDArray[np.intp]:
+    """Give the orders of the strongest explained peaks, strongest first."""
+    use = np.flatnonzero(indexing.explained)
+    return indexing.orders[use[np.argsort(-peaks.power[use])][:most]]
 
 
 def peak_weights(peaks: Peaks) -> Floats:
@@ -167,6 +198,36 @@ def index_peaks(peaks: Peaks) -> Indexing:
             value, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, line)
             if value[0] > best.gain and _is_possible(basis, orders[0][explained[0]], tile):
                 best = Indexing(basis / tile, float(value[0]), orders[0].astype(np.intp), explained[0])
+    return _enlarged(best, peaks, weights) if len(best.reciprocal) == 2 else best
+
+
+def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
+    """Take the larger cell when faint peaks that stand clearly out of the noise lie between the orders of the smaller one.
+
+    A weak second sublattice makes few and faint peaks, which count little in the gain; here they count by their evidence alone.
+    """
+    tile, bins, line = np.array(peaks.tile, dtype=float), peaks.bins, False
+    evident = np.log1p(np.maximum(peaks.evidence + 2.0, 0.0) / 4.0)
+    for _ in range(3):
+        larger = None
+        for form in [*sublattices(2), *sublattices(3)]:
+            basis = np.linalg.inv(form.T) @ (best.reciprocal * tile)
+            for _ in range(2):
+                _, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, line)
+                basis = _refine(basis, bins, weights, explained[0], orders[0])
+            basis = reduce_basis(basis)
+            if not _is_possible(basis, orders[0][explained[0]], tile):
+                continue
+            value, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, line)
+            new = explained[0] & ~best.explained
+            spot = 2 * np.pi * POSITION_ERROR**2
+            odds = evident[new].sum() * np.log(abs(np.linalg.det(basis)) / spot)
+            most = evident[new].sum() > 0.5 * evident[~best.explained].sum() and (best.explained <= explained[0]).all()
+            if odds > ENLARGE and most and (larger is None or odds > larger[0]):
+                larger = odds, Indexing(basis / tile, max(best.gain, float(value[0])), orders[0].astype(np.intp), explained[0])
+        if larger is None:
+            break
+        best = larger[1]
     return best
 
 

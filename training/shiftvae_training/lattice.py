@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from shiftvae_rt.errors import FrameError
 
-from .indexing import Indexing, index_peaks, reduce_basis
-from .local_phase import refine_reciprocal
+from .indexing import Indexing, index_peaks, peak_weights, reduce_basis, strongest_orders, sublattice
+from .local_phase import phase_tile, refine_reciprocal
 from .spectrum import Peaks, averaged_spectrum, find_peaks
 from .superlattice import LocalPower, local_power, unanchored_part
 
@@ -25,12 +25,22 @@ Floats = NDArray[np.float64]
 
 #: Frames looked at: evenly chosen from a longer series.
 MOST_FRAMES = 4
-#: Peaks weaker than this share of the strongest at any tile size (3 % in amplitude) are left to digital artefacts.
+#: Peaks weaker than this share of the strongest, or of the low-frequency background (3 % in amplitude), are digital artefacts.
 FAINTEST = 1e-3
 #: Smallest tile, px.
 LEAST_TILE = 32
-#: Gain, in nats, at which a lattice is as likely as not; noise, textures and photographs stay below 2.
+#: Gain, in nats, at which a lattice is as likely as not; noise stays below 3.
 SURE_GAIN = 6.0
+#: The confidence rises from 0 to 1 while the lattices explain this much of the weight of all peaks; photographs stay below 0.6.
+EXPLAINED = (0.5, 0.7)
+#: ... while the lattice covers this much of the frame; roofs and windows in photographs cover 0.3.
+COVERED = (0.2, 0.4)
+#: ... and while a line pattern in an image carries this much of its variance: below lies electrical pick-up.
+LINE_VARIANCE = (0.003, 0.01)
+#: A second lattice is worth a verdict from this share of the power of the first.
+SECOND = 0.1
+#: Two lattices that share a common cell are grains when the first is missing from more than the rest of the frame.
+EVERYWHERE = 0.85
 
 
 @dataclass(frozen=True)
@@ -99,30 +109,25 @@ def canonical(vectors: Floats) -> Floats:
 
 
 def _prepare(frames: Sequence[NDArray[Any]]) -> list[Floats]:
-    """A few frames as float64, outliers clipped, mean removed, each channel scaled to unit variance."""
+    """Choose a few frames: float64, outliers clipped, mean removed, each channel scaled to unit variance."""
     if len(frames) == 0:
         raise FrameError("expected at least one frame to look for a lattice in, got none")
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().astype(int))
     prepared = []
     for frame in (np.asarray(frames[i]) for i in chosen):
         if frame.ndim != 3:
-            raise FrameError(f"expected frames of shape (channels, height, width), got {frame.shape}: use as_pixels first")
-        pixels = frame.astype(np.float64)
-        low, high = np.quantile(pixels, [0.001, 0.999], axis=(1, 2), keepdims=True)
-        pixels = np.clip(pixels, low, high)
+            raise FrameError(f"expected frames of shape (channels, height, width), got {frame.shape}: use as_pixels")
+        low, high = np.quantile(frame, [0.001, 0.999], axis=(1, 2), keepdims=True)
+        pixels = np.clip(frame.astype(np.float64), low, high)
         pixels -= pixels.mean(axis=(1, 2), keepdims=True)
         spread = pixels.std(axis=(1, 2), keepdims=True)
-        pixels = pixels[spread[:, 0, 0] > 0] / spread[spread[:, 0, 0] > 0]
-        if len(pixels):
-            prepared.append(pixels)
+        some = spread[:, 0, 0] > 1e-9 * np.abs(high - low)[:, 0, 0].max(initial=0.0)
+        if some.any():
+            prepared.append(pixels[some] / spread[some])
     return prepared
 
 
-def _nothing(confidence: float, why: str) -> Lattice:
-    return Lattice(np.zeros((0, 2)), confidence, "no period", f"no period: {why}")
-
-
-def _best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing] | None:
+def _best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
     """Peaks and basis at the tile size that explains most."""
     height, width = frames[0].shape[1:]
     scales = []
@@ -130,46 +135,42 @@ def _best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing] | None:
         tile = (max(height // divisor, 1), width // divisor)
         if divisor > 1 and (min(tile) if height > 1 else tile[1]) < LEAST_TILE:
             break
-        scales.append(find_peaks(averaged_spectrum(frames, tile)))
-    faintest = FAINTEST * max(peaks.power.max(initial=0.0) for peaks in scales)
-    scales = [peaks.select(peaks.power > faintest) for peaks in scales]
-    tried = [(peaks, index_peaks(peaks)) for peaks in scales]
-    best = max(tried, key=lambda pair: pair[1].gain)
-    return best if len(best[1].reciprocal) else None
+        spectrum = averaged_spectrum(frames, tile)
+        peaks = find_peaks(spectrum)
+        floor = FAINTEST * spectrum.background.max(initial=0.0, where=spectrum.resolved)
+        scales.append(peaks.select(peaks.power > floor))
+    floor = FAINTEST * max(peaks.power.max(initial=0.0) for peaks in scales)
+    tried = [(peaks, index_peaks(peaks)) for peaks in (peaks.select(peaks.power > floor) for peaks in scales)]
+    return max(tried, key=lambda pair: pair[1].gain)
 
 
-def _phase_tile(vectors: Floats, shape: tuple[int, int]) -> tuple[int, int]:
-    """Tiles of about six periods, at most half the frame."""
-    size = max(6.0 * float(np.hypot(*vectors.T).max()), 24.0)
-    return int(min(size, max(shape[0] // 2, 1))), int(min(size, shape[1] // 2))
+def _ramp(value: float, ends: tuple[float, float]) -> float:
+    return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0))
 
 
-def _strongest(peaks: Peaks, indexing: Indexing, most: int) -> NDArray[np.intp]:
-    """Orders of the strongest explained peaks."""
-    use = np.flatnonzero(indexing.explained)
-    return indexing.orders[use[np.argsort(-peaks.power[use])][:most]]
+def _in_words(reciprocal: Floats) -> str:
+    """Periods, and their angle when there are two."""
+    lattice = Lattice(canonical(np.linalg.pinv(reciprocal).T), 1.0, "lattice", "")
+    lengths = " x ".join(f"{length:.2f}" for length in lattice.period_px)
+    return f"{lengths} px" + (f" at {lattice.angle_deg:.1f} degrees" if lattice.angle_deg is not None else " (lines)")
 
 
-def _sublattice(
-    reciprocal: Floats, orders: NDArray[np.intp], form: NDArray[np.intp]
-) -> tuple[Floats, NDArray[np.intp], NDArray[np.bool_]]:
-    """Reduced basis of the sublattice that the rows of `form` span, the orders on it of its waves, and which waves those are."""
-    on_form = orders @ np.linalg.inv(form)
-    keep = (np.abs(on_form - np.rint(on_form)) < 1e-6).all(axis=1)
-    basis = reduce_basis(form @ reciprocal)
-    return basis, np.rint(orders[keep] @ reciprocal @ np.linalg.inv(basis)).astype(np.intp), keep
-
-
-def _periods_in_words(vectors: Floats) -> str:
-    lengths = " x ".join(f"{n:.2f}" for n in np.hypot(*vectors.T))
-    if len(vectors) == 1:
-        return f"{lengths} px"
-    a, b = vectors
-    return f"{lengths} px at {np.degrees(np.arctan2(abs(a[0] * b[1] - a[1] * b[0]), a @ b)):.1f} degrees"
+def _second_lattice(peaks: Peaks, first: Indexing) -> tuple[Indexing, float, float]:
+    """Find the lattice of the peaks that the first leaves; its power in units of the first's, the share of peaks explained by both."""
+    left = peaks.select(~first.explained)
+    second = index_peaks(left)
+    power = float(left.power[second.explained].sum() / peaks.power[first.explained].sum())
+    weights = peak_weights(peaks)
+    real = second.gain > SURE_GAIN
+    explained = weights[first.explained].sum() + (weights[~first.explained][second.explained].sum() if real else 0.0)
+    return second, power if real else 0.0, float(explained / weights.sum())
 
 
 def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
-    """Find the smallest cell under which the frames repeat.
+    """Find the smallest cell under which the frames repeat, as far as windows of a few periods can show it.
+
+    A superlattice that is too weak for such windows, or present in domains only, is named in the reason; the vectors are those
+    of the lattice that every window shows, because a window must find its position on it.
 
     Parameters
     ----------
@@ -180,7 +181,7 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     Returns
     -------
     Lattice
-        With verdict "no period" and no vectors when nothing repeats.
+        Verdict "no period" and no vectors when nothing repeats; "two periods" (grains, moire) with the vectors of the stronger.
 
     Raises
     ------
@@ -190,33 +191,38 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     prepared = _prepare(frames)
     if not prepared:
         return _nothing(0.0, "the frame has no contrast")
-    best = _best_scale(prepared)
-    if best is None:
-        return _nothing(0.0, "no set of peaks stands out of the spectrum")
-    peaks, indexing = best
-    confidence = float(1 / (1 + np.exp(-(indexing.gain - SURE_GAIN) / 2.0)))
-    if confidence < 0.5:
-        count = int(indexing.explained.sum())
-        return _nothing(confidence, f"the best lattice explains {count} of {len(peaks.evidence)} spectral peaks, maybe by chance")
+    signal = prepared[0].shape[1] == 1
+    peaks, first = _best_scale(prepared)
+    if not len(first.reciprocal):
+        return _nothing(0.0, "no set of spectral peaks stands out of the background")
+    second, second_power, explained = _second_lattice(peaks, first)
+    reciprocal, orders, two = first.reciprocal, strongest_orders(peaks, first), second_power > SECOND
+    notes = [f"second lattice of {_in_words(second.reciprocal)} with {second_power:.0%} of its power"] if two else []
+    if two and len(reciprocal) == len(second.reciprocal) == 1 and not signal:
+        crossed = np.concatenate([reciprocal, second.reciprocal])
+        if abs(np.linalg.det(crossed / np.hypot(*crossed.T)[:, None])) > np.sin(np.pi / 9):
+            reciprocal, orders, two, notes = crossed, np.eye(2, dtype=np.intp), False, []
     channels = [channel for frame in prepared for channel in frame]
-    second = index_peaks(peaks.select(~indexing.explained))
-    share2 = float(peaks.power[~indexing.explained][second.explained].sum() / peaks.power[indexing.explained].sum())
-    reciprocal, orders = indexing.reciprocal, _strongest(peaks, indexing, 16)
-    notes, two = [], second.gain > SURE_GAIN and share2 > 0.1
-    if two:
-        cell = _periods_in_words(canonical(np.linalg.pinv(second.reciprocal).T))
-        notes.append(f"second lattice of {cell} with {share2:.0%} of its power")
     local = local_power(channels, reciprocal, orders)
     while len(reciprocal) == 2 and (part := unanchored_part(local, orders)) is not None:
-        cell = _periods_in_words(canonical(np.linalg.pinv(reciprocal).T))
-        reciprocal, orders, keep = _sublattice(reciprocal, orders, part[0])
+        common = _in_words(reciprocal)
+        reciprocal, orders, keep = sublattice(reciprocal, orders, part[0])
         local = LocalPower(local.power[keep], local.noise[keep])
-        grains = part[1] == "patchy" and local.coverage()[:4].min() < 0.85
+        grains = part[1] == "patchy" and local.coverage()[:4].min() < EVERYWHERE
         two |= grains
-        notes.append(f"second grain, common cell {cell}" if grains else f"superlattice of {cell}, {part[1]}")
+        where = "in parts of the frame" if part[1] == "patchy" else "too weak for a window"
+        notes.append(f"second grain, common cell {common}" if grains else f"superlattice of {common} {where}")
     coverage = float(np.median(local.coverage()[:4]))
-    rough = np.linalg.pinv(reciprocal).T
-    reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], _phase_tile(rough, prepared[0].shape[1:]))
+    confidence = float(1 / (1 + np.exp(-(first.gain - SURE_GAIN) / 2.0))) * _ramp(explained, EXPLAINED) * _ramp(coverage, COVERED)
+    if len(reciprocal) == 1 and not signal:
+        confidence *= _ramp(2 * float(local.power.mean(axis=1).sum()), LINE_VARIANCE)
+    seen = f"{_in_words(reciprocal)}, {explained:.0%} of the weight of {len(peaks.evidence)} spectral peaks, {coverage:.0%} of the frame"
+    if confidence < 0.5:
+        return _nothing(confidence, f"the best guess, {seen}, is not sure enough")
+    reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], phase_tile(reciprocal, prepared[0].shape[1:]))
     vectors = canonical(np.linalg.pinv(reciprocal).T)
-    reason = f"lattice of {_periods_in_words(vectors)}, from {indexing.explained.sum()} of {len(peaks.evidence)} spectral peaks, in {coverage:.0%} of the frame"
-    return Lattice(vectors, confidence, "two periods" if two else "lattice", "; ".join([reason, *notes]))
+    return Lattice(vectors, confidence, "two periods" if two else "lattice", "; ".join([f"lattice of {seen}", *notes]))
+
+
+def _nothing(confidence: float, why: str) -> Lattice:
+    return Lattice(np.zeros((0, 2)), confidence, "no period", f"no period: {why}")

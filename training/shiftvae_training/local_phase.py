@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .spectrum import hann, tile_starts
 
-__all__ = ["local_waves", "refine_reciprocal"]
+__all__ = ["local_waves", "phase_tile", "refine_reciprocal"]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -55,6 +55,12 @@ def local_waves(channel: NDArray[Any], frequency: Floats, tile: tuple[int, int])
         part = channel @ np.concatenate([across.real, across.imag]).T
         out[i] = down @ (part[:, : len(xs)] + 1j * part[:, len(xs) :])
     return out, ys + (ty - 1) / 2, xs + (tx - 1) / 2
+
+
+def phase_tile(reciprocal: Floats, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Size of tiles of about six periods that leave room for at least two in the frame."""
+    size = max(6.0 * float(np.hypot(*np.linalg.pinv(reciprocal)).max()), 24.0)
+    return int(min(size, max(0.6 * shape[-2], 1))), int(min(size, 0.6 * shape[-1]))
 
 
 def _turn(waves: Complexes, axis: int, lag: int) -> tuple[Complexes, Floats]:

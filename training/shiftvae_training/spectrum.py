@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ Floats = NDArray[np.float64]
 
 #: Peaks kept at most, strongest first: enough for three lattices of a dozen independent harmonics each.
 MOST_PEAKS = 48
+#: Bins that judge a streak, counted from a peak: clear of its Hann lobe.
+ASIDE = np.concatenate([np.arange(-12, -1), np.arange(2, 13)])
 #: Frequencies below this many bins belong to the Hann lobe of the background.
 LOWEST_BIN = 2.5
 
@@ -34,16 +37,24 @@ class Spectrum:
         float64 ``(ty, tx)``; a wave a cos(2 pi q.r) makes a peak of (a/2)^2 at q, whatever the tile.
     averages
         How many independent tiles the mean stands for (overlapping tiles count half in each direction).
+    line_averages
+        The same for waves along y alone: noise of whole scan lines is the same in tiles side by side.
     """
 
     power: Floats
     background: Floats
     averages: float
+    line_averages: float
 
     @property
     def shape(self) -> tuple[int, int]:
         """Tile size in px, ``(ty, tx)``."""
         return self.power.shape[0], self.power.shape[1]
+
+    @property
+    def resolved(self) -> NDArray[np.bool_]:
+        """Bins clear of the Hann lobe of the zero frequency, bool ``(ty, tx)``."""
+        return _radius(self.shape) >= 2 * LOWEST_BIN
 
 
 @dataclass(frozen=True)
@@ -117,10 +128,11 @@ def averaged_spectrum(frames: Sequence[NDArray[Any]], tile: tuple[int, int]) -> 
     ty, tx = tile
     window = hann(ty)[:, None] * hann(tx)
     power = np.zeros((ty, tx // 2 + 1))
-    count, independent = 0, 0.0
+    count, averages, line_averages = 0, 0.0, 0.0
     for frame in frames:
         ys, xs = tile_starts(frame.shape[1], ty), tile_starts(frame.shape[2], tx)
-        independent += frame.shape[0] * max(1.0, frame.shape[1] / ty) * max(1.0, frame.shape[2] / tx)
+        down = frame.shape[0] * max(1.0, frame.shape[1] / ty)
+        averages, line_averages = averages + down * max(1.0, frame.shape[2] / tx), line_averages + down
         for channel in frame:
             for y in ys:
                 for x in xs:
@@ -133,7 +145,7 @@ def averaged_spectrum(frames: Sequence[NDArray[Any]], tile: tuple[int, int]) -> 
     rows = (-np.arange(ty)) % ty
     full[:, tx // 2 + 1 :] = half[rows][:, 1 : (tx + 1) // 2][:, ::-1]
     full = np.fft.fftshift(full) + 1e-30
-    return Spectrum(full, _smooth_background(full), independent)
+    return Spectrum(full, _smooth_background(full, averages), averages, line_averages)
 
 
 def _radius(shape: tuple[int, int]) -> Floats:
@@ -143,32 +155,42 @@ def _radius(shape: tuple[int, int]) -> Floats:
     return np.hypot(ky[:, None], kx)
 
 
-def _smooth_background(power: Floats) -> Floats:
-    """Median of the power over rings (images) or over neighbouring frequencies (signals)."""
+def _median_from_low(low: Floats, averages: float) -> Floats:
+    """Median of a mean of exponential variables from its lower quarter (Wilson and Hilferty), which sparse peaks do not raise."""
+    middle = 1.0 - 1.0 / (9.0 * averages)
+    return low * (middle / (middle - 0.6745 / (3.0 * np.sqrt(averages)))) ** 3
+
+
+def _smooth_background(power: Floats, averages: float) -> Floats:
+    """Median of the power over rings (images) or over neighbouring frequencies (signals), both from their lower quarter."""
     if power.shape[0] == 1:
-        n = power.shape[1]
-        half = max(6, n // 40)
+        half = max(8, power.shape[1] // 40)
         line = np.pad(power[0], half, mode="reflect")
-        return np.median(np.lib.stride_tricks.sliding_window_view(line, 2 * half + 1), axis=1)[None, :]
+        windows = np.lib.stride_tricks.sliding_window_view(line, 2 * half + 1)
+        return _median_from_low(np.quantile(windows, 0.25, axis=1), averages)[None, :]
     ring = _radius(power.shape).round().astype(int)
     order = np.argsort(ring, axis=None, kind="stable")
     edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
     values = power.ravel()[order]
-    profile = np.array([np.median(values[a:b]) if b > a else 1e-30 for a, b in zip(edges[:-1], edges[1:], strict=True)])
-    return profile[ring]
+    profile = [np.quantile(values[a:b], 0.25) if b > a else 0.0 for a, b in pairwise(edges)]
+    return _median_from_low(np.array(profile) + 1e-30, averages)[ring]
 
 
-def _along(power: Floats, row: NDArray[np.intp], col: NDArray[np.intp], dy: Floats, dx: Floats) -> Floats:
-    """Median power 2 to 7 bins away from each bin, along the unit vectors (dy, dx)."""
-    steps = np.array([-7, -6, -5, -4, -3, -2, 2, 3, 4, 5, 6, 7])
-    y = (row[:, None] + np.rint(steps * dy[:, None]).astype(int)) % power.shape[0]
-    x = (col[:, None] + np.rint(steps * dx[:, None]).astype(int)) % power.shape[1]
-    return np.asarray(np.quantile(power[y, x], 0.4, axis=1))
+def _along(spectrum: Spectrum, row: NDArray[np.intp], col: NDArray[np.intp], direction: tuple[Floats, Floats]) -> Floats:
+    """Median power 2 to 12 bins away from each bin, both ways along the unit vectors (dy, dx)."""
+    power, (dy, dx) = spectrum.power, direction
+    y = (row[:, None] + np.rint(ASIDE * dy[:, None]).astype(int)) % power.shape[0]
+    x = (col[:, None] + np.rint(ASIDE * dx[:, None]).astype(int)) % power.shape[1]
+    return _median_from_low(np.quantile(power[y, x], 0.25, axis=1), spectrum.averages)
 
 
-def _evidence(ratio: Floats, averages: float, places: float) -> Floats:
-    """Minus log of the chance that a mean of `averages` exponential variables exceeds `ratio` in one of `places` bins."""
-    return averages * (ratio - 1.0 - np.log(np.maximum(ratio, 1.0))) - np.log(places)
+def _evidence(ratio: Floats, averages: Floats, samples: Floats, places: float) -> Floats:
+    """Minus log of the chance that one of `places` means of `averages` exponential variables exceeds `ratio` times its background.
+
+    The background is known from `samples` bins only: with few, large ratios are less surprising (tail of the F distribution).
+    """
+    known = averages * (ratio - 1.0 - np.log(np.maximum(ratio, 1.0)))
+    return np.minimum(known, averages * samples * np.log1p(ratio / samples)) - np.log(places)
 
 
 def find_peaks(spectrum: Spectrum, *, least_evidence: float = -1.0) -> Peaks:
@@ -201,13 +223,14 @@ def find_peaks(spectrum: Spectrum, *, least_evidence: float = -1.0) -> Peaks:
     keep = ((kx > 0) | ((kx == 0) & (ky > 0))) & (np.hypot(ky, kx) >= LOWEST_BIN)
     row, col, ky, kx = row[keep], col[keep], ky[keep], kx[keep]
     length = np.hypot(ky, kx)
-    background = spectrum.background[row, col]
+    around_it = spectrum.background[row, col]
     one, zero = np.ones(len(row)), np.zeros(len(row))
     directions = [(ky / length, kx / length), (one, zero), (zero, one)] if ty > 1 else [(zero, one)]
-    for along_y, along_x in directions:
-        background = np.maximum(background, 1.3 * _along(power, row, col, along_y, along_x))
-    height = power[row, col]
-    evidence = _evidence(height / background, spectrum.averages, ty * tx / 2)
+    streak = np.max([_along(spectrum, row, col, direction) for direction in directions], axis=0, initial=0.0)
+    samples = np.where((streak > 2.0 * around_it) | (ty == 1), float(len(ASIDE)), 1e9)
+    height, background = power[row, col], np.maximum(around_it, streak)
+    averages = np.where((np.abs(kx) <= 1) & (ty > 1), spectrum.line_averages, spectrum.averages)
+    evidence = _evidence(height / background, averages, samples, ty * tx / 2)
     order = np.argsort(-evidence)
     order = order[evidence[order] >= least_evidence][:MOST_PEAKS]
     frequency = np.zeros((len(order), 2))

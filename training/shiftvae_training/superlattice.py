@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .indexing import sublattices
 from .local_phase import local_waves
 
 __all__ = ["LocalPower", "local_power", "unanchored_part"]
@@ -19,6 +20,8 @@ Floats = NDArray[np.float64]
 
 #: A tile is this many periods wide: what a window of two or three periods can show, at the leakage of a Hann window.
 TILE_PERIODS = 4.0
+#: Smallest tile, px: windows are seldom smaller than 20 px, and a Hann window is half as wide as its tile.
+LEAST_TILE = 40
 #: A superlattice is patchy when its share of the power in the poorest fifth of the frame falls below this part of its mean.
 PATCHY = 0.5
 #: A superlattice anchors the phase of a window when it stands this far above the noise in four fifths of the frame.
@@ -43,9 +46,18 @@ class LocalPower:
     noise: Floats
 
     def coverage(self) -> Floats:
-        """Share of the frame, 0..1, in which each wave is present, float64 ``(n,)``."""
-        best = np.quantile(self.power, 0.9, axis=1)
-        return np.asarray((self.power > np.maximum(4.0 * self.noise, PRESENT * best)[:, None]).mean(axis=1))
+        """Share of the frame, 0..1, in which each wave is present, float64 ``(n,)``.
+
+        The larger of two estimates: tiles above a threshold (right when the contrast varies) and the participation ratio of the
+        noise-free power, mean(s)^2 / mean(s^2) (right when a wave is weaker than the noise of a tile).
+        """
+        noise = self.noise[:, None]
+        best = np.quantile(self.power, 0.9, axis=1, keepdims=True)
+        above = (self.power > np.maximum(4.0 * noise, PRESENT * best)).mean(axis=1)
+        mean = np.maximum(self.power - noise, 0.0).mean(axis=1)
+        square = (self.power**2 - 4.0 * np.maximum(self.power - noise, 0.0) * noise - 2.0 * noise**2).mean(axis=1)
+        spread = mean**2 / np.maximum(square, mean**2 + 1e-300)
+        return np.asarray(np.maximum(above, spread))
 
 
 def local_power(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.intp]) -> LocalPower:
@@ -66,18 +78,13 @@ def local_power(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.i
         Averaged over the channels.
     """
     periods = np.linalg.pinv(reciprocal).T
-    size = int(np.ceil(TILE_PERIODS * np.hypot(*periods.T).max()))
+    size = int(np.ceil(max(TILE_PERIODS * np.hypot(*periods.T).max(), LEAST_TILE)))
     between = np.array(np.meshgrid(*[[-0.5, 0.5]] * len(reciprocal))).reshape(len(reciprocal), -1).T
     frequency = np.concatenate([orders @ reciprocal, *((orders + offset) @ reciprocal for offset in between)])
     tile = (min(size, channels[0].shape[0]), min(size, channels[0].shape[1]))
     squares = sum(np.abs(local_waves(channel, frequency, tile)[0]) ** 2 for channel in channels) / len(channels)
     squares = np.asarray(squares).reshape(1 + len(between), len(orders), -1)
     return LocalPower(squares[0], np.median(squares[1:], axis=(0, 2)) / np.log(2.0))
-
-
-def _sublattices(index: int) -> list[NDArray[np.intp]]:
-    """List all sublattices of the integer lattice of an index, as Hermite normal forms whose rows span them."""
-    return [np.array([[a, b], [0, index // a]]) for a in range(1, index + 1) if index % a == 0 for b in range(index // a)]
 
 
 def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArray[np.intp], str] | None:
@@ -97,7 +104,7 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
     """
     mean = local.power.mean(axis=1)
     for index in (2, 3):
-        for form in _sublattices(index):
+        for form in sublattices(index):
             part = (orders @ np.linalg.inv(form)) % 1.0
             parent = (np.minimum(part, 1.0 - part) < 1e-6).all(axis=1)
             if parent.all() or np.linalg.matrix_rank(orders[parent]) < 2 or mean[parent].sum() < 0.6 * mean.sum():
