@@ -13,7 +13,8 @@ namespace shiftvae {
 constexpr std::size_t pixel_types = 7;
 constexpr std::size_t cache_line = 64;         // bytes
 constexpr std::size_t longest_vector = 16;     // floats; kernels may read and write this far past the end of a line
-constexpr std::size_t stage_threshold = 2048;  // floats gathered before they are streamed to memory
+constexpr std::size_t stage_block = 1024;      // floats computed before the stage sends what it has
+constexpr std::size_t stage_threshold = 4096;  // floats that pass through the stage before it starts anew
 
 // Lines of pixels that lie `stride` bytes apart.
 struct Lines {
@@ -90,7 +91,7 @@ struct Kernels {
 };
 
 constexpr std::size_t stage_size(WindowRow row) {
-    const std::size_t window = row.channels * row.height * row.width, stream = stage_threshold + row.width;
+    const std::size_t window = row.channels * row.height * row.width, stream = stage_threshold + stage_block + row.width;
     return (window > stream ? window : stream) + 4 * longest_vector;
 }
 
