@@ -22,7 +22,7 @@ test: test-cpp test-python  ## C++ tests, plain and under the sanitizers, then t
 
 test-cpp: .venv/dev-installed
 	for preset in $(PRESETS); do \
-	  cmake --preset $$preset && cmake --build --preset $$preset && ctest --preset $$preset || exit 1; \
+	  cmake --preset $$preset -G Ninja && cmake --build --preset $$preset && ctest --preset $$preset || exit 1; \
 	done
 
 test-python: .venv/dev-installed
