@@ -16,6 +16,7 @@ from .spectrum import Peaks
 
 __all__ = [
     "Indexing",
+    "aliased",
     "index_peaks",
     "peak_weights",
     "reduce_basis",
@@ -36,6 +37,8 @@ LEAST_PERIODS = 3.6
 LEAST_PERIOD_PX = 2.9
 #: Evidence in nats that faint peaks between the orders must bring for a larger cell.
 ENLARGE = 7.0
+#: Lattices with a shorter period than this have harmonics beyond the Nyquist frequency.
+ALIASING_PX = 6.0
 #: Cost in nats of one bit of the list that says which lattice points are dark.
 DARK_COST = 0.35
 
@@ -94,6 +97,18 @@ def strongest_orders(peaks: Peaks, indexing: Indexing, most: int = 16) -> NDArra
     """Give the orders of the strongest explained peaks, strongest first."""
     use = np.flatnonzero(indexing.explained)
     return indexing.orders[use[np.argsort(-peaks.power[use])][:most]]
+
+
+def aliased(peaks: Peaks, indexing: Indexing) -> NDArray[np.bool_]:
+    """Which peaks are harmonics beyond the Nyquist frequency, folded back onto the lattice's spectrum."""
+    tile, found = np.array(peaks.tile, dtype=float), np.zeros(len(peaks.evidence), dtype=bool)
+    if np.hypot(*np.linalg.pinv(indexing.reciprocal)).min() > ALIASING_PX:
+        return found
+    for fold in np.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y or x) and (tile[0] > 1 or not y)]):
+        orders = np.rint((peaks.frequency + fold) @ np.linalg.pinv(indexing.reciprocal))
+        gap = (peaks.frequency + fold - orders @ indexing.reciprocal) * tile
+        found |= np.hypot(*gap.T) < 3 * POSITION_ERROR
+    return found
 
 
 def peak_weights(peaks: Peaks) -> Floats:

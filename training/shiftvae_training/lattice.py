@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from shiftvae_rt.errors import FrameError
 
-from .indexing import Indexing, index_peaks, peak_weights, reduce_basis, strongest_orders, sublattice
+from .indexing import Indexing, aliased, index_peaks, peak_weights, reduce_basis, strongest_orders, sublattice
 from .local_phase import phase_tile, refine_reciprocal
 from .spectrum import Peaks, averaged_spectrum, find_peaks
 from .superlattice import LocalPower, local_power, unanchored_part
 
-__all__ = ["Lattice", "find_lattice"]
+__all__ = ["Lattice", "find_lattice", "prepare_frames"]
 
 Floats = NDArray[np.float64]
 
@@ -29,8 +29,8 @@ MOST_FRAMES = 4
 FAINTEST = 1e-3
 #: Smallest tile, px.
 LEAST_TILE = 32
-#: Gain, in nats, at which a lattice is as likely as not; noise stays below 3.
-SURE_GAIN = 6.0
+#: Gain, in nats, at which a lattice of an image is as likely as not (half of it for a signal); noise, blobs and textures stay below 3.
+SURE_GAIN = 7.5
 #: The confidence rises from 0 to 1 while the lattices explain this much of the weight of all peaks; photographs stay below 0.6.
 EXPLAINED = (0.5, 0.7)
 #: ... while the lattice covers this much of the frame; roofs and windows in photographs cover 0.3.
@@ -39,6 +39,8 @@ COVERED = (0.2, 0.4)
 LINE_VARIANCE = (0.003, 0.01)
 #: A second lattice is worth a verdict from this share of the power of the first.
 SECOND = 0.1
+#: Two line patterns at a wider angle than this, in radians, are the two directions of one lattice.
+LEAST_ANGLE = np.pi / 9
 #: Two lattices that share a common cell are grains when the first is missing from more than the rest of the frame.
 EVERYWHERE = 0.85
 
@@ -108,7 +110,7 @@ def canonical(vectors: Floats) -> Floats:
     return np.array([a, b])
 
 
-def _prepare(frames: Sequence[NDArray[Any]]) -> list[Floats]:
+def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
     """Choose a few frames: float64, outliers clipped, mean removed, each channel scaled to unit variance."""
     if len(frames) == 0:
         raise FrameError("expected at least one frame to look for a lattice in, got none")
@@ -155,15 +157,29 @@ def _in_words(reciprocal: Floats) -> str:
     return f"{lengths} px" + (f" at {lattice.angle_deg:.1f} degrees" if lattice.angle_deg is not None else " (lines)")
 
 
-def _second_lattice(peaks: Peaks, first: Indexing) -> tuple[Indexing, float, float]:
-    """Find the lattice of the peaks that the first leaves; its power in units of the first's, the share of peaks explained by both."""
-    left = peaks.select(~first.explained)
+@dataclass(frozen=True)
+class _Pair:
+    """The lattice of the peaks, the lattice of the peaks that it leaves (stronger first), and how much both explain."""
+
+    orders: NDArray[np.intp]
+    first: Floats
+    second: Floats
+    second_power: float
+    explained: float
+
+
+def _pair(peaks: Peaks, first: Indexing, sure_gain: float) -> _Pair:
+    weights, mine = peak_weights(peaks), first.explained | aliased(peaks, first)
+    left = peaks.select(~mine)
     second = index_peaks(left)
+    if second.gain < sure_gain:
+        share = weights[mine].sum() / weights.sum()
+        return _Pair(strongest_orders(peaks, first), first.reciprocal, np.zeros((0, 2)), 0.0, float(share))
+    share = (weights[mine].sum() + weights[~mine][second.explained].sum()) / weights.sum()
     power = float(left.power[second.explained].sum() / peaks.power[first.explained].sum())
-    weights = peak_weights(peaks)
-    real = second.gain > SURE_GAIN
-    explained = weights[first.explained].sum() + (weights[~first.explained][second.explained].sum() if real else 0.0)
-    return second, power if real else 0.0, float(explained / weights.sum())
+    if power > 1.0 and len(second.reciprocal) == len(first.reciprocal):
+        return _Pair(strongest_orders(left, second), second.reciprocal, first.reciprocal, 1.0 / power, float(share))
+    return _Pair(strongest_orders(peaks, first), first.reciprocal, second.reciprocal, power, float(share))
 
 
 def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
@@ -188,19 +204,20 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     FrameError
         No frame, or not (channels, height, width).
     """
-    prepared = _prepare(frames)
+    prepared = prepare_frames(frames)
     if not prepared:
         return _nothing(0.0, "the frame has no contrast")
     signal = prepared[0].shape[1] == 1
-    peaks, first = _best_scale(prepared)
-    if not len(first.reciprocal):
+    sure_gain = SURE_GAIN / 2 if signal else SURE_GAIN
+    peaks, best = _best_scale(prepared)
+    if not len(best.reciprocal):
         return _nothing(0.0, "no set of spectral peaks stands out of the background")
-    second, second_power, explained = _second_lattice(peaks, first)
-    reciprocal, orders, two = first.reciprocal, strongest_orders(peaks, first), second_power > SECOND
-    notes = [f"second lattice of {_in_words(second.reciprocal)} with {second_power:.0%} of its power"] if two else []
-    if two and len(reciprocal) == len(second.reciprocal) == 1 and not signal:
-        crossed = np.concatenate([reciprocal, second.reciprocal])
-        if abs(np.linalg.det(crossed / np.hypot(*crossed.T)[:, None])) > np.sin(np.pi / 9):
+    pair = _pair(peaks, best, sure_gain)
+    reciprocal, orders, two = pair.first, pair.orders, pair.second_power > SECOND
+    notes = [f"second lattice of {_in_words(pair.second)} with {pair.second_power:.0%} of its power"] if two else []
+    if two and len(pair.first) == len(pair.second) == 1 and not signal:
+        crossed = np.concatenate([pair.first, pair.second])
+        if abs(np.linalg.det(crossed / np.hypot(*crossed.T)[:, None])) > np.sin(LEAST_ANGLE):
             reciprocal, orders, two, notes = crossed, np.eye(2, dtype=np.intp), False, []
     channels = [channel for frame in prepared for channel in frame]
     local = local_power(channels, reciprocal, orders)
@@ -213,15 +230,17 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
         where = "in parts of the frame" if part[1] == "patchy" else "too weak for a window"
         notes.append(f"second grain, common cell {common}" if grains else f"superlattice of {common} {where}")
     coverage = float(np.median(local.coverage()[:4]))
-    confidence = float(1 / (1 + np.exp(-(first.gain - SURE_GAIN) / 2.0))) * _ramp(explained, EXPLAINED) * _ramp(coverage, COVERED)
+    confidence = float(1 / (1 + np.exp((sure_gain - best.gain) / 2.0)))
+    confidence *= _ramp(pair.explained, EXPLAINED) * _ramp(coverage, COVERED)
     if len(reciprocal) == 1 and not signal:
         confidence *= _ramp(2 * float(local.power.mean(axis=1).sum()), LINE_VARIANCE)
-    seen = f"{_in_words(reciprocal)}, {explained:.0%} of the weight of {len(peaks.evidence)} spectral peaks, {coverage:.0%} of the frame"
+    seen = f"{pair.explained:.0%} of the weight of {len(peaks.evidence)} spectral peaks, {coverage:.0%} of the frame"
     if confidence < 0.5:
-        return _nothing(confidence, f"the best guess, {seen}, is not sure enough")
+        return _nothing(confidence, f"the best guess, {_in_words(reciprocal)} with {seen}, is not sure enough")
     reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], phase_tile(reciprocal, prepared[0].shape[1:]))
     vectors = canonical(np.linalg.pinv(reciprocal).T)
-    return Lattice(vectors, confidence, "two periods" if two else "lattice", "; ".join([f"lattice of {seen}", *notes]))
+    reason = "; ".join([f"lattice of {_in_words(reciprocal)} with {seen}", *notes])
+    return Lattice(vectors, confidence, "two periods" if two else "lattice", reason)
 
 
 def _nothing(confidence: float, why: str) -> Lattice:
