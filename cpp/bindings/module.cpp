@@ -46,8 +46,10 @@ PixelType pixel_type(const py::array& a) {
     if (py::isinstance<py::array_t<std::int32_t>>(a)) return PixelType::int32;
     if (py::isinstance<py::array_t<float>>(a)) return PixelType::float32;
     if (py::isinstance<py::array_t<double>>(a)) return PixelType::float64;
-    throw py::value_error("expected pixels of dtype uint8, uint16, int16, uint32, int32, float32 or float64 in native "
-                          "byte order, got " + py::str(a.dtype()).cast<std::string>());
+    throw py::value_error(
+        "expected pixels of dtype uint8, uint16, int16, uint32, int32, float32 or float64 in native "
+        "byte order, got " +
+        py::str(a.dtype()).cast<std::string>());
 }
 
 FrameView frame_view(const py::array& a) {
@@ -58,9 +60,13 @@ FrameView frame_view(const py::array& a) {
         throw py::value_error("expected a frame whose neighbouring pixels are adjacent in memory (stride " +
                               std::to_string(a.itemsize()) + " bytes, aligned), got a stride of " +
                               std::to_string(a.strides(2)) + " bytes: use numpy.ascontiguousarray");
-    return {a.data(),      type,
-            static_cast<std::size_t>(a.shape(0)), static_cast<std::size_t>(a.shape(1)),
-            static_cast<std::size_t>(a.shape(2)), a.strides(0), a.strides(1)};
+    return {a.data(),
+            type,
+            static_cast<std::size_t>(a.shape(0)),
+            static_cast<std::size_t>(a.shape(1)),
+            static_cast<std::size_t>(a.shape(2)),
+            a.strides(0),
+            a.strides(1)};
 }
 
 template <class T>
@@ -74,9 +80,10 @@ void need(const py::array_t<T, 0>& a, const Shape& shape, const char* name) {
 
 Grid grid_of(std::size_t height, std::size_t width, Window window, std::size_t stride) {
     if (window.first < 1 || window.second < 1 || stride < 1 || window.first > height || window.second > width)
-        throw py::value_error("expected a window of 1 x 1 to " + std::to_string(height) + " x " + std::to_string(width) +
-                              " px and a stride of at least 1, got " + std::to_string(window.first) + " x " +
-                              std::to_string(window.second) + " and " + std::to_string(stride));
+        throw py::value_error("expected a window of 1 x 1 to " + std::to_string(height) + " x " +
+                              std::to_string(width) + " px and a stride of at least 1, got " +
+                              std::to_string(window.first) + " x " + std::to_string(window.second) + " and " +
+                              std::to_string(stride));
     return {height, width, window.first, window.second, stride};
 }
 
@@ -101,7 +108,8 @@ void extract(const py::array& frame, Window window, std::size_t stride, const st
     const FrameView view = frame_view(frame);
     const Grid grid = grid_of(view.height, view.width, window, stride);
     const Scaling scaling = scaling_of(normalisation, sd_floor);
-    need(out, {extent(grid.rows()), extent(grid.cols()), extent(view.channels), extent(window.first), extent(window.second)},
+    need(out,
+         {extent(grid.rows()), extent(grid.cols()), extent(view.channels), extent(window.first), extent(window.second)},
          "out");
     float* target = out.mutable_data();
     checked(threads);
@@ -157,7 +165,8 @@ bool convert(const py::array& frame, const Doubles& centre, Floats out, unsigned
 Grid grid_of_maps(const Floats& values, const Floats& precision, Window frame, Window window, std::size_t stride,
                   const Floats& out) {
     const Grid grid = grid_of(frame.first, frame.second, window, stride);
-    if (values.ndim() != 3) throw py::value_error("expected values of shape (latents, rows, cols), got " + text(values));
+    if (values.ndim() != 3)
+        throw py::value_error("expected values of shape (latents, rows, cols), got " + text(values));
     const Shape shape{values.shape(0), extent(grid.rows()), extent(grid.cols())};
     need(values, shape, "values");
     need(precision, shape, "precision");
@@ -208,7 +217,8 @@ void choose_isa(const std::string& name) {
 void fill(Floats out, float value) {
     float* target = out.mutable_data();
     if (!(out.flags() & py::array::c_style) || reinterpret_cast<std::uintptr_t>(target) % 64 || out.size() % 16)
-        throw py::value_error("expected a contiguous out of a multiple of 16 floats, aligned to 64 bytes, got " + text(out));
+        throw py::value_error("expected a contiguous out of a multiple of 16 floats, aligned to 64 bytes, got " +
+                              text(out));
     const std::size_t count = static_cast<std::size_t>(out.size());
     const py::gil_scoped_release unlocked;
     stream_fill(target, count, value);

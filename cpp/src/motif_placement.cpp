@@ -11,7 +11,8 @@ struct Weighted {
     double sum, weight;
 };
 
-// A frame with a border of one pixel all round: a motif between the frame's edge and the border needs no case of its own.
+// A frame with a border of one pixel all round: a motif between the frame's edge and the border needs no case of its
+// own.
 struct Bordered {
     Weighted* pixels;
     std::size_t height, width, pitch;

@@ -10,11 +10,11 @@
 namespace shiftvae {
 namespace {
 
-constexpr std::size_t tile_bytes = 512 * 1024;       // of converted lines, half of a common L2
-constexpr std::size_t least_tile = 64;               // windows
-constexpr std::size_t most_tile = 2048;              // windows
-constexpr std::size_t streamed_bytes = 8 << 20;      // larger outputs leave the caches before anybody reads them
-constexpr std::size_t worth_a_thread = 256 * 1024;   // bytes: below, waking a thread costs more than it saves
+constexpr std::size_t tile_bytes = 512 * 1024;      // of converted lines, half of a common L2
+constexpr std::size_t least_tile = 64;              // windows
+constexpr std::size_t most_tile = 2048;             // windows
+constexpr std::size_t streamed_bytes = 8 << 20;     // larger outputs leave the caches before anybody reads them
+constexpr std::size_t worth_a_thread = 256 * 1024;  // bytes: below, waking a thread costs more than it saves
 
 // How the grid of windows is shared out: tiles of columns, each in chunks of rows.
 struct Parts {
@@ -74,8 +74,7 @@ std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels
 // All that a worker needs to extract the windows of a tile.
 class Extractor {
 public:
-    Extractor(Arena& arena, const Tile& tile)
-        : ring_(arena, tile), work_(arena, tile.width()), pitch_(tile.cols) {
+    Extractor(Arena& arena, const Tile& tile) : ring_(arena, tile), work_(arena, tile.width()), pitch_(tile.cols) {
         const WindowRow row = row_of(tile);
         mean_ = arena.take<double>(row.channels * pitch_);
         scale_ = arena.take<double>(row.channels * pitch_);

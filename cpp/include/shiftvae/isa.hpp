@@ -14,8 +14,8 @@ const char* isa() noexcept;
 // For tests and fault finding. False if this machine does not run `name`. Calls under way keep theirs.
 bool use_isa(const char* name) noexcept;
 
-// Fills an output past the caches, as large results are written: the yardstick of the benchmarks. `out` is aligned to 64
-// bytes and `count` a multiple of 16.
+// Fills an output past the caches, as large results are written: the yardstick of the benchmarks. `out` is aligned to
+// 64 bytes and `count` a multiple of 16.
 void stream_fill(float* out, std::size_t count, float value) noexcept;
 
 }  // namespace shiftvae

@@ -13,11 +13,9 @@
 #define SHIFTVAE_TEXT_OF(name) #name
 #define SHIFTVAE_TEXT(name) SHIFTVAE_TEXT_OF(name)
 // In the order of PixelType.
-#define SHIFTVAE_EACH_TYPE(kernel)                                                                          \
-    {                                                                                                       \
-        kernel<std::uint8_t>, kernel<std::uint16_t>, kernel<std::int16_t>, kernel<std::uint32_t>,           \
-            kernel<std::int32_t>, kernel<float>, kernel<double>                                             \
-    }
+#define SHIFTVAE_EACH_TYPE(kernel)                                                             \
+    {kernel<std::uint8_t>, kernel<std::uint16_t>, kernel<std::int16_t>, kernel<std::uint32_t>, \
+     kernel<std::int32_t>, kernel<float>,         kernel<double>}
 
 namespace shiftvae {
 namespace SHIFTVAE_ISA {

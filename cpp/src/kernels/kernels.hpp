@@ -1,7 +1,7 @@
 // The table of kernels that each instruction set fills, and the choice among them.
 //
-// Kernels are free functions over pointers and extents: noexcept, no allocation. Everything outside kernels/ is compiled
-// for the baseline and reaches faster instructions only through this table.
+// Kernels are free functions over pointers and extents: noexcept, no allocation. Everything outside kernels/ is
+// compiled for the baseline and reaches faster instructions only through this table.
 #pragma once
 
 #include <cstddef>
@@ -91,7 +91,8 @@ struct Kernels {
 };
 
 constexpr std::size_t stage_size(WindowRow row) {
-    const std::size_t window = row.channels * row.height * row.width, stream = stage_threshold + stage_block + row.width;
+    const std::size_t window = row.channels * row.height * row.width,
+                      stream = stage_threshold + stage_block + row.width;
     return (window > stream ? window : stream) + 4 * longest_vector;
 }
 

@@ -1,7 +1,7 @@
 // The few vector operations that the compiler does not find by itself, for the instruction set of this compilation.
 //
-// Only for kernels.cpp: each compilation has its own namespace, and nothing from the standard library is called, so that
-// the linker never puts code for one instruction set into the place of another's.
+// Only for kernels.cpp: each compilation has its own namespace, and nothing from the standard library is called, so
+// that the linker never puts code for one instruction set into the place of another's.
 #pragma once
 
 #include <cstddef>
