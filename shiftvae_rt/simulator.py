@@ -46,7 +46,7 @@ class Crystal:
     vectors: tuple[tuple[float, float], tuple[float, float]] = ((24.0, 0.0), (0.0, 24.0))
     period_growth: float = 0.015
     displacement_px: float = 2.0
-    wall_width_px: float = 12.0
+    wall_width_px: float = 24.0
     wall_slope: float = 0.35
     peak_a: float = 90.0
     peak_b: float = 45.0

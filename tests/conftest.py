@@ -34,9 +34,13 @@ def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0) -> En
         window=(1, 16) if dimensions == 1 else (16, 16),
         stem=tuple(stem),
         stem_relu=True,
+        stem_bias=None,
         head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in head),
         lattice=np.array([[0.0, 10.0]]) if dimensions == 1 else np.array([[10.0, 0.0], [0.0, 10.0]]),
+        planar_prior_px=0.0,
         content=2,
+        anchor=np.zeros(2),
+        anchor_slope=np.zeros((2, 2)),
         channel_scale=(1.0,) * channels,
         sd_floor=1e-3,
     )

@@ -19,7 +19,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["EncoderWeights", "StemLayer", "encoder_graph"]
+#: Bounds of what the network may say; shared with `shift` and `shift_vae`.
+WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
+LOG_SD = (-8.0, 2.0)
+
+__all__ = ["LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph"]
 
 Floats = NDArray[np.float32]
 OPSET = 17
@@ -45,12 +49,18 @@ class EncoderWeights:
         Convolutions on the raw frame; ReLU after each if `stem_relu`.
     head
         1x1 layers ``(weight (out, in), bias (out,))``; tanh between them, none after the last.
+    stem_bias
+        Added after the division by the standard deviation, with tanh, before the head; or None.
     lattice
         ``(k, 2)`` lattice vectors in px as (y, x); k = 0 for a planar shift. The head's outputs are, in order:
         cosines and sines ``(k + k)`` and log widths ``(k)`` of the phases, or shift and log sd ``(dimensions each)``;
         then mean and log sd of the content.
+    planar_prior_px
+        Unit of a planar shift.
     content
         Number of content latents.
+    anchor, anchor_slope
+        Added to the shift, px: ``(2,)``, and ``(content, 2)`` for each unit of content.
     channel_scale, sd_floor
         Scale of each channel, and the least standard deviation (after scaling) that a window is divided by.
     """
@@ -58,9 +68,13 @@ class EncoderWeights:
     window: tuple[int, int]
     stem: tuple[StemLayer, ...]
     stem_relu: bool
+    stem_bias: Floats | None
     head: tuple[tuple[Floats, Floats], ...]
     lattice: NDArray[np.float64]
+    planar_prior_px: float
     content: int
+    anchor: NDArray[np.float64]
+    anchor_slope: NDArray[np.float64]
     channel_scale: tuple[float, ...]
     sd_floor: float
 
@@ -192,35 +206,50 @@ def _add_behind(build: _Builder, first: str, second: str, axis: int, offset: int
 
 
 def _head(build: _Builder, weights: EncoderWeights, x: str) -> str:
+    if weights.stem_bias is not None:
+        x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias[:, None, None])))
     for index, (weight, bias) in enumerate(weights.head):
-        x = build.node("Conv", x, build.constant(weight[:, :, None, None]), build.constant(bias), kernel_shape=[1, 1])
-        if index < len(weights.head) - 1:
+        if index:
             x = build.node("Tanh", x)
+        x = build.node("Conv", x, build.constant(weight[:, :, None, None]), build.constant(bias), kernel_shape=[1, 1])
     return x
 
 
 def _latents(build: _Builder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
     """Mean and standard deviation maps in px (shift) and in units of the prior (content)."""
-    k, m, at = len(weights.lattice), weights.content, 0
+    k, m, axes, at = len(weights.lattice), weights.content, weights.dimensions, 0
 
     def take(count: int) -> str:
         nonlocal at
         at += count
         return build.slice(raw, 1, at - count, end=at)
 
+    def clip(x: str, low: float, high: float) -> str:
+        return build.node("Clip", x, build.constant(low), build.constant(high))
+
+    def mix(matrix: NDArray[np.float64], x: str) -> str:
+        return build.node("Conv", x, build.constant(matrix[:, :, None, None]))
+
     if k:
         cosine, sine, log_width = take(k), take(k), take(k)
-        vectors = weights.lattice[:, -weights.dimensions :] / (2 * np.pi)  # (k, dimensions): px for a radian
-        to_px = vectors.T[:, :, None, None]
-        shift = build.node("Conv", _atan2(build, sine, cosine), build.constant(to_px))
-        width = build.node("Exp", log_width)
-        variance = build.node("Conv", build.node("Mul", width, width), build.constant(to_px**2))
-        shift_sd = build.node("Sqrt", variance)
+        to_px = weights.lattice[:, 2 - axes :].T / (2 * np.pi)  # (axes, k): px for a radian
+        shift = mix(to_px, _atan2(build, sine, cosine))
+        width = build.node("Exp", clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
+        shift_sd = build.node("Sqrt", mix(to_px**2, build.node("Mul", width, width)))
     else:
-        shift, shift_sd = take(weights.dimensions), build.node("Exp", take(weights.dimensions))
+        unit = build.constant(weights.planar_prior_px)
+        shift = build.node("Mul", take(axes), unit)
+        shift_sd = build.node("Mul", build.node("Exp", clip(take(axes), -8.0, 1.0)), unit)
+    content, content_sd = (take(m), build.node("Exp", clip(take(m), *LOG_SD))) if m else ("", "")
+    shift = build.node("Add", shift, build.constant(weights.anchor[2 - axes :, None, None]))
+    if m:
+        shift = build.node("Add", shift, mix(weights.anchor_slope[:, 2 - axes :].T, content))
+    if k:  # back into the cell around the centre
+        lattice = weights.lattice[:, 2 - axes :]
+        turns = build.node("Round", mix(np.linalg.pinv(lattice).T, shift))
+        shift = build.node("Sub", shift, mix(lattice.T, turns))
     if not m:
         return shift, shift_sd
-    content, content_sd = take(m), build.node("Exp", take(m))
     return build.node("Concat", shift, content, axis=1), build.node("Concat", shift_sd, content_sd, axis=1)
 
 

@@ -1,0 +1,237 @@
+"""A first guess of shift and content from the harmonics of the lattice, before any network is trained.
+
+Around every point the image is a Fourier series on the reciprocal lattice whose coefficients vary slowly. Demodulating
+each harmonic with a Gaussian of about half a period gives these local coefficients. The phases of two of them say where
+the motif sits (this is geometric phase analysis); turned back by that phase, all of them together describe what the motif
+looks like, in its own frame. Their principal components are the slow variations, strongest first.
+
+Why it is here: a shift-VAE started from nothing falls into local minima (position hides in the content, or the phase winds
+the wrong way); guided by this in its first steps it did not, on any seed (docs/decisions/first-guess.md).
+Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131 for the phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .lattice import Lattice
+
+__all__ = ["FirstGuess", "Target", "make_first_guess"]
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+#: Harmonics finer than this are left out, cycles per px, and at most so many of the coarsest are used.
+FINEST = 0.3
+MOST_HARMONICS = 48
+
+
+@dataclass(frozen=True)
+class Target:
+    """Guesses on a coarse grid over one frame.
+
+    ``turned (k, rows, cols)`` is exp(2 pi i g_k . R) for the motif position R near each point: slow, where the phase itself
+    turns with every px. ``content (m, rows, cols)``. ``step`` px between grid points, ``reciprocal (k, 2)``.
+    """
+
+    turned: Complex
+    content: Floats
+    step: tuple[int, int]
+    reciprocal: Floats
+
+    def at(self, y: Floats, x: Floats) -> tuple[Complex, Floats]:
+        """Phasors exp(2 pi i g_k . s) ``(k, n)`` and content ``(m, n)`` of windows centred at ``y, x`` px, each ``(n,)``."""
+        rows, cols = self.content.shape[1:]
+        i, j = y / self.step[0], x / self.step[1]
+        i0, j0 = np.clip(i.astype(int), 0, max(rows - 2, 0)), np.clip(j.astype(int), 0, max(cols - 2, 0))
+        i1, j1 = np.minimum(i0 + 1, rows - 1), np.minimum(j0 + 1, cols - 1)
+        u, v = np.clip(i - i0, 0, 1), np.clip(j - j0, 0, 1)
+
+        def blend(a: NDArray[Any]) -> NDArray[Any]:
+            top = a[:, i0, j0] * (1 - v) + a[:, i0, j1] * v
+            return np.asarray(top * (1 - u) + (a[:, i1, j0] * (1 - v) + a[:, i1, j1] * v) * u)
+
+        here = np.exp(-2j * np.pi * (self.reciprocal[:, :1] * y + self.reciprocal[:, 1:] * x))
+        phasor = blend(self.turned) * here
+        return phasor / np.maximum(np.abs(phasor), 1e-12), blend(self.content)
+
+
+@dataclass(frozen=True)
+class FirstGuess:
+    """The guess for a set of frames.
+
+    Attributes
+    ----------
+    targets
+        One for every frame.
+    harmonics
+        ``(n, 2)`` reciprocal vectors in cycles per px.
+    mean, components
+        Fourier coefficients of the mean motif ``(C, n)`` and of a unit step of each content latent ``(m, C, n)``, in units of
+        the window's standard deviation.
+    strengths
+        Standard deviations of the leading components over the frames, more than are used: how fast they fall says how many
+        slow variations there are.
+    """
+
+    targets: list[Target]
+    harmonics: Floats
+    mean: Complex
+    components: Complex
+    strengths: Floats
+
+    def draw(self, coefficients: Complex, u_y: Floats, u_x: Floats) -> Floats:
+        """Draw coefficients ``(..., C, n)`` at positions relative to the motif: ``(..., C, len(u_y), len(u_x))``."""
+        wave = np.exp(2j * np.pi * (self.harmonics[:, 0, None, None] * u_y[:, None] + self.harmonics[:, 1, None, None] * u_x))
+        return np.asarray(2 * np.tensordot(coefficients, wave, axes=1).real)
+
+
+def make_first_guess(
+    frames: Sequence[Floats], lattice: Lattice, *, window: tuple[int, int], content: int
+) -> FirstGuess:
+    """Analyse frames ``(C, H, W)`` on their lattice.
+
+    Parameters
+    ----------
+    frames
+        Raw or scaled pixels.
+    lattice
+        With one or two vectors.
+    window
+        ``(height, width)`` px of the windows to come.
+    content
+        Number of content latents wanted.
+    """
+    orders = _orders(lattice)
+    harmonics = orders @ lattice.reciprocal
+    sigma = max(0.5 * float(lattice.period_px.max()), max(window) / 4)
+    fields = [_local_coefficients(frame, harmonics, sigma) for frame in frames]
+    pick, unimodular = _phase_harmonics(orders, fields)
+    turned, motifs = [], []
+    for coefficients, _, _ in fields:
+        channel = np.argmax([np.abs(c[pick]).mean() for c in coefficients])
+        angle = -np.angle(coefficients[channel][pick])
+        whole = np.tensordot(np.linalg.inv(unimodular).round(), angle, axes=1)  # 2 pi g_k . R of the motif at R
+        motifs.append(coefficients * np.exp(1j * np.tensordot(orders, whole, axes=1)))
+        turned.append(np.exp(1j * whole))
+    samples = np.concatenate([_inner(m, f[1], f[2], frame.shape, window) for m, f, frame in zip(motifs, fields, frames, strict=True)])
+    mean, axes, strengths = _principal(samples, content)
+    axes *= _signs(axes, harmonics, len(frames[0]), mean)[:, None]
+    scale = np.maximum(strengths[:content], 1e-9)
+    targets = []
+    for motif, phasor, (_, step, _) in zip(motifs, turned, fields, strict=True):
+        flat = _stack(motif.reshape(-1, *motif.shape[2:]))
+        score = np.tensordot(axes / scale[:, None], flat - mean[:, None, None], axes=1)
+        targets.append(Target(phasor, score, step, lattice.reciprocal))
+    shape = (len(frames[0]), len(harmonics))
+    return FirstGuess(targets, harmonics, _unstack(mean, shape), _unstack(axes * scale[:, None], shape), strengths)
+
+
+def _orders(lattice: Lattice) -> NDArray[np.int64]:
+    """Half of all harmonics (the others are their conjugates), coarsest first, ``(n, k)``."""
+    k, reach = len(lattice.vectors), 8
+    grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * k, indexing="ij"), -1).reshape(-1, k)
+    size = np.hypot(*(grid @ lattice.reciprocal).T)
+    half = np.array([tuple(m) > (0,) * k for m in grid])
+    keep = half & ((size < FINEST) | (np.abs(grid).sum(1) == 1))
+    order = np.argsort(size[keep], kind="stable")[:MOST_HARMONICS]
+    return grid[keep][order]
+
+
+def _local_coefficients(frame: Floats, harmonics: Floats, sigma: float) -> tuple[Complex, tuple[int, int], Floats]:
+    """Local Fourier coefficients ``(C, n, rows, cols)`` in units of the local standard deviation, the grid's step, its places.
+
+    One transform of the frame; for every harmonic the few bins under the Gaussian are taken and transformed back on a coarse
+    grid. Weights near the edges are normalised: nothing from beyond the frame enters.
+    """
+    _, height, width = frame.shape
+    coarse = max(1, int(sigma / 2))
+    step = (1 if height == 1 else coarse, coarse)
+    cells = tuple(1 if n == 1 else -(-(n + int(4 * sigma)) // s) for n, s in zip((height, width), step, strict=True))
+    padded = (cells[0] * step[0], cells[1] * step[1])
+    rows, cols = -(-height // step[0]), -(-width // step[1])
+
+    def smooth(spectrum: Complex, g: Floats) -> Complex:
+        bins = [np.fft.fftfreq(c, 1 / c).astype(int) for c in cells]
+        at = [np.rint(g[i] * padded[i]).astype(int) + bins[i] for i in (0, 1)]
+        away = [at[i] / padded[i] - g[i] for i in (0, 1)]
+        gauss = [np.exp(-2 * (np.pi * sigma * a) ** 2) if n > 1 else np.ones(1) for a, n in zip(away, (height, width), strict=True)]
+        crop = spectrum[np.ix_(at[0] % padded[0], at[1] % padded[1])] * gauss[0][:, None] * gauss[1]
+        field = np.fft.ifft2(crop)[:rows, :cols] * (cells[0] * cells[1] / (padded[0] * padded[1]))
+        turn = [np.exp(2j * np.pi * (np.rint(g[i] * padded[i]) / padded[i] - g[i]) * step[i] * np.arange(n)) for i, n in ((0, rows), (1, cols))]
+        return np.asarray(field * turn[0][:, None] * turn[1])
+
+    zero = np.zeros(2)
+    weight = np.maximum(smooth(np.fft.fft2(np.ones((height, width)), padded), zero).real, 1e-9)
+    centred = frame - frame.mean(axis=(1, 2), keepdims=True)
+    coefficients, variance = [], np.zeros((rows, cols))
+    for channel in centred:
+        spectrum = np.fft.fft2(channel, padded)
+        mean = smooth(spectrum, zero).real / weight
+        variance += np.maximum(smooth(np.fft.fft2(channel**2, padded), zero).real / weight - mean**2, 0) / len(centred)
+        coefficients.append(np.stack([smooth(spectrum, g) / weight for g in harmonics]))
+    spread = np.sqrt(np.maximum(variance, 1e-6 * variance.mean() + 1e-30))
+    places = np.stack(np.meshgrid(np.arange(rows) * step[0], np.arange(cols) * step[1], indexing="ij")).astype(float)
+    return np.stack(coefficients) / spread, step, places
+
+
+def _phase_harmonics(orders: NDArray[np.int64], fields: list[tuple[Complex, tuple[int, int], Floats]]) -> tuple[list[int], Floats]:
+    """The strongest harmonics whose phases give all lattice phases without ambiguity (unimodular), and their orders."""
+    power = np.mean([np.mean(np.abs(f[0]) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
+    strongest = np.argsort(-power)
+    if orders.shape[1] == 1:
+        first = [int(i) for i in strongest if abs(orders[i, 0]) == 1][:1]
+        return first, orders[first].astype(float)
+    pairs = [(int(i), int(j)) for a, i in enumerate(strongest) for j in strongest[:a]]
+    usable = [p for p in pairs if abs(round(float(np.linalg.det(orders[list(p)])))) == 1]
+    best = max(usable, key=lambda p: min(power[p[0]], power[p[1]]))
+    return list(best), orders[list(best)].astype(float)
+
+
+def _inner(motif: Complex, step: tuple[int, int], places: Floats, shape: tuple[int, ...], window: tuple[int, int]) -> Floats:
+    """Samples ``(n, 2 C harmonics)`` at places where a window fits around the point."""
+    inside = np.ones(places.shape[1:], bool)
+    for axis in (0, 1):
+        half = (window[axis] - 1) / 2
+        inside &= (places[axis] >= half) & (places[axis] <= shape[1 + axis] - 1 - half)
+    return _stack(motif.reshape(-1, *motif.shape[2:]))[:, inside].T
+
+
+def _principal(samples: Floats, content: int) -> tuple[Floats, Floats, Floats]:
+    mean = samples.mean(axis=0)
+    _, singular, axes = np.linalg.svd(samples - mean, full_matrices=False)
+    strengths = singular / np.sqrt(max(1, len(samples)))
+    missing = max(0, content - len(axes))
+    axes = np.concatenate([axes[:content], np.zeros((missing, samples.shape[1]))])
+    return mean, axes, np.concatenate([strengths[: content + 8], np.zeros(missing)])
+
+
+def _signs(axes: Floats, harmonics: Floats, channels: int, mean: Floats) -> Floats:
+    """A sign for each component, the same from run to run: the weaker columns move right (or down), else the motif brightens.
+
+    The phase follows the strongest column, so that in the motif's frame the weaker moving right shows as it moving left.
+    """
+    shape = (channels, len(harmonics))
+    motif = _unstack(mean, shape)
+    signs = []
+    for axis in _unstack(axes, shape):
+        moved = [float((axis * np.conj(2j * np.pi * harmonics[:, i] * motif)).real.sum()) for i in (1, 0)]
+        right, down = (m / max(1e-12, float(np.abs(harmonics[:, i] * motif).sum())) for m, i in zip(moved, (1, 0), strict=True))
+        brighter = float((axis * np.conj(motif)).real.sum()) / max(1e-12, float(np.abs(motif).sum()))
+        strongest = max((right, down, brighter), key=abs)
+        signs.append(1.0 if strongest >= 0 else -1.0)
+    return np.array(signs)
+
+
+def _stack(coefficients: Complex) -> Floats:
+    return np.concatenate([coefficients.real, coefficients.imag])
+
+
+def _unstack(values: Floats, shape: tuple[int, int]) -> Complex:
+    half = values.shape[-1] // 2
+    return np.asarray((values[..., :half] + 1j * values[..., half:]).reshape(*values.shape[:-1], *shape))

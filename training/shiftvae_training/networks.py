@@ -1,0 +1,156 @@
+"""The two encoder families and the template decoder.
+
+Both encoders share one shape, which makes them exact when they slide over a frame (see `encoder_graph`): a stem of valid
+convolutions without bias whose first layer sums to zero, a division by the window's standard deviation, then 1x1 layers.
+
+- ``dilated``: four or five small dilated convolutions with ReLU; neighbouring windows share their work.
+- ``mlp``: one convolution as large as the window, the dense network of the paper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+
+from shiftvae_rt.errors import WindowError
+
+from .encoder_graph import StemLayer
+
+__all__ = ["ENCODERS", "Encoder", "TemplateDecoder", "stem_plan"]
+
+ENCODERS = ("dilated", "mlp")
+
+
+def stem_plan(family: str, window: int) -> list[tuple[int, int]]:
+    """Kernel size and dilation of each stem layer; their receptive field is exactly `window` px.
+
+    Raises
+    ------
+    WindowError
+        if the dilated family cannot have this window: it needs a multiple of 4, at least 8 px.
+    """
+    if family == "mlp":
+        return [(window, 1)]
+    if window % 4 or window < 8:
+        raise WindowError(f"the dilated encoder needs a window that is a multiple of 4 px, at least 8, got {window}")
+    plan, rest, dilation = [(4, 1)], window - 4, 2
+    while rest:  # each 3-tap layer of dilation d adds 2 d: double d while what is left allows it
+        while rest % (2 * dilation):
+            dilation //= 2
+        plan.append((3, dilation))
+        rest -= 2 * dilation
+        dilation = min(dilation * 2, 8) if rest >= 4 * dilation else dilation
+    return [plan[0], *sorted(plan[1:], key=lambda layer: layer[1])]
+
+
+class Encoder(nn.Module):
+    """Frame or tile in, raw outputs for every window out.
+
+    Parameters
+    ----------
+    family
+        ``"dilated"`` or ``"mlp"``.
+    window
+        ``(height, width)`` px.
+    channels, outputs
+        Of a frame; raw numbers for a window.
+    """
+
+    def __init__(self, family: str, window: tuple[int, int], channels: int, outputs: int) -> None:
+        super().__init__()
+        self.family, self.window = family, window
+        self.plan = stem_plan(family, window[1])
+        widths = [128] if family == "mlp" else [16, *[32] * (len(self.plan) - 2), 64]
+        before, layers = channels, []
+        for (size, _), width in zip(self.plan, widths, strict=True):
+            taps = size if window[0] == 1 else size * size
+            gain = math.sqrt((1 if family == "mlp" else 2) / (before * taps))
+            layers.append(nn.Parameter(torch.randn(width, before, 1 if window[0] == 1 else size, size) * gain))
+            before = width
+        self.stem = nn.ParameterList(layers)
+        self.stem_relu = family == "dilated"
+        sizes = [before, 128, outputs] if family == "mlp" else [before, 64, outputs]
+        self.head = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes, sizes[1:], strict=False))
+        self.bias = nn.Parameter(torch.zeros(before)) if family == "mlp" else None
+
+    def forward(self, frame: Tensor, sd: Tensor, stride: int) -> Tensor:
+        """Encode ``frame (N, C, H, W)``, whose windows have standard deviations ``sd (N, rows, cols)``: ``(N, rows, cols, outputs)``."""
+        x, grid = frame, 1
+        for index, (weight, layer) in enumerate(zip(self.stem_weights(), self.plan, strict=True)):
+            wanted = math.gcd(stride, *[dilation for _, dilation in self.plan[index + 1 :]])
+            step, dilation = wanted // grid, layer[1] // grid
+            flat = self.window[0] == 1
+            x = F.conv2d(x, weight, stride=(1 if flat else step, step), dilation=(1 if flat else dilation, dilation))
+            x, grid = (F.relu(x) if self.stem_relu else x), wanted
+        x = x.permute(0, 2, 3, 1) / sd[..., None]
+        if self.bias is not None:
+            x = torch.tanh(x + self.bias)
+        for layer_index, linear in enumerate(self.head):
+            x = linear(torch.tanh(x) if layer_index else x)
+        return x
+
+    def stem_weights(self) -> list[Tensor]:
+        """Kernels of the stem, the first made to sum to zero over each channel of a window."""
+        first = self.stem[0] - self.stem[0].mean(dim=(2, 3), keepdim=True)
+        return [first, *list(self.stem)[1:]]
+
+    def stem_layers(self) -> tuple[StemLayer, ...]:
+        """The stem as numbers, for export."""
+        return tuple(
+            StemLayer(weight.detach().cpu().numpy(), dilation)
+            for weight, (_, dilation) in zip(self.stem_weights(), self.plan, strict=True)
+        )
+
+
+class TemplateDecoder(nn.Module):
+    """Draws a template larger than the window from the content, and crops it where the shift says.
+
+    A template costs one small network for each window, against one for each pixel in a coordinate decoder. The crop is a
+    product with two banded matrices of linear interpolation weights: differentiable in the shift, and plain MatMul in ONNX.
+
+    Parameters
+    ----------
+    window
+        ``(height, width)`` px.
+    channels, content
+        Of a window; number of content latents.
+    reach
+        Largest shift along each axis, ``(y, x)`` px; the template is wider than the window by this and 2 px at each side.
+    """
+
+    def __init__(self, window: tuple[int, int], channels: int, content: int, reach: Sequence[float]) -> None:
+        super().__init__()
+        self.window = window
+        self.margin = tuple(0 if n == 1 else math.ceil(r) + 2 for n, r in zip(window, reach, strict=True))
+        self.size = tuple(n + 2 * m for n, m in zip(window, self.margin, strict=True))
+        self.shape = (channels, *self.size)
+        self.hidden = nn.Sequential(nn.Linear(content, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU()) if content else None
+        pixels = math.prod(self.shape)
+        self.mean = nn.Parameter(torch.zeros(pixels))
+        self.linear = nn.Parameter(torch.randn(content, pixels) * 0.05)
+        self.bend = nn.Parameter(torch.zeros(64, pixels) if content else torch.zeros(0, pixels))
+        for axis, (n, m, t) in enumerate(zip(window, self.margin, self.size, strict=True)):
+            self.register_buffer(f"offset{axis}", torch.arange(n).float()[:, None] + m - torch.arange(t).float())
+
+    def template(self, content: Tensor) -> Tensor:
+        """Templates ``(N, C, height, width)`` for ``content (N, m)``: a mean, a linear part, and what bends it."""
+        flat = self.mean + content @ self.linear
+        if self.hidden is not None:
+            flat = flat + self.hidden(content) @ self.bend
+        return flat.view(-1, *self.shape)
+
+    def forward(self, content: Tensor, shift: Tensor) -> Tensor:
+        """Windows ``(N, C, h, w)``, in units of a window's standard deviation, with the motif at ``shift (N, 2)`` px from the centre."""
+        rows = F.relu(1 - (self.offset0 - shift[:, 0, None, None]).abs())[:, None]
+        cols = F.relu(1 - (self.offset1 - shift[:, 1, None, None]).abs())[:, None]
+        template = self.template(content)
+        return (template if self.window[0] == 1 else rows @ template) @ cols.transpose(-1, -2)
+
+    def places(self) -> tuple[Tensor, Tensor]:
+        """y and x of the template's pixels relative to the motif, px."""
+        y, x = (torch.arange(t) - m - (n - 1) / 2 for n, m, t in zip(self.window, self.margin, self.size, strict=True))
+        return y, x

@@ -1,0 +1,81 @@
+"""What training minimises: the negative evidence lower bound of the windows, and the constraints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .constraints import Constraint, Pairs
+from .shift_vae import Posterior, ShiftVAE
+
+__all__ = ["Objective", "Terms"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Nats for a window: likelihood of the residual, divergences of shift and content, constraints; and the residual's variance."""
+
+    likelihood: Tensor
+    kl_shift: Tensor
+    kl_content: Tensor
+    constraints: Tensor
+    residual: Tensor
+
+    def total(self, content_weight: float = 1.0) -> Tensor:
+        """The sum to minimise."""
+        return self.likelihood + self.kl_shift + content_weight * self.kl_content + self.constraints
+
+
+class Objective:
+    """The evidence lower bound with a Gaussian likelihood, analytic divergences, and constraints on pairs of windows.
+
+    Parameters
+    ----------
+    model
+        The shift-VAE.
+    stride
+        px between the windows of a tile.
+    constraints
+        Terms on pairs.
+    """
+
+    def __init__(self, model: ShiftVAE, stride: int, constraints: tuple[Constraint, ...]) -> None:
+        self._model, self._stride, self._constraints = model, stride, constraints
+
+    def __call__(self, tiles: Tensor, *, sample: bool = True) -> tuple[Terms, Posterior]:
+        """Terms for scaled ``tiles (N, C, H, W)``, and the posteriors ``(N, windows, ...)``.
+
+        With `sample` False the posterior means are decoded: the loss without Monte-Carlo noise, for held-out tiles.
+        """
+        model = self._model
+        tiles = tiles - tiles.mean(dim=(-1, -2), keepdim=True)
+        windows, sd = model.windows(tiles, self._stride)
+        grid = model.encode(tiles, sd, self._stride)
+        posterior = Posterior(*(part.flatten(1, 2) for part in (grid.code, grid.mean, grid.log_sd)))
+        windows = windows.flatten(0, 2)
+        if sample:
+            content = posterior.mean + posterior.log_sd.exp() * torch.randn_like(posterior.mean)
+            shift = model.shift.sample_px(posterior.code)
+        else:
+            content, shift = posterior.mean, model.shift.mean_px(posterior.code)
+        drawn = model.decoder(content.flatten(0, 1), shift.flatten(0, 1))
+        residual = (drawn - windows).square().mean()
+        pixels = windows[0].numel()
+        noise = model.noise_sd
+        likelihood = pixels * (0.5 * residual / noise.square() + noise.log() + 0.5 * math.log(2 * math.pi))
+        kl_content = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).sum(-1)
+        pairs = self._pairs(posterior, grid.code.shape[1:3])
+        constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * model.shift.unruly(posterior.code).mean())
+        terms = Terms(likelihood, model.shift.kl(posterior.code).mean(), kl_content.mean(), constraints, residual.detach())
+        return terms, posterior
+
+    def _pairs(self, posterior: Posterior, grid: torch.Size) -> Pairs:
+        """Every window with another of its tile, by one random permutation."""
+        y, x = torch.meshgrid(*(torch.arange(n) for n in grid), indexing="ij")
+        places = torch.stack([y.flatten(), x.flatten()], -1).float() * self._stride
+        partner = torch.randperm(len(places))
+        displacement = (places[partner] - places).to(posterior.code.device)
+        return Pairs(posterior, posterior[:, partner], displacement.expand(len(posterior.code), -1, -1), self._model.shift)

@@ -1,0 +1,106 @@
+"""Tiles of the training frames, kept apart from the regions that are held out.
+
+A tile is a small crop in which a few windows lie on a regular grid: they share the encoder's work, and the displacement
+between any two of them is known exactly. Neighbouring windows overlap, so a fair held-out set is made of whole regions
+whose pixels no training tile ever touches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shiftvae_rt.errors import TrainingError
+from shiftvae_rt.windows import extract_windows_at
+
+__all__ = ["Tiles", "TileSampler"]
+
+#: Share of each frame that is held out.
+HELD_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A batch: ``pixels (N, C, h, w)`` float32 raw, the frame of each tile, and the (y, x) of its first pixel."""
+
+    pixels: NDArray[np.float32]
+    frame: NDArray[np.int64]
+    origin: NDArray[np.int64]
+
+
+class TileSampler:
+    """Draws tiles at random from the training part or the held-out part of frames.
+
+    Parameters
+    ----------
+    frames
+        ``(C, H, W)`` each, raw detector units.
+    tile
+        ``(height, width)`` px; shrunk by the caller to fit the smallest frame.
+    seed
+        Of regions and tiles.
+
+    Raises
+    ------
+    TrainingError
+        if the frames leave no room for tiles beside the held-out regions.
+    """
+
+    def __init__(self, frames: list[NDArray[Any]], tile: tuple[int, int], *, seed: int) -> None:
+        self._frames, self._tile = frames, tile
+        self._rng = np.random.default_rng([seed, 1])
+        chosen = [self._split(frame.shape[1:], np.random.default_rng([seed, 2, i])) for i, frame in enumerate(frames)]
+        self._origins = [free for free, _ in chosen]
+        self._held_out = [held for _, held in chosen]
+        self.places = sum(len(o) for o in self._origins)
+        if not self.places or not any(len(h) for h in self._held_out):
+            shapes = ", ".join(sorted({f"{f.shape[1]} x {f.shape[2]}" for f in frames}))
+            raise TrainingError(
+                f"frames of {shapes} px leave no room for tiles of {tile[0]} x {tile[1]} px beside held-out regions: "
+                "use a larger scan, more scans or a smaller window"
+            )
+
+    def draw(self, count: int) -> Tiles:
+        """`count` tiles from the training part, every place as likely as any other."""
+        sizes = np.array([len(o) for o in self._origins], dtype=float)
+        frame = self._rng.choice(len(sizes), size=count, p=sizes / sizes.sum())
+        origin = np.array([self._origins[f][self._rng.integers(len(self._origins[f]))] for f in frame])
+        return self._cut(frame, origin)
+
+    def held_out(self, most: int) -> Tiles:
+        """The same at most `most` tiles of the held-out regions at every call."""
+        pairs = [(i, origin) for i, origins in enumerate(self._held_out) for origin in origins]
+        step = max(1, len(pairs) // most)
+        pairs = pairs[::step][:most]
+        return self._cut(np.array([i for i, _ in pairs]), np.array([origin for _, origin in pairs]))
+
+    def _cut(self, frame: NDArray[np.int64], origin: NDArray[np.int64]) -> Tiles:
+        channels = self._frames[0].shape[0]
+        pixels = np.empty((len(frame), channels, *self._tile), np.float32)
+        for index in np.unique(frame):
+            mine = frame == index
+            pixels[mine] = extract_windows_at(self._frames[index], origin[mine], self._tile)
+        return Tiles(pixels, frame, origin)
+
+    def _split(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First pixels of all training tiles, and of the held-out tiles, which none of those overlaps."""
+        tall, wide = (n - t + 1 for n, t in zip(shape, self._tile, strict=True))
+        if tall < 1 or wide < 1:
+            return np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
+        free = np.ones((tall, wide), bool)
+        held: list[tuple[int, int]] = []
+        wanted = max(1, round(HELD_OUT * shape[0] * shape[1] / (self._tile[0] * self._tile[1])))
+        for _ in range(4 * wanted):
+            y, x = int(rng.integers(tall)), int(rng.integers(wide))
+            rows = slice(max(0, y - self._tile[0] + 1), y + self._tile[0])
+            cols = slice(max(0, x - self._tile[1] + 1), x + self._tile[1])
+            if np.count_nonzero(free) - np.count_nonzero(free[rows, cols]) < 0.5 * free.size and held:
+                break  # half of all places stay with the training
+            free[rows, cols] = False
+            held.append((y, x))
+            if len(held) == wanted:
+                break
+        return np.argwhere(free), np.array(held, dtype=np.int64).reshape(-1, 2)

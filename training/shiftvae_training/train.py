@@ -1,0 +1,275 @@
+"""Train a shift-VAE on frames: the whole flow on one screen.
+
+    frames -> lattice -> first guess -> tiles -> objective -> best on held-out regions -> anchored model
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shiftvae_rt.errors import LatticeError, TrainingError
+from shiftvae_rt.windows import window_statistics
+
+from .constraints import CONSTRAINTS
+from .first_guess import FirstGuess, make_first_guess
+from .lattice import Lattice, find_lattice
+from .objective import Objective, Terms
+from .sampling import Tiles, TileSampler
+from .shift import PlanarShift, Shift, TorusShift
+from .shift_vae import Posterior, ShiftVAE
+
+__all__ = ["Settings", "Step", "Trained", "train"]
+
+Frames = list[NDArray[Any]]
+
+#: px between the windows of a tile, and windows along each side of it.
+TILE_STRIDE = 4
+TILE_SIDE = {1: 8, 2: 4}
+TILES = {1: 32, 2: 18}
+#: A window that holds this many periods sees each column of the motif once, wherever it lies.
+PERIODS_IN_WINDOW = 1.3
+LEARNING_RATE = {"dilated": 8e-3, "mlp": 4e-3}
+#: Share of the steps over which the first guess lets go.
+GUIDED = 0.3
+#: Weights of the first guess, nats.
+GUIDE_PHASE, GUIDE_CONTENT = 100.0, 50.0
+#: Held-out tiles are looked at this often; training stops when it has not helped for so many looks.
+LOOK_EVERY, PATIENCE = 50, 8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Parameters
+    ----------
+    window
+        px; None chooses 1.3 periods, rounded up to a multiple of 4.
+    content
+        Number of content latents.
+    encoder
+        ``"dilated"`` or ``"mlp"``.
+    shift
+        ``"torus"`` (needs a lattice) or ``"planar"`` (isolated features).
+    constraints
+        Weights by name, see `constraints`.
+    steps
+        Most optimiser steps; training ends earlier when held-out regions stop improving.
+    seed
+        Of everything that is random.
+    threads
+        Of torch.
+    """
+
+    window: int | None = None
+    content: int = 2
+    encoder: str = "dilated"
+    shift: str = "torus"
+    constraints: dict[str, float] = field(default_factory=lambda: {"displacement": 100.0, "smooth": 10.0})
+    steps: int = 1500
+    seed: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """One look at the held-out tiles: losses in nats for a window, noise in units of a window's sd."""
+
+    step: int
+    loss: float
+    kl_shift: float
+    kl_content: float
+    noise_sd: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and how it came about.
+
+    ``kl_nats`` and ``spread`` are for each latent, shift first; see `manifest.Latent`. ``seconds`` is CPU time.
+    """
+
+    model: ShiftVAE
+    settings: Settings
+    lattice: Lattice
+    history: list[Step]
+    seconds: float
+    windows: int
+    kl_nats: tuple[float, ...]
+    spread: tuple[float, ...]
+
+
+def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None] | None = None) -> Trained:
+    """Train on ``frames``, ``(C, H, W)`` each in raw detector units; a signal has height 1.
+
+    Raises
+    ------
+    LatticeError
+        if a torus shift is wanted and no period is found.
+    TrainingError, WindowError
+        if the frames are too small or without contrast, or the encoder cannot have the window.
+    """
+    started = time.process_time()
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    lattice = find_lattice(frames)
+    model, guess = _prepare(frames, lattice, settings)
+    side = TILE_SIDE[model.dimensions]
+    reach = TILE_STRIDE * (side - 1)
+    tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
+    sampler = TileSampler(frames, tile, seed=settings.seed)
+    weights = (CONSTRAINTS[name](weight) for name, weight in settings.constraints.items())
+    objective = Objective(model, TILE_STRIDE, tuple(weights))
+    history = _optimise(model, objective, sampler, guess, settings, progress)
+    kl_nats, spread = _finish(model, objective, sampler)
+    return Trained(model, settings, lattice, history, time.process_time() - started, sampler.places, kl_nats, spread)
+
+
+def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[ShiftVAE, FirstGuess | None]:
+    """Model with its window, scaling and shift, started from the first guess where there is a lattice."""
+    dimensions = 1 if frames[0].shape[1] == 1 else 2
+    torus = settings.shift == "torus"
+    if torus and not len(lattice.vectors):
+        raise LatticeError(
+            f"{lattice.reason}: train on a periodic area, or use --shift planar for isolated features (with --window)"
+        )
+    if settings.window is None and not torus:
+        raise TrainingError("a planar shift needs a window size: give --window, about twice the size of a feature")
+    size = settings.window or _window_for(lattice, settings.encoder, frames)
+    window = (1 if dimensions == 1 else size, size)
+    sd = np.stack([np.median([window_statistics(f, window, max(1, size // 2))[1][c] for f in frames[:8]]) for c in range(len(frames[0]))])
+    if not (sd > 0).all():
+        raise TrainingError("a channel of the frames has no contrast: train on an area with structure")
+    shift: Shift
+    if torus:
+        shift = TorusShift(torch.tensor(lattice.vectors, dtype=torch.float32))
+    else:
+        shift = PlanarShift(dimensions, size / 6)
+    scale = tuple(float(1 / s) for s in sd)
+    model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=settings.content, sd_floor=0.01)
+    if not torus:
+        return model, None
+    scaled = [frame.astype(np.float64) * np.reshape(scale, (-1, 1, 1)) for frame in frames]
+    guess = make_first_guess(scaled, lattice, window=window, content=settings.content)
+    _start_from(model, guess)
+    return model, guess
+
+
+def _window_for(lattice: Lattice, encoder: str, frames: Frames) -> int:
+    size = PERIODS_IN_WINDOW * float(lattice.period_px.max())
+    size = max(12, 4 * math.ceil(size / 4))
+    smallest = min(min(f.shape[2], f.shape[1] if f.shape[1] > 1 else f.shape[2]) for f in frames)
+    if 3 * size > smallest:
+        raise TrainingError(
+            f"a window of {size} px ({PERIODS_IN_WINDOW} periods) is too large for frames of {smallest} px: "
+            "scan a larger area, or choose --window"
+        )
+    return size
+
+
+@torch.no_grad()
+def _start_from(model: ShiftVAE, guess: FirstGuess) -> None:
+    """Draw the guessed motif and its variations into the decoder; let the encoder start with small content noise."""
+    y, x = (place.double().numpy() for place in model.decoder.places())
+    model.decoder.mean.copy_(torch.from_numpy(guess.draw(guess.mean, y, x).ravel()))
+    if not model.content:
+        return
+    model.decoder.linear.copy_(torch.from_numpy(guess.draw(guess.components, y, x).reshape(model.content, -1)))
+    last = model.encoder.head[-1]
+    last.weight[-model.content :] *= 0.1
+    last.bias[-model.content :] = -2.0
+
+
+def _optimise(
+    model: ShiftVAE,
+    objective: Objective,
+    sampler: TileSampler,
+    guess: FirstGuess | None,
+    settings: Settings,
+    progress: Callable[[Step], None] | None,
+) -> list[Step]:
+    """Adam with warm-up and cosine decay; the model ends as it was at its best look at the held-out tiles."""
+    rate, steps = LEARNING_RATE[settings.encoder], settings.steps
+    optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
+    scale = torch.tensor(model.channel_scale)[:, None, None]
+    held_out = torch.from_numpy(sampler.held_out(64).pixels) * scale
+    history: list[Step] = []
+    best, best_state = math.inf, model.state_dict()
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+        tiles = sampler.draw(TILES[model.dimensions])
+        terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale)
+        loss = terms.total(content_weight=min(1.0, 0.05 + 1.9 * step / steps))
+        if guess is not None and step < GUIDED * steps:
+            loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        _follow_noise(model, terms, 0.1 if step > 5 else 1.0)
+        if (step + 1) % LOOK_EVERY and step + 1 < steps:
+            continue
+        look = _look(objective, held_out, step + 1, model)
+        history.append(look)
+        if progress is not None:
+            progress(look)
+        if not math.isfinite(look.loss):
+            raise TrainingError(f"the loss became {look.loss} at step {step + 1}: report this scan as a bug")
+        if look.loss < best and step > GUIDED * steps:
+            best, best_state = look.loss, {k: v.clone() for k, v in model.state_dict().items()}
+            best_at = len(history)
+        elif step > 0.5 * steps and len(history) - best_at >= PATIENCE:
+            break
+    model.load_state_dict(best_state)
+    return history
+
+
+def _off_guess(model: ShiftVAE, guess: FirstGuess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
+    """How far phases and content of the windows are from the first guess, weighted, nats."""
+    shift = model.shift
+    if not isinstance(shift, TorusShift):
+        raise TypeError("a first guess needs a torus shift")
+    side = TILE_SIDE[model.dimensions]
+    y, x = np.meshgrid(*(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij")
+    wanted = [
+        guess.targets[f].at(y.ravel() + origin[0], x.ravel() + origin[1])
+        for f, origin in zip(tiles.frame, tiles.origin, strict=True)
+    ]
+    phasor = torch.from_numpy(np.stack([p.T for p, _ in wanted])).to(torch.complex64)
+    content = torch.from_numpy(np.stack([c.T for _, c in wanted])).float()
+    off_phase = (shift.unit(posterior.code) - phasor).abs().square().sum(-1).mean()
+    return GUIDE_PHASE * off_phase + GUIDE_CONTENT * (posterior.mean - content).square().sum(-1).mean()
+
+
+@torch.no_grad()
+def _follow_noise(model: ShiftVAE, terms: Terms, share: float) -> None:
+    """Maximum-likelihood noise: a running mean of the residual's variance."""
+    model.noise_sd.copy_(((1 - share) * model.noise_sd.square() + share * terms.residual).sqrt())
+
+
+@torch.no_grad()
+def _look(objective: Objective, held_out: torch.Tensor, step: int, model: ShiftVAE) -> Step:
+    terms, _ = objective(held_out, sample=False)
+    return Step(step, float(terms.total()), float(terms.kl_shift), float(terms.kl_content), float(model.noise_sd))
+
+
+@torch.no_grad()
+def _finish(model: ShiftVAE, objective: Objective, sampler: TileSampler) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Tie the shift to the brightest column; measure information and spread of every latent on held-out and fresh tiles."""
+    pixels = np.concatenate([sampler.held_out(64).pixels, sampler.draw(64).pixels])
+    _, posterior = objective(torch.from_numpy(pixels) * torch.tensor(model.channel_scale)[:, None, None], sample=False)
+    content_kl = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).mean((0, 1))
+    shift_kl = model.shift.kl(posterior.code).mean() / model.dimensions
+    content_sd = posterior.mean.std((0, 1)) if model.content else torch.zeros(0)
+    model.set_anchor(content_sd)
+    mean, _ = model.latents(posterior)
+    kl = [float(shift_kl)] * model.dimensions + [float(v) for v in content_kl]
+    return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0))
