@@ -124,8 +124,8 @@ def _unsound(values: NDArray[np.float32], precision: NDArray[np.float32]) -> Win
     odd = int((~(np.isfinite(precision) & (precision >= 0))).sum())
     if odd:
         return WindowError(
-            f"expected finite precisions of at least 0, got {odd} of {precision.size} that are negative, NaN or infinite: "
-            "give windows that do not count precision 0"
+            f"expected finite precisions of at least 0, got {odd} of {precision.size} that are negative, NaN or "
+            "infinite: give windows that do not count precision 0"
         )
     missing = int((~np.isfinite(values) & (precision > 0)).sum())
     return WindowError(

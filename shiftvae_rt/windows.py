@@ -199,7 +199,7 @@ def convert_frame(
     return out, _core.convert_frame(frame, constants, out, threads)
 
 
-def _check_frame(frame: NDArray[Any]) -> None:
+def _check_frame(frame: Any) -> None:
     if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.size == 0:
         shape = frame.shape if isinstance(frame, np.ndarray) else type(frame).__name__
         raise FrameError(f"expected a frame of shape (channels, height, width), got {shape}: use as_pixels")
