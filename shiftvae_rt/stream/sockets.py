@@ -19,6 +19,10 @@ Socket: TypeAlias = "zmq.Socket[bytes]"
 INGEST = "tcp://127.0.0.1:5701"
 RESULTS = "tcp://127.0.0.1:5702"
 
+#: Answers (under 2 kB each) that may wait for one producer. libzmq learns only now and then that a peer has taken
+#: messages: at 9, a producer in lockstep on a busy machine saw one of some thousand answers fail.
+_ANSWERS = 1000
+
 _ENDPOINT = re.compile(r"tcp://(?P<host>[^:/]+):(?P<port>\d{1,5})")
 
 _OPTIONS = {
@@ -51,6 +55,7 @@ def bind(context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_mark
     socket = _socket(context, kind, high_water_mark)
     if kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.SNDHWM, _ANSWERS)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:

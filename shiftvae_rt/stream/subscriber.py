@@ -69,9 +69,10 @@ class Subscriber:
         self.close()
 
     def close(self) -> None:
-        """Leave."""
-        self._socket.disable_monitor()
-        self._context.destroy(linger=0)
+        """Leave; may be called twice."""
+        if not self._socket.closed:
+            self._socket.disable_monitor()
+            self._context.destroy(linger=0)
 
     @property
     def connected(self) -> bool:

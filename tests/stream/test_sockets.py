@@ -1,0 +1,80 @@
+"""Where the runtime may listen, and with which options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import zmq
+from stream_support import FREE
+
+from shiftvae_rt.errors import ServiceError
+from shiftvae_rt.stream import sockets
+from shiftvae_rt.stream.sockets import bind, connect
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context]:
+    context = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["tcp://0.0.0.0:0", "tcp://192.168.1.5:5701", "tcp://8.8.8.8:5701", "tcp://128.0.0.1:5701"]
+)
+def test_an_address_that_others_can_reach_is_refused(context: zmq.Context, endpoint: str) -> None:
+    with pytest.raises(ServiceError, match="refusing to listen on"):
+        bind(context, zmq.ROUTER, endpoint, high_water_mark=1)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["", "5701", "tcp://*:5701", "tcp://eth0:5701", "tcp://localhost:5701", "tcp://127.0.0.1", "ipc://x", "inproc://x",
+     "tcp://127.0.0.1:65536", "tcp://127.0.0.1:5701;tcp://0.0.0.0:1", "tcp://[::]:5701"],
+)  # fmt: skip
+def test_what_is_no_loopback_endpoint_is_refused(context: zmq.Context, endpoint: str) -> None:
+    with pytest.raises(ServiceError, match="expected an endpoint tcp://HOST:PORT with an IPv4 address"):
+        bind(context, zmq.ROUTER, endpoint, high_water_mark=1)
+
+
+@pytest.mark.parametrize("endpoint", ["", "tcp://", "tcp://host", "http://host:1", "tcp://host:port"])
+def test_only_an_endpoint_can_be_connected_to(context: zmq.Context, endpoint: str) -> None:
+    with pytest.raises(ServiceError, match="expected an endpoint tcp://HOST:PORT with a host"):
+        connect(context, zmq.DEALER, endpoint, high_water_mark=1)
+
+
+def test_port_0_takes_a_free_port_and_says_which(context: zmq.Context) -> None:
+    socket, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=1)
+    socket.close()
+    assert int(endpoint.rpartition(":")[2]) > 0
+
+
+@pytest.mark.parametrize(("kind", "peer"), [(zmq.ROUTER, zmq.DEALER), (zmq.XPUB, zmq.XSUB)], ids=["ingest", "results"])
+def test_a_message_larger_than_the_limit_never_reaches_us(
+    context: zmq.Context, kind: int, peer: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sockets._OPTIONS, zmq.MAXMSGSIZE, 1000)
+    server, endpoint = bind(context, kind, FREE, high_water_mark=1)
+    client = context.socket(peer)
+    with server, client:
+        client.setsockopt(zmq.LINGER, 0)
+        client.connect(endpoint)
+        client.send(b"large" + bytes(2000))
+        assert not server.poll(300)
+        client.send(b"small")
+        assert server.poll(5000), "the peer may come back with a message that fits"
+        assert server.recv_multipart()[-1] == b"small"
+
+
+def test_options_hold_before_the_first_peer_comes(context: zmq.Context) -> None:
+    server, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=7)
+    client = connect(context, zmq.DEALER, endpoint, high_water_mark=5)
+    with server, client:
+        assert (server.getsockopt(zmq.RCVHWM), client.get_hwm()) == (7, 5)
+        assert client.getsockopt(zmq.IMMEDIATE) == 1
+        for socket in (server, client):
+            assert socket.getsockopt(zmq.LINGER) == 0
+            assert socket.getsockopt(zmq.HEARTBEAT_IVL) == 500
+            assert 0 < socket.getsockopt(zmq.MAXMSGSIZE) < 2**27
+            assert socket.getsockopt(zmq.CONFLATE) == 0
