@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <limits>
+#include <vector>
 
 #include "scratch.hpp"
 #include "shiftvae/assembly.hpp"
@@ -7,32 +9,46 @@
 namespace shiftvae {
 namespace {
 
+constexpr std::size_t band_lines = 64;  // lines of the map made at a time: their sums stay in L2 or L3
+
 struct Weighted {
     double sum, weight;
 };
 
-// A frame with a border of one pixel all round: a motif between the frame's edge and the border needs no case of its
-// own.
-struct Bordered {
-    Weighted* pixels;
-    std::size_t height, width, pitch;
+// Sums of some lines of the map, with a border of one pixel all round: a motif that reaches beyond the lines or the
+// frame needs no case of its own.
+class Band {
+public:
+    Band(Arena& arena, const Grid& grid) noexcept
+        : width_(grid.frame_width),
+          pitch_(grid.frame_width + 2),
+          pixels_(arena.take<Weighted>((band_lines + 2) * pitch_)) {}
 
-    Bordered(Arena& arena, const Grid& grid) noexcept
-        : pixels(arena.take<Weighted>((grid.frame_height + 2) * (grid.frame_width + 2))),
-          height(grid.frame_height),
-          width(grid.frame_width),
-          pitch(grid.frame_width + 2) {}
+    void start(std::size_t first, std::size_t end) noexcept {
+        first_ = first;
+        lines_ = end - first;
+        std::fill_n(pixels_, (lines_ + 2) * pitch_, Weighted{0, 0});
+    }
 
     void place(double y, double x, double value, double precision) noexcept {
         // Written so that NaN fails, and before any conversion to an integer.
-        if (!(y > -1 && y < static_cast<double>(height) && x > -1 && x < static_cast<double>(width))) return;
+        if (!(y >= static_cast<double>(first_) - 1 && y < static_cast<double>(first_ + lines_))) return;
+        if (!(x > -1 && x < static_cast<double>(width_))) return;
         const std::size_t row = static_cast<std::size_t>(y + 1), col = static_cast<std::size_t>(x + 1);
         const double below = y + 1 - static_cast<double>(row), right = x + 1 - static_cast<double>(col);
-        Weighted *here = pixels + row * pitch + col, *next = here + pitch;
+        Weighted *here = pixels_ + (row - first_) * pitch_ + col, *next = here + pitch_;
         add(here[0], value, precision * (1 - below) * (1 - right));
         add(here[1], value, precision * (1 - below) * right);
         add(next[0], value, precision * below * (1 - right));
         add(next[1], value, precision * below * right);
+    }
+
+    void write(float* map) const noexcept {
+        for (std::size_t y = 0; y < lines_; ++y) {
+            const Weighted* from = pixels_ + (y + 1) * pitch_ + 1;
+            float* to = map + (first_ + y) * width_;
+            for (std::size_t x = 0; x < width_; ++x) to[x] = static_cast<float>(from[x].sum / from[x].weight);
+        }
     }
 
 private:
@@ -40,6 +56,14 @@ private:
         pixel.sum += value * weight;
         pixel.weight += weight;
     }
+
+    std::size_t width_, pitch_, first_ = 0, lines_ = 0;
+    Weighted* pixels_;
+};
+
+// The lowest and highest y that a row of windows places anything at, to pass over rows that do not reach a band.
+struct Reach {
+    double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
 };
 
 }  // namespace
@@ -48,31 +72,40 @@ bool place_at_motifs(const float* values, const float* precision, const float* s
                      std::size_t latents, const Grid& grid, float* map, unsigned threads) {
     const std::size_t rows = grid.rows(), cols = grid.cols(), windows = rows * cols;
     if (!kernels().weights_are_sound(values, precision, latents * windows)) return false;
-    Arena layout;
-    Bordered(layout, grid);
-    const Scratch scratch(layout.used(), threads);
-    auto body = [&](std::size_t latent, unsigned worker) noexcept {
-        Arena arena(scratch.of(worker));
-        Bordered frame(arena, grid);
-        std::fill_n(frame.pixels, (frame.height + 2) * frame.pitch, Weighted{0, 0});
-        const double middle_y = static_cast<double>(grid.window_height - 1) / 2;
-        const double middle_x = static_cast<double>(grid.window_width - 1) / 2;
-        for (std::size_t r = 0; r < rows; ++r)
-            for (std::size_t c = 0; c < cols; ++c) {
-                const std::size_t at = r * cols + c;
-                const float weight = precision[latent * windows + at];
-                if (!(weight > 0)) continue;
-                frame.place(static_cast<double>(r * grid.stride) + middle_y + static_cast<double>(shift_y[at]),
-                            static_cast<double>(c * grid.stride) + middle_x + static_cast<double>(shift_x[at]),
-                            static_cast<double>(values[latent * windows + at]), static_cast<double>(weight));
-            }
-        for (std::size_t y = 0; y < frame.height; ++y) {
-            const Weighted* from = frame.pixels + (y + 1) * frame.pitch + 1;
-            float* to = map + (latent * frame.height + y) * frame.width;
-            for (std::size_t x = 0; x < frame.width; ++x) to[x] = static_cast<float>(from[x].sum / from[x].weight);
+    const double middle_y = static_cast<double>(grid.window_height - 1) / 2;
+    const double middle_x = static_cast<double>(grid.window_width - 1) / 2;
+    std::vector<Reach> reach(rows);
+    for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < cols; ++c) {
+            const double y =
+                static_cast<double>(r * grid.stride) + middle_y + static_cast<double>(shift_y[r * cols + c]);
+            reach[r].low = y < reach[r].low ? y : reach[r].low;
+            reach[r].high = y > reach[r].high ? y : reach[r].high;
         }
+    Arena layout;
+    Band(layout, grid);
+    const Scratch scratch(layout.used(), threads);
+    const std::size_t bands = (grid.frame_height + band_lines - 1) / band_lines;
+    auto body = [&](std::size_t part, unsigned worker) noexcept {
+        const std::size_t latent = part / bands, first = part % bands * band_lines;
+        const std::size_t end = std::min(first + band_lines, grid.frame_height);
+        const float *value = values + latent * windows, *weight = precision + latent * windows;
+        Arena arena(scratch.of(worker));
+        Band band(arena, grid);
+        band.start(first, end);
+        for (std::size_t r = 0; r < rows; ++r) {
+            if (reach[r].high < static_cast<double>(first) - 1 || reach[r].low >= static_cast<double>(end)) continue;
+            for (std::size_t at = r * cols; at < (r + 1) * cols; ++at) {
+                if (!(weight[at] > 0)) continue;
+                band.place(
+                    static_cast<double>(r * grid.stride) + middle_y + static_cast<double>(shift_y[at]),
+                    static_cast<double>((at - r * cols) * grid.stride) + middle_x + static_cast<double>(shift_x[at]),
+                    static_cast<double>(value[at]), static_cast<double>(weight[at]));
+            }
+        }
+        band.write(map + latent * grid.frame_height * grid.frame_width);
     };
-    parallel_for(latents, threads, body);
+    parallel_for(latents * bands, threads, body);
     return true;
 }
 

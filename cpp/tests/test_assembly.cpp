@@ -15,7 +15,7 @@ namespace {
 constexpr float missing = std::numeric_limits<float>::quiet_NaN();
 constexpr Grid grids[] = {{40, 50, 8, 8, 1},   {41, 53, 8, 12, 4},  {37, 53, 7, 9, 3}, {1, 100, 1, 16, 2},
                           {33, 33, 33, 33, 1}, {30, 40, 3, 5, 7},   {9, 11, 1, 1, 1},  {64, 64, 16, 16, 16},
-                          {50, 40, 20, 6, 5},  {70, 30, 10, 30, 11}};
+                          {50, 40, 20, 6, 5},  {70, 30, 10, 30, 11}, {150, 9, 20, 5, 3}};
 
 struct Input {
     std::size_t latents = 2;

@@ -47,7 +47,7 @@ def reference_placement(
 
 @st.composite
 def grids(draw: st.DrawFn) -> WindowGrid:
-    height, width = draw(st.integers(1, 24)), draw(st.integers(1, 30))
+    height, width = draw(st.integers(1, 140)), draw(st.integers(1, 20))
     window = (draw(st.integers(1, height)), draw(st.integers(1, width)))
     return WindowGrid((height, width), window, draw(st.integers(1, 9)))
 
