@@ -22,14 +22,14 @@ def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0) -> En
     """A random dilated encoder: window 16 px, period 10 px, two content latents."""
     rng = np.random.default_rng(seed)
     stem, before = [], channels
-    for size, dilation, width in ((4, 1, 8), (3, 2, 8), (3, 4, 8)):
+    for size, dilation, width in ((4, 1, 16), (3, 2, 32), (3, 4, 32)):
         kernel = rng.normal(size=(width, before, 1 if dimensions == 1 else size, size)) / np.sqrt(before * size)
         if before == channels:
             kernel -= kernel.mean((2, 3), keepdims=True)
         stem.append(StemLayer(kernel.astype(np.float32), dilation))
         before = width
     raw = 3 * dimensions + 4
-    head = [(rng.normal(size=(o, i)) / np.sqrt(i), rng.normal(size=o)) for o, i in ((8, before), (raw, 8))]
+    head = [(rng.normal(size=(o, i)) / np.sqrt(i), rng.normal(size=o)) for o, i in ((32, before), (raw, 32))]
     return EncoderWeights(
         window=(1, 16) if dimensions == 1 else (16, 16),
         stem=tuple(stem),

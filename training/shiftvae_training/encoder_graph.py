@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
+
+from .graph_builder import GraphBuilder
 
 #: Bounds of what the network may say; shared with `shift` and `shift_vae`.
 WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
@@ -26,7 +27,6 @@ LOG_SD = (-8.0, 2.0)
 __all__ = ["LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph"]
 
 Floats = NDArray[np.float32]
-OPSET = 17
 
 
 @dataclass(frozen=True)
@@ -86,47 +86,19 @@ class EncoderWeights:
 
 def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
     """Serialised graph: ``frame (N, C, H, W)`` float32 to ``mean`` and ``std`` ``(N, L, rows, cols)``, at `stride` px."""
-    build = _Builder()
+    build = GraphBuilder()
     features = _stem(build, weights, stride)
     sd = _window_sd(build, weights, stride)
     raw = _head(build, weights, build.node("Div", features, sd))
     mean, std = _latents(build, weights, raw)
     build.node("Identity", mean, output="mean")
     build.node("Identity", std, output="std")
-    latents = weights.dimensions + weights.content
-    frame = helper.make_tensor_value_info("frame", TensorProto.FLOAT, ["N", len(weights.channel_scale), "H", "W"])
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", latents, "rows", "cols"]) for name in ("mean", "std")
-    ]
-    graph = helper.make_graph(build.nodes, f"encoder_s{stride}", [frame], outputs, build.initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    shape: list[int | str] = ["N", weights.dimensions + weights.content, "rows", "cols"]
+    frame: list[int | str] = ["N", len(weights.channel_scale), "H", "W"]
+    return build.serialise(f"encoder_s{stride}", {"frame": frame}, {"mean": shape, "std": shape})
 
 
-class _Builder:
-    """Nodes and constants of a graph under construction; every call returns the name of its output."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-
-    def constant(self, value: object, dtype: type = np.float32) -> str:
-        name = f"c{len(self.initializers)}"
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
-        return name
-
-    def node(self, operator: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
-        output = output or f"n{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
-        return output
-
-    def slice(self, x: str, axis: int, start: int, step: int = 1, end: int = 2**31 - 1) -> str:
-        bounds = [self.constant([v], np.int64) for v in (start, end, axis, step)]
-        return self.node("Slice", x, *bounds)
-
-
-def _stem(build: _Builder, weights: EncoderWeights, stride: int) -> str:
+def _stem(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
     x, grid = "frame", 1  # grid: px between neighbouring values of x
     scale = np.asarray(weights.channel_scale, np.float32)[None, :, None, None]
     dilations = [layer.dilation for layer in weights.stem] + [stride]
@@ -149,7 +121,7 @@ def _stem(build: _Builder, weights: EncoderWeights, stride: int) -> str:
     return x
 
 
-def _window_sd(build: _Builder, weights: EncoderWeights, stride: int) -> str:
+def _window_sd(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
     """Map ``(N, 1, rows, cols)`` of the standard deviation of every window, float64 inside: a difference of large sums."""
     channels = len(weights.channel_scale)
     x = build.node("Cast", "frame", to=TensorProto.DOUBLE)
@@ -172,14 +144,14 @@ def _window_sd(build: _Builder, weights: EncoderWeights, stride: int) -> str:
     return build.node("Cast", build.node("Sqrt", build.node("Max", variance, floor)), to=TensorProto.FLOAT)
 
 
-def _box_sum(build: _Builder, x: str, window: tuple[int, int], stride: int) -> str:
+def _box_sum(build: GraphBuilder, x: str, window: tuple[int, int], stride: int) -> str:
     for axis, size in ((2, window[0]), (3, window[1])):
         if size > 1:
             x = _running_sum(build, x, axis, size, stride)
     return x
 
 
-def _running_sum(build: _Builder, x: str, axis: int, size: int, stride: int) -> str:
+def _running_sum(build: GraphBuilder, x: str, axis: int, size: int, stride: int) -> str:
     """Sums of `size` neighbours at every `stride`-th place along `axis`, by blocks and then by doubling."""
     block = gcd(size, stride)
     if block > 1:  # first the blocks, on the coarse grid: places beyond the last whole block fall away by the slices' ends
@@ -200,12 +172,12 @@ def _running_sum(build: _Builder, x: str, axis: int, size: int, stride: int) -> 
     return build.slice(total, axis, 0, step) if step > 1 else total
 
 
-def _add_behind(build: _Builder, first: str, second: str, axis: int, offset: int, width: int) -> str:
+def _add_behind(build: GraphBuilder, first: str, second: str, axis: int, offset: int, width: int) -> str:
     """``first[i] + second[i + offset]`` for every place where the `width` values of `second` still fit."""
     return build.node("Add", build.slice(first, axis, 0, end=-width), build.slice(second, axis, offset))
 
 
-def _head(build: _Builder, weights: EncoderWeights, x: str) -> str:
+def _head(build: GraphBuilder, weights: EncoderWeights, x: str) -> str:
     if weights.stem_bias is not None:
         x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias[:, None, None])))
     for index, (weight, bias) in enumerate(weights.head):
@@ -215,7 +187,7 @@ def _head(build: _Builder, weights: EncoderWeights, x: str) -> str:
     return x
 
 
-def _latents(build: _Builder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
+def _latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
     """Mean and standard deviation maps in px (shift) and in units of the prior (content)."""
     k, m, axes, at = len(weights.lattice), weights.content, weights.dimensions, 0
 
@@ -224,9 +196,6 @@ def _latents(build: _Builder, weights: EncoderWeights, raw: str) -> tuple[str, s
         at += count
         return build.slice(raw, 1, at - count, end=at)
 
-    def clip(x: str, low: float, high: float) -> str:
-        return build.node("Clip", x, build.constant(low), build.constant(high))
-
     def mix(matrix: NDArray[np.float64], x: str) -> str:
         return build.node("Conv", x, build.constant(matrix[:, :, None, None]))
 
@@ -234,13 +203,13 @@ def _latents(build: _Builder, weights: EncoderWeights, raw: str) -> tuple[str, s
         cosine, sine, log_width = take(k), take(k), take(k)
         to_px = weights.lattice[:, 2 - axes :].T / (2 * np.pi)  # (axes, k): px for a radian
         shift = mix(to_px, _atan2(build, sine, cosine))
-        width = build.node("Exp", clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
+        width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
         shift_sd = build.node("Sqrt", mix(to_px**2, build.node("Mul", width, width)))
     else:
         unit = build.constant(weights.planar_prior_px)
         shift = build.node("Mul", take(axes), unit)
-        shift_sd = build.node("Mul", build.node("Exp", clip(take(axes), -8.0, 1.0)), unit)
-    content, content_sd = (take(m), build.node("Exp", clip(take(m), *LOG_SD))) if m else ("", "")
+        shift_sd = build.node("Mul", build.node("Exp", build.clip(take(axes), -8.0, 1.0)), unit)
+    content, content_sd = (take(m), build.node("Exp", build.clip(take(m), *LOG_SD))) if m else ("", "")
     shift = build.node("Add", shift, build.constant(weights.anchor[2 - axes :, None, None]))
     if m:
         shift = build.node("Add", shift, mix(weights.anchor_slope[:, 2 - axes :].T, content))
@@ -253,7 +222,7 @@ def _latents(build: _Builder, weights: EncoderWeights, raw: str) -> tuple[str, s
     return build.node("Concat", shift, content, axis=1), build.node("Concat", shift_sd, content_sd, axis=1)
 
 
-def _atan2(build: _Builder, y: str, x: str) -> str:
+def _atan2(build: GraphBuilder, y: str, x: str) -> str:
     """atan2 from Atan, which ONNX has: the smaller over the larger side, then mirrored into its octant."""
     zero, tiny = build.constant(0.0), build.constant(1e-30)
     abs_y, abs_x = build.node("Abs", y), build.node("Abs", x)

@@ -1,8 +1,9 @@
 """Find the lattice that explains a set of spectral peaks.
 
-Every pair of strong peaks, and of differences of strong peaks, is tried as a reciprocal basis. A basis is judged by how unlikely
-it is that its lattice meets the peaks by chance: a dense reciprocal lattice (a large cell) meets anything and gains little, a
-harmonic leaves the peaks between unexplained. This settles which cell is primitive without trusting the strongest peak.
+Every pair of strong peaks, and of differences of strong peaks, is tried as a reciprocal basis. A basis is judged by
+how unlikely it is that its lattice meets the peaks by chance: a dense reciprocal lattice (a large cell) meets
+anything and gains little, a harmonic leaves the peaks between unexplained. This settles which cell is primitive
+without trusting the strongest peak.
 """
 
 from __future__ import annotations
@@ -12,18 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .lattice_algebra import reduce_basis, sublattices
 from .spectrum import Peaks
 
-__all__ = [
-    "Indexing",
-    "aliased",
-    "index_peaks",
-    "peak_weights",
-    "reduce_basis",
-    "strongest_orders",
-    "sublattice",
-    "sublattices",
-]
+__all__ = ["Indexing", "aliased", "index_peaks", "peak_weights", "strongest_orders"]
 
 Floats = NDArray[np.float64]
 
@@ -63,34 +56,6 @@ class Indexing:
     gain: float
     orders: NDArray[np.intp]
     explained: NDArray[np.bool_]
-
-
-def reduce_basis(basis: Floats) -> Floats:
-    """Give the two shortest vectors that span the same lattice (Lagrange and Gauss); rows are vectors."""
-    a, b = (np.asarray(v, dtype=float) for v in basis)
-    for _ in range(100):
-        if a @ a > b @ b:
-            a, b = b, a
-        n = np.round((a @ b) / (a @ a))
-        if n == 0:
-            break
-        b = b - n * a
-    return np.array([a, b])
-
-
-def sublattices(index: int) -> list[NDArray[np.intp]]:
-    """List all sublattices of the integer lattice of an index, as Hermite normal forms whose rows span them."""
-    return [np.array([[a, b], [0, index // a]]) for a in range(1, index + 1) if index % a == 0 for b in range(index // a)]
-
-
-def sublattice(
-    reciprocal: Floats, orders: NDArray[np.intp], form: NDArray[np.intp]
-) -> tuple[Floats, NDArray[np.intp], NDArray[np.bool_]]:
-    """Give the reduced basis of the sublattice that the rows of `form` span, the orders of its waves, and which waves those are."""
-    on_form = orders @ np.linalg.inv(form)
-    keep = (np.abs(on_form - np.rint(on_form)) < 1e-6).all(axis=1)
-    basis = reduce_basis(form @ reciprocal)
-    return basis, np.rint(orders[keep] @ reciprocal @ np.linalg.inv(basis)).astype(np.intp), keep
 
 
 def strongest_orders(peaks: Peaks, indexing: Indexing, most: int = 16) -> NDArray[np.intp]:
@@ -143,7 +108,9 @@ def _dark_cost(explained: NDArray[np.bool_], predicted: Floats) -> Floats:
 def _gains(
     bases: Floats, bins: Floats, weights: Floats, error: float, line: bool
 ) -> tuple[Floats, NDArray[np.bool_], Floats]:
-    """Gain, explained peaks and orders for many bases at once; bases ``(m, k, 2)`` and bins, positions good to `error` bins."""
+    """Gain, explained peaks and orders for many bases at once; bases ``(m, k, 2)`` and bins, positions good to
+    `error` bins.
+    """
     radius = float(np.hypot(*bins.T).max()) + 1.0
     inverse = np.linalg.pinv(bases)
     orders = np.round(bins @ inverse)
@@ -217,9 +184,11 @@ def index_peaks(peaks: Peaks) -> Indexing:
 
 
 def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
-    """Take the larger cell when faint peaks that stand clearly out of the noise lie between the orders of the smaller one.
+    """Take the larger cell when faint peaks that stand clearly out of the noise lie between the orders of the smaller
+    one.
 
-    A weak second sublattice makes few and faint peaks, which count little in the gain; here they count by their evidence alone.
+    A weak second sublattice makes few and faint peaks, which count little in the gain; here they count by their
+    evidence alone.
     """
     tile, bins, line = np.array(peaks.tile, dtype=float), peaks.bins, False
     evident = np.log1p(np.maximum(peaks.evidence + 2.0, 0.0) / 4.0)
@@ -239,7 +208,10 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
             odds = evident[new].sum() * np.log(abs(np.linalg.det(basis)) / spot)
             most = evident[new].sum() > 0.5 * evident[~best.explained].sum() and (best.explained <= explained[0]).all()
             if odds > ENLARGE and most and (larger is None or odds > larger[0]):
-                larger = odds, Indexing(basis / tile, max(best.gain, float(value[0])), orders[0].astype(np.intp), explained[0])
+                larger = (
+                    odds,
+                    Indexing(basis / tile, max(best.gain, float(value[0])), orders[0].astype(np.intp), explained[0]),
+                )
         if larger is None:
             break
         best = larger[1]
@@ -247,7 +219,9 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
 
 
 def _is_possible(basis: Floats, orders: Floats, tile: Floats) -> bool:
-    """Whether a reduced basis (in bins) is determined by its peaks and its periods are neither too long nor too short."""
+    """Whether a reduced basis (in bins) is determined by its peaks and its periods are neither too long nor too
+    short.
+    """
     if np.hypot(*basis.T).min() < LEAST_PERIODS or np.linalg.matrix_rank(orders) < len(basis):
         return False
     if len(basis) == 2 and abs(np.linalg.det(basis)) < 0.8 * LEAST_PERIODS**2:

@@ -1,6 +1,7 @@
 """Find the lattice of frames: lattice vectors in px, with a confidence and a verdict in words.
 
-The flow: averaged spectra at several tile sizes -> peaks -> the basis that explains them -> refinement by phase -> verdict.
+The flow: averaged spectra at several tile sizes -> peaks -> the basis that explains them -> refinement by phase ->
+verdict.
 """
 
 from __future__ import annotations
@@ -12,26 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shiftvae_rt.errors import FrameError
-
-from .indexing import Indexing, aliased, index_peaks, peak_weights, reduce_basis, strongest_orders, sublattice
+from .indexing import Indexing, aliased, index_peaks, peak_weights, strongest_orders
+from .lattice_algebra import canonical, sublattice
+from .lattice_peaks import best_scale, prepare_frames
 from .local_phase import phase_tile, refine_reciprocal
-from .spectrum import Peaks, averaged_spectrum, find_peaks
+from .spectrum import Peaks
 from .superlattice import LocalPower, local_power, unanchored_part
 
-__all__ = ["Lattice", "find_lattice", "prepare_frames"]
+__all__ = ["Lattice", "find_lattice"]
 
 Floats = NDArray[np.float64]
 
-#: Frames looked at: evenly chosen from a longer series.
-MOST_FRAMES = 4
-#: Peaks weaker than this share of the strongest, or of the low-frequency background (3 % in amplitude), are digital artefacts.
-FAINTEST = 1e-3
-#: Smallest tile, px.
-LEAST_TILE = 32
-#: Gain, in nats, at which a lattice of an image is as likely as not (half of it for a signal); noise, blobs and textures stay below 3.
-SURE_GAIN = 7.5
-#: The confidence rises from 0 to 1 while the lattices explain this much of the weight of all peaks; photographs stay below 0.6.
+#: Gain in nats at which a lattice is as likely as not, and its width in the logistic curve of the confidence.
+#: Images: noise, blobs and textures stay below 3. Signals have few peaks: noise stays below 3, band-limited noise
+#: below 6.
+SURE_GAIN = {"image": (7.5, 2.0), "signal": (4.5, 0.8)}
+#: The confidence rises from 0 to 1 while the lattices explain this much of the weight of all peaks; photographs stay
+#: below 0.6.
 EXPLAINED = (0.5, 0.7)
 #: ... while the lattice covers this much of the frame; roofs and windows in photographs cover 0.3.
 COVERED = (0.2, 0.4)
@@ -52,9 +50,10 @@ class Lattice:
     Parameters
     ----------
     vectors
-        float64 ``(k, 2)``: lattice vectors a_k as (y, x) in px; k = 2 for images, 1 for signals and for line patterns, 0 for none.
-        Images: the two shortest vectors of the lattice at an angle of 60 to 120 degrees; a_1 is the one closer to the y axis and
-        points down, a_2 points right (its sign makes the cell right-handed: det [a_1; a_2] > 0 in (y, x)).
+        float64 ``(k, 2)``: lattice vectors a_k as (y, x) in px; k = 2 for images, 1 for signals and for line
+        patterns, 0 for none. Images: the two shortest vectors of the lattice at an angle of 60 to 120 degrees; a_1 is
+        the one closer to the y axis and points down, a_2 points right (its sign makes the cell right-handed: det
+        [a_1; a_2] > 0 in (y, x)).
     confidence
         0..1; noise stays below 0.05, a clear lattice above 0.9.
     verdict
@@ -93,57 +92,6 @@ class Lattice:
     def to_displacement(self, phases: ArrayLike) -> Floats:
         """Displacements sum_k phi_k / 2 pi a_k of phases ``(..., k)`` in radians; returns ``(..., 2)`` in px."""
         return np.asarray(np.asarray(phases, dtype=float) @ self.vectors / (2 * np.pi))
-
-
-def canonical(vectors: Floats) -> Floats:
-    """Order and sign of lattice vectors as `Lattice` documents them."""
-    if len(vectors) == 0:
-        return np.zeros((0, 2))
-    if len(vectors) == 1:
-        (y, x) = vectors[0]
-        return vectors * (1.0 if (x, y) >= (0, 0) or (abs(x) < 1e-9 and y > 0) else -1.0)
-    a, b = reduce_basis(vectors)
-    if abs(a[0]) / np.hypot(*a) < abs(b[0]) / np.hypot(*b):
-        a, b = b, a
-    a = a if a[0] > 0 else -a
-    b = b if a[0] * b[1] - a[1] * b[0] > 0 else -b
-    return np.array([a, b])
-
-
-def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
-    """Choose a few frames: float64, outliers clipped, mean removed, each channel scaled to unit variance."""
-    if len(frames) == 0:
-        raise FrameError("expected at least one frame to look for a lattice in, got none")
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().astype(int))
-    prepared = []
-    for frame in (np.asarray(frames[i]) for i in chosen):
-        if frame.ndim != 3:
-            raise FrameError(f"expected frames of shape (channels, height, width), got {frame.shape}: use as_pixels")
-        low, high = np.quantile(frame, [0.001, 0.999], axis=(1, 2), keepdims=True)
-        pixels = np.clip(frame.astype(np.float64), low, high)
-        pixels -= pixels.mean(axis=(1, 2), keepdims=True)
-        spread = pixels.std(axis=(1, 2), keepdims=True)
-        some = spread[:, 0, 0] > 1e-9 * np.abs(high - low)[:, 0, 0].max(initial=0.0)
-        if some.any():
-            prepared.append(pixels[some] / spread[some])
-    return prepared
-
-
-def _best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
-    """Peaks and basis at the tile size that explains most."""
-    height, width = frames[0].shape[1:]
-    scales = []
-    for divisor in (1, 2, 4, 8):
-        tile = (max(height // divisor, 1), width // divisor)
-        if divisor > 1 and (min(tile) if height > 1 else tile[1]) < LEAST_TILE:
-            break
-        spectrum = averaged_spectrum(frames, tile)
-        peaks = find_peaks(spectrum)
-        floor = FAINTEST * spectrum.background.max(initial=0.0, where=spectrum.resolved)
-        scales.append(peaks.select(peaks.power > floor))
-    floor = FAINTEST * max(peaks.power.max(initial=0.0) for peaks in scales)
-    tried = [(peaks, index_peaks(peaks)) for peaks in (peaks.select(peaks.power > floor) for peaks in scales)]
-    return max(tried, key=lambda pair: pair[1].gain)
 
 
 def _ramp(value: float, ends: tuple[float, float]) -> float:
@@ -185,8 +133,8 @@ def _pair(peaks: Peaks, first: Indexing, sure_gain: float) -> _Pair:
 def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     """Find the smallest cell under which the frames repeat, as far as windows of a few periods can show it.
 
-    A superlattice that is too weak for such windows, or present in domains only, is named in the reason; the vectors are those
-    of the lattice that every window shows, because a window must find its position on it.
+    A superlattice that is too weak for such windows, or present in domains only, is named in the reason; the vectors
+    are those of the lattice that every window shows, because a window must find its position on it.
 
     Parameters
     ----------
@@ -197,7 +145,8 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     Returns
     -------
     Lattice
-        Verdict "no period" and no vectors when nothing repeats; "two periods" (grains, moire) with the vectors of the stronger.
+        Verdict "no period" and no vectors when nothing repeats; "two periods" (grains, moire) with the vectors of the
+        stronger.
 
     Raises
     ------
@@ -208,13 +157,16 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     if not prepared:
         return _nothing(0.0, "the frame has no contrast")
     signal = prepared[0].shape[1] == 1
-    sure_gain = SURE_GAIN / 2 if signal else SURE_GAIN
-    peaks, best = _best_scale(prepared)
+    sure_gain, width = SURE_GAIN["signal" if signal else "image"]
+    peaks, best = best_scale(prepared)
     if not len(best.reciprocal):
         return _nothing(0.0, "no set of spectral peaks stands out of the background")
     pair = _pair(peaks, best, sure_gain)
     reciprocal, orders, two = pair.first, pair.orders, pair.second_power > SECOND
-    notes = [f"second lattice of {_in_words(pair.second)} with {pair.second_power:.0%} of its power"] if two else []
+    rank = "second" if two else "faint second"
+    notes = [f"{rank} lattice of {_in_words(pair.second)} with {pair.second_power:.1%} of its power"] * bool(
+        pair.second_power
+    )
     if two and len(pair.first) == len(pair.second) == 1 and not signal:
         crossed = np.concatenate([pair.first, pair.second])
         if abs(np.linalg.det(crossed / np.hypot(*crossed.T)[:, None])) > np.sin(LEAST_ANGLE):
@@ -230,7 +182,7 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
         where = "in parts of the frame" if part[1] == "patchy" else "too weak for a window"
         notes.append(f"second grain, common cell {common}" if grains else f"superlattice of {common} {where}")
     coverage = float(np.median(local.coverage()[:4]))
-    confidence = float(1 / (1 + np.exp((sure_gain - best.gain) / 2.0)))
+    confidence = float(1 / (1 + np.exp((sure_gain - best.gain) / width)))
     confidence *= _ramp(pair.explained, EXPLAINED) * _ramp(coverage, COVERED)
     if len(reciprocal) == 1 and not signal:
         confidence *= _ramp(2 * float(local.power.mean(axis=1).sum()), LINE_VARIANCE)

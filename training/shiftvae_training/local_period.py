@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.errors import LatticeError
 
-from .lattice import Lattice, prepare_frames
+from .lattice import Lattice
+from .lattice_peaks import prepare_frames
 from .local_phase import local_waves
 
 __all__ = ["LocalPeriod", "local_period"]
@@ -35,11 +36,13 @@ class LocalPeriod:
     Parameters
     ----------
     deviation_percent
-        float64 ``(k, rows, cols)``: local length of a_k against the length given, in per cent; NaN where there is no lattice.
+        float64 ``(k, rows, cols)``: local length of a_k against the length given, in per cent; NaN where there is no
+        lattice.
     centre_y_px, centre_x_px
         Centres of the places in px, float64 ``(rows,)`` and ``(cols,)``.
     variation_percent
-        float64 ``(k,)``: width of the range that holds nine tenths of the frame, the part that noise explains taken off.
+        float64 ``(k,)``: width of the range that holds nine tenths of the frame, the part that noise explains taken
+        off.
     """
 
     deviation_percent: Floats
@@ -110,14 +113,18 @@ def _turns(waves: NDArray[np.complex128], axis: int) -> NDArray[np.complex128]:
     turn = np.take(waves, range(n - 1), axis).conj() * np.take(waves, range(1, n), axis)
     across = 3 - axis
     m = waves.shape[across]
-    return turn if m == 1 else np.take(turn, range(m - 1), across) + np.take(turn, range(1, m), across)
+    return turn if m == 1 else np.asarray(np.take(turn, range(m - 1), across) + np.take(turn, range(1, m), across))
 
 
 def _fit(orders: NDArray[np.intp], weight: Floats, slopes: Floats) -> Floats:
-    """Weighted least-squares change of the reciprocal basis, ``(rows, cols, k, 2)``, from the slopes ``(n, rows, cols, 2)``."""
+    """Weighted least-squares change of the reciprocal basis, ``(rows, cols, k, 2)``, from the slopes ``(n, rows,
+    cols, 2)``.
+    """
     normal = np.einsum("hyx,hi,hj->yxij", weight, orders, orders)
     right = np.einsum("hyx,hi,hyxd->yxid", weight, orders, slopes)
-    return np.asarray(np.linalg.solve(normal + 1e-12 * np.eye(orders.shape[1]) * np.trace(normal.mean(axis=(0, 1))), right))
+    return np.asarray(
+        np.linalg.solve(normal + 1e-12 * np.eye(orders.shape[1]) * np.trace(normal.mean(axis=(0, 1))), right)
+    )
 
 
 def _range_without_noise(deviation: Floats) -> float:

@@ -1,7 +1,8 @@
 """Local amplitude and phase of lattice waves across a frame, as in geometric phase analysis.
 
-A wave of frequency q that fits the frame has the same phase in every tile; where the lattice is strained or drifts, its phase turns
-from tile to tile by 2 pi (q_local - q) . step. The mean turn refines q, its spread is the variation of the period.
+A wave of frequency q that fits the frame has the same phase in every tile; where the lattice is strained or drifts,
+its phase turns from tile to tile by 2 pi (q_local - q) . step. The mean turn refines q, its spread is the variation
+of the period.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 
-def local_waves(channel: NDArray[Any], frequency: Floats, tile: tuple[int, int]) -> tuple[Complexes, Floats, Floats]:
+def local_waves(
+    channel: NDArray[Any], frequency: Floats, tile: tuple[int, int], *, most: int | None = None
+) -> tuple[Complexes, Floats, Floats]:
     """Demodulate a channel by plane waves, in Hann-windowed tiles that overlap by half.
 
     Parameters
@@ -30,31 +33,30 @@ def local_waves(channel: NDArray[Any], frequency: Floats, tile: tuple[int, int])
         float64 ``(n, 2)``, (y, x) in cycles per px.
     tile
         Tile size ``(ty, tx)`` in px.
+    most
+        Tiles along each axis at most, spread over the frame; None for as many as half overlap gives.
 
     Returns
     -------
     amplitudes, centre_y, centre_x
-        complex ``(n, rows, cols)`` in the channel's unit (half the crest height of a wave), its phase referred to pixel (0, 0);
-        tile centres in px, float64 ``(rows,)`` and ``(cols,)``.
+        complex ``(n, rows, cols)`` in the channel's unit (half the crest height of a wave), its phase referred to
+        pixel (0, 0); tile centres in px, float64 ``(rows,)`` and ``(cols,)``.
     """
     height, width = channel.shape
     ty, tx = min(tile[0], height), min(tile[1], width)
-    ys, xs = tile_starts(height, ty), tile_starts(width, tx)
-
-    def bank(starts: NDArray[np.intp], size: int, length: int) -> Floats:
-        rows = np.zeros((len(starts), length))
-        for row, start in zip(rows, starts, strict=True):
-            row[start : start + size] = hann(size) / hann(size).sum()
-        return rows
-
-    bank_y, bank_x = bank(ys, ty, height), bank(xs, tx, width)
-    out = np.empty((len(frequency), len(ys), len(xs)), dtype=np.complex128)
-    for i, (qy, qx) in enumerate(frequency):
-        across = bank_x * np.exp(-2j * np.pi * qx * np.arange(width))
-        down = bank_y * np.exp(-2j * np.pi * qy * np.arange(height))
-        part = channel @ np.concatenate([across.real, across.imag]).T
-        out[i] = down @ (part[:, : len(xs)] + 1j * part[:, len(xs) :])
-    return out, ys + (ty - 1) / 2, xs + (tx - 1) / 2
+    ys, xs = tile_starts(height, ty, most), tile_starts(width, tx, most)
+    across = np.exp(-2j * np.pi * np.outer(np.arange(tx), frequency[:, 1])) * (hann(tx) / hann(tx).sum())[:, None]
+    down = np.exp(-2j * np.pi * np.outer(np.arange(ty), frequency[:, 0])) * (hann(ty) / hann(ty).sum())[:, None]
+    both = np.concatenate([across.real, across.imag], axis=1)
+    out = np.empty((len(ys), len(xs), len(frequency)), dtype=np.complex128)
+    for row, y in enumerate(ys):
+        pieces = np.lib.stride_tricks.sliding_window_view(channel[y : y + ty], tx, axis=1)[:, xs]
+        part = pieces @ both
+        n = len(frequency)
+        out[row] = np.einsum("ycn,yn->cn", part[..., :n] + 1j * part[..., n:], down)
+    to_origin = ys[:, None, None] * frequency[:, 0] + xs[:, None] * frequency[:, 1]
+    out *= np.exp(-2j * np.pi * to_origin)
+    return np.moveaxis(out, -1, 0), ys + (ty - 1) / 2, xs + (tx - 1) / 2
 
 
 def phase_tile(reciprocal: Floats, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -70,7 +72,9 @@ def _turn(waves: Complexes, axis: int, lag: int) -> tuple[Complexes, Floats]:
     return (first.conj() * second).mean(axis=(1, 2)), 0.5 * (np.abs(first) ** 2 + np.abs(second) ** 2).mean(axis=(1, 2))
 
 
-def refine_reciprocal(channels: list[NDArray[Any]], reciprocal: Floats, orders: NDArray[np.intp], tile: tuple[int, int]) -> Floats:
+def refine_reciprocal(
+    channels: list[NDArray[Any]], reciprocal: Floats, orders: NDArray[np.intp], tile: tuple[int, int]
+) -> Floats:
     """Refine a reciprocal basis so that the phases of its waves stay constant across the frame on average.
 
     Parameters
@@ -105,7 +109,9 @@ def refine_reciprocal(channels: list[NDArray[Any]], reciprocal: Floats, orders: 
                 expected = 2 * np.pi * slope * distance
                 angle = expected + np.angle(turn * np.exp(-1j * expected))
                 weight = np.sqrt(np.abs(turn))[:, None]
-                found = np.linalg.lstsq(orders * weight, (angle / (2 * np.pi * distance))[:, None] * weight, rcond=None)[0][:, 0]
+                found = np.linalg.lstsq(
+                    orders * weight, (angle / (2 * np.pi * distance))[:, None] * weight, rcond=None
+                )[0][:, 0]
                 slope = orders @ found
                 lag *= 2
             if len(centres) > 1:

@@ -143,12 +143,18 @@ class TemplateDecoder(nn.Module):
             flat = flat + self.hidden(content) @ self.bend
         return flat.view(-1, *self.shape)
 
-    def forward(self, content: Tensor, shift: Tensor) -> Tensor:
-        """Windows ``(N, C, h, w)``, in units of a window's standard deviation, with the motif at ``shift (N, 2)`` px from the centre."""
+    def forward(self, content: Tensor, shift: Tensor, noise_sd: Tensor) -> Tensor:
+        """Windows ``(N, C, h, w)`` with the motif at ``shift (N, 2)`` px from the centre.
+
+        Normalised as the encoder's windows are: mean 0 in each channel, and variance 1 once noise of ``noise_sd ()`` joins it.
+        Mean and contrast of a window depend on which part of the cell it shows; without this, the content has to say so.
+        """
         rows = F.relu(1 - (self.offset0 - shift[:, 0, None, None]).abs())[:, None]
         cols = F.relu(1 - (self.offset1 - shift[:, 1, None, None]).abs())[:, None]
         template = self.template(content)
-        return (template if self.window[0] == 1 else rows @ template) @ cols.transpose(-1, -2)
+        drawn = (template if self.window[0] == 1 else rows @ template) @ cols.transpose(-1, -2)
+        drawn = drawn - drawn.mean(dim=(-1, -2), keepdim=True)
+        return drawn / (drawn.square().mean(dim=(-1, -2, -3), keepdim=True) + noise_sd.square()).sqrt()
 
     def places(self) -> tuple[Tensor, Tensor]:
         """y and x of the template's pixels relative to the motif, px."""

@@ -61,7 +61,7 @@ class Objective:
             shift = model.shift.sample_px(posterior.code)
         else:
             content, shift = posterior.mean, model.shift.mean_px(posterior.code)
-        drawn = model.decoder(content.flatten(0, 1), shift.flatten(0, 1))
+        drawn = model.decoder(content.flatten(0, 1), shift.flatten(0, 1), model.noise_sd)
         residual = (drawn - windows).square().mean()
         pixels = windows[0].numel()
         noise = model.noise_sd

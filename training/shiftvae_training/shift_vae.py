@@ -75,7 +75,7 @@ class ShiftVAE(nn.Module):
         self.decoder = TemplateDecoder(window, len(channel_scale), content, shift.reach)
         self.register_buffer("anchor", torch.zeros(2))
         self.register_buffer("anchor_slope", torch.zeros(content, 2))
-        self.register_buffer("noise_sd", torch.ones(()))
+        self.register_buffer("noise_sd", torch.full((), 0.3))
 
     @property
     def dimensions(self) -> int:

@@ -1,8 +1,9 @@
 """Averaged power spectra of frames, and the peaks that stand out of their background.
 
-A spectrum is the mean of the power spectra of overlapping Hann-windowed tiles. Large tiles resolve close peaks; small tiles keep
-a peak in one place when the period varies across the frame. The background is estimated robustly (medians over rings, then
-over neighbours along the streaks that steps, scan lines and flyback leave), so that a peak is judged against its surroundings.
+A spectrum is the mean of the power spectra of overlapping Hann-windowed tiles. Large tiles resolve close peaks; small
+tiles keep a peak in one place when the period varies across the frame. The background is estimated robustly (medians
+over rings, then over neighbours along the streaks that steps, scan lines and flyback leave), so that a peak is judged
+against its surroundings.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ Floats = NDArray[np.float64]
 
 #: Peaks kept at most, strongest first: enough for three lattices of a dozen independent harmonics each.
 MOST_PEAKS = 48
+#: Tiles along each axis at most: more cost time and add little, as eight by eight tiles already touch or overlap.
+MOST_TILES = 8
 #: Bins that judge a streak, counted from a peak: clear of its Hann lobe.
 ASIDE = np.concatenate([np.arange(-12, -1), np.arange(2, 13)])
 #: Frequencies below this many bins belong to the Hann lobe of the background.
@@ -66,7 +69,8 @@ class Peaks:
     frequency
         float64 ``(n, 2)``, (y, x) in cycles per px.
     evidence
-        float64 ``(n,)``: minus the logarithm of the chance that background alone reaches the power anywhere in the spectrum.
+        float64 ``(n,)``: minus the logarithm of the chance that background alone reaches the power anywhere in the
+        spectrum.
     power
         float64 ``(n,)``: power above the background, in the unit of `Spectrum.power`.
     tile
@@ -83,14 +87,21 @@ class Peaks:
         """Frequencies in bins of the tile, ``(n, 2)``."""
         return self.frequency * np.array(self.tile)
 
+    def magnified(self, by: int) -> Peaks:
+        """Give the peaks of the frame before it was binned by `by`."""
+        return Peaks(self.frequency / by, self.evidence, self.power, (self.tile[0] * by, self.tile[1] * by))
+
     def select(self, keep: NDArray[np.bool_]) -> Peaks:
         """Give the peaks where `keep` is true."""
         return Peaks(self.frequency[keep], self.evidence[keep], self.power[keep], self.tile)
 
 
-def tile_starts(length: int, tile: int) -> NDArray[np.intp]:
-    """Starts of tiles of `tile` px that cover `length` px evenly, overlapping by at least half."""
+def tile_starts(length: int, tile: int, most: int | None = None) -> NDArray[np.intp]:
+    """Give the starts of tiles of `tile` px, spread evenly over `length` px, overlapping by at least half unless
+    `most` forbids.
+    """
     count = 1 if tile >= length else int(np.ceil(2.0 * (length - tile) / tile)) + 1
+    count = count if most is None else min(count, most)
     return np.linspace(0, max(length - tile, 0), count).round().astype(np.intp)
 
 
@@ -130,7 +141,7 @@ def averaged_spectrum(frames: Sequence[NDArray[Any]], tile: tuple[int, int]) -> 
     power = np.zeros((ty, tx // 2 + 1))
     count, averages, line_averages = 0, 0.0, 0.0
     for frame in frames:
-        ys, xs = tile_starts(frame.shape[1], ty), tile_starts(frame.shape[2], tx)
+        ys, xs = tile_starts(frame.shape[1], ty, MOST_TILES), tile_starts(frame.shape[2], tx, MOST_TILES)
         down = frame.shape[0] * max(1.0, frame.shape[1] / ty)
         averages, line_averages = averages + down * max(1.0, frame.shape[2] / tx), line_averages + down
         for channel in frame:
@@ -156,13 +167,17 @@ def _radius(shape: tuple[int, int]) -> Floats:
 
 
 def _median_from_low(low: Floats, averages: float) -> Floats:
-    """Median of a mean of exponential variables from its lower quarter (Wilson and Hilferty), which sparse peaks do not raise."""
+    """Median of a mean of exponential variables from its lower quarter (Wilson and Hilferty), which sparse peaks do
+    not raise.
+    """
     middle = 1.0 - 1.0 / (9.0 * averages)
     return low * (middle / (middle - 0.6745 / (3.0 * np.sqrt(averages)))) ** 3
 
 
 def _smooth_background(power: Floats, averages: float) -> Floats:
-    """Median of the power over rings (images) or over neighbouring frequencies (signals), both from their lower quarter."""
+    """Median of the power over rings (images) or over neighbouring frequencies (signals), both from their lower
+    quarter.
+    """
     if power.shape[0] == 1:
         half = max(8, power.shape[1] // 40)
         line = np.pad(power[0], half, mode="reflect")
@@ -176,7 +191,9 @@ def _smooth_background(power: Floats, averages: float) -> Floats:
     return _median_from_low(np.array(profile) + 1e-30, averages)[ring]
 
 
-def _along(spectrum: Spectrum, row: NDArray[np.intp], col: NDArray[np.intp], direction: tuple[Floats, Floats]) -> Floats:
+def _along(
+    spectrum: Spectrum, row: NDArray[np.intp], col: NDArray[np.intp], direction: tuple[Floats, Floats]
+) -> Floats:
     """Median power 2 to 12 bins away from each bin, both ways along the unit vectors (dy, dx)."""
     power, (dy, dx) = spectrum.power, direction
     y = (row[:, None] + np.rint(ASIDE * dy[:, None]).astype(int)) % power.shape[0]
@@ -185,9 +202,11 @@ def _along(spectrum: Spectrum, row: NDArray[np.intp], col: NDArray[np.intp], dir
 
 
 def _evidence(ratio: Floats, averages: Floats, samples: Floats, places: float) -> Floats:
-    """Minus log of the chance that one of `places` means of `averages` exponential variables exceeds `ratio` times its background.
+    """Minus log of the chance that one of `places` means of `averages` exponential variables exceeds `ratio` times
+    its background.
 
-    The background is known from `samples` bins only: with few, large ratios are less surprising (tail of the F distribution).
+    The background is known from `samples` bins only: with few, large ratios are less surprising (tail of the F
+    distribution).
     """
     known = averages * (ratio - 1.0 - np.log(np.maximum(ratio, 1.0)))
     return np.minimum(known, averages * samples * np.log1p(ratio / samples)) - np.log(places)

@@ -1,7 +1,8 @@
 """Where in the frame a lattice is seen: superlattices in domains or too weak for a window, grains, coverage.
 
-The spectrum of a whole frame cannot tell a cell that is doubled everywhere from one that is doubled in some domains only
-(ordered perovskites, adsorbate islands), nor from two grains with a common row of spots. The local power of the waves can.
+The spectrum of a whole frame cannot tell a cell that is doubled everywhere from one that is doubled in some domains
+only (ordered perovskites, adsorbate islands), nor from two grains with a common row of spots. The local power of the
+waves can.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .indexing import sublattices
+from .lattice_algebra import sublattices
 from .local_phase import local_waves
 
 __all__ = ["LocalPower", "local_power", "unanchored_part"]
@@ -22,7 +23,10 @@ Floats = NDArray[np.float64]
 TILE_PERIODS = 4.0
 #: Smallest tile, px: windows are seldom smaller than 20 px, and a Hann window is half as wide as its tile.
 LEAST_TILE = 40
-#: A superlattice is patchy when its share of the power in the poorest fifth of the frame falls below this part of its mean.
+#: Tiles along each axis at most.
+MOST_TILES = 12
+#: A superlattice is patchy when its share of the power in the poorest fifth of the frame falls below this part of its
+#: mean.
 PATCHY = 0.5
 #: A superlattice anchors the phase of a window when it stands this far above the noise in four fifths of the frame.
 VISIBLE = 8.0
@@ -48,8 +52,8 @@ class LocalPower:
     def coverage(self) -> Floats:
         """Share of the frame, 0..1, in which each wave is present, float64 ``(n,)``.
 
-        The larger of two estimates: tiles above a threshold (right when the contrast varies) and the participation ratio of the
-        noise-free power, mean(s)^2 / mean(s^2) (right when a wave is weaker than the noise of a tile).
+        The larger of two estimates: tiles above a threshold (right when the contrast varies) and the participation
+        ratio of the noise-free power, mean(s)^2 / mean(s^2) (right when a wave is weaker than the noise of a tile).
         """
         noise = self.noise[:, None]
         best = np.quantile(self.power, 0.9, axis=1, keepdims=True)
@@ -82,7 +86,9 @@ def local_power(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.i
     between = np.array(np.meshgrid(*[[-0.5, 0.5]] * len(reciprocal))).reshape(len(reciprocal), -1).T
     frequency = np.concatenate([orders @ reciprocal, *((orders + offset) @ reciprocal for offset in between)])
     tile = (min(size, channels[0].shape[0]), min(size, channels[0].shape[1]))
-    squares = sum(np.abs(local_waves(channel, frequency, tile)[0]) ** 2 for channel in channels) / len(channels)
+    squares = sum(np.abs(local_waves(channel, frequency, tile, most=MOST_TILES)[0]) ** 2 for channel in channels) / len(
+        channels
+    )
     squares = np.asarray(squares).reshape(1 + len(between), len(orders), -1)
     return LocalPower(squares[0], np.median(squares[1:], axis=(0, 2)) / np.log(2.0))
 
@@ -100,7 +106,8 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
     Returns
     -------
     (sublattice, why) or None
-        int ``(2, 2)``: rows span the orders of the waves that windows do show; and "patchy" or "weak". None when windows show all.
+        int ``(2, 2)``: rows span the orders of the waves that windows do show; and "patchy" or "weak". None when
+        windows show all.
     """
     mean = local.power.mean(axis=1)
     for index in (2, 3):

@@ -1,0 +1,156 @@
+"""`shiftvae train`: from a scan to a model file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shiftvae_rt.errors import ModelFileError
+
+from .constraints import CONSTRAINTS, parse_constraint
+from .demo_command import add_demo
+from .scans import parse_frames, read_scans
+
+if TYPE_CHECKING:
+    from .train import Settings, Step, Trained
+
+__all__ = ["add_demo", "add_train"]
+
+
+def add_train(subparsers: Any) -> None:
+    """Add `shiftvae train`."""
+    parser = subparsers.add_parser("train", help="train a model on a scan", description=__doc__)
+    parser.add_argument("scans", nargs="+", metavar="SCAN", help="microscope files; FILE::NAME picks one of several datasets")
+    parser.add_argument("-o", "--output", required=True, metavar="NAME.svae", help="model file to write")
+    parser.add_argument("--frames", type=_checked(parse_frames), default=slice(None), metavar="A:B", help="frames of a stack (default: all)")
+    parser.add_argument("--signal", action="store_true", help="1D data: every row of an array is a signal of its own")
+    parser.add_argument("--window", type=_window, default=None, metavar="PX", help="window size, or 'auto' (default: 1.3 periods)")
+    parser.add_argument("--latents", type=int, choices=range(9), default=2, metavar="N", help="content latents, 0 to 8 (default 2)")
+    parser.add_argument("--encoder", choices=("dilated", "mlp"), default="dilated", help="encoder family (default dilated)")
+    parser.add_argument("--shift", choices=("torus", "planar"), default="torus", help="planar: isolated features, no lattice")
+    parser.add_argument(
+        "--constraint",
+        action="append",
+        default=[],
+        type=_checked(parse_constraint),
+        metavar="NAME=WEIGHT",
+        help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}",
+    )
+    parser.add_argument("--steps", type=_positive, default=1500, help="most optimiser steps (default 1500)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
+    parser.add_argument("--threads", type=_positive, default=1, help="threads of torch (default 1)")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run_train)
+
+
+def run_train(arguments: argparse.Namespace) -> None:
+    """Read, train, export, say what came out."""
+    from .export import export_model
+    from .train import Settings, train
+
+    _check_output(arguments.output)
+    scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
+    settings = Settings(
+        window=arguments.window,
+        content=arguments.latents,
+        encoder=arguments.encoder,
+        shift=arguments.shift,
+        constraints=Settings().constraints | dict(arguments.constraint),
+        steps=arguments.steps,
+        seed=arguments.seed,
+        threads=arguments.threads,
+    )
+    with progress_bar(settings) as advance:
+        trained = train(scans.frames, settings, progress=advance)
+    parity = export_model(arguments.output, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
+    summary = summarise(trained) | {"model": arguments.output, "onnx_against_torch": parity.against_torch, "dense_against_windows": parity.against_windows}
+    print(json.dumps(summary, indent=1) if arguments.json else _readable(summary))
+
+
+class progress_bar:  # noqa: N801 - used as a context, like open
+    """A bar on stderr with held-out loss and noise; silent where stderr is no terminal."""
+
+    def __init__(self, settings: Settings) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=settings.steps, unit="step", file=sys.stderr, disable=None, desc="train")
+
+    def __enter__(self) -> Callable[[Step], None]:
+        return self._advance
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def _advance(self, step: Step) -> None:
+        self._bar.set_postfix_str(f"held-out loss {step.loss:.1f}, noise {step.noise_sd:.3f}")
+        self._bar.update(step.step - self._bar.n)
+
+
+def _check_output(path: str) -> None:
+    """Refuse a model path that cannot be written before a minute of training, not after it."""
+    if Path(path).suffix != ".svae":
+        raise ModelFileError(f"expected a model file that ends in .svae, got {path}: rename it")
+    if not Path(path).parent.is_dir():
+        raise ModelFileError(f"cannot write {path}: there is no folder {Path(path).parent}; make it first")
+
+
+def summarise(trained: Trained) -> dict[str, Any]:
+    """What a person wants to know of a training, ready for JSON."""
+    model = trained.model
+    names = [*(("dx",) if model.dimensions == 1 else ("dy", "dx")), *(f"z{i + 1}" for i in range(model.content))]
+    return {
+        "lattice": trained.lattice.reason,
+        "window_px": list(model.window),
+        "encoder": trained.settings.encoder,
+        "steps": trained.history[-1].step,
+        "cpu_s": round(trained.seconds, 1),
+        "held_out_loss": round(min(look.loss for look in trained.history), 2),
+        "noise_sd": round(float(model.noise_sd), 4),
+        "information_nats": dict(zip(names, (round(k, 2) for k in trained.kl_nats), strict=True)),
+    }
+
+
+def _readable(summary: dict[str, Any]) -> str:
+    window = " x ".join(str(n) for n in summary["window_px"])
+    information = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["information_nats"].items())
+    return "\n".join(
+        [
+            f"{summary['model']}: {summary['encoder']} encoder, window {window} px",
+            f"  lattice      {summary['lattice']}",
+            f"  training     {summary['steps']} steps, {summary['cpu_s']} s CPU, held-out loss {summary['held_out_loss']} nats a window",
+            f"  noise        {summary['noise_sd']} of a window's standard deviation",
+            f"  information  {information} nats",
+            f"  exactness    ONNX against torch {summary['onnx_against_torch']:.1e}, dense against single windows "
+            f"{summary['dense_against_windows']:.1e} of a latent's spread",
+        ]
+    )
+
+
+def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let argparse say what `parse` says."""
+
+    def checked(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return checked
+
+
+def _window(text: str) -> int | None:
+    return None if text == "auto" else _positive(text)
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return number

@@ -1,0 +1,177 @@
+"""From a trained model to a model file: graphs, test vectors, manifest; compared with torch before anything is written."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+import shiftvae_rt
+from shiftvae_rt.encoder import run_graph
+from shiftvae_rt.errors import TrainingError
+from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
+from shiftvae_rt.mapper import frame_centre, modulo_lattice
+from shiftvae_rt.model_file import Golden, write_model_file
+from shiftvae_rt.windows import convert_frame, window_statistics
+
+from .decoder_graph import decoder_graph
+from .encoder_graph import encoder_graph
+from .shift_vae import ShiftVAE
+from .train import Trained
+
+__all__ = ["Parity", "export_model"]
+
+Floats = NDArray[np.float32]
+STRIDES = (1, 2, 4, 8)
+GOLDEN_STRIDE = 4
+#: Largest side of the test frame, px.
+GOLDEN_SIDE = 160
+#: The ONNX output may differ from torch, and from window-by-window encoding, by this much of a latent's spread.
+TORCH_TOLERANCE, WINDOW_TOLERANCE = 1e-4, 1e-5
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest differences on the test frame, in units of a latent's spread; shifts modulo the lattice."""
+
+    against_torch: float
+    against_windows: float
+
+
+def export_model(
+    path: str | os.PathLike[str],
+    trained: Trained,
+    frames: list[NDArray[Any]],
+    *,
+    sources: tuple[DataSource, ...],
+    pixel_size_nm: float | None,
+) -> Parity:
+    """Write the model file at `path`; returns how exact it is.
+
+    Raises
+    ------
+    TrainingError
+        if the graphs differ from torch by more than 1e-4, or from window-by-window encoding by more than 1e-5, of a
+        latent's spread. Nothing is written then.
+    """
+    model = trained.model.eval()
+    weights = model.weights()
+    graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
+    frame = _golden_frame(frames[0], model)
+    centred = convert_frame(frame, frame_centre(frame, model.window))[0]
+    outputs = {stride: run_graph(graph, {"frame": centred[None]}) for stride, graph in graphs.items()}
+    golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
+    parity = _compare(model, trained.spread, golden, graphs[GOLDEN_STRIDE], centred)
+    if not (parity.against_torch <= TORCH_TOLERANCE and parity.against_windows <= WINDOW_TOLERANCE):
+        raise TrainingError(
+            f"the exported graph differs from torch by {parity.against_torch:.2g} (at most {TORCH_TOLERANCE:g}) and from "
+            f"window-by-window encoding by {parity.against_windows:.2g} (at most {WINDOW_TOLERANCE:g}) of a latent's spread; "
+            "nothing was written: train again with another seed, and report the scan"
+        )
+    members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
+    members |= {"decoder.onnx": decoder_graph(model), "golden.npz": golden.to_npz()}
+    write_model_file(path, _manifest(trained, frames, sources, pixel_size_nm), members)
+    return parity
+
+
+def _golden_frame(frame: NDArray[Any], model: ShiftVAE) -> NDArray[Any]:
+    """The middle of a training frame: large enough for several windows, small enough to travel."""
+    sides = [min(n, max(GOLDEN_SIDE, 2 * w)) for n, w in zip(frame.shape[1:], model.window, strict=True)]
+    top, left = ((n - s) // 2 for n, s in zip(frame.shape[1:], sides, strict=True))
+    return np.ascontiguousarray(frame[:, top : top + sides[0], left : left + sides[1]])
+
+
+def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: bytes, centred: Floats) -> Parity:
+    mean, std = golden.mean[GOLDEN_STRIDE], golden.std[GOLDEN_STRIDE]
+    torch_mean, torch_std = model.map_frame(centred, GOLDEN_STRIDE)
+    h, w = model.window
+    rows, cols = mean.shape[1:]
+    cut = np.stack(
+        [
+            centred[:, r * GOLDEN_STRIDE : r * GOLDEN_STRIDE + h, c * GOLDEN_STRIDE : c * GOLDEN_STRIDE + w]
+            for r in range(rows)
+            for c in range(cols)
+        ]
+    )
+    single = [a.reshape(rows, cols, -1).transpose(2, 0, 1) for a in run_graph(graph, {"frame": cut})]
+    lattice = model.weights().lattice
+
+    def differ(other: Floats, other_std: Floats) -> float:
+        off = (mean - other).astype(np.float64)
+        if len(lattice):
+            off[: model.dimensions] = modulo_lattice(off[: model.dimensions], lattice)
+        scale = np.maximum(spread, 1e-6)[:, None, None]
+        return float(max(np.max(np.abs(off) / scale), np.max(np.abs(std - other_std) / scale)))
+
+    return Parity(differ(torch_mean, torch_std), differ(single[0], single[1]))
+
+
+def _manifest(trained: Trained, frames: list[NDArray[Any]], sources: tuple[DataSource, ...], pixel_size_nm: float | None) -> Manifest:
+    model, settings = trained.model, trained.settings
+    shifts = ("dx",) if model.dimensions == 1 else ("dy", "dx")
+    names = [*shifts, *(f"z{i + 1}" for i in range(model.content))]
+    latents = tuple(
+        Latent(name=n, unit="px" if n in shifts else "", kind="shift" if n in shifts else "content", kl_nats=k, spread=s)
+        for n, k, s in zip(names, trained.kl_nats, trained.spread, strict=True)
+    )
+    lattice = tuple((float(y), float(x)) for y, x in model.weights().lattice)
+    statistics = [window_statistics(frame, model.window, max(1, model.window[1] // 2)) for frame in frames[:16]]
+    means, sds = (np.concatenate([s[i].ravel() for s in statistics]) for i in (0, 1))
+    return Manifest(
+        format="shiftvae-model-1",
+        dimensions=1 if model.dimensions == 1 else 2,
+        channels=len(model.channel_scale),
+        window=model.window,
+        strides=STRIDES,
+        encoder=settings.encoder,
+        latents=latents,
+        lattice=lattice,
+        intensity=Intensity(channel_scale=model.channel_scale, sd_floor=model.sd_floor),
+        pixel_size_nm=pixel_size_nm,
+        training=Training(
+            seed=settings.seed,
+            seconds=round(trained.seconds, 1),
+            steps=trained.history[-1].step,
+            windows=trained.windows,
+            held_out_loss=min(look.loss for look in trained.history),
+            noise_sd=float(model.noise_sd),
+            shift_prior="uniform over the cell" if lattice else f"normal, sd {model.weights().planar_prior_px:.3g} px",
+            constraints=settings.constraints,
+            period_confidence=trained.lattice.confidence,
+            period_reason=trained.lattice.reason,
+            window_mean=(float(means.min()), float(means.max())),
+            window_sd=(float(sds.min()), float(sds.max())),
+        ),
+        data=sources,
+        versions={
+            "shiftvae-rt": shiftvae_rt.__version__,
+            "torch": str(torch.__version__),
+            "onnx": onnx.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        git_commit=_git_commit(),
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        members={},
+    )
+
+
+def _git_commit() -> str:
+    """Commit of a source checkout, empty for an installed package."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return ""
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

@@ -1,0 +1,52 @@
+"""Writing ONNX by hand: nodes and constants of a graph under construction."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+__all__ = ["GraphBuilder"]
+
+OPSET = 17
+IR_VERSION = 8
+END = 2**31 - 1
+
+
+class GraphBuilder:
+    """Every call adds to the graph and returns the name of its output."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: list[onnx.TensorProto] = []
+
+    def constant(self, value: object, dtype: type = np.float32) -> str:
+        """A tensor kept in the file."""
+        name = f"c{len(self._initializers)}"
+        self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+        """One operator of the standard domain."""
+        output = output or f"n{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def slice(self, x: str, axis: int, start: int, step: int = 1, end: int = END) -> str:
+        """``x[start:end:step]`` along `axis`."""
+        bounds = [self.constant([v], np.int64) for v in (start, end, axis, step)]
+        return self.node("Slice", x, *bounds)
+
+    def clip(self, x: str, low: float, high: float) -> str:
+        """`x` kept between two numbers."""
+        return self.node("Clip", x, self.constant(low), self.constant(high))
+
+    def serialise(self, name: str, inputs: dict[str, list[int | str]], outputs: dict[str, list[int | str]]) -> bytes:
+        """The checked model as bytes; `inputs` and `outputs` map names to shapes, all float32."""
+        values = [
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in side.items()] for side in (inputs, outputs)
+        ]
+        graph = helper.make_graph(self._nodes, name, *values, self._initializers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        onnx.checker.check_model(model, full_check=True)
+        return bytes(model.SerializeToString())

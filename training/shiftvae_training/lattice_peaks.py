@@ -1,0 +1,76 @@
+"""From frames to the spectral peaks and the basis that explain most, over several tile sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shiftvae_rt.errors import FrameError
+
+from .indexing import Indexing, index_peaks
+from .spectrum import Peaks, averaged_spectrum, find_peaks
+
+__all__ = ["best_scale", "prepare_frames"]
+
+Floats = NDArray[np.float64]
+
+#: Frames looked at: evenly chosen from a longer series.
+MOST_FRAMES = 4
+#: Peaks weaker than this share of the strongest, or of the low-frequency background (3 % in amplitude), are digital
+#: artefacts.
+FAINTEST = 1e-3
+#: Smallest tile, px: images, signals.
+LEAST_TILE, LEAST_TILE_OF_SIGNALS = 32, 128
+#: Larger tiles are binned; the smaller tiles see the short periods.
+LARGEST_TILE = 1024
+
+
+def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
+    """Choose a few frames: float64, outliers clipped, mean removed, each channel scaled to unit variance."""
+    if len(frames) == 0:
+        raise FrameError("expected at least one frame to look for a lattice in, got none")
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().astype(int))
+    prepared = []
+    for frame in (np.asarray(frames[i]) for i in chosen):
+        if frame.ndim != 3:
+            raise FrameError(f"expected frames of shape (channels, height, width), got {frame.shape}: use as_pixels")
+        low, high = np.quantile(frame, [0.001, 0.999], axis=(1, 2), keepdims=True)
+        pixels = np.clip(frame.astype(np.float64), low, high)
+        pixels -= pixels.mean(axis=(1, 2), keepdims=True)
+        spread = pixels.std(axis=(1, 2), keepdims=True)
+        some = spread[:, 0, 0] > 1e-9 * np.abs(high - low)[:, 0, 0].max(initial=0.0)
+        if some.any():
+            prepared.append(pixels[some] / spread[some])
+    return prepared
+
+
+def _binned(frame: Floats, by: int) -> Floats:
+    """Mean of blocks of `by` times `by` px: long periods need no fine pixels."""
+    channels, height, width = frame.shape
+    if by == 1:
+        return frame
+    blocks = frame[:, : height - height % by, : width - width % by].reshape(channels, height // by, by, width // by, by)
+    return np.asarray(blocks.mean(axis=(2, 4)))
+
+
+def best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
+    """Peaks and basis at the tile size that explains most."""
+    height, width = frames[0].shape[1:]
+    scales = []
+    for divisor in (1, 2, 4, 8):
+        tile = (max(height // divisor, 1), width // divisor)
+        if divisor > 1 and (min(tile) < LEAST_TILE if height > 1 else tile[1] < LEAST_TILE_OF_SIGNALS):
+            break
+        coarse = max(1, min(tile) // LARGEST_TILE) if height > 1 else 1
+        spectrum = averaged_spectrum(
+            [_binned(frame, coarse) for frame in frames], (tile[0] // coarse, tile[1] // coarse)
+        )
+        peaks = find_peaks(spectrum).magnified(coarse)
+        floor = FAINTEST * spectrum.background.max(initial=0.0, where=spectrum.resolved)
+        scales.append(peaks.select(peaks.power > floor))
+    floor = FAINTEST * max(peaks.power.max(initial=0.0) for peaks in scales)
+    tried = [(peaks, index_peaks(peaks)) for peaks in (peaks.select(peaks.power > floor) for peaks in scales)]
+    return max(tried, key=lambda pair: pair[1].gain)
