@@ -1,0 +1,105 @@
+"""The page from which others write their clients: its messages are replayed byte for byte."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+import zmq
+from stream_support import LIMIT_S
+
+from shiftvae_rt.frame import DTYPES
+from shiftvae_rt.stream import Service, messages, sockets, wire
+from shiftvae_rt.stream.link import PING_NS
+from shiftvae_rt.stream.sessions import MAX_SESSIONS, SILENCE_NS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+PIXELS = bytes(37 * i % 251 for i in range(288))
+
+
+def conversation() -> list[tuple[list[bytes], list[str]]]:
+    """What is sent, as parts, and the pattern of each answer, in the order of section 5."""
+    turns: list[tuple[list[bytes], list[str]]] = []
+    section = PAGE.split("## 5. ")[1]
+    for block in re.findall(r"```\n(.*?)```", section, re.DOTALL):
+        heard = True
+        for line in block.splitlines():
+            mark, text = line[0], line[2:]
+            if mark == ">":
+                if heard:
+                    turns.append(([], []))
+                turns[-1][0].append(part(text))
+            else:
+                turns[-1][1].append(text)
+            heard = mark == "<"
+    return turns
+
+
+def part(text: str) -> bytes:
+    match = re.fullmatch(r"PIXELS(?:\[(\d+):(\d+)\])?", text)
+    if match is None:
+        return text.encode()
+    return PIXELS if match[1] is None else PIXELS[int(match[1]) : int(match[2])]
+
+
+def pattern(text: str) -> str:
+    return re.escape(text).replace(r":\*", r':(?:"(?:[^"\\]|\\.)*"|[0-9.]+)')
+
+
+def test_the_session_on_the_page_runs_byte_for_byte(service: Service) -> None:
+    turns = conversation()
+    assert len(turns) == 8
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(service.ingest)
+        for parts, (expected,) in turns:
+            socket.send_multipart(parts)
+            assert socket.poll(LIMIT_S * 1e3), parts
+            (answer,) = socket.recv_multipart()
+            assert re.fullmatch(pattern(expected), answer.decode()), f"{answer.decode()}\nis not\n{expected}"
+
+
+def test_our_own_producer_says_what_the_page_says() -> None:
+    for parts, _ in conversation():
+        if parts[0].startswith(b'{"htype":"array-1.0"'):
+            assert msgspec.json.encode(msgspec.json.decode(parts[0], type=wire.FrameHeader)) == parts[0]
+        elif parts[0].startswith(b"{"):
+            assert messages.encode(messages.decode_request(parts[0])) == parts[0]
+
+
+def test_the_pixels_of_the_page_begin_as_it_says() -> None:
+    assert f"`{PIXELS[:8].hex(' ')} ...`" in PAGE
+
+
+STRUCTS = [wire.FrameHeader, wire.ResultHeader, wire.Counters, *get_args(messages.Request), *get_args(messages.Reply)]
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
+def test_every_field_of_every_message_is_on_the_page(struct: Any) -> None:
+    missing = [field for field in struct.__struct_fields__ if f"`{field}`" not in PAGE]
+    assert missing == []
+    tag = struct.__struct_config__.tag
+    assert tag is None or f"`{tag}`" in PAGE
+
+
+@pytest.mark.parametrize(
+    "promised",
+    [
+        *(f"`{name}`" for name in get_args(messages.ErrorName)),
+        *(f"`{dtype}`" for dtype in DTYPES),
+        f"`{sockets.INGEST}`",
+        f"`{sockets.RESULTS}`",
+        f"at most {messages.MAX_CONTROL_BYTES} bytes",
+        f"at most {wire.MAX_HEADER_BYTES} bytes",
+        f"At most {wire.MAX_FRAME_BYTES} bytes a buffer",
+        f"{MAX_SESSIONS} producers are connected",
+        f"hears nothing of you for {SILENCE_NS / 1e9:.0f} s",
+        f"PING every {PING_NS / 1e9} s",
+        f"`protocol` {messages.PROTOCOL}",
+    ],
+)
+def test_names_and_limits_are_on_the_page(promised: str) -> None:
+    assert promised in PAGE
