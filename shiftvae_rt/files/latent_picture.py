@@ -22,10 +22,10 @@ _SHIFTS = {"dy": "dy: shift down", "dx": "dx: shift right"}
 
 
 def write(path: Path, latent_map: LatentMap, frame: Frame | None, truth: Mapping[str, NDArray[Any]]) -> None:
-    """Draw frame, content, truth and shifts, in this order: what is to be compared lies side by side."""
+    """Draw frame, truth, content and shifts, in this order: what is to be compared lies side by side."""
     shift, content = latent_panels(latent_map)
     known = [Panel(title, np.atleast_2d(image), colours="signed") for title, image in truth.items()]
-    panels = [*(frame_panels(frame, latent_map) if frame is not None else []), *content, *known, *shift]
+    panels = [*(frame_panels(frame, latent_map) if frame is not None else []), *known, *content, *shift]
     window, stride = latent_map.grid.window, latent_map.grid.stride
     size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
     title = f"{frame.name}   " if frame is not None and frame.name else ""
