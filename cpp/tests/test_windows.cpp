@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "check.hpp"
 #include "reference.hpp"
 #include "shiftvae/isa.hpp"
@@ -70,21 +72,26 @@ CASE("windows of every type, shape, normalisation and instruction set agree with
             }
 }
 
-CASE("large outputs, which are streamed, agree with the twin and stay in their output") {
-    const Frame frame(PixelType::uint16, 1, 120, 140, 60000, 3, 2);
-    for (const std::size_t width : {16u, 24u, 29u}) {
-        const Grid grid{120, 140, 24, width, 1};
-        const std::vector<double> expected = expected_windows(frame, grid, {Normalisation::zscore, 0});
-        CHECK(expected.size() * sizeof(float) > std::size_t{8} << 20);
-        on_each_isa([&] {
-            for (const unsigned threads : {1u, 3u}) {
-                std::vector<float> out(expected.size() + 8, guard);
-                extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, out.data() + 5, threads);
-                CHECK(wrong(out, 5, expected) == 0);
-                CHECK(out[4] == guard && out[out.size() - 3] == guard);
-            }
-        });
-    }
+CASE("large outputs, which are streamed, agree with the twin and stay in their output at every alignment") {
+    for (const PixelType type : {PixelType::uint16, PixelType::int32})
+        for (const std::size_t width : {16u, 24u, 28u, 29u, 80u}) {
+            const Frame frame(type, 1, 120, 92 + width, 60000, 3, 2);
+            const Grid grid{120, 92 + width, 26, width, 1};
+            const std::vector<double> expected = expected_windows(frame, grid, {Normalisation::zscore, 0});
+            CHECK(expected.size() * sizeof(float) > std::size_t{8} << 20);
+            std::vector<float> memory(expected.size() + 64);
+            on_each_isa([&] {
+                for (const std::size_t beyond_line : {0u, 8u, 4u, 5u}) {
+                    const std::uintptr_t start = reinterpret_cast<std::uintptr_t>(memory.data() + 1);
+                    const std::size_t at = 1 + (64 - start % 64) % 64 / sizeof(float) + beyond_line;
+                    std::fill(memory.begin(), memory.end(), guard);
+                    extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, memory.data() + at,
+                                    beyond_line == 5 ? 3 : 1);
+                    CHECK(wrong(memory, at, expected) == 0);
+                    CHECK(memory[at - 1] == guard && memory[at + expected.size()] == guard);
+                }
+            });
+        }
 }
 
 CASE("every instruction set and number of threads gives the same bits") {

@@ -8,124 +8,134 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
+#define SHIFTVAE_SSE2
 #elif defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
 #define SHIFTVAE_SSE2
 #elif defined(__aarch64__) || defined(_M_ARM64)
 #include <arm_neon.h>
-#define SHIFTVAE_NEON
 #endif
 
 namespace shiftvae {
 namespace SHIFTVAE_ISA {
 
+// Each vector type knows
+//   (x - high) * scale - low   for floats, three roundings on every instruction set
+//   (x - mean) * scale         for doubles, rounded to float once
+// and how to store, and to stream past the caches to an address of its own alignment.
+
 #if defined(__AVX512F__)
+struct Floats16 {
+    static constexpr std::size_t lanes = 16;
+    using Float = __m512;
+    using Double = __m512d;
+    static Float all(float x) { return _mm512_set1_ps(x); }
+    static Double all(double x) { return _mm512_set1_pd(x); }
+    static Float scaled(const float* x, Float high, Float scale, Float low) {
+        return _mm512_sub_ps(_mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x), high), scale), low);
+    }
+    static __m256 half(const double* x, Double mean, Double scale) {
+        return _mm512_cvtpd_ps(_mm512_mul_pd(_mm512_sub_pd(_mm512_loadu_pd(x), mean), scale));
+    }
+    static Float scaled(const double* x, Double mean, Double scale) {
+        const __m512d low = _mm512_castps_pd(_mm512_castps256_ps512(half(x, mean, scale)));
+        return _mm512_castpd_ps(_mm512_insertf64x4(low, _mm256_castps_pd(half(x + 8, mean, scale)), 1));
+    }
+    static Float load(const float* x) { return _mm512_loadu_ps(x); }
+    static void store(float* to, Float v) { _mm512_storeu_ps(to, v); }
+    static void stream(float* to, Float v) { _mm512_stream_ps(to, v); }
+};
+#endif
 
-constexpr std::size_t lanes = 16;
-using Vector = __m512;
-using Doubles = __m512d;
-inline Vector all(float x) { return _mm512_set1_ps(x); }
-inline Doubles all_doubles(double x) { return _mm512_set1_pd(x); }
-// (x - high) * scale - low, three roundings on every instruction set
-inline Vector normalised(const float* x, Vector high, Vector scale, Vector low) {
-    return _mm512_sub_ps(_mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x), high), scale), low);
-}
-inline __m256 normalised_half(const double* x, Doubles mean, Doubles scale) {
-    return _mm512_cvtpd_ps(_mm512_mul_pd(_mm512_sub_pd(_mm512_loadu_pd(x), mean), scale));
-}
-inline Vector normalised(const double* x, Doubles mean, Doubles scale) {
-    const __m512d low = _mm512_castps_pd(_mm512_castps256_ps512(normalised_half(x, mean, scale)));
-    return _mm512_castpd_ps(_mm512_insertf64x4(low, _mm256_castps_pd(normalised_half(x + 8, mean, scale)), 1));
-}
-inline void store(float* to, Vector v) { _mm512_storeu_ps(to, v); }
-inline void stream_line(float* to, const float* from) { _mm512_stream_ps(to, _mm512_load_ps(from)); }
+#if defined(__AVX2__)
+struct Floats8 {
+    static constexpr std::size_t lanes = 8;
+    using Float = __m256;
+    using Double = __m256d;
+    static Float all(float x) { return _mm256_set1_ps(x); }
+    static Double all(double x) { return _mm256_set1_pd(x); }
+    static Float scaled(const float* x, Float high, Float scale, Float low) {
+        return _mm256_sub_ps(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x), high), scale), low);
+    }
+    static __m128 half(const double* x, Double mean, Double scale) {
+        return _mm256_cvtpd_ps(_mm256_mul_pd(_mm256_sub_pd(_mm256_loadu_pd(x), mean), scale));
+    }
+    static Float scaled(const double* x, Double mean, Double scale) {
+        const __m256 low = _mm256_castps128_ps256(half(x, mean, scale));
+        return _mm256_insertf128_ps(low, half(x + 4, mean, scale), 1);
+    }
+    static Float load(const float* x) { return _mm256_loadu_ps(x); }
+    static void store(float* to, Float v) { _mm256_storeu_ps(to, v); }
+    static void stream(float* to, Float v) { _mm256_stream_ps(to, v); }
+};
+#endif
+
+#if defined(SHIFTVAE_SSE2)
+struct Floats4 {
+    static constexpr std::size_t lanes = 4;
+    using Float = __m128;
+    using Double = __m128d;
+    static Float all(float x) { return _mm_set1_ps(x); }
+    static Double all(double x) { return _mm_set1_pd(x); }
+    static Float scaled(const float* x, Float high, Float scale, Float low) {
+        return _mm_sub_ps(_mm_mul_ps(_mm_sub_ps(_mm_loadu_ps(x), high), scale), low);
+    }
+    static __m128 half(const double* x, Double mean, Double scale) {
+        return _mm_cvtpd_ps(_mm_mul_pd(_mm_sub_pd(_mm_loadu_pd(x), mean), scale));
+    }
+    static Float scaled(const double* x, Double mean, Double scale) {
+        return _mm_movelh_ps(half(x, mean, scale), half(x + 2, mean, scale));
+    }
+    static Float load(const float* x) { return _mm_loadu_ps(x); }
+    static void store(float* to, Float v) { _mm_storeu_ps(to, v); }
+    static void stream(float* to, Float v) { _mm_stream_ps(to, v); }
+};
 inline void end_stream() { _mm_sfence(); }
-
-#elif defined(__AVX2__)
-
-constexpr std::size_t lanes = 8;
-using Vector = __m256;
-using Doubles = __m256d;
-inline Vector all(float x) { return _mm256_set1_ps(x); }
-inline Doubles all_doubles(double x) { return _mm256_set1_pd(x); }
-inline Vector normalised(const float* x, Vector high, Vector scale, Vector low) {
-    return _mm256_sub_ps(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x), high), scale), low);
-}
-inline __m128 normalised_half(const double* x, Doubles mean, Doubles scale) {
-    return _mm256_cvtpd_ps(_mm256_mul_pd(_mm256_sub_pd(_mm256_loadu_pd(x), mean), scale));
-}
-inline Vector normalised(const double* x, Doubles mean, Doubles scale) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(normalised_half(x, mean, scale)),
-                                normalised_half(x + 4, mean, scale), 1);
-}
-inline void store(float* to, Vector v) { _mm256_storeu_ps(to, v); }
-inline void stream_line(float* to, const float* from) {
-    _mm256_stream_ps(to, _mm256_load_ps(from));
-    _mm256_stream_ps(to + 8, _mm256_load_ps(from + 8));
-}
-inline void end_stream() { _mm_sfence(); }
-
-#elif defined(SHIFTVAE_SSE2)
-
-constexpr std::size_t lanes = 4;
-using Vector = __m128;
-using Doubles = __m128d;
-inline Vector all(float x) { return _mm_set1_ps(x); }
-inline Doubles all_doubles(double x) { return _mm_set1_pd(x); }
-inline Vector normalised(const float* x, Vector high, Vector scale, Vector low) {
-    return _mm_sub_ps(_mm_mul_ps(_mm_sub_ps(_mm_loadu_ps(x), high), scale), low);
-}
-inline __m128 normalised_half(const double* x, Doubles mean, Doubles scale) {
-    return _mm_cvtpd_ps(_mm_mul_pd(_mm_sub_pd(_mm_loadu_pd(x), mean), scale));
-}
-inline Vector normalised(const double* x, Doubles mean, Doubles scale) {
-    return _mm_movelh_ps(normalised_half(x, mean, scale), normalised_half(x + 2, mean, scale));
-}
-inline void store(float* to, Vector v) { _mm_storeu_ps(to, v); }
-inline void stream_line(float* to, const float* from) {
-    for (int i = 0; i < 16; i += 4) _mm_stream_ps(to + i, _mm_load_ps(from + i));
-}
-inline void end_stream() { _mm_sfence(); }
-
-#elif defined(SHIFTVAE_NEON)
-
-constexpr std::size_t lanes = 4;
-using Vector = float32x4_t;
-using Doubles = float64x2_t;
-inline Vector all(float x) { return vdupq_n_f32(x); }
-inline Doubles all_doubles(double x) { return vdupq_n_f64(x); }
-inline Vector normalised(const float* x, Vector high, Vector scale, Vector low) {
-    return vsubq_f32(vmulq_f32(vsubq_f32(vld1q_f32(x), high), scale), low);
-}
-inline float32x2_t normalised_half(const double* x, Doubles mean, Doubles scale) {
-    return vcvt_f32_f64(vmulq_f64(vsubq_f64(vld1q_f64(x), mean), scale));
-}
-inline Vector normalised(const double* x, Doubles mean, Doubles scale) {
-    return vcombine_f32(normalised_half(x, mean, scale), normalised_half(x + 2, mean, scale));
-}
-inline void store(float* to, Vector v) { vst1q_f32(to, v); }
-inline void stream_line(float* to, const float* from) {
-    for (int i = 0; i < 16; i += 4) vst1q_f32(to + i, vld1q_f32(from + i));
-}
+#elif defined(__aarch64__) || defined(_M_ARM64)
+struct Floats4 {
+    static constexpr std::size_t lanes = 4;
+    using Float = float32x4_t;
+    using Double = float64x2_t;
+    static Float all(float x) { return vdupq_n_f32(x); }
+    static Double all(double x) { return vdupq_n_f64(x); }
+    static Float scaled(const float* x, Float high, Float scale, Float low) {
+        return vsubq_f32(vmulq_f32(vsubq_f32(vld1q_f32(x), high), scale), low);
+    }
+    static float32x2_t half(const double* x, Double mean, Double scale) {
+        return vcvt_f32_f64(vmulq_f64(vsubq_f64(vld1q_f64(x), mean), scale));
+    }
+    static Float scaled(const double* x, Double mean, Double scale) {
+        return vcombine_f32(half(x, mean, scale), half(x + 2, mean, scale));
+    }
+    static Float load(const float* x) { return vld1q_f32(x); }
+    static void store(float* to, Float v) { vst1q_f32(to, v); }
+    static void stream(float* to, Float v) { vst1q_f32(to, v); }  // cores of this kind find streams by themselves
+};
 inline void end_stream() {}
-
 #else
-
-constexpr std::size_t lanes = 1;
-using Vector = float;
-using Doubles = double;
-inline Vector all(float x) { return x; }
-inline Doubles all_doubles(double x) { return x; }
-inline Vector normalised(const float* x, Vector high, Vector scale, Vector low) { return (*x - high) * scale - low; }
-inline Vector normalised(const double* x, Doubles mean, Doubles scale) {
-    return static_cast<float>((*x - mean) * scale);
-}
-inline void store(float* to, Vector v) { *to = v; }
-inline void stream_line(float* to, const float* from) {
-    for (int i = 0; i < 16; ++i) to[i] = from[i];
-}
+struct Floats1 {
+    static constexpr std::size_t lanes = 1;
+    using Float = float;
+    using Double = double;
+    static Float all(float x) { return x; }
+    static Double all(double x) { return x; }
+    static Float scaled(const float* x, Float high, Float scale, Float low) { return (*x - high) * scale - low; }
+    static Float scaled(const double* x, Double mean, Double scale) { return static_cast<float>((*x - mean) * scale); }
+    static Float load(const float* x) { return *x; }
+    static void store(float* to, Float v) { *to = v; }
+    static void stream(float* to, Float v) { *to = v; }
+};
 inline void end_stream() {}
+#endif
 
+#if defined(__AVX512F__)
+using Widest = Floats16;
+#elif defined(__AVX2__)
+using Widest = Floats8;
+#elif defined(SHIFTVAE_SSE2) || defined(__aarch64__) || defined(_M_ARM64)
+using Widest = Floats4;
+#else
+using Widest = Floats1;
 #endif
 
 }  // namespace SHIFTVAE_ISA

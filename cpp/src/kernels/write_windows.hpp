@@ -1,8 +1,8 @@
 // Normalised windows into memory as fast as it takes them. Only for kernels.cpp.
 //
-// Windows follow each other without a gap in the output, of which only 4-byte alignment is known. Large outputs
-// therefore go through a stage that lies in L1: filled with plain stores, emptied in whole cache lines past the caches.
-// Whole vectors are stored also at the end of a line; what they write too far, the next line overwrites.
+// Large outputs go past the caches: straight from the registers where every line of a window is made of whole aligned
+// vectors of some length, else through a stage in L1. Whole vectors are stored also at the end of a line there; what
+// they write too far, the next line overwrites.
 #pragma once
 
 #include "lines.hpp"
@@ -12,6 +12,16 @@ namespace shiftvae {
 namespace SHIFTVAE_ISA {
 
 constexpr std::size_t line_floats = cache_line / sizeof(float);
+
+inline void stream_line(float* to, const float* from) noexcept {
+    for (std::size_t i = 0; i < line_floats; i += Widest::lanes) Widest::stream(to + i, Widest::load(from + i));
+}
+
+inline void stream_fill(float* out, std::size_t count, float value) noexcept {
+    const Widest::Float all = Widest::all(value);
+    for (std::size_t at = 0; at < count; at += Widest::lanes) Widest::stream(out + at, all);
+    end_stream();
+}
 
 // Lines leave the stage one by one while others are computed, so that neither memory nor arithmetic waits; but only
 // `lag` floats after they were stored, when they have arrived in L1.
@@ -58,86 +68,132 @@ private:
     std::size_t fill_, skip_, sent_ = 0;
 };
 
-inline void stream_fill(float* out, std::size_t count, float value) noexcept {
-    alignas(cache_line) float line[line_floats];
-    for (std::size_t i = 0; i < line_floats; ++i) line[i] = value;
-    for (std::size_t at = 0; at + line_floats <= count; at += line_floats) stream_line(out + at, line);
-    end_stream();
-}
-
+template <class V>
 struct FloatScale {
-    Vector high, scale, low;
+    typename V::Float high, scale, low;
     FloatScale(double mean, double by) noexcept {
         constexpr double most = 3.4028234663852886e38;
         const float near = static_cast<float>(mean), factor = static_cast<float>(by < most ? by : most);
-        high = all(near);
-        scale = all(factor);
-        low = all(static_cast<float>((mean - static_cast<double>(near)) * static_cast<double>(factor)));
+        high = V::all(near);
+        scale = V::all(factor);
+        low = V::all(static_cast<float>((mean - static_cast<double>(near)) * static_cast<double>(factor)));
     }
-    Vector operator()(const float* x) const noexcept { return normalised(x, high, scale, low); }
+    typename V::Float operator()(const float* x) const noexcept { return V::scaled(x, high, scale, low); }
 };
 
+template <class V>
 struct DoubleScale {
-    Doubles mean, scale;
-    DoubleScale(double centre, double by) noexcept : mean(all_doubles(centre)), scale(all_doubles(by)) {}
-    Vector operator()(const double* x) const noexcept { return normalised(x, mean, scale); }
+    typename V::Double mean, scale;
+    DoubleScale(double centre, double by) noexcept : mean(V::all(centre)), scale(V::all(by)) {}
+    typename V::Float operator()(const double* x) const noexcept { return V::scaled(x, mean, scale); }
 };
 
-// Some lines of a window, `vectors` vectors each; 0: as many as the width needs. A constant here saves half the time.
-template <std::size_t vectors, class S, class Scale>
-inline void write_lines(const S* const* lines, std::size_t count, std::size_t x, std::size_t width, Scale scale,
-                        float* to) noexcept {
-    for (std::size_t y = 0; y < count; ++y, to += width) {
-        const S* from = lines[y] + x;
-        const std::size_t end = vectors ? vectors * lanes : width;
-        for (std::size_t at = 0; at < end; at += lanes) store(to + at, scale(from + at));
+// Work over the vectors of a line, with their number as a constant where it is common: that halves the time.
+// 0 stands for any number.
+template <std::size_t n>
+struct Constant {
+    static constexpr std::size_t value = n;
+};
+template <class Work>
+inline void with_constant(std::size_t vectors, Work work) noexcept {
+    switch (vectors) {
+        case 1: return work(Constant<1>{});
+        case 2: return work(Constant<2>{});
+        case 3: return work(Constant<3>{});
+        case 4: return work(Constant<4>{});
+        case 6: return work(Constant<6>{});
+        case 8: return work(Constant<8>{});
+        default: return work(Constant<0>{});
     }
 }
 
-template <std::size_t vectors, class S, class Scale>
-void write_row(const S* const* lines, WindowRow row, const double* mean, const double* scale, std::size_t pitch,
-               float* out, float* stage, bool stream) noexcept {
-    const std::size_t size = row.channels * row.height * row.width;
+// The row that write_windows is asked for.
+template <class S>
+struct Request {
+    const S* const* lines;
+    WindowRow row;
+    const double *mean, *scale;
+    std::size_t pitch;
+    float *out, *stage;
+
+    std::size_t size() const noexcept { return row.channels * row.height * row.width; }
+};
+
+template <class V, template <class> class Scale, std::size_t vectors, class S>
+void stream_row(const Request<S>& r) noexcept {
+    float* to = r.out;
+    for (std::size_t col = 0; col < r.row.cols; ++col)
+        for (std::size_t c = 0; c < r.row.channels; ++c) {
+            const Scale<V> by(r.mean[c * r.pitch + col], r.scale[c * r.pitch + col]);
+            for (std::size_t y = 0; y < r.row.height; ++y) {
+                const S* from = r.lines[c * r.row.height + y] + col * r.row.stride;
+                const std::size_t end = vectors ? vectors * V::lanes : r.row.width;
+                for (std::size_t at = 0; at < end; at += V::lanes) V::stream(to + at, by(from + at));
+                to += end;
+            }
+        }
+    end_stream();
+}
+
+// True if the row could be streamed in vectors V: everything in it is a whole aligned vector.
+template <class V, template <class> class Scale, class S>
+bool streamed(const Request<S>& r) noexcept {
+    if (r.row.width % V::lanes || reinterpret_cast<std::uintptr_t>(r.out) % (V::lanes * sizeof(float))) return false;
+    with_constant(r.row.width / V::lanes,
+                  [&r](auto vectors) noexcept { stream_row<V, Scale, decltype(vectors)::value>(r); });
+    return true;
+}
+
+template <template <class> class Scale, std::size_t vectors, class S>
+void stage_row(const Request<S>& r, bool large) noexcept {
+    const WindowRow row = r.row;
     const std::size_t block = row.width < stage_block ? stage_block / row.width : 1;
-    // Without a stream, the windows within a vector of the end of the output go through the stage: nothing is written
-    // beyond it.
-    const std::size_t tail_windows = (lanes + size - 1) / size;
-    const std::size_t direct = stream || tail_windows > row.cols ? 0 : row.cols - tail_windows;
-    float* to = direct ? out : stage;
-    Stream streamed(out, stage);
+    // Unless they are streamed, the windows within a vector of the end of the output go through the stage: nothing is
+    // written beyond it.
+    const std::size_t tail = (Widest::lanes + r.size() - 1) / r.size();
+    const std::size_t direct = large || tail > row.cols ? 0 : row.cols - tail;
+    float* to = direct ? r.out : r.stage;
+    Stream stream(r.out, r.stage);
     for (std::size_t col = 0; col < row.cols; ++col) {
-        if (col == direct) to = stage;
+        if (col == direct) to = r.stage;
         for (std::size_t c = 0; c < row.channels; ++c) {
-            const Scale by(mean[c * pitch + col], scale[c * pitch + col]);
+            const Scale<Widest> by(r.mean[c * r.pitch + col], r.scale[c * r.pitch + col]);
             for (std::size_t y = 0; y < row.height; y += block) {
                 const std::size_t count = row.height - y < block ? row.height - y : block;
-                const S* const* from = lines + c * row.height + y;
-                write_lines<vectors>(from, count, col * row.stride, row.width, by, stream ? streamed.end() : to);
-                if (stream)
-                    streamed.grow(count * row.width);
+                float* line = large ? stream.end() : to;
+                for (std::size_t i = 0; i < count; ++i, line += row.width) {
+                    const S* from = r.lines[c * row.height + y + i] + col * row.stride;
+                    const std::size_t end = vectors ? vectors * Widest::lanes : row.width;
+                    for (std::size_t at = 0; at < end; at += Widest::lanes) Widest::store(line + at, by(from + at));
+                }
+                if (large)
+                    stream.grow(count * row.width);
                 else
-                    to += count * row.width;
+                    to = line;
             }
         }
     }
-    if (stream)
-        streamed.finish();
+    if (large)
+        stream.finish();
     else
-        memcpy(out + direct * size, stage, (row.cols - direct) * size * sizeof(float));
+        memcpy(r.out + direct * r.size(), r.stage, (row.cols - direct) * r.size() * sizeof(float));
 }
 
-template <class S, class Scale>
+template <class S, template <class> class Scale>
 void write_windows(const S* const* lines, WindowRow row, const double* mean, const double* scale, std::size_t pitch,
-                   float* out, float* stage, bool stream) noexcept {
-    switch ((row.width + lanes - 1) / lanes) {
-        case 1: return write_row<1, S, Scale>(lines, row, mean, scale, pitch, out, stage, stream);
-        case 2: return write_row<2, S, Scale>(lines, row, mean, scale, pitch, out, stage, stream);
-        case 3: return write_row<3, S, Scale>(lines, row, mean, scale, pitch, out, stage, stream);
-        case 4: return write_row<4, S, Scale>(lines, row, mean, scale, pitch, out, stage, stream);
-        case 6: return write_row<6, S, Scale>(lines, row, mean, scale, pitch, out, stage, stream);
-        case 8: return write_row<8, S, Scale>(lines, row, mean, scale, pitch, out, stage, stream);
-        default: return write_row<0, S, Scale>(lines, row, mean, scale, pitch, out, stage, stream);
-    }
+                   float* out, float* stage, bool large) noexcept {
+    const Request<S> r{lines, row, mean, scale, pitch, out, stage};
+#if defined(__AVX512F__)
+    if (large && streamed<Floats16, Scale>(r)) return;
+#endif
+#if defined(__AVX2__)
+    if (large && streamed<Floats8, Scale>(r)) return;
+#endif
+#if defined(SHIFTVAE_SSE2)
+    if (large && streamed<Floats4, Scale>(r)) return;
+#endif
+    with_constant((row.width + Widest::lanes - 1) / Widest::lanes,
+                  [&r, large](auto vectors) noexcept { stage_row<Scale, decltype(vectors)::value>(r, large); });
 }
 
 }  // namespace SHIFTVAE_ISA
