@@ -83,4 +83,6 @@ def _missing(provider: str, available: list[str]) -> str:
     extra = {"cpu": "shiftvae-rt[cpu]", "cuda": "shiftvae-rt[gpu] and the CUDA and cuDNN libraries"}.get(
         provider, "shiftvae-rt[gpu], CUDA and TensorRT"
     )
-    return f"onnxruntime cannot run on {provider!r} here (it offers {', '.join(available)}): install {extra}, or use 'cpu'"
+    return (
+        f"onnxruntime cannot run on {provider!r} here (it offers {', '.join(available)}): install {extra}, or use 'cpu'"
+    )

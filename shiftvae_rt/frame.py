@@ -45,7 +45,9 @@ def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
             "select one frame of a stack, or use a model of the other dimension"
         )
     if pixels.dtype.name not in DTYPES:
-        raise FrameError(f"expected pixels of dtype {', '.join(DTYPES)}, got {pixels.dtype.name}: convert the frame first")
+        raise FrameError(
+            f"expected pixels of dtype {', '.join(DTYPES)}, got {pixels.dtype.name}: convert the frame first"
+        )
     pixels = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         bad = int(pixels.size - np.isfinite(pixels).sum())

@@ -64,7 +64,9 @@ class LatentMapper:
         manifest = self.model.manifest
         usable = [s for s in manifest.strides if stride > 0 and stride % s == 0]
         if not usable:
-            raise WindowError(f"stride {stride} cannot be had from strides {manifest.strides}: choose one or a multiple")
+            raise WindowError(
+                f"stride {stride} cannot be had from strides {manifest.strides}: choose one or a multiple"
+            )
         self._graph_stride = max(usable)
         self._threads = threads
         graph = self.model.encoder_graph(self._graph_stride)
@@ -75,7 +77,9 @@ class LatentMapper:
             raise
         except Exception as error:  # onnxruntime has no common base class for what a bad graph raises
             reason = str(error).splitlines()[0]
-            raise ModelFileError(f"{self.model.path}: onnxruntime refuses its encoder ({reason}): export it again") from error
+            raise ModelFileError(
+                f"{self.model.path}: onnxruntime refuses its encoder ({reason}): export it again"
+            ) from error
 
     @property
     def window(self) -> tuple[int, int]:
@@ -130,7 +134,9 @@ class LatentMapper:
             raise FrameError(f"expected a frame shape (height, width), got {tuple(frame_shape)}")
         return ScanMapper(self, (int(frame_shape[0]), int(frame_shape[1])), np.dtype(dtype), pixel_size_nm)
 
-    def _encode(self, pixels: NDArray[Any], centre: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _encode(
+        self, pixels: NDArray[Any], centre: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Encode ``pixels (C, H, W)``: mean and std ``(L, rows, cols)``."""
         frame, _ = convert_frame(pixels, centre, threads=self._threads)
         mean, std = self._encoder.encode(frame[np.newaxis])
@@ -147,7 +153,9 @@ class LatentMapper:
         error = 0.0
         for ours, theirs in ((mean[0], golden.mean[stride]), (std[0], golden.std[stride])):
             if ours.shape != theirs.shape:
-                raise ModelFileError(f"{self.model.path}: its encoder gives shape {ours.shape}, its test vectors {theirs.shape}")
+                raise ModelFileError(
+                    f"{self.model.path}: its encoder gives shape {ours.shape}, its test vectors {theirs.shape}"
+                )
             off = ours.astype(np.float64) - theirs
             if ours is mean[0] and manifest.lattice:
                 off[: manifest.dimensions] = modulo_lattice(off[: manifest.dimensions], manifest.lattice)
@@ -198,7 +206,12 @@ class ScanMapper:
         """As `push_rows`, for lines that already went through `as_pixels`."""
         channels, height, width = self._pixels.shape
         after = self.valid_rows + pixels.shape[1]
-        if pixels.shape[0] != channels or pixels.shape[2] != width or after > height or pixels.dtype != self._pixels.dtype:
+        if (
+            pixels.shape[0] != channels
+            or pixels.shape[2] != width
+            or after > height
+            or pixels.dtype != self._pixels.dtype
+        ):
             raise FrameError(
                 f"expected at most {height - self.valid_rows} more lines of {channels} channel(s), {width} px and "
                 f"{self._pixels.dtype}, got {pixels.dtype} of shape {pixels.shape} (channels, lines, px)"

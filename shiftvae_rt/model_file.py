@@ -92,7 +92,9 @@ class ModelFile:
         try:
             size = path.stat().st_size
             if size > MAX_FILE_BYTES:
-                raise ModelFileError(f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a model file may have")
+                raise ModelFileError(
+                    f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a model file may have"
+                )
             data = path.read_bytes()
         except OSError as error:
             raise ModelFileError(f"cannot read the model file {path}: {error.strerror or error}") from error
@@ -154,7 +156,9 @@ def _unzip(data: bytes, path: Path) -> dict[str, bytes]:
             for info in archive.infolist():
                 cap = MAX_MANIFEST_BYTES if info.filename == "manifest.json" else MAX_MEMBER_BYTES
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size > cap or info.filename in members:
-                    raise ModelFileError(f"{path}: member {info.filename!r} is compressed, doubled or larger than {cap} bytes")
+                    raise ModelFileError(
+                        f"{path}: member {info.filename!r} is compressed, doubled or larger than {cap} bytes"
+                    )
                 members[info.filename] = archive.read(info)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, RuntimeError) as error:
         if isinstance(error, ModelFileError):

@@ -18,8 +18,41 @@ __all__ = ["OPERATORS", "check_graph"]
 
 #: Operators that an encoder or a decoder may use.
 OPERATORS = frozenset(
-    "Abs Add Atan Cast Clip Concat Conv Div Exp Gather Gemm Greater Identity Less MatMul Max Min Mul Neg ReduceMean Relu Reshape Round Sigmoid "
-    "Slice Softplus Split Sqrt Sub Tanh Transpose Unsqueeze Where".split()
+    [
+        "Abs",
+        "Add",
+        "Atan",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Conv",
+        "Div",
+        "Exp",
+        "Gather",
+        "Gemm",
+        "Greater",
+        "Identity",
+        "Less",
+        "MatMul",
+        "Max",
+        "Min",
+        "Mul",
+        "Neg",
+        "ReduceMean",
+        "Relu",
+        "Reshape",
+        "Round",
+        "Sigmoid",
+        "Slice",
+        "Softplus",
+        "Split",
+        "Sqrt",
+        "Sub",
+        "Tanh",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+    ]
 )
 
 

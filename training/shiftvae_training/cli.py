@@ -24,14 +24,30 @@ __all__ = ["add_demo", "add_train"]
 def add_train(subparsers: Any) -> None:
     """Add `shiftvae train`."""
     parser = subparsers.add_parser("train", help="train a model on a scan", description=__doc__)
-    parser.add_argument("scans", nargs="+", metavar="SCAN", help="microscope files; FILE::NAME picks one of several datasets")
+    parser.add_argument(
+        "scans", nargs="+", metavar="SCAN", help="microscope files; FILE::NAME picks one of several datasets"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="NAME.svae", help="model file to write")
-    parser.add_argument("--frames", type=_checked(parse_frames), default=slice(None), metavar="A:B", help="frames of a stack (default: all)")
+    parser.add_argument(
+        "--frames",
+        type=_checked(parse_frames),
+        default=slice(None),
+        metavar="A:B",
+        help="frames of a stack (default: all)",
+    )
     parser.add_argument("--signal", action="store_true", help="1D data: every row of an array is a signal of its own")
-    parser.add_argument("--window", type=_window, default=None, metavar="PX", help="window size, or 'auto' (default: 1.3 periods)")
-    parser.add_argument("--latents", type=int, choices=range(9), default=2, metavar="N", help="content latents, 0 to 8 (default 2)")
-    parser.add_argument("--encoder", choices=("dilated", "mlp"), default="dilated", help="encoder family (default dilated)")
-    parser.add_argument("--shift", choices=("torus", "planar"), default="torus", help="planar: isolated features, no lattice")
+    parser.add_argument(
+        "--window", type=_window, default=None, metavar="PX", help="window size, or 'auto' (default: 1.3 periods)"
+    )
+    parser.add_argument(
+        "--latents", type=int, choices=range(9), default=2, metavar="N", help="content latents, 0 to 8 (default 2)"
+    )
+    parser.add_argument(
+        "--encoder", choices=("dilated", "mlp"), default="dilated", help="encoder family (default dilated)"
+    )
+    parser.add_argument(
+        "--shift", choices=("torus", "planar"), default="torus", help="planar: isolated features, no lattice"
+    )
     parser.add_argument(
         "--constraint",
         action="append",
@@ -66,8 +82,14 @@ def run_train(arguments: argparse.Namespace) -> None:
     )
     with progress_bar(settings) as advance:
         trained = train(scans.frames, settings, progress=advance)
-    parity = export_model(arguments.output, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
-    summary = summarise(trained) | {"model": arguments.output, "onnx_against_torch": parity.against_torch, "dense_against_windows": parity.against_windows}
+    parity = export_model(
+        arguments.output, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm
+    )
+    summary = summarise(trained) | {
+        "model": arguments.output,
+        "onnx_against_torch": parity.against_torch,
+        "dense_against_windows": parity.against_windows,
+    }
     print(json.dumps(summary, indent=1) if arguments.json else _readable(summary))
 
 

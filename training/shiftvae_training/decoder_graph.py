@@ -57,5 +57,9 @@ def _template(build: GraphBuilder, decoder: TemplateDecoder, content: str, shift
 
 def _weights(build: GraphBuilder, offset: torch.Tensor, shift: str) -> str:
     """Interpolation weights ``(N, 1, n, t)``: 1 - |offset - shift| where positive."""
-    away = build.node("Sub", build.constant(offset.numpy()[None, None]), build.node("Reshape", shift, build.constant([-1, 1, 1, 1], int)))
+    away = build.node(
+        "Sub",
+        build.constant(offset.numpy()[None, None]),
+        build.node("Reshape", shift, build.constant([-1, 1, 1, 1], int)),
+    )
     return build.node("Relu", build.node("Sub", build.constant(1.0), build.node("Abs", away)))

@@ -154,8 +154,12 @@ def _box_sum(build: GraphBuilder, x: str, window: tuple[int, int], stride: int) 
 def _running_sum(build: GraphBuilder, x: str, axis: int, size: int, stride: int) -> str:
     """Sums of `size` neighbours at every `stride`-th place along `axis`, by blocks and then by doubling."""
     block = gcd(size, stride)
-    if block > 1:  # first the blocks, on the coarse grid: places beyond the last whole block fall away by the slices' ends
-        parts = [build.slice(x, axis, k, block, end=k - block + 1 if k < block - 1 else 2**31 - 1) for k in range(block)]
+    if (
+        block > 1
+    ):  # first the blocks, on the coarse grid: places beyond the last whole block fall away by the slices' ends
+        parts = [
+            build.slice(x, axis, k, block, end=k - block + 1 if k < block - 1 else 2**31 - 1) for k in range(block)
+        ]
         x = parts[0]
         for part in parts[1:]:
             x = build.node("Add", x, part)

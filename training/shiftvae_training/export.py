@@ -115,12 +115,16 @@ def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: 
     return Parity(differ(torch_mean, torch_std), differ(single[0], single[1]))
 
 
-def _manifest(trained: Trained, frames: list[NDArray[Any]], sources: tuple[DataSource, ...], pixel_size_nm: float | None) -> Manifest:
+def _manifest(
+    trained: Trained, frames: list[NDArray[Any]], sources: tuple[DataSource, ...], pixel_size_nm: float | None
+) -> Manifest:
     model, settings = trained.model, trained.settings
     shifts = ("dx",) if model.dimensions == 1 else ("dy", "dx")
     names = [*shifts, *(f"z{i + 1}" for i in range(model.content))]
     latents = tuple(
-        Latent(name=n, unit="px" if n in shifts else "", kind="shift" if n in shifts else "content", kl_nats=k, spread=s)
+        Latent(
+            name=n, unit="px" if n in shifts else "", kind="shift" if n in shifts else "content", kl_nats=k, spread=s
+        )
         for n, k, s in zip(names, trained.kl_nats, trained.spread, strict=True)
     )
     lattice = tuple((float(y), float(x)) for y, x in model.weights().lattice)

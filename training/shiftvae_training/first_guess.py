@@ -87,7 +87,9 @@ class FirstGuess:
 
     def draw(self, coefficients: Complex, u_y: Floats, u_x: Floats) -> Floats:
         """Draw coefficients ``(..., C, n)`` at positions relative to the motif: ``(..., C, len(u_y), len(u_x))``."""
-        wave = np.exp(2j * np.pi * (self.harmonics[:, 0, None, None] * u_y[:, None] + self.harmonics[:, 1, None, None] * u_x))
+        wave = np.exp(
+            2j * np.pi * (self.harmonics[:, 0, None, None] * u_y[:, None] + self.harmonics[:, 1, None, None] * u_x)
+        )
         return np.asarray(2 * np.tensordot(coefficients, wave, axes=1).real)
 
 
@@ -119,7 +121,9 @@ def make_first_guess(
         whole = np.tensordot(np.linalg.inv(unimodular).round(), angle, axes=1)  # 2 pi g_k . R of the motif at R
         motifs.append(coefficients * np.exp(1j * np.tensordot(orders, whole, axes=1)))
         turned.append(np.exp(1j * whole))
-    samples = np.concatenate([_inner(m, f[1], f[2], frame.shape, window) for m, f, frame in zip(motifs, fields, frames, strict=True)])
+    samples = np.concatenate(
+        [_inner(m, f[1], f[2], frame.shape, window) for m, f, frame in zip(motifs, fields, frames, strict=True)]
+    )
     mean, axes, strengths = _principal(samples, content)
     axes *= _signs(axes, harmonics, len(frames[0]), mean)[:, None]
     scale = np.maximum(strengths[:content], 1e-9)
@@ -160,10 +164,16 @@ def _local_coefficients(frame: Floats, harmonics: Floats, sigma: float) -> tuple
         bins = [np.fft.fftfreq(c, 1 / c).astype(int) for c in cells]
         at = [np.rint(g[i] * padded[i]).astype(int) + bins[i] for i in (0, 1)]
         away = [at[i] / padded[i] - g[i] for i in (0, 1)]
-        gauss = [np.exp(-2 * (np.pi * sigma * a) ** 2) if n > 1 else np.ones(1) for a, n in zip(away, (height, width), strict=True)]
+        gauss = [
+            np.exp(-2 * (np.pi * sigma * a) ** 2) if n > 1 else np.ones(1)
+            for a, n in zip(away, (height, width), strict=True)
+        ]
         crop = spectrum[np.ix_(at[0] % padded[0], at[1] % padded[1])] * gauss[0][:, None] * gauss[1]
         field = np.fft.ifft2(crop)[:rows, :cols] * (cells[0] * cells[1] / (padded[0] * padded[1]))
-        turn = [np.exp(2j * np.pi * (np.rint(g[i] * padded[i]) / padded[i] - g[i]) * step[i] * np.arange(n)) for i, n in ((0, rows), (1, cols))]
+        turn = [
+            np.exp(2j * np.pi * (np.rint(g[i] * padded[i]) / padded[i] - g[i]) * step[i] * np.arange(n))
+            for i, n in ((0, rows), (1, cols))
+        ]
         return np.asarray(field * turn[0][:, None] * turn[1])
 
     zero = np.zeros(2)
@@ -180,7 +190,9 @@ def _local_coefficients(frame: Floats, harmonics: Floats, sigma: float) -> tuple
     return np.stack(coefficients) / spread, step, places
 
 
-def _phase_harmonics(orders: NDArray[np.int64], fields: list[tuple[Complex, tuple[int, int], Floats]]) -> tuple[list[int], Floats]:
+def _phase_harmonics(
+    orders: NDArray[np.int64], fields: list[tuple[Complex, tuple[int, int], Floats]]
+) -> tuple[list[int], Floats]:
     """The strongest harmonics whose phases give all lattice phases without ambiguity (unimodular), and their orders."""
     power = np.mean([np.mean(np.abs(f[0]) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
     strongest = np.argsort(-power)
@@ -193,7 +205,9 @@ def _phase_harmonics(orders: NDArray[np.int64], fields: list[tuple[Complex, tupl
     return list(best), orders[list(best)].astype(float)
 
 
-def _inner(motif: Complex, step: tuple[int, int], places: Floats, shape: tuple[int, ...], window: tuple[int, int]) -> Floats:
+def _inner(
+    motif: Complex, step: tuple[int, int], places: Floats, shape: tuple[int, ...], window: tuple[int, int]
+) -> Floats:
     """Samples ``(n, 2 C harmonics)`` at places where a window fits around the point."""
     inside = np.ones(places.shape[1:], bool)
     for axis in (0, 1):
@@ -221,7 +235,9 @@ def _signs(axes: Floats, harmonics: Floats, channels: int, mean: Floats) -> Floa
     signs = []
     for axis in _unstack(axes, shape):
         moved = [float((axis * np.conj(2j * np.pi * harmonics[:, i] * motif)).real.sum()) for i in (1, 0)]
-        right, down = (m / max(1e-12, float(np.abs(harmonics[:, i] * motif).sum())) for m, i in zip(moved, (1, 0), strict=True))
+        right, down = (
+            m / max(1e-12, float(np.abs(harmonics[:, i] * motif).sum())) for m, i in zip(moved, (1, 0), strict=True)
+        )
         brighter = float((axis * np.conj(motif)).real.sum()) / max(1e-12, float(np.abs(motif).sum()))
         strongest = max((right, down, brighter), key=abs)
         signs.append(1.0 if strongest >= 0 else -1.0)

@@ -44,7 +44,8 @@ class GraphBuilder:
     def serialise(self, name: str, inputs: dict[str, list[int | str]], outputs: dict[str, list[int | str]]) -> bytes:
         """The checked model as bytes; `inputs` and `outputs` map names to shapes, all float32."""
         values = [
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in side.items()] for side in (inputs, outputs)
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in side.items()]
+            for side in (inputs, outputs)
         ]
         graph = helper.make_graph(self._nodes, name, *values, self._initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

@@ -128,7 +128,9 @@ class TemplateDecoder(nn.Module):
         self.margin = tuple(0 if n == 1 else math.ceil(r) + 2 for n, r in zip(window, reach, strict=True))
         self.size = tuple(n + 2 * m for n, m in zip(window, self.margin, strict=True))
         self.shape = (channels, *self.size)
-        self.hidden = nn.Sequential(nn.Linear(content, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU()) if content else None
+        self.hidden = (
+            nn.Sequential(nn.Linear(content, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU()) if content else None
+        )
         pixels = math.prod(self.shape)
         self.mean = nn.Parameter(torch.zeros(pixels))
         self.linear = nn.Parameter(torch.randn(content, pixels) * 0.05)

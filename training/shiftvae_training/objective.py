@@ -68,8 +68,12 @@ class Objective:
         likelihood = pixels * (0.5 * residual / noise.square() + noise.log() + 0.5 * math.log(2 * math.pi))
         kl_content = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).sum(-1)
         pairs = self._pairs(posterior, grid.code.shape[1:3])
-        constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * model.shift.unruly(posterior.code).mean())
-        terms = Terms(likelihood, model.shift.kl(posterior.code).mean(), kl_content.mean(), constraints, residual.detach())
+        constraints = sum(
+            (c.weight * c(pairs) for c in self._constraints), 10.0 * model.shift.unruly(posterior.code).mean()
+        )
+        terms = Terms(
+            likelihood, model.shift.kl(posterior.code).mean(), kl_content.mean(), constraints, residual.detach()
+        )
         return terms, posterior
 
     def _pairs(self, posterior: Posterior, grid: torch.Size) -> Pairs:
@@ -78,4 +82,6 @@ class Objective:
         places = torch.stack([y.flatten(), x.flatten()], -1).float() * self._stride
         partner = torch.randperm(len(places))
         displacement = (places[partner] - places).to(posterior.code.device)
-        return Pairs(posterior, posterior[:, partner], displacement.expand(len(posterior.code), -1, -1), self._model.shift)
+        return Pairs(
+            posterior, posterior[:, partner], displacement.expand(len(posterior.code), -1, -1), self._model.shift
+        )

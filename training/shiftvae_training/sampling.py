@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.windows import extract_windows_at
 
-__all__ = ["Tiles", "TileSampler"]
+__all__ = ["TileSampler", "Tiles"]
 
 #: Share of each frame that is held out.
 HELD_OUT = 0.1

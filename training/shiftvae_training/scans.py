@@ -50,14 +50,20 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
         if not len(chosen):
             raise DataFileError(f"{path} has {len(stack)} frames, none of which is in --frames: choose others")
         pixels = [as_pixels(frame.pixels, dimensions=dimensions or _dimensions(frame.pixels)) for frame in chosen]
-        if frames and (pixels[0].shape[0] != frames[0].shape[0] or (pixels[0].shape[1] == 1) != (frames[0].shape[1] == 1)):
-            raise DataFileError(f"{path} has frames of shape {pixels[0].shape}, the scans before it {frames[0].shape}: train on one kind")
+        if frames and (
+            pixels[0].shape[0] != frames[0].shape[0] or (pixels[0].shape[1] == 1) != (frames[0].shape[1] == 1)
+        ):
+            raise DataFileError(
+                f"{path} has frames of shape {pixels[0].shape}, the scans before it {frames[0].shape}: train on one kind"
+            )
         frames += pixels
         sizes += [frame.pixel_size_nm for frame in chosen if frame.pixel_size_nm is not None]
         file = Path(str(path).partition("::")[0])
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         first = pixels[0]
-        sources.append(DataSource(name=file.name, sha256=digest, frames=len(pixels), shape=first.shape, dtype=str(first.dtype)))
+        sources.append(
+            DataSource(name=file.name, sha256=digest, frames=len(pixels), shape=first.shape, dtype=str(first.dtype))
+        )
     if sizes and max(sizes) / min(sizes) - 1 > PIXEL_SIZE_TOLERANCE:
         raise PixelSizeError(
             f"the scans have pixel sizes from {min(sizes):.5g} to {max(sizes):.5g} nm, more than 3 % apart: "

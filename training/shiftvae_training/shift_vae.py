@@ -122,7 +122,9 @@ class ShiftVAE(nn.Module):
     @torch.no_grad()
     def set_anchor(self, content_sd: Tensor) -> None:
         """Measure `anchor` and `anchor_slope` on templates decoded at up to two deviations ``content_sd (m,)`` of each latent."""
-        probes = torch.cat([torch.zeros(1, self.content), *[f * torch.diag(content_sd) for f in (-2.0, -1.0, 1.0, 2.0)]])
+        probes = torch.cat(
+            [torch.zeros(1, self.content), *[f * torch.diag(content_sd) for f in (-2.0, -1.0, 1.0, 2.0)]]
+        )
         y, x = (place.numpy() for place in self.decoder.places())
         templates = self.decoder.template(probes).mean(1).numpy()
         start = _brightest(templates[0], y, x, None)
@@ -136,7 +138,9 @@ class ShiftVAE(nn.Module):
 
     def weights(self) -> EncoderWeights:
         """All numbers of the encoder, for export."""
-        head = [(layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy()) for layer in self.encoder.head]
+        head = [
+            (layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy()) for layer in self.encoder.head
+        ]
         bias = self.encoder.bias
         lattice = self.shift.vectors.numpy() if isinstance(self.shift, TorusShift) else np.zeros((0, 2))
         return EncoderWeights(

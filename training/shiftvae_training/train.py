@@ -1,5 +1,7 @@
 """Train a shift-VAE on frames: the whole flow on one screen.
 
+::
+
     frames -> lattice -> first guess -> tiles -> objective -> best on held-out regions -> anchored model
 """
 
@@ -145,7 +147,12 @@ def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[Shif
         raise TrainingError("a planar shift needs a window size: give --window, about twice the size of a feature")
     size = settings.window or _window_for(lattice, settings.encoder, frames)
     window = (1 if dimensions == 1 else size, size)
-    sd = np.stack([np.median([window_statistics(f, window, max(1, size // 2))[1][c] for f in frames[:8]]) for c in range(len(frames[0]))])
+    sd = np.stack(
+        [
+            np.median([window_statistics(f, window, max(1, size // 2))[1][c] for f in frames[:8]])
+            for c in range(len(frames[0]))
+        ]
+    )
     if not (sd > 0).all():
         raise TrainingError("a channel of the frames has no contrast: train on an area with structure")
     shift: Shift
@@ -238,7 +245,9 @@ def _off_guess(model: ShiftVAE, guess: FirstGuess, tiles: Tiles, posterior: Post
     if not isinstance(shift, TorusShift):
         raise TypeError("a first guess needs a torus shift")
     side = TILE_SIDE[model.dimensions]
-    y, x = np.meshgrid(*(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij")
+    y, x = np.meshgrid(
+        *(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij"
+    )
     wanted = [
         guess.targets[f].at(y.ravel() + origin[0], x.ravel() + origin[1])
         for f, origin in zip(tiles.frame, tiles.origin, strict=True)
