@@ -38,13 +38,16 @@ def crystal(vectors, shape, motif="one", *, strain=0.0, start=(0.3, 0.6)):
 
 
 def scanned(image, rng, *, counts=100.0, shading=0.15, lines=0.0, flyback=0.0):
-    """The image through a microscope, ``(1, height, width)``: flyback lag (px), shading, brightness of lines, Poisson noise."""
+    """The image through a microscope, ``(1, height, width)``: flyback lag (px), shading, brightness of lines, Poisson
+    noise.
+    """
     height, width = image.shape
     y, x = np.mgrid[0.0:height, 0.0:width]
     if flyback:
         lag = x[0] + flyback * np.exp(-x[0] / 12)
         image = np.stack([np.interp(lag, x[0], row) for row in image])
-    image = (image + 0.2) * (1 + shading * np.sin(4 * x / width + 2 * y / height)) + shading * np.cos(4 * y / height) + shading
+    image = (image + 0.2) * (1 + shading * np.sin(4 * x / width + 2 * y / height))
+    image = image + shading * (1 + np.cos(4 * y / height))
     image = image * (1 + lines * rng.normal(size=(height, 1)))
     return rng.poisson(np.maximum(image, 0) * counts).astype(np.uint16)[None]
 
@@ -79,8 +82,19 @@ def without_period(kind, n, rng):
 
 
 WITHOUT_PERIOD = [
-    "noise", "counts", "blank", "gradient", "step", "photograph", "smooth", "islands", "blobs", "amorphous", "scan lines", "one column",
-]  # fmt: skip
+    "noise",
+    "counts",
+    "blank",
+    "gradient",
+    "step",
+    "photograph",
+    "smooth",
+    "islands",
+    "blobs",
+    "amorphous",
+    "scan lines",
+    "one column",
+]
 
 
 def same_lattice(found, true, *, tolerance=0.003):

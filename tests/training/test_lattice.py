@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lattice_frames import MOTIFS, WITHOUT_PERIOD, cell, crystal, same_lattice, scanned, without_period
 
-from shiftvae_rt.errors import FrameError, LatticeError
-from shiftvae_rt.files import read_frames
-from shiftvae_training.lattice import Lattice, canonical, find_lattice
-from shiftvae_training.local_period import local_period
+from shiftvae_rt.errors import FrameError
+from shiftvae_training.lattice import Lattice, find_lattice
+from shiftvae_training.lattice_algebra import canonical
 
 CELLS = {
     "square": cell(24.2),
@@ -71,13 +68,21 @@ def test_flyback_scan_lines_and_shading_do_not_hide_the_lattice():
 
 def test_a_step_and_a_huge_offset_do_not_hide_the_lattice():
     image = crystal(cell(14.0, angle=70, turn=20), (256, 256)) + 20.0 * (np.arange(256) > 140)[:, None] + 1e6
-    assert_lattice(find_lattice([image[None] + np.random.default_rng(0).normal(size=(1, 256, 256)) * 0.2]), cell(14.0, angle=70, turn=20), 0.005)
+    assert_lattice(
+        find_lattice([image[None] + np.random.default_rng(0).normal(size=(1, 256, 256)) * 0.2]),
+        cell(14.0, angle=70, turn=20),
+        0.005,
+    )
 
 
 @given(
-    period=st.floats(6, 40), ratio=st.floats(0.8, 1.25), angle=st.floats(61, 119), turn=st.floats(0, 90),
-    motif=st.sampled_from(["one", "perovskite"]), seed=st.integers(0, 9),
-)  # fmt: skip
+    period=st.floats(6, 40),
+    ratio=st.floats(0.8, 1.25),
+    angle=st.floats(61, 119),
+    turn=st.floats(0, 90),
+    motif=st.sampled_from(["one", "perovskite"]),
+    seed=st.integers(0, 9),
+)
 @settings(max_examples=25, deadline=None)
 def test_any_cell_is_found(period, ratio, angle, turn, motif, seed):
     vectors = cell(period, period * ratio, angle, turn)
@@ -150,7 +155,9 @@ def test_lines_in_an_image_give_one_vector_across_them():
 @pytest.mark.parametrize("period", [7.3, 31.0, 200.0])
 def test_a_periodic_signal_gives_one_vector_along_x(period):
     x = np.arange(1024.0)
-    signal = np.exp(-(((x / period) % 1 - 0.5) ** 2) / 0.02) + 0.05 * np.random.default_rng(0).normal(size=1024) + x / 500
+    signal = (
+        np.exp(-(((x / period) % 1 - 0.5) ** 2) / 0.02) + 0.05 * np.random.default_rng(0).normal(size=1024) + x / 500
+    )
     found = find_lattice([signal[None, None]])
     assert_lattice(found, np.array([[0.0, period]]), 0.005)
     assert found.angle_deg is None
@@ -175,7 +182,10 @@ def test_a_signal_without_a_period_has_none(kind):
 
 def test_the_authors_isolated_peaks_have_no_period_in_any_number():
     rng, x = np.random.default_rng(1), np.linspace(-12, 12, 100)
-    signals = [np.exp(-((x - mu) ** 2) / (2 * s**2))[None, None] for mu, s in zip(rng.uniform(-3, 3, 50), rng.uniform(0.5, 5, 50), strict=True)]
+    signals = [
+        np.exp(-((x - mu) ** 2) / (2 * s**2))[None, None]
+        for mu, s in zip(rng.uniform(-3, 3, 50), rng.uniform(0.5, 5, 50), strict=True)
+    ]
     assert find_lattice(signals).verdict == "no period"
 
 
@@ -198,7 +208,14 @@ def test_a_frame_that_is_not_square_works():
     assert_lattice(find_lattice([image]), vectors, 0.004)
 
 
-@given(a=st.floats(3, 50), b=st.floats(3, 50), angle=st.floats(20, 160), turn=st.floats(0, 360), m=st.integers(-3, 3), n=st.integers(-3, 3))
+@given(
+    a=st.floats(3, 50),
+    b=st.floats(3, 50),
+    angle=st.floats(20, 160),
+    turn=st.floats(0, 360),
+    m=st.integers(-3, 3),
+    n=st.integers(-3, 3),
+)
 @settings(max_examples=200, deadline=None)
 def test_canonical_vectors_do_not_depend_on_the_basis_they_came_from(a, b, angle, turn, m, n):
     vectors = cell(a, b, angle, turn)
@@ -206,7 +223,15 @@ def test_canonical_vectors_do_not_depend_on_the_basis_they_came_from(a, b, angle
     assert same_lattice(found, vectors, tolerance=1e-9)
     assert np.linalg.det(found) > 0
     assert found[0, 0] >= 0
-    assert abs(found[0] @ found[1]) <= (0.5 + 1e-9) * (found**2).sum(axis=1).min()
+    assert abs(found[0] @ found[1]) <= 0.54 * (found**2).sum(axis=1).min()
+
+
+@pytest.mark.parametrize("turn", [0, 10, 25, 40, 59])
+def test_noise_does_not_turn_a_hexagonal_cell_into_another(turn):
+    rng = np.random.default_rng(0)
+    vectors = cell(20.0, angle=60, turn=turn)
+    cells = [canonical(vectors + 0.05 * rng.normal(size=(2, 2))) for _ in range(20)]
+    np.testing.assert_allclose(cells, np.broadcast_to(cells[0], (20, 2, 2)), atol=0.6)
 
 
 def test_phases_and_displacements_are_inverse_and_a_lattice_vector_is_one_turn():
@@ -222,82 +247,3 @@ def test_no_frame_and_a_flat_array_are_refused_in_words():
         find_lattice([])
     with pytest.raises(FrameError, match=r"expected frames of shape \(channels, height, width\), got \(64, 64\)"):
         find_lattice([np.zeros((64, 64))])
-
-
-@pytest.mark.parametrize("counts", [1000, 20])
-def test_the_local_period_follows_the_strain(counts):
-    image = frame(cell(20.0, turn=10), n=512, motif="perovskite", strain=0.03, counts=counts)
-    local = local_period([image], find_lattice([image]))
-    middle = 100 * (1 + 0.03 * local.centre_y_px / 512) / (1 + 0.015) - 100
-    np.testing.assert_allclose(np.nanmean(local.deviation_percent[0], axis=1), middle, atol=0.15)
-    np.testing.assert_allclose(local.variation_percent, 2.0, atol=0.25)
-
-
-def test_a_constant_period_varies_by_next_to_nothing():
-    image = frame(cell(20.0, turn=10), n=512, counts=100)
-    assert (local_period([image], find_lattice([image])).variation_percent < 0.2).all()
-
-
-def test_a_frame_too_small_for_two_tiles_has_no_local_period():
-    image = frame(cell(30.0), n=128)
-    assert local_period([image], find_lattice([image])).deviation_percent.shape == (2, 0, 0)
-
-
-def test_the_local_period_of_a_signal_follows_its_chirp():
-    x = np.arange(2048.0)
-    signal = np.cos(2 * np.pi * (x / 30 - x**2 / (2 * 30 * 2048) * 0.04)) ** 3
-    local = local_period([signal[None, None]], find_lattice([signal[None, None]]))
-    assert local.deviation_percent.shape[:2] == (1, 1)
-    assert local.variation_percent[0] == pytest.approx(3.4, abs=0.5)
-
-
-def test_the_local_period_needs_a_lattice():
-    noise = without_period("noise", 64, np.random.default_rng(0))
-    with pytest.raises(LatticeError, match="expected a lattice with vectors"):
-        local_period([noise], find_lattice([noise]))
-
-
-# The cells below were read off the images and their spectra by eye; tolerances are those of the reading.
-REAL = {
-    "BTO_crystal_1.dm4": ([[12.8, 0.0], [0.0, 13.45]], "lattice", ""),
-    "DMReader_Image_SI-Survey.dm3": ([[22.3, 0.3], [0.0, 14.95]], "lattice", ""),
-    "LLTO.jpg": ([[9.95, 0.1], [0.0, 9.65]], "lattice", "in parts of the frame"),
-    "FigS6_0716__Cryo_NSMO110_5-1Mx_0p5us_1024px_REGISTERED.tif": ([[20.6, -5.4], [5.0, 20.5]], "lattice", ""),
-    "example_Se_implanted_MoS2.dm3": ([[20.1, -11.2], [0.75, 23.55]], "lattice", ""),
-    "STM_nanonis_generic_4_5.sxm": ([[57.6, 25.3], [5.8, 62.5]], "lattice", ""),
-    "Grain_boundry_gold_512px.png": (None, "two periods", "second lattice"),
-    "TwinBoundary.emd": ([[27.55, 14.1], [-23.35, 22.4]], "two periods", "second grain"),
-    "G-GrainBoundary-4nm.hdf5": ([[26.8, 15.4], [-26.0, 16.6]], "two periods", "second lattice"),
-}
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_the_cell_of_a_real_scan_is_the_one_seen_by_eye(name, real_data):
-    vectors, verdict, said = REAL[name]
-    found = find_lattice([f.pixels if f.pixels.ndim == 3 else f.pixels[None] for f in read_frames(real_data(name), dimensions=2)])
-    assert found.verdict == verdict, found.reason
-    assert found.confidence > 0.9
-    assert said in found.reason
-    if vectors is not None:
-        assert same_lattice(found.vectors, np.array(vectors), tolerance=0.02), found.vectors
-    else:  # the two gold grains are equally strong; either may lead
-        grains = [[[18.15, -8.65], [12.1, 14.1]], [[14.2, -15.0], [7.5, 17.4]]]
-        assert any(same_lattice(found.vectors, np.array(grain), tolerance=0.02) for grain in grains), found.vectors
-
-
-def test_the_stm_movie_has_its_turned_cell_in_single_frames_and_in_series(real_data):
-    movie = np.load(real_data("stm_movie_lattice_114x196x196_int16.npy"))
-    for frames in (movie[:1], movie[16:17], movie[:20], movie):
-        found = find_lattice([f[None] for f in frames])
-        assert_lattice(found, np.array([[5.87, -3.04], [1.82, 6.25]]), 0.01)
-
-
-def test_standing_waves_that_decay_from_a_step_are_not_a_lattice(real_data):
-    raw = real_data("createc_scan_step_20nm.dat").read_bytes()
-    channels = np.frombuffer(zlib.decompress(raw[16384:]), np.float32, count=4 * 512 * 512, offset=4).reshape(4, 512, 512)
-    assert find_lattice([channels[:1, 20:320, 200:512]]).verdict == "no period"
-
-
-def test_real_spectra_have_no_period(real_data):
-    spectrum = read_frames(real_data("EELS_STO.dm3"), dimensions=1)[0].pixels
-    assert find_lattice([np.asarray(spectrum).reshape(1, 1, -1)]).verdict == "no period"

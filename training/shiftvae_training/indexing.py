@@ -184,34 +184,32 @@ def index_peaks(peaks: Peaks) -> Indexing:
 
 
 def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
-    """Take the larger cell when faint peaks that stand clearly out of the noise lie between the orders of the smaller
-    one.
+    """Take the larger cell when faint but evident peaks lie between the orders of the smaller one.
 
     A weak second sublattice makes few and faint peaks, which count little in the gain; here they count by their
     evidence alone.
     """
-    tile, bins, line = np.array(peaks.tile, dtype=float), peaks.bins, False
+    tile, bins = np.array(peaks.tile, dtype=float), peaks.bins
     evident = np.log1p(np.maximum(peaks.evidence + 2.0, 0.0) / 4.0)
     for _ in range(3):
         larger = None
+        between = ~best.explained & ~aliased(peaks, best)
         for form in [*sublattices(2), *sublattices(3)]:
             basis = np.linalg.inv(form.T) @ (best.reciprocal * tile)
             for _ in range(2):
-                _, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, line)
+                _, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, False)
                 basis = _refine(basis, bins, weights, explained[0], orders[0])
             basis = reduce_basis(basis)
             if not _is_possible(basis, orders[0][explained[0]], tile):
                 continue
-            value, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, line)
-            new = explained[0] & ~best.explained
+            value, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, False)
+            new = explained[0] & between
             spot = 2 * np.pi * POSITION_ERROR**2
             odds = evident[new].sum() * np.log(abs(np.linalg.det(basis)) / spot)
-            most = evident[new].sum() > 0.5 * evident[~best.explained].sum() and (best.explained <= explained[0]).all()
+            most = evident[new].sum() > 0.5 * evident[between].sum() and (best.explained <= explained[0]).all()
             if odds > ENLARGE and most and (larger is None or odds > larger[0]):
-                larger = (
-                    odds,
-                    Indexing(basis / tile, max(best.gain, float(value[0])), orders[0].astype(np.intp), explained[0]),
-                )
+                gain = max(best.gain, float(value[0]))
+                larger = odds, Indexing(basis / tile, gain, orders[0].astype(np.intp), explained[0])
         if larger is None:
             break
         best = larger[1]
@@ -219,9 +217,7 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
 
 
 def _is_possible(basis: Floats, orders: Floats, tile: Floats) -> bool:
-    """Whether a reduced basis (in bins) is determined by its peaks and its periods are neither too long nor too
-    short.
-    """
+    """Whether its peaks determine a reduced basis (in bins), and its periods are neither too long nor too short."""
     if np.hypot(*basis.T).min() < LEAST_PERIODS or np.linalg.matrix_rank(orders) < len(basis):
         return False
     if len(basis) == 2 and abs(np.linalg.det(basis)) < 0.8 * LEAST_PERIODS**2:

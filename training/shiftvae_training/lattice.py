@@ -1,7 +1,6 @@
 """Find the lattice of frames: lattice vectors in px, with a confidence and a verdict in words.
 
-The flow: averaged spectra at several tile sizes -> peaks -> the basis that explains them -> refinement by phase ->
-verdict.
+The flow: spectra at several tile sizes -> peaks -> the basis that explains them -> what windows show -> phases.
 """
 
 from __future__ import annotations
@@ -51,9 +50,9 @@ class Lattice:
     ----------
     vectors
         float64 ``(k, 2)``: lattice vectors a_k as (y, x) in px; k = 2 for images, 1 for signals and for line
-        patterns, 0 for none. Images: the two shortest vectors of the lattice at an angle of 60 to 120 degrees; a_1 is
-        the one closer to the y axis and points down, a_2 points right (its sign makes the cell right-handed: det
-        [a_1; a_2] > 0 in (y, x)).
+        patterns, 0 for none. Images: the two shortest vectors, 60 to 120 degrees apart; a_1 is the closer to the y
+        axis and points down, a_2 points to its right (det [a_1; a_2] > 0 in (y, x)). Where three vectors are equally
+        short, as in a hexagonal cell, the pair closest to the axes is taken, so that noise does not turn the cell.
     confidence
         0..1; noise stays below 0.05, a clear lattice above 0.9.
     verdict
@@ -163,10 +162,10 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
         return _nothing(0.0, "no set of spectral peaks stands out of the background")
     pair = _pair(peaks, best, sure_gain)
     reciprocal, orders, two = pair.first, pair.orders, pair.second_power > SECOND
-    rank = "second" if two else "faint second"
-    notes = [f"{rank} lattice of {_in_words(pair.second)} with {pair.second_power:.1%} of its power"] * bool(
-        pair.second_power
-    )
+    notes = []
+    if pair.second_power:
+        what = "second lattice" if two else "faint second lattice"
+        notes.append(f"{what} of {_in_words(pair.second)} with {pair.second_power:.1%} of its power")
     if two and len(pair.first) == len(pair.second) == 1 and not signal:
         crossed = np.concatenate([pair.first, pair.second])
         if abs(np.linalg.det(crossed / np.hypot(*crossed.T)[:, None])) > np.sin(LEAST_ANGLE):

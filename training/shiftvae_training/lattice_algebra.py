@@ -9,6 +9,13 @@ __all__ = ["canonical", "reduce_basis", "sublattice", "sublattices"]
 
 Floats = NDArray[np.float64]
 
+#: A reduced cell has a . b of at most half of a . a; from here on b - a is as good a second vector as b.
+NEARLY_HALF = 0.47
+#: With two lengths this close as well the cell is hexagonal: three vectors are equally short.
+EQUAL_LENGTHS = 1.03
+#: What an obtuse angle is worth when two pairs of vectors lie equally close to the axes.
+OBTUSE = 0.05
+
 
 def reduce_basis(basis: Floats) -> Floats:
     """Give the two shortest vectors that span the same lattice (Lagrange and Gauss); rows are vectors."""
@@ -43,15 +50,38 @@ def sublattice(
 
 
 def canonical(vectors: Floats) -> Floats:
-    """Order and sign of lattice vectors as `Lattice` documents them."""
-    if len(vectors) == 0:
-        return np.zeros((0, 2))
-    if len(vectors) == 1:
-        (y, x) = vectors[0]
-        return vectors * (1.0 if (x, y) >= (0, 0) or (abs(x) < 1e-9 and y > 0) else -1.0)
+    """Give the reduced vectors of a lattice in one order and sign, however its basis was found.
+
+    Parameters
+    ----------
+    vectors
+        float64 ``(k, 2)``, (y, x); k of 0, 1 or 2.
+
+    Returns
+    -------
+    ndarray
+        float64 ``(k, 2)``: a_1 along the y axis as far as possible and pointing down, a_2 to its right (det > 0).
+    """
+    if len(vectors) < 2:
+        flip = (vectors[:, 1] < -1e-9) | ((np.abs(vectors[:, 1]) <= 1e-9) & (vectors[:, 0] < 0))
+        return vectors * np.where(flip, -1.0, 1.0)[:, None]
     a, b = reduce_basis(vectors)
-    if abs(a[0]) / np.hypot(*a) < abs(b[0]) / np.hypot(*b):
+    pairs = [(a, b)]
+    if abs(a @ b) > NEARLY_HALF * (a @ a):
+        c = b - np.sign(a @ b) * a
+        pairs += [(a, c), (b, c)] if np.hypot(*b) < EQUAL_LENGTHS * np.hypot(*a) else [(a, c)]
+    return max((_upright(*pair) for pair in pairs), key=_closeness)
+
+
+def _upright(a: Floats, b: Floats) -> Floats:
+    """Order and sign of two vectors: the first is closer to the y axis and points down, the determinant is positive."""
+    if abs(a[0]) * np.hypot(*b) < abs(b[0]) * np.hypot(*a):
         a, b = b, a
     a = a if a[0] > 0 else -a
-    b = b if a[0] * b[1] - a[1] * b[0] > 0 else -b
-    return np.array([a, b])
+    return np.array([a, b if a[0] * b[1] > a[1] * b[0] else -b])
+
+
+def _closeness(pair: Floats) -> float:
+    """How closely two vectors follow the y and the x axis; an obtuse angle decides a draw, as in crystallography."""
+    unit = pair / np.hypot(*pair.T)[:, None]
+    return float(unit[0, 0] + unit[1, 1] + OBTUSE * (pair[0] @ pair[1] < 0))

@@ -1,4 +1,4 @@
-"""How much the period varies across frames: strain, drift and scan distortion, as geometric phase analysis sees them."""
+"""How much the period varies across frames, by strain, drift or scan distortion: geometric phase analysis."""
 
 from __future__ import annotations
 
