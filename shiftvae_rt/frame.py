@@ -64,7 +64,8 @@ class Frame:
     Parameters
     ----------
     pixels
-        Raw detector units, ``(height, width)`` or ``(channels, height, width)``; 1D ``(length,)`` or ``(channels, length)``.
+        Raw detector units, ``(height, width)`` or ``(channels, height, width)``; 1D ``(length,)`` or
+        ``(channels, length)``.
     pixel_size_nm
         Edge of a pixel in nm, if known.
     name

@@ -21,8 +21,8 @@ class LatentMap:
     Attributes
     ----------
     mean, std
-        ``(latent, rows, cols)`` float32: posterior mean and standard deviation, in `units`. Shift latents come first and
-        say where the motif lies from the window's centre (y down, x right), modulo the lattice.
+        ``(latent, rows, cols)`` float32: posterior mean and standard deviation, in `units`. Shift latents come first
+        and say where the motif lies from the window's centre (y down, x right), modulo the lattice.
     names, units
         Of the latents: ``"dy", "dx", "z1", ...`` and ``"px"`` or ``""``.
     varies
@@ -50,7 +50,7 @@ class LatentMap:
     @property
     def complete(self) -> bool:
         """True when the last window row of the frame is in it."""
-        return self.first_row + self.mean.shape[1] == self.grid.rows
+        return bool(self.first_row + self.mean.shape[1] == self.grid.rows)
 
     @property
     def centre_y_px(self) -> NDArray[np.float64]:
@@ -82,7 +82,10 @@ class LatentMap:
         return pixels
 
     def at_motifs(self, *, threads: int = 1) -> NDArray[np.float32]:
-        """Content where the motif itself sits (window centre + shift), ``(content latent, height, width)``; NaN between motifs."""
+        """Content where the motif itself sits (window centre + shift), ``(content latent, height, width)``.
+
+        NaN between motifs.
+        """
         whole = self._whole()
         content = self._content()
         precision = 1 / np.square(self.std[content], dtype=np.float64)

@@ -18,14 +18,14 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Every field is required; an unknown one is an error."""
 
 
-class Member(_Strict):
+class Member(_Strict, frozen=True):
     """Size and SHA-256 of one member of the zip."""
 
     size: int
     sha256: str
 
 
-class Latent(_Strict):
+class Latent(_Strict, frozen=True):
     """One latent: its name, its unit, and what it stands for.
 
     ``kl_nats`` is the mean information that it carries about a window; a content latent near 0 was not used.
@@ -39,14 +39,14 @@ class Latent(_Strict):
     spread: float
 
 
-class Intensity(_Strict):
+class Intensity(_Strict, frozen=True):
     """How raw detector units are scaled inside the graph."""
 
     channel_scale: tuple[float, ...]
     sd_floor: float
 
 
-class DataSource(_Strict):
+class DataSource(_Strict, frozen=True):
     """One file that the model was trained on."""
 
     name: str
@@ -56,7 +56,7 @@ class DataSource(_Strict):
     dtype: str
 
 
-class Training(_Strict):
+class Training(_Strict, frozen=True):
     """How the model was trained and how it did on held-out regions."""
 
     seed: int
@@ -73,7 +73,7 @@ class Training(_Strict):
     window_sd: tuple[float, float]
 
 
-class Manifest(_Strict):
+class Manifest(_Strict, frozen=True):
     """Everything that a runtime or a reader needs to know about a model file.
 
     Attributes

@@ -257,15 +257,17 @@ class ScanMapper:
 
 
 def frame_centre(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.float64]:
-    """The constant that is subtracted from each channel of ``pixels (C, H, W)``: the rounded mean of the first window's rows.
+    """The constant that is subtracted from each channel of ``pixels (C, H, W)``, ``(C,)``.
 
-    The first rows alone, so that a frame that arrives line by line is treated like a whole one.
+    The rounded mean of the first window's rows: of those alone, so that a frame that arrives line by line is treated
+    like a whole one.
     """
-    return np.rint(pixels[:, : window[0]].mean(axis=(1, 2), dtype=np.float64))
+    centre: NDArray[np.float64] = np.rint(pixels[:, : window[0]].mean(axis=(1, 2), dtype=np.float64))
+    return centre
 
 
 def modulo_lattice(displacement: NDArray[np.float64], lattice: ArrayLike) -> NDArray[np.float64]:
-    """Bring ``displacement (2 or 1, ...)`` px into the cell around 0 of the lattice vectors (rows of `lattice`, (y, x))."""
+    """Bring ``displacement (2 or 1, ...)`` px into the cell around 0 of the lattice vectors ``(k, 2)``, each (y, x)."""
     vectors = np.asarray(lattice, dtype=np.float64)
     if len(displacement) == 1:
         vectors = vectors[:, 1:]
@@ -277,7 +279,8 @@ def modulo_lattice(displacement: NDArray[np.float64], lattice: ArrayLike) -> NDA
 def _check_contrast(pixels: NDArray[Any]) -> None:
     if all(channel.min() == channel.max() for channel in pixels):
         raise FrameError(
-            f"the frame is constant (every pixel is {pixels[0, 0, 0]}): the beam is blanked or the wrong channel was sent"
+            f"the frame is constant (every pixel is {pixels[0, 0, 0]}): "
+            "the beam is blanked or the wrong channel was sent"
         )
 
 

@@ -142,7 +142,7 @@ def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: 
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             for name, content in {"manifest.json": manifest.to_json(), **members}.items():
                 archive.writestr(zipfile.ZipInfo(name), content)
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         raise ModelFileError(f"cannot write the model file {path}: {error.strerror or error}") from error
     finally:

@@ -103,8 +103,8 @@ def _check_node(node: memoryview, name: str) -> None:
                     _check_tensor(_message(content), name)
     if domain not in ("", "ai.onnx") or operator not in OPERATORS:
         raise ModelFileError(
-            f"{name} uses the operator {domain + '.' if domain else ''}{operator}, which is not on the list of this version: "
-            "update shiftvae-rt or export the model again"
+            f"{name} uses the operator {domain + '.' if domain else ''}{operator}, which is not on the list of this "
+            "version: update shiftvae-rt or export the model again"
         )
 
 

@@ -56,7 +56,7 @@ class Crystal:
     shading: float = 0.15
 
     def displacement(self, y: Array, x: Array, *, shape: tuple[int, int], wall_x_px: float) -> Array:
-        """Displacement of B along x in px at specimen positions `y`, `x`, for a wall that crosses mid-height at `wall_x_px`."""
+        """Displacement of B along x, px, at specimen positions `y`, `x`; the wall crosses mid-height at `wall_x_px`."""
         from_wall = x - wall_x_px - self.wall_slope * (y - shape[0] / 2)
         gradient = np.clip(2 * y / shape[0] - 1, -1, 1)
         field: Array = self.displacement_px * (0.6 * np.tanh(from_wall / self.wall_width_px) + 0.4 * gradient)
@@ -146,7 +146,7 @@ class Microscope:
         height, width = self.shape
         wall = 0.55 * width + self.wall_step_px * index
         wall = wall % (0.8 * width) + 0.1 * width
-        sample_y, sample_x = self._beam_path(index)
+        sample_y, sample_x = self._beam_path()
         shading_y, shading_x = np.ogrid[0 : np.pi : height * 1j, 0 : np.pi : width * 1j]
         shading = 1 + self.crystal.shading * np.cos(shading_y) * np.cos(shading_x)
         a = self._columns(index, (0.0, 0.0))
@@ -171,8 +171,8 @@ class Microscope:
             yield self.frame(index)
             index += 1
 
-    def _beam_path(self, index: int) -> tuple[Array, Array]:
-        """Specimen position under the beam at every pixel: the scan, the flyback lag and the drift of frame `index`."""
+    def _beam_path(self) -> tuple[Array, Array]:
+        """Specimen position under the beam at every pixel: the scan, the flyback lag and the drift within a frame."""
         height, width = self.shape
         y, x = np.mgrid[0.0:height, 0.0:width]
         time = (y - height / 2) / height
@@ -180,7 +180,7 @@ class Microscope:
         return y + self.drift_px[0] * time, x + self.drift_px[1] * time - lag
 
     def _columns(self, index: int, fraction: tuple[float, float]) -> Array:
-        """Specimen positions ``(n, 2)`` of the columns at `fraction` of each cell that the beam may reach in frame `index`."""
+        """Specimen positions ``(n, 2)`` of the columns at `fraction` of each cell that frame `index` may reach."""
         vectors = np.asarray(self.crystal.vectors)
         start = np.random.default_rng([self.seed, 7]).uniform(0, 1, 2)
         start = (start + index * np.asarray(self.drift_px) @ np.linalg.inv(vectors)) % 1  # the lattice has no edge
@@ -194,7 +194,7 @@ class Microscope:
 
 
 def _add_columns(image: Array, sample_y: Array, sample_x: Array, columns: Array, peak: float, sigma: float) -> None:
-    """Add a Gaussian of height `peak` to `image` for every column; the beam was at `sample_y`, `sample_x` at each pixel."""
+    """Add a Gaussian of height `peak` for every column to `image`, whose pixels were taken at `sample_y, sample_x`."""
     height, width = image.shape
     reach = int(np.ceil(5 * sigma)) + 4
     offsets = np.arange(-reach, reach + 1)

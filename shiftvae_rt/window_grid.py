@@ -59,12 +59,12 @@ class WindowGrid:
     @property
     def centre_y_px(self) -> NDArray[np.float64]:
         """y of the window centres, ``(rows,)``, px; pixel centres are whole numbers."""
-        return np.arange(self.rows) * self.stride + (self.window[0] - 1) / 2
+        return np.arange(self.rows, dtype=np.float64) * self.stride + (self.window[0] - 1) / 2
 
     @property
     def centre_x_px(self) -> NDArray[np.float64]:
         """x of the window centres, ``(cols,)``, px."""
-        return np.arange(self.cols) * self.stride + (self.window[1] - 1) / 2
+        return np.arange(self.cols, dtype=np.float64) * self.stride + (self.window[1] - 1) / 2
 
     def rows_complete(self, valid_rows: int) -> int:
         """Number of window rows that lie wholly in the first `valid_rows` lines of the frame."""

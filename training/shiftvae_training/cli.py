@@ -143,11 +143,16 @@ def _readable(summary: dict[str, Any]) -> str:
         [
             f"{summary['model']}: {summary['encoder']} encoder, window {window} px",
             f"  lattice      {summary['lattice']}",
-            f"  training     {summary['steps']} steps, {summary['cpu_s']} s CPU, held-out loss {summary['held_out_loss']} nats a window",
+            (
+                f"  training     {summary['steps']} steps, {summary['cpu_s']} s CPU, "
+                f"held-out loss {summary['held_out_loss']} nats a window"
+            ),
             f"  noise        {summary['noise_sd']} of a window's standard deviation",
             f"  information  {information} nats",
-            f"  exactness    ONNX against torch {summary['onnx_against_torch']:.1e}, dense against single windows "
-            f"{summary['dense_against_windows']:.1e} of a latent's spread",
+            (
+                f"  exactness    ONNX against torch {summary['onnx_against_torch']:.1e}, dense against single windows "
+                f"{summary['dense_against_windows']:.1e} of a latent's spread"
+            ),
         ]
     )
 

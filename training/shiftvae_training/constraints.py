@@ -28,9 +28,11 @@ class Pairs:
 
 
 class Constraint(Protocol):
-    """A term of the objective; `weight` in nats."""
+    """A term of the objective."""
 
-    weight: float
+    @property
+    def weight(self) -> float:
+        """Nats for a violation of 1."""
 
     def __call__(self, pairs: Pairs) -> Tensor:
         """Mean violation over the pairs, not yet weighted; a scalar."""
@@ -40,7 +42,8 @@ class Constraint(Protocol):
 class KnownDisplacement:
     """Two windows cut `d` apart differ by exactly `d` in shift, modulo the lattice.
 
-    Squared chord between the phases after turning by -2 pi g_k . d; on the plane, squared difference in units of the prior.
+    Squared chord between the phases after turning by -2 pi g_k . d; on the plane, squared difference in units of the
+    prior.
     """
 
     weight: float = 100.0

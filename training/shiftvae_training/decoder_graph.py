@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from .graph_builder import GraphBuilder
 from .networks import TemplateDecoder
@@ -13,7 +14,7 @@ __all__ = ["decoder_graph"]
 
 @torch.no_grad()
 def decoder_graph(model: ShiftVAE) -> bytes:
-    """Serialised graph: ``latents (N, L)`` as the encoder reports them to ``windows (N, C, h, w)`` in units of a window's sd."""
+    """Serialised graph: reported ``latents (N, L)`` to ``windows (N, C, h, w)``, in units of a window's deviation."""
     build, decoder = GraphBuilder(), model.decoder
     axes, content = model.dimensions, model.content
     shift = build.node("Sub", build.slice("latents", 1, 0, end=axes), build.constant(model.anchor[2 - axes :].numpy()))
@@ -44,7 +45,7 @@ def _template(build: GraphBuilder, decoder: TemplateDecoder, content: str, shift
     else:
         x = content
         for layer in decoder.hidden:
-            if isinstance(layer, torch.nn.Linear):
+            if isinstance(layer, nn.Linear):
                 x = build.node("MatMul", x, build.constant(layer.weight.numpy().T))
                 x = build.node("Add", x, build.constant(layer.bias.numpy()))
             else:

@@ -85,7 +85,7 @@ class EncoderWeights:
 
 
 def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
-    """Serialised graph: ``frame (N, C, H, W)`` float32 to ``mean`` and ``std`` ``(N, L, rows, cols)``, at `stride` px."""
+    """Serialised graph: ``frame (N, C, H, W)`` to ``mean, std (N, L, rows, cols)``, a window every `stride` px."""
     build = GraphBuilder()
     features = _stem(build, weights, stride)
     sd = _window_sd(build, weights, stride)
@@ -122,7 +122,7 @@ def _stem(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
 
 
 def _window_sd(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
-    """Map ``(N, 1, rows, cols)`` of the standard deviation of every window, float64 inside: a difference of large sums."""
+    """Standard deviation of every window, ``(N, 1, rows, cols)``; float64 inside: it is a difference of large sums."""
     channels = len(weights.channel_scale)
     x = build.node("Cast", "frame", to=TensorProto.DOUBLE)
     if channels > 1:

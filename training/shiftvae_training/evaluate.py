@@ -29,7 +29,7 @@ class ShiftScore:
 
 
 def order_parameter_r2(content: Floats, truth: Floats) -> tuple[float, float]:
-    """Explained variance of ``truth (rows, cols)`` from ``content (m, rows, cols)`` alone: by 25 neighbours, and linearly.
+    """Explained variance of ``truth (rows, cols)`` from ``content (m, rows, cols)`` alone: 25 neighbours, and linearly.
 
     Predictions are made for folds that are blocked in space (a 4 x 4 board of blocks), from the other folds.
     """
@@ -50,10 +50,11 @@ def order_parameter_r2(content: Floats, truth: Floats) -> tuple[float, float]:
 
 
 def score_shift(shift: Floats, truth: Floats, lattice: ArrayLike) -> ShiftScore:
-    """Score ``shift (axes, rows, cols)`` px against `truth` of the same shape, modulo the lattice vectors ``(k, 2)``."""
+    """Score ``shift (axes, rows, cols)`` px against `truth` of that shape, modulo the lattice vectors ``(k, 2)``."""
     vectors = np.asarray(lattice, dtype=float)[:, -len(shift) :]
     error = (np.asarray(shift, dtype=float) - truth).reshape(len(shift), -1)
     phases = 2 * np.pi * np.linalg.pinv(vectors).T @ error
     mean = np.exp(1j * phases).mean(axis=1)
     rest = modulo_lattice(error - (np.angle(mean) @ vectors / (2 * np.pi))[:, None], lattice)
-    return ShiftScore(tuple(float(v) for v in np.sqrt((rest**2).mean(axis=1))), tuple(float(v) for v in np.abs(mean)))
+    rms = np.sqrt((rest**2).mean(axis=1))
+    return ShiftScore(tuple(float(v) for v in rms), tuple(float(v) for v in np.abs(mean)))

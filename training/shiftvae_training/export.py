@@ -1,8 +1,8 @@
-"""From a trained model to a model file: graphs, test vectors, manifest; compared with torch before anything is written."""
+"""From a trained model to a model file: graphs, test vectors, manifest; compared with torch before it is written."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 import subprocess
@@ -73,9 +73,9 @@ def export_model(
     parity = _compare(model, trained.spread, golden, graphs[GOLDEN_STRIDE], centred)
     if not (parity.against_torch <= TORCH_TOLERANCE and parity.against_windows <= WINDOW_TOLERANCE):
         raise TrainingError(
-            f"the exported graph differs from torch by {parity.against_torch:.2g} (at most {TORCH_TOLERANCE:g}) and from "
-            f"window-by-window encoding by {parity.against_windows:.2g} (at most {WINDOW_TOLERANCE:g}) of a latent's spread; "
-            "nothing was written: train again with another seed, and report the scan"
+            f"the exported graph differs from torch by {parity.against_torch:.2g} (at most {TORCH_TOLERANCE:g}) and "
+            f"from window-by-window encoding by {parity.against_windows:.2g} (at most {WINDOW_TOLERANCE:g}) of a "
+            "latent's spread; nothing was written: train again with another seed, and report the scan"
         )
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
     members |= {"decoder.onnx": decoder_graph(model), "golden.npz": golden.to_npz()}
@@ -164,7 +164,7 @@ def _manifest(
             "python": platform.python_version(),
         },
         git_commit=_git_commit(),
-        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         members={},
     )
 
@@ -176,6 +176,6 @@ def _git_commit() -> str:
         return ""
     command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - ours
     except (OSError, subprocess.CalledProcessError):
         return ""

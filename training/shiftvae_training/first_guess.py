@@ -2,11 +2,11 @@
 
 Around every point the image is a Fourier series on the reciprocal lattice whose coefficients vary slowly. Demodulating
 each harmonic with a Gaussian of about half a period gives these local coefficients. The phases of two of them say where
-the motif sits (this is geometric phase analysis); turned back by that phase, all of them together describe what the motif
-looks like, in its own frame. Their principal components are the slow variations, strongest first.
+the motif sits (this is geometric phase analysis); turned back by that phase, all of them together describe what the
+motif looks like, in its own frame. Their principal components are the slow variations, strongest first.
 
-Why it is here: a shift-VAE started from nothing falls into local minima (position hides in the content, or the phase winds
-the wrong way); guided by this in its first steps it did not, on any seed (docs/decisions/first-guess.md).
+Why it is here: a shift-VAE started from nothing falls into local minima (position hides in the content, or the phase
+winds the wrong way); guided by this in its first steps it did not, on any seed (docs/decisions/first-guess.md).
 Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131 for the phases.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .lattice import Lattice
+from .local_fourier import LocalFourier, local_fourier
 
 __all__ = ["FirstGuess", "Target", "make_first_guess"]
 
@@ -35,8 +36,8 @@ MOST_HARMONICS = 48
 class Target:
     """Guesses on a coarse grid over one frame.
 
-    ``turned (k, rows, cols)`` is exp(2 pi i g_k . R) for the motif position R near each point: slow, where the phase itself
-    turns with every px. ``content (m, rows, cols)``. ``step`` px between grid points, ``reciprocal (k, 2)``.
+    ``turned (k, rows, cols)`` is exp(2 pi i g_k . R) for the motif position R near each point: slow, where the phase
+    itself turns with every px. ``content (m, rows, cols)``. ``step`` px between grid points, ``reciprocal (k, 2)``.
     """
 
     turned: Complex
@@ -45,7 +46,7 @@ class Target:
     reciprocal: Floats
 
     def at(self, y: Floats, x: Floats) -> tuple[Complex, Floats]:
-        """Phasors exp(2 pi i g_k . s) ``(k, n)`` and content ``(m, n)`` of windows centred at ``y, x`` px, each ``(n,)``."""
+        """Phasors exp(2 pi i g_k . s) ``(k, n)`` and content ``(m, n)`` of windows centred at ``y, x (n,)`` px."""
         rows, cols = self.content.shape[1:]
         i, j = y / self.step[0], x / self.step[1]
         i0, j0 = np.clip(i.astype(int), 0, max(rows - 2, 0)), np.clip(j.astype(int), 0, max(cols - 2, 0))
@@ -72,11 +73,11 @@ class FirstGuess:
     harmonics
         ``(n, 2)`` reciprocal vectors in cycles per px.
     mean, components
-        Fourier coefficients of the mean motif ``(C, n)`` and of a unit step of each content latent ``(m, C, n)``, in units of
-        the window's standard deviation.
+        Fourier coefficients of the mean motif ``(C, n)`` and of a unit step of each content latent ``(m, C, n)``, in
+        units of the window's standard deviation.
     strengths
-        Standard deviations of the leading components over the frames, more than are used: how fast they fall says how many
-        slow variations there are.
+        Standard deviations of the leading components over the frames, more than are used: how fast they fall says how
+        many slow variations there are.
     """
 
     targets: list[Target]
@@ -112,26 +113,27 @@ def make_first_guess(
     orders = _orders(lattice)
     harmonics = orders @ lattice.reciprocal
     sigma = max(0.5 * float(lattice.period_px.max()), max(window) / 4)
-    fields = [_local_coefficients(frame, harmonics, sigma) for frame in frames]
+    fields = [local_fourier(frame, harmonics, sigma) for frame in frames]
     pick, unimodular = _phase_harmonics(orders, fields)
     turned, motifs = [], []
-    for coefficients, _, _ in fields:
+    for field in fields:
+        coefficients = field.coefficients
         channel = np.argmax([np.abs(c[pick]).mean() for c in coefficients])
         angle = -np.angle(coefficients[channel][pick])
         whole = np.tensordot(np.linalg.inv(unimodular).round(), angle, axes=1)  # 2 pi g_k . R of the motif at R
         motifs.append(coefficients * np.exp(1j * np.tensordot(orders, whole, axes=1)))
         turned.append(np.exp(1j * whole))
     samples = np.concatenate(
-        [_inner(m, f[1], f[2], frame.shape, window) for m, f, frame in zip(motifs, fields, frames, strict=True)]
+        [_inner(m, f.places, frame.shape, window) for m, f, frame in zip(motifs, fields, frames, strict=True)]
     )
     mean, axes, strengths = _principal(samples, content)
     axes *= _signs(axes, harmonics, len(frames[0]), mean)[:, None]
     scale = np.maximum(strengths[:content], 1e-9)
     targets = []
-    for motif, phasor, (_, step, _) in zip(motifs, turned, fields, strict=True):
+    for motif, phasor, field in zip(motifs, turned, fields, strict=True):
         flat = _stack(motif.reshape(-1, *motif.shape[2:]))
         score = np.tensordot(axes / scale[:, None], flat - mean[:, None, None], axes=1)
-        targets.append(Target(phasor, score, step, lattice.reciprocal))
+        targets.append(Target(phasor, score, field.step, lattice.reciprocal))
     shape = (len(frames[0]), len(harmonics))
     return FirstGuess(targets, harmonics, _unstack(mean, shape), _unstack(axes * scale[:, None], shape), strengths)
 
@@ -144,57 +146,13 @@ def _orders(lattice: Lattice) -> NDArray[np.int64]:
     half = np.array([tuple(m) > (0,) * k for m in grid])
     keep = half & ((size < FINEST) | (np.abs(grid).sum(1) == 1))
     order = np.argsort(size[keep], kind="stable")[:MOST_HARMONICS]
-    return grid[keep][order]
+    orders: NDArray[np.int64] = grid[keep][order]
+    return orders
 
 
-def _local_coefficients(frame: Floats, harmonics: Floats, sigma: float) -> tuple[Complex, tuple[int, int], Floats]:
-    """Local Fourier coefficients ``(C, n, rows, cols)`` in units of the local standard deviation, the grid's step, its places.
-
-    One transform of the frame; for every harmonic the few bins under the Gaussian are taken and transformed back on a coarse
-    grid. Weights near the edges are normalised: nothing from beyond the frame enters.
-    """
-    _, height, width = frame.shape
-    coarse = max(1, int(sigma / 2))
-    step = (1 if height == 1 else coarse, coarse)
-    cells = tuple(1 if n == 1 else -(-(n + int(4 * sigma)) // s) for n, s in zip((height, width), step, strict=True))
-    padded = (cells[0] * step[0], cells[1] * step[1])
-    rows, cols = -(-height // step[0]), -(-width // step[1])
-
-    def smooth(spectrum: Complex, g: Floats) -> Complex:
-        bins = [np.fft.fftfreq(c, 1 / c).astype(int) for c in cells]
-        at = [np.rint(g[i] * padded[i]).astype(int) + bins[i] for i in (0, 1)]
-        away = [at[i] / padded[i] - g[i] for i in (0, 1)]
-        gauss = [
-            np.exp(-2 * (np.pi * sigma * a) ** 2) if n > 1 else np.ones(1)
-            for a, n in zip(away, (height, width), strict=True)
-        ]
-        crop = spectrum[np.ix_(at[0] % padded[0], at[1] % padded[1])] * gauss[0][:, None] * gauss[1]
-        field = np.fft.ifft2(crop)[:rows, :cols] * (cells[0] * cells[1] / (padded[0] * padded[1]))
-        turn = [
-            np.exp(2j * np.pi * (np.rint(g[i] * padded[i]) / padded[i] - g[i]) * step[i] * np.arange(n))
-            for i, n in ((0, rows), (1, cols))
-        ]
-        return np.asarray(field * turn[0][:, None] * turn[1])
-
-    zero = np.zeros(2)
-    weight = np.maximum(smooth(np.fft.fft2(np.ones((height, width)), padded), zero).real, 1e-9)
-    centred = frame - frame.mean(axis=(1, 2), keepdims=True)
-    coefficients, variance = [], np.zeros((rows, cols))
-    for channel in centred:
-        spectrum = np.fft.fft2(channel, padded)
-        mean = smooth(spectrum, zero).real / weight
-        variance += np.maximum(smooth(np.fft.fft2(channel**2, padded), zero).real / weight - mean**2, 0) / len(centred)
-        coefficients.append(np.stack([smooth(spectrum, g) / weight for g in harmonics]))
-    spread = np.sqrt(np.maximum(variance, 1e-6 * variance.mean() + 1e-30))
-    places = np.stack(np.meshgrid(np.arange(rows) * step[0], np.arange(cols) * step[1], indexing="ij")).astype(float)
-    return np.stack(coefficients) / spread, step, places
-
-
-def _phase_harmonics(
-    orders: NDArray[np.int64], fields: list[tuple[Complex, tuple[int, int], Floats]]
-) -> tuple[list[int], Floats]:
+def _phase_harmonics(orders: NDArray[np.int64], fields: list[LocalFourier]) -> tuple[list[int], Floats]:
     """The strongest harmonics whose phases give all lattice phases without ambiguity (unimodular), and their orders."""
-    power = np.mean([np.mean(np.abs(f[0]) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
+    power = np.mean([np.mean(np.abs(f.coefficients) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
     strongest = np.argsort(-power)
     if orders.shape[1] == 1:
         first = [int(i) for i in strongest if abs(orders[i, 0]) == 1][:1]
@@ -205,15 +163,14 @@ def _phase_harmonics(
     return list(best), orders[list(best)].astype(float)
 
 
-def _inner(
-    motif: Complex, step: tuple[int, int], places: Floats, shape: tuple[int, ...], window: tuple[int, int]
-) -> Floats:
+def _inner(motif: Complex, places: Floats, shape: tuple[int, ...], window: tuple[int, int]) -> Floats:
     """Samples ``(n, 2 C harmonics)`` at places where a window fits around the point."""
     inside = np.ones(places.shape[1:], bool)
     for axis in (0, 1):
         half = (window[axis] - 1) / 2
         inside &= (places[axis] >= half) & (places[axis] <= shape[1 + axis] - 1 - half)
-    return _stack(motif.reshape(-1, *motif.shape[2:]))[:, inside].T
+    samples: Floats = _stack(motif.reshape(-1, *motif.shape[2:]))[:, inside].T
+    return samples
 
 
 def _principal(samples: Floats, content: int) -> tuple[Floats, Floats, Floats]:
@@ -226,9 +183,10 @@ def _principal(samples: Floats, content: int) -> tuple[Floats, Floats, Floats]:
 
 
 def _signs(axes: Floats, harmonics: Floats, channels: int, mean: Floats) -> Floats:
-    """A sign for each component, the same from run to run: the weaker columns move right (or down), else the motif brightens.
+    """A sign for each component, the same from run to run: weaker columns move right or down, or the motif brightens.
 
-    The phase follows the strongest column, so that in the motif's frame the weaker moving right shows as it moving left.
+    The phase follows the strongest column, so that in the motif's frame the weaker moving right shows as it moving
+    left.
     """
     shape = (channels, len(harmonics))
     motif = _unstack(mean, shape)

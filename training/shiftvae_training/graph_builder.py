@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -23,10 +25,10 @@ class GraphBuilder:
     def constant(self, value: object, dtype: type = np.float32) -> str:
         """A tensor kept in the file."""
         name = f"c{len(self._initializers)}"
-        self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
+        self._initializers.append(numpy_helper.from_array(np.array(value, dtype=dtype, order="C"), name))
         return name
 
-    def node(self, operator: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+    def node(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """One operator of the standard domain."""
         output = output or f"n{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
@@ -43,11 +45,11 @@ class GraphBuilder:
 
     def serialise(self, name: str, inputs: dict[str, list[int | str]], outputs: dict[str, list[int | str]]) -> bytes:
         """The checked model as bytes; `inputs` and `outputs` map names to shapes, all float32."""
-        values = [
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in side.items()]
-            for side in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self._nodes, name, *values, self._initializers)
+        graph = helper.make_graph(self._nodes, name, _values(inputs), _values(outputs), self._initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString())
+
+
+def _values(shapes: dict[str, list[int | str]]) -> list[onnx.ValueInfoProto]:
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]

@@ -1,7 +1,8 @@
 """The two encoder families and the template decoder.
 
-Both encoders share one shape, which makes them exact when they slide over a frame (see `encoder_graph`): a stem of valid
-convolutions without bias whose first layer sums to zero, a division by the window's standard deviation, then 1x1 layers.
+Both encoders share one shape, which makes them exact when they slide over a frame (see `encoder_graph`): a stem of
+valid convolutions without bias whose first layer sums to zero, a division by the window's standard deviation, then 1x1
+layers.
 
 - ``dilated``: four or five small dilated convolutions with ReLU; neighbouring windows share their work.
 - ``mlp``: one convolution as large as the window, the dense network of the paper.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -74,11 +76,11 @@ class Encoder(nn.Module):
         self.stem = nn.ParameterList(layers)
         self.stem_relu = family == "dilated"
         sizes = [before, 128, outputs] if family == "mlp" else [before, 64, outputs]
-        self.head = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes, sizes[1:], strict=False))
+        self.head = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
         self.bias = nn.Parameter(torch.zeros(before)) if family == "mlp" else None
 
     def forward(self, frame: Tensor, sd: Tensor, stride: int) -> Tensor:
-        """Encode ``frame (N, C, H, W)``, whose windows have standard deviations ``sd (N, rows, cols)``: ``(N, rows, cols, outputs)``."""
+        """Raw ``(N, rows, cols, outputs)`` of ``frame (N, C, H, W)``, whose windows have ``sd (N, rows, cols)``."""
         x, grid = frame, 1
         for index, (weight, layer) in enumerate(zip(self.stem_weights(), self.plan, strict=True)):
             wanted = math.gcd(stride, *[dilation for _, dilation in self.plan[index + 1 :]])
@@ -89,9 +91,14 @@ class Encoder(nn.Module):
         x = x.permute(0, 2, 3, 1) / sd[..., None]
         if self.bias is not None:
             x = torch.tanh(x + self.bias)
-        for layer_index, linear in enumerate(self.head):
+        for layer_index, linear in enumerate(self.linears):
             x = linear(torch.tanh(x) if layer_index else x)
         return x
+
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """The 1x1 layers of the head."""
+        return [layer for layer in self.head if isinstance(layer, nn.Linear)]
 
     def stem_weights(self) -> list[Tensor]:
         """Kernels of the stem, the first made to sum to zero over each channel of a window."""
@@ -109,8 +116,9 @@ class Encoder(nn.Module):
 class TemplateDecoder(nn.Module):
     """Draws a template larger than the window from the content, and crops it where the shift says.
 
-    A template costs one small network for each window, against one for each pixel in a coordinate decoder. The crop is a
-    product with two banded matrices of linear interpolation weights: differentiable in the shift, and plain MatMul in ONNX.
+    A template costs one small network for each window, against one for each pixel in a coordinate decoder. The crop is
+    a product with two banded matrices of linear interpolation weights: differentiable in the shift, and plain MatMul in
+    ONNX.
 
     Parameters
     ----------
@@ -119,8 +127,11 @@ class TemplateDecoder(nn.Module):
     channels, content
         Of a window; number of content latents.
     reach
-        Largest shift along each axis, ``(y, x)`` px; the template is wider than the window by this and 2 px at each side.
+        Largest shift along each axis, ``(y, x)`` px; the template is wider than the window by this and 2 px a side.
     """
+
+    offset0: Tensor
+    offset1: Tensor
 
     def __init__(self, window: tuple[int, int], channels: int, content: int, reach: Sequence[float]) -> None:
         super().__init__()
@@ -148,8 +159,9 @@ class TemplateDecoder(nn.Module):
     def forward(self, content: Tensor, shift: Tensor, noise_sd: Tensor) -> Tensor:
         """Windows ``(N, C, h, w)`` with the motif at ``shift (N, 2)`` px from the centre.
 
-        Normalised as the encoder's windows are: mean 0 in each channel, and variance 1 once noise of ``noise_sd ()`` joins it.
-        Mean and contrast of a window depend on which part of the cell it shows; without this, the content has to say so.
+        Normalised as the encoder's windows are: mean 0 in each channel, and variance 1 once noise of ``noise_sd ()``
+        joins it. Mean and contrast of a window depend on which part of the cell it shows; without this, the content has
+        to say so.
         """
         rows = F.relu(1 - (self.offset0 - shift[:, 0, None, None]).abs())[:, None]
         cols = F.relu(1 - (self.offset1 - shift[:, 1, None, None]).abs())[:, None]

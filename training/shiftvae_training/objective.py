@@ -16,7 +16,10 @@ __all__ = ["Objective", "Terms"]
 
 @dataclass(frozen=True)
 class Terms:
-    """Nats for a window: likelihood of the residual, divergences of shift and content, constraints; and the residual's variance."""
+    """Nats for a window: likelihood of the residual, divergences of shift and content, constraints.
+
+    ``residual`` is the variance of what the decoder leaves, in units of a window's variance.
+    """
 
     likelihood: Tensor
     kl_shift: Tensor
@@ -82,6 +85,5 @@ class Objective:
         places = torch.stack([y.flatten(), x.flatten()], -1).float() * self._stride
         partner = torch.randperm(len(places))
         displacement = (places[partner] - places).to(posterior.code.device)
-        return Pairs(
-            posterior, posterior[:, partner], displacement.expand(len(posterior.code), -1, -1), self._model.shift
-        )
+        displacement = displacement.expand(len(posterior.code), -1, -1)
+        return Pairs(posterior, posterior[:, partner], displacement, self._model.shift)

@@ -54,7 +54,8 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
             pixels[0].shape[0] != frames[0].shape[0] or (pixels[0].shape[1] == 1) != (frames[0].shape[1] == 1)
         ):
             raise DataFileError(
-                f"{path} has frames of shape {pixels[0].shape}, the scans before it {frames[0].shape}: train on one kind"
+                f"{path} has frames of shape {pixels[0].shape}, the scans before it {frames[0].shape}: "
+                "train on one kind"
             )
         frames += pixels
         sizes += [frame.pixel_size_nm for frame in chosen if frame.pixel_size_nm is not None]

@@ -17,8 +17,13 @@ __all__ = ["PlanarShift", "Shift", "TorusShift"]
 class Shift(Protocol):
     """What the objective needs of a shift; `code` below is ``(..., size)``, the encoder's raw outputs for it."""
 
-    size: int
-    reach: tuple[float, float]
+    @property
+    def size(self) -> int:
+        """Raw numbers for a window."""
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Largest shift along y and x, px."""
 
     def mean_px(self, code: Tensor) -> Tensor:
         """Posterior mean ``(..., 2)`` in px from the window's centre, (y, x)."""
@@ -33,7 +38,7 @@ class Shift(Protocol):
         """Divergence from the prior ``(...)``, nats."""
 
     def mismatch(self, code: Tensor, other: Tensor, displacement: Tensor) -> Tensor:
-        """How far `other`, of windows cut at ``displacement (..., 2)`` px from those of `code`, is from where it must be; ``(...)``."""
+        """How far `other` is from where it must be, ``(...)``: its windows lie ``displacement (..., 2)`` px further."""
 
     def unruly(self, code: Tensor) -> Tensor:
         """A penalty that keeps the code itself well scaled, ``(...)``."""
@@ -110,7 +115,7 @@ class TorusShift:
         return torch.complex(cosine / radius, sine / radius)
 
     def _split(self, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        cosine, sine, log_width = code.split(len(self.vectors), dim=-1)
+        cosine, sine, log_width = code.chunk(3, dim=-1)
         return cosine, sine, log_width.clamp(-8, math.log(WIDEST_PHASE))
 
 
@@ -162,7 +167,7 @@ class PlanarShift:
         return torch.zeros(code.shape[:-1], device=code.device)
 
     def _split(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_sd = code.split(self.dimensions, dim=-1)
+        mean, log_sd = code.chunk(2, dim=-1)
         return mean, log_sd.clamp(-8, 1)
 
     def _both_axes(self, px: Tensor) -> Tensor:

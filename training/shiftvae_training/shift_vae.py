@@ -1,4 +1,4 @@
-"""The shift-VAE: an encoder that separates where the motif sits from what it looks like, and a decoder that draws it."""
+"""The shift-VAE: an encoder that tells where the motif sits from what it looks like, and a decoder that draws it."""
 
 from __future__ import annotations
 
@@ -50,13 +50,16 @@ class ShiftVAE(nn.Module):
     Attributes
     ----------
     anchor, anchor_slope
-        Where the motif's brightest column lies in the template, ``(2,)`` px, and how that moves with the content, ``(m, 2)``.
-        A VAE leaves this open (a column that moves left is the same as all others that move right); measured once after
-        training, it ties the reported shift to that column.
+        Where the motif's brightest column lies in the template, ``(2,)`` px, and how that moves with the content,
+        ``(m, 2)``. A VAE leaves this open (a column that moves left is the same as all others that move right);
+        measured once after training, it ties the reported shift to that column.
+    noise_sd
+        Of the likelihood, ``()``, in units of a window's standard deviation.
     """
 
     anchor: Tensor
     anchor_slope: Tensor
+    noise_sd: Tensor
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class ShiftVAE(nn.Module):
         return 1 if self.window[0] == 1 else 2
 
     def windows(self, frame: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-        """Normalised windows ``(N, rows, cols, C, h, w)`` of scaled ``frame (N, C, H, W)`` and their sd ``(N, rows, cols)``."""
+        """Windows ``(N, rows, cols, C, h, w)`` of scaled ``frame (N, C, H, W)``, divided by their sd, and that sd."""
         cut = frame.unfold(2, self.window[0], 1 if self.window[0] == 1 else stride).unfold(3, self.window[1], stride)
         cut = cut.permute(0, 2, 3, 1, 4, 5)
         cut = cut - cut.mean(dim=(-1, -2), keepdim=True)
@@ -107,7 +110,7 @@ class ShiftVAE(nn.Module):
 
     @torch.no_grad()
     def map_frame(self, frame: NDArray[np.float32], stride: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Latents ``(L, rows, cols)`` of raw ``frame (C, H, W)``, mean and sd; the reference that exports are compared with."""
+        """Latents ``(L, rows, cols)`` of raw ``frame (C, H, W)``, mean and sd; what exports are compared with."""
         scaled = torch.from_numpy(frame)[None] * torch.tensor(self.channel_scale)[:, None, None]
         h = self.window[0]
         rows = []
@@ -121,7 +124,7 @@ class ShiftVAE(nn.Module):
 
     @torch.no_grad()
     def set_anchor(self, content_sd: Tensor) -> None:
-        """Measure `anchor` and `anchor_slope` on templates decoded at up to two deviations ``content_sd (m,)`` of each latent."""
+        """Measure `anchor` and `anchor_slope` on templates, at up to two deviations ``content_sd (m,)`` of content."""
         probes = torch.cat(
             [torch.zeros(1, self.content), *[f * torch.diag(content_sd) for f in (-2.0, -1.0, 1.0, 2.0)]]
         )
@@ -138,9 +141,7 @@ class ShiftVAE(nn.Module):
 
     def weights(self) -> EncoderWeights:
         """All numbers of the encoder, for export."""
-        head = [
-            (layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy()) for layer in self.encoder.head
-        ]
+        head = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in self.encoder.linears]
         bias = self.encoder.bias
         lattice = self.shift.vectors.numpy() if isinstance(self.shift, TorusShift) else np.zeros((0, 2))
         return EncoderWeights(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shiftvae_rt.errors import LatticeError, TrainingError
 from shiftvae_rt.windows import window_statistics
 
-from .constraints import CONSTRAINTS
+from .constraints import CONSTRAINTS, Constraint
 from .first_guess import FirstGuess, make_first_guess
 from .lattice import Lattice, find_lattice
 from .objective import Objective, Terms
@@ -128,8 +128,8 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     reach = TILE_STRIDE * (side - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
     sampler = TileSampler(frames, tile, seed=settings.seed)
-    weights = (CONSTRAINTS[name](weight) for name, weight in settings.constraints.items())
-    objective = Objective(model, TILE_STRIDE, tuple(weights))
+    constraints: list[Constraint] = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
+    objective = Objective(model, TILE_STRIDE, tuple(constraints))
     history = _optimise(model, objective, sampler, guess, settings, progress)
     kl_nats, spread = _finish(model, objective, sampler)
     return Trained(model, settings, lattice, history, time.process_time() - started, sampler.places, kl_nats, spread)
@@ -145,7 +145,7 @@ def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[Shif
         )
     if settings.window is None and not torus:
         raise TrainingError("a planar shift needs a window size: give --window, about twice the size of a feature")
-    size = settings.window or _window_for(lattice, settings.encoder, frames)
+    size = settings.window or _window_for(lattice, frames)
     window = (1 if dimensions == 1 else size, size)
     sd = np.stack(
         [
@@ -170,7 +170,7 @@ def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[Shif
     return model, guess
 
 
-def _window_for(lattice: Lattice, encoder: str, frames: Frames) -> int:
+def _window_for(lattice: Lattice, frames: Frames) -> int:
     size = PERIODS_IN_WINDOW * float(lattice.period_px.max())
     size = max(12, 4 * math.ceil(size / 4))
     smallest = min(min(f.shape[2], f.shape[1] if f.shape[1] > 1 else f.shape[2]) for f in frames)
@@ -190,7 +190,7 @@ def _start_from(model: ShiftVAE, guess: FirstGuess) -> None:
     if not model.content:
         return
     model.decoder.linear.copy_(torch.from_numpy(guess.draw(guess.components, y, x).reshape(model.content, -1)))
-    last = model.encoder.head[-1]
+    last = model.encoder.linears[-1]
     last.weight[-model.content :] *= 0.1
     last.bias[-model.content :] = -2.0
 
@@ -209,7 +209,7 @@ def _optimise(
     scale = torch.tensor(model.channel_scale)[:, None, None]
     held_out = torch.from_numpy(sampler.held_out(64).pixels) * scale
     history: list[Step] = []
-    best, best_state = math.inf, model.state_dict()
+    best, best_at, best_state = math.inf, 0, model.state_dict()
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
@@ -219,7 +219,7 @@ def _optimise(
         if guess is not None and step < GUIDED * steps:
             loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         optimiser.step()
         _follow_noise(model, terms, 0.1 if step > 5 else 1.0)
         if (step + 1) % LOOK_EVERY and step + 1 < steps:
@@ -272,7 +272,7 @@ def _look(objective: Objective, held_out: torch.Tensor, step: int, model: ShiftV
 
 @torch.no_grad()
 def _finish(model: ShiftVAE, objective: Objective, sampler: TileSampler) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Tie the shift to the brightest column; measure information and spread of every latent on held-out and fresh tiles."""
+    """Tie the shift to the brightest column; information and spread of every latent on held-out and fresh tiles."""
     pixels = np.concatenate([sampler.held_out(64).pixels, sampler.draw(64).pixels])
     _, posterior = objective(torch.from_numpy(pixels) * torch.tensor(model.channel_scale)[:, None, None], sample=False)
     content_kl = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).mean((0, 1))
