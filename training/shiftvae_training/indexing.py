@@ -206,7 +206,8 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
             new = explained[0] & between
             spot = 2 * np.pi * POSITION_ERROR**2
             odds = evident[new].sum() * np.log(abs(np.linalg.det(basis)) / spot)
-            most = evident[new].sum() > 0.5 * evident[between].sum() and (best.explained <= explained[0]).all()
+            kept = weights[explained[0] & best.explained].sum() > 0.97 * weights[best.explained].sum()
+            most = kept and evident[new].sum() > 0.5 * evident[between].sum()
             if odds > ENLARGE and most and (larger is None or odds > larger[0]):
                 gain = max(best.gain, float(value[0]))
                 larger = odds, Indexing(basis / tile, gain, orders[0].astype(np.intp), explained[0])

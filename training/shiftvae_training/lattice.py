@@ -36,6 +36,8 @@ COVERED = (0.2, 0.4)
 LINE_VARIANCE = (0.003, 0.01)
 #: A second lattice is worth a verdict from this share of the power of the first.
 SECOND = 0.1
+#: ... and worth a word from this share on.
+FAINT = 0.003
 #: Two line patterns at a wider angle than this, in radians, are the two directions of one lattice.
 LEAST_ANGLE = np.pi / 9
 #: Two lattices that share a common cell are grains when the first is missing from more than the rest of the frame.
@@ -163,7 +165,7 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     pair = _pair(peaks, best, sure_gain)
     reciprocal, orders, two = pair.first, pair.orders, pair.second_power > SECOND
     notes = []
-    if pair.second_power:
+    if pair.second_power > FAINT:
         what = "second lattice" if two else "faint second lattice"
         notes.append(f"{what} of {_in_words(pair.second)} with {pair.second_power:.1%} of its power")
     if two and len(pair.first) == len(pair.second) == 1 and not signal:

@@ -22,6 +22,8 @@ MOST_FRAMES = 4
 #: Peaks weaker than this share of the strongest, or of the low-frequency background (3 % in amplitude), are digital
 #: artefacts.
 FAINTEST = 1e-3
+#: A tile that finds twice the best cell is right when its gain reaches this share of the best gain.
+TRUSTED = 0.5
 #: Smallest tile, px: images, signals.
 LEAST_TILE, LEAST_TILE_OF_SIGNALS = 32, 128
 #: Larger tiles are binned; the smaller tiles see the short periods.
@@ -73,4 +75,16 @@ def best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
         scales.append(peaks.select(peaks.power > floor))
     floor = FAINTEST * max(peaks.power.max(initial=0.0) for peaks in scales)
     tried = [(peaks, index_peaks(peaks)) for peaks in (peaks.select(peaks.power > floor) for peaks in scales)]
-    return max(tried, key=lambda pair: pair[1].gain)
+    best = max(tried, key=lambda pair: pair[1].gain)
+    for wider in tried:  # largest tile first: a cell too large for the best tile shows itself only there
+        if wider[1].gain > TRUSTED * best[1].gain and _doubles(wider[1].reciprocal, best[1].reciprocal):
+            return wider
+    return best
+
+
+def _doubles(fine: Floats, coarse: Floats) -> bool:
+    """Whether a reciprocal basis spans another and as much again: its cell is twice the other's."""
+    if len(fine) != 2 or len(coarse) != 2:
+        return False
+    orders = coarse @ np.linalg.inv(fine)
+    return bool(np.abs(orders - np.rint(orders)).max() < 0.1 and round(abs(np.linalg.det(orders))) == 2)
