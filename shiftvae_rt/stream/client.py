@@ -28,7 +28,7 @@ from .clock import monotonic_ns
 from .link import Link, Mode
 from .mailbox import Mailbox, Source
 from .messages import Welcome
-from .sockets import INGEST, Socket, connect, receive
+from .sockets import INGEST, connect, connected, disconnect, receive
 from .wire import Counters
 
 __all__ = ["Producer"]
@@ -66,15 +66,15 @@ class Producer:
         self._mailbox = Mailbox(Source(stream, series, name))
         self._link = Link(self._mailbox, mode)
         self._context = zmq.Context()
-        self._wake_read, self._wake_write = sockets.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
         self._abandoned = False
         try:
-            self._socket = self._connect()
+            self._connect()
         except ServiceError:
             self._context.term()
             raise
+        self._wake_read, self._wake_write = sockets.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
         self._thread = threading.Thread(target=self._run, name=f"producer {stream}", daemon=True)
         self._thread.start()
 
@@ -211,8 +211,10 @@ class Producer:
             self._thread.join()
         return self.counters
 
-    def _connect(self) -> Socket:
-        return connect(self._context, zmq.DEALER, self._endpoint, high_water_mark=_HIGH_WATER_MARK)
+    def _connect(self) -> None:
+        self._socket, self._monitor = connect(
+            self._context, zmq.DEALER, self._endpoint, high_water_mark=_HIGH_WATER_MARK
+        )
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # full: the thread is about to wake anyway; closed: it is gone
@@ -225,7 +227,7 @@ class Producer:
                 self._turn()
         finally:
             self._mailbox.give_up()
-            self._socket.close()
+            disconnect(self._socket, self._monitor)
             self._context.term()
             self._wake_read.close()
             self._wake_write.close()
@@ -233,8 +235,8 @@ class Producer:
     def _turn(self) -> None:
         link = self._link
         if link.state == "lost" and link.reopen(monotonic_ns()):
-            self._socket.close()
-            self._socket = self._connect()
+            disconnect(self._socket, self._monitor)
+            self._connect()
         while self._socket.poll(0, zmq.POLLOUT):
             message = link.next_message(monotonic_ns())
             if message is None:
@@ -242,12 +244,16 @@ class Producer:
             self._socket.send_multipart(message, zmq.NOBLOCK, copy=False)
         poller = zmq.Poller()
         poller.register(self._wake_read, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
         poller.register(self._socket, zmq.POLLIN | (zmq.POLLOUT if link.state == "connecting" else 0))
         poller.poll(_TICK_MS)
         with contextlib.suppress(BlockingIOError):
             self._wake_read.recv(4096)
         while (parts := receive(self._socket)) is not None:
             link.hear(parts, monotonic_ns())
+        while (still := connected(self._monitor)) is not None:
+            if not still:
+                link.disconnected(monotonic_ns())
         link.check(monotonic_ns())
 
 

@@ -6,8 +6,8 @@
          ^                    |                  |              |
          +--------------------+---- lost --------+--------------+
 
-A link is lost when the runtime falls silent, says GOAWAY or ERROR unknown_session, or refuses the HELLO. A lost link
-begins again on a NEW socket, so that no answer to the old one can be taken for an answer to the new one.
+A link is lost when its connection ends, or the runtime falls silent, says GOAWAY or ERROR unknown_session, or refuses
+the HELLO. A lost link begins again on a NEW socket, so that no answer to the old one can be taken for one to the new.
 """
 
 from __future__ import annotations
@@ -170,6 +170,11 @@ class Link:
             self._lose(now_ns, f"the runtime has been silent for {self._silence_ns / 1e9:.3g} s")
         elif self._mailbox.in_flight and now_ns - self._sent_ns > self._silence_ns:
             self._lose(now_ns, f"the runtime has not answered a frame for {self._silence_ns / 1e9:.3g} s")
+
+    def disconnected(self, now_ns: int) -> None:
+        """The connection ended: lose a link that used it. ZeroMQ would connect again, but our session is gone."""
+        if self.state in ("greeting", "open", "ending"):
+            self._lose(now_ns, "the connection to the runtime ended")
 
     def _lose(self, now_ns: int, reason: str) -> None:
         self.last_error = reason

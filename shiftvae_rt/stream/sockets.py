@@ -7,11 +7,12 @@ import re
 from typing import Any, TypeAlias
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from ..errors import ServiceError
 from .wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES
 
-__all__ = ["INGEST", "RESULTS", "Socket", "bind", "connect", "receive"]
+__all__ = ["INGEST", "RESULTS", "Socket", "bind", "connect", "connected", "disconnect", "receive"]
 
 Socket: TypeAlias = "zmq.Socket[bytes]"
 
@@ -68,8 +69,10 @@ def bind(context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_mark
     return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
-def connect(context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_mark: int) -> Socket:
-    """A socket of `kind` that connects to `endpoint`, now or as soon as somebody listens there.
+def connect(context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_mark: int) -> tuple[Socket, Socket]:
+    """A socket of `kind` that connects to `endpoint`, now or as soon as somebody listens there, and its monitor.
+
+    The monitor tells of every handshake that succeeds and every connection that ends; see `connected`.
 
     Raises
     ------
@@ -82,12 +85,28 @@ def connect(context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_m
         socket.setsockopt(zmq.SUBSCRIBE, b"")
     else:
         socket.setsockopt(zmq.IMMEDIATE, 1)  # a message waits with us, not in a queue for a peer that may never come
+    # Before connect: a monitor that comes later misses the handshake of a fast peer.
+    monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
-        socket.close()
+        disconnect(socket, monitor)
         raise ServiceError(f"cannot connect to {endpoint}: {error}") from None
-    return socket
+    return socket, monitor
+
+
+def disconnect(socket: Socket, monitor: Socket) -> None:
+    """Close a socket and its monitor."""
+    socket.disable_monitor()
+    monitor.close()
+    socket.close()
+
+
+def connected(monitor: Socket) -> bool | None:
+    """What the next event of a monitor says: connected, or connected no longer. None: there is no event."""
+    if not monitor.poll(0):
+        return None
+    return recv_monitor_message(monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
 
 
 def receive(socket: Socket) -> list[memoryview] | None:

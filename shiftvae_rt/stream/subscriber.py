@@ -13,11 +13,10 @@ import time
 from collections.abc import Iterator
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from ..errors import ServiceError
 from .results import Result, read_result
-from .sockets import RESULTS, connect, receive
+from .sockets import RESULTS, connect, connected, disconnect, receive
 
 __all__ = ["Subscriber"]
 
@@ -53,11 +52,10 @@ class Subscriber:
         self._lost_at_s = time.monotonic()
         self._context = zmq.Context()
         try:
-            self._socket = connect(self._context, zmq.SUB, endpoint, high_water_mark=_HIGH_WATER_MARK)
+            self._socket, self._monitor = connect(self._context, zmq.SUB, endpoint, high_water_mark=_HIGH_WATER_MARK)
         except ServiceError:
             self._context.term()
             raise
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -71,8 +69,8 @@ class Subscriber:
     def close(self) -> None:
         """Leave; may be called twice."""
         if not self._socket.closed:
-            self._socket.disable_monitor()
-            self._context.destroy(linger=0)
+            disconnect(self._socket, self._monitor)
+            self._context.term()
 
     @property
     def connected(self) -> bool:
@@ -132,9 +130,9 @@ class Subscriber:
 
     def _look(self) -> None:
         """Take notice of connections made and lost."""
-        while self._monitor.poll(0):
-            self._connected = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            if not self._connected:
+        while (now := connected(self._monitor)) is not None:
+            self._connected = now
+            if not now:
                 self._lost_at_s = time.monotonic()
 
     def _taken(self, result: Result) -> Result:

@@ -107,7 +107,7 @@ def test_a_producer_finds_a_restarted_service_by_itself(serve: Make, produce: Ma
     producer.offer_rows(1, FRAME[:30], 0, FRAME.shape)  # the old service will not see the rest
     producer.wait(LIMIT_S)
     first.__exit__()
-    until(lambda: "stopped" in producer.last_error)
+    until(lambda: "stopped" in producer.last_error or "ended" in producer.last_error)
     producer.offer(FRAME)
     second: Service = serve(mapper, ingest=first.ingest)
     producer.wait(LIMIT_S)

@@ -69,8 +69,8 @@ def test_a_message_larger_than_the_limit_never_reaches_us(
 
 def test_options_hold_before_the_first_peer_comes(context: zmq.Context) -> None:
     server, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=7)
-    client = connect(context, zmq.DEALER, endpoint, high_water_mark=5)
-    with server, client:
+    client, monitor = connect(context, zmq.DEALER, endpoint, high_water_mark=5)
+    with server, client, monitor:
         assert (server.getsockopt(zmq.RCVHWM), client.get_hwm()) == (7, 5)
         assert client.getsockopt(zmq.IMMEDIATE) == 1
         for socket in (server, client):

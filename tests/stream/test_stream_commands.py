@@ -1,0 +1,305 @@
+"""shiftvae serve, send, watch and simulate, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stream_support import LIMIT_S, noisy, until
+
+from shiftvae_rt import cli
+from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.stream import Service
+
+Make = Callable[..., Any]
+TITLES = ["stream", "frame", "age", "(ms)", "dropped", "refused", "missed", *("dy", "(px)", "dx", "(px)", "z1", "z2")]
+NOBODY = "tcp://127.0.0.1:9"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """A movie of 7 frames."""
+    path = tmp_path / "movie.npy"
+    np.save(path, noisy((7, 48, 64)))
+    return path
+
+
+class Process:
+    """`shiftvae` in a process of its own, with its output line by line."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "shiftvae_rt.cli", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def line(self) -> str:
+        return self.process.stdout.readline()
+
+    def end(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def shiftvae() -> Iterator[Callable[..., Process]]:
+    running: list[Process] = []
+
+    def start(*arguments: object) -> Process:
+        running.append(Process(*arguments))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.process.kill()
+        process.process.communicate()
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("pace", [["--fps", 0], ["--fps", 0, "--rows", 10], ["--fps", 200, "--wait", "--rows", 48]])
+def test_every_frame_of_a_file_that_waits_is_processed(
+    service: Service, capsys: pytest.CaptureFixture[str], stack: Path, pace: list[object]
+) -> None:
+    code, out, err = run(capsys, "send", stack, "--to", service.ingest, *pace, "--json")
+    report = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (report["stream"], report["offered"], report["processed"]) == ("movie", 7, 7)
+
+
+def test_a_paced_file_keeps_its_pace_and_accounts_for_every_frame(
+    service: Service, capsys: pytest.CaptureFixture[str], stack: Path
+) -> None:
+    code, out, _ = run(capsys, "send", stack, "--to", service.ingest, "--fps", 20, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["seconds"] >= 7 / 20
+    names = ("processed", "dropped_producer", "dropped_stale", "rejected", "quarantined")
+    assert report["offered"] == sum(report[name] for name in names) == 7
+
+
+def test_the_report_of_a_file_is_the_identity_in_words(
+    service: Service, capsys: pytest.CaptureFixture[str], stack: Path
+) -> None:
+    _, out, _ = run(capsys, "send", stack, "--to", service.ingest, "--fps", 0, "--frames", "2:5", "--stream", "STM")
+    assert out.startswith(
+        "STM: offered 3 = processed 3 + dropped by the producer 0 + dropped as stale 0 + rejected 0 + quarantined 0; "
+    )
+
+
+def test_streamed_maps_are_those_of_shiftvae_map(
+    service: Service, capsys: pytest.CaptureFixture[str], stack: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "maps"
+    watch = ["watch", "--from", service.results, "--count", "5", "-o", str(folder), "--json"]
+    codes: list[int] = []
+    watcher = threading.Thread(target=lambda: codes.append(cli.main(watch)))
+    watcher.start()
+    assert service.wait_for_readers(1, LIMIT_S)
+    assert run(capsys, "send", stack, "--to", service.ingest, "--fps", 0, "--frames", "2:")[0] == 0
+    watcher.join(LIMIT_S)
+    assert codes == [0]
+    assert sorted(path.name for path in folder.iterdir()) == [f"movie-{number:06d}.npz" for number in range(2, 7)]
+    for number in range(2, 7):
+        mapped = tmp_path / f"{number}.npz"
+        assert run(capsys, "map", tiny_model, stack, "-o", mapped, "--frame", number)[0] == 0
+        with np.load(folder / f"movie-{number:06d}.npz") as streamed, np.load(mapped) as expected:
+            assert set(streamed) == set(expected)
+            for name in expected:
+                assert np.array_equal(streamed[name], expected[name], equal_nan=expected[name].dtype.kind == "f"), name
+
+
+def test_a_stream_cannot_write_outside_the_folder(
+    service: Service, capsys: pytest.CaptureFixture[str], stack: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "deep" / "maps"
+    watcher = threading.Thread(
+        target=cli.main, args=(["watch", "--from", service.results, "--count", "1", "-o", str(folder)],)
+    )
+    watcher.start()
+    assert service.wait_for_readers(1, LIMIT_S)
+    run(capsys, "send", stack, "--to", service.ingest, "--fps", 0, "--frames", ":1", "--stream", "../../evil/x")
+    watcher.join(LIMIT_S)
+    assert [path.name for path in folder.iterdir()] == ["______evil_x-000000.npz"]
+
+
+def test_watch_prints_a_table(service: Service, capsys: pytest.CaptureFixture[str], stack: Path) -> None:
+    watcher = threading.Thread(target=cli.main, args=(["watch", "--from", service.results, "--count", "2"],))
+    watcher.start()
+    assert service.wait_for_readers(1, LIMIT_S)
+    cli.main(["send", str(stack), "--to", service.ingest, "--fps", "0"])
+    watcher.join(LIMIT_S)
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("movie: ")]
+    assert lines[0] == f"watching {service.results}; Ctrl-C stops"
+    assert lines[1].split() == TITLES
+    assert [line.split()[:2] for line in lines[2:]] == [["movie", "0"], ["movie", "1"]]
+
+
+def test_watch_stops_after_its_time(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "watch", "--from", service.results, "--seconds", 0.2, "--json") == (0, "", "")
+
+
+@pytest.mark.parametrize("rows", [0, 16])
+def test_simulate_sends_images_to_an_image_model(
+    serve: Make, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], rows: int
+) -> None:
+    service: Service = serve(UnknownPixelSize(mapper))
+    options = ["--frames", 3, "--size", 64, "--fps", 0, "--rows", rows, "--json"]
+    code, out, _ = run(capsys, "simulate", "--to", service.ingest, *options)
+    assert code == 0
+    assert json.loads(out)["processed"] == 3
+
+
+class UnknownPixelSize:
+    """The tiny model with frames whose pixel size is not given: the simulator's is another than the model's."""
+
+    def __init__(self, mapper: LatentMapper) -> None:
+        self._mapper = mapper
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._mapper, name)
+
+    def map(self, frame: Any, *, pixel_size_nm: float | None) -> Any:
+        return self._mapper.map(frame)
+
+    def begin_scan(self, *arguments: Any, pixel_size_nm: float | None, **options: Any) -> Any:
+        return self._mapper.begin_scan(*arguments, **options)
+
+
+def test_simulate_sends_lines_to_a_line_model(
+    serve: Make, line_mapper: LatentMapper, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service: Service = serve(line_mapper)
+    code, out, _ = run(capsys, "simulate", "--to", service.ingest, "--frames", 3, "--fps", 0, "--json")
+    assert (code, json.loads(out)["processed"]) == (0, 3)
+
+
+def test_frames_that_are_all_refused_are_an_error_with_the_reason(
+    service: Service, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "small.npy", noisy((2, 8, 8)))
+    code, out, err = run(capsys, "send", tmp_path / "small.npy", "--to", service.ingest, "--fps", 0)
+    assert code == 1
+    assert "rejected 2" in out
+    assert err.startswith("shiftvae: error: 2 of 2 frames were refused; the last: bad_window: the frame is 8 x 8 px")
+    assert err.count("\n") == 1
+
+
+def test_one_refused_frame_is_a_warning(service: Service, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    movie = noisy((3, 48, 48)).astype(np.float32)
+    movie[1, 5, 5] = np.nan
+    np.save(tmp_path / "movie.npy", movie)
+    code, out, err = run(capsys, "send", tmp_path / "movie.npy", "--to", service.ingest, "--fps", 0, "--json")
+    assert code == 0
+    assert (json.loads(out)["processed"], json.loads(out)["rejected"]) == (2, 1)
+    assert err.startswith("shiftvae: warning: 1 of 3 frames were refused; the last: bad_frame: 1 of 2304 pixels")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["send", "STACK", "--to", NOBODY], "no service at tcp://127.0.0.1:9"),
+        (["simulate", "--to", NOBODY], "no service at tcp://127.0.0.1:9"),
+        (["watch", "--from", NOBODY], "no service publishes at tcp://127.0.0.1:9"),
+        (["send", "STACK", "--to", "nonsense"], "expected an endpoint tcp://HOST:PORT"),
+        (["send", "STACK", "--fps", "-1"], "frames/s and rows of at least 0"),
+        (["serve", "nothing.svae"], "nothing.svae"),
+        (["serve", "MODEL", "--ingest", "tcp://0.0.0.0:5701"], "refusing to listen on tcp://0.0.0.0:5701"),
+        (["serve", "MODEL", "--ingest", "INGEST"], "is taken, probably by another service"),
+        (["send", "nothing.npy", "--to", "INGEST"], "nothing.npy is missing"),
+        (["send", "STACK", "--to", "INGEST", "--frames", "9:"], "has 7 frame(s) and --frames chooses none"),
+        (["watch", "--from", "RESULTS", "-o", "STACK"], "cannot make the folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_work_is_one_line_and_code_1(
+    service: Service,
+    capsys: pytest.CaptureFixture[str],
+    stack: Path,
+    tiny_model: Path,
+    arguments: list[str],
+    text: str,
+) -> None:
+    names = {"STACK": stack, "MODEL": tiny_model, "INGEST": service.ingest, "RESULTS": service.results}
+    code, out, err = run(capsys, *(names.get(argument, argument) for argument in arguments))
+    assert (code, out) == (1, "")
+    assert text in err
+    assert err.startswith("shiftvae: error: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["send", "x", "--frames", "3"], ["serve", "x", "--max-age", "0"], ["watch", "--count", "x"]], ids=str
+)
+def test_wrong_usage_is_code_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_serve_stops_in_order_and_reports(
+    shiftvae: Make, tiny_model: Path, stack: Path, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    serve: Process = shiftvae(
+        "serve", tiny_model, "--ingest", "tcp://127.0.0.1:0", "--results", "tcp://127.0.0.1:0", "--json"
+    )
+    ready = json.loads(serve.line())
+    assert run(capsys, "send", stack, "--to", ready["ingest"], "--fps", 0)[0] == 0
+    serve.process.send_signal(number)
+    code, out, err = serve.end()
+    stopped = json.loads(out)
+    assert (code, err) == (0, "")
+    assert stopped["event"] == "stopped"
+    assert stopped["total"]["offered"] == stopped["total"]["processed"] == stopped["streams"]["movie"]["offered"] == 7
+    assert 0 < stopped["encode_p50_ms"] <= stopped["age_p99_ms"]
+
+
+def test_a_producer_killed_in_mid_frame_is_accounted_for(shiftvae: Make, serve: Make, mapper: LatentMapper) -> None:
+    service: Service = serve(UnknownPixelSize(mapper))
+    microscope: Process = shiftvae(
+        "simulate", "--to", service.ingest, "--frames", 0, "--size", 64, "--fps", 20, "--rows", 4
+    )
+    until(lambda: service.report().total.processed >= 3, 30)
+    until(lambda: service.report().total.offered > service.report().total.settled)
+    microscope.process.kill()
+    until(lambda: len(service._sessions) == 0)
+    total = service.report().total
+    assert total.offered == total.settled
+
+
+def test_a_service_that_dies_is_one_line_for_its_producer_and_its_reader(
+    shiftvae: Make, tiny_model: Path, stack: Path
+) -> None:
+    serve: Process = shiftvae(
+        "serve", tiny_model, "--ingest", "tcp://127.0.0.1:0", "--results", "tcp://127.0.0.1:0", "--json"
+    )
+    ready = json.loads(serve.line())
+    watch: Process = shiftvae("watch", "--from", ready["results"])
+    assert watch.line().startswith("watching")
+    send: Process = shiftvae("send", stack, "--to", ready["ingest"], "--fps", 3, "--json")
+    assert watch.line().startswith("stream")
+    serve.process.kill()
+    code, out, err = send.end()
+    assert code == 1
+    assert "went away" in err
+    assert err.splitlines()[-1].startswith("shiftvae: error: the service at")
+    report = json.loads(out)
+    assert report["offered"] == report["processed"] + report["dropped_producer"] == 7
+    code, _, err = watch.end()
+    assert (code, err) == (1, f"shiftvae: error: the service at {ready['results']} is gone\n")
