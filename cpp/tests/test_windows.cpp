@@ -202,6 +202,21 @@ CASE("a step from 200 to 60000 with a deviation of 3 on both sides keeps full ac
     }
 }
 
+CASE("one count in one pixel of a window at 65534 is measured exactly") {
+    Frame frame(PixelType::uint16, 1, 64, 80, 65534, 0, 9);
+    frame.pixels[30 * 80 + 40] += 1;
+    frame.store<std::uint16_t>();
+    const Grid grid{64, 80, 64, 64, 4};
+    const std::vector<double> expected = expected_windows(frame, grid, {Normalisation::zscore, 0});
+    on_each_isa([&] {
+        std::vector<float> out(expected.size()), mean(grid.cols()), sd(grid.cols());
+        extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, out.data(), 1);
+        CHECK(wrong(out, 0, expected) == 0);
+        window_statistics(frame.view(), grid, mean.data(), sd.data(), 1);
+        for (const float value : sd) CHECK(value == static_cast<float>(std::sqrt(4095.0) / 4096));
+    });
+}
+
 CASE("the floor of the deviation limits the scale") {
     const Frame frame(PixelType::uint16, 1, 20, 20, 1000, 2, 8);
     const Grid grid{20, 20, 10, 10, 5};

@@ -9,9 +9,7 @@ namespace shiftvae {
 namespace SHIFTVAE_ISA {
 
 inline double root(double x) {
-#if defined(_MSC_VER) && !defined(__clang__) && defined(SHIFTVAE_SSE2)
-    return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(x)));
-#elif defined(_MSC_VER) && !defined(__clang__)
+#if defined(_MSC_VER) && !defined(__clang__)
     return sqrt(x);
 #else
     return __builtin_sqrt(x);
