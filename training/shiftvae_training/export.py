@@ -41,7 +41,10 @@ TORCH_TOLERANCE, WINDOW_TOLERANCE = 1e-4, 1e-5
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest differences on the test frame, in units of a latent's spread; shifts modulo the lattice."""
+    """Largest differences on the test frame, in units of a latent's spread; shifts modulo the lattice.
+
+    A latent that says nothing has no spread: its own posterior standard deviation takes the place then.
+    """
 
     against_torch: float
     against_windows: float
@@ -109,7 +112,7 @@ def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: 
         off = (mean - other).astype(np.float64)
         if len(lattice):
             off[: model.dimensions] = modulo_lattice(off[: model.dimensions], lattice)
-        scale = np.maximum(spread, 1e-6)[:, None, None]
+        scale = np.maximum(spread, std.mean(axis=(1, 2)))[:, None, None]
         return float(max(np.max(np.abs(off) / scale), np.max(np.abs(std - other_std) / scale)))
 
     return Parity(differ(torch_mean, torch_std), differ(single[0], single[1]))
