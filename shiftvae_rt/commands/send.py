@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -83,10 +84,11 @@ def stream_frames(
     with Producer(arguments.to, stream=stream, mode="replay" if pace.waits else "live") as producer:
         numbered = frames(producer.wait_ready().dimensions)
         started = said = time.perf_counter()
-        for number in replay(producer, numbered, pace):
-            if time.perf_counter() - said > 2:
-                said = time.perf_counter()
-                print(f"shiftvae: frame {number} sent, {producer.counters.offered} so far", file=sys.stderr)
+        with contextlib.suppress(ServiceError):  # the report below says that the service went away, and what it cost
+            for number in replay(producer, numbered, pace):
+                if time.perf_counter() - said > 2:
+                    said = time.perf_counter()
+                    print(f"shiftvae: frame {number} sent, {producer.counters.offered} so far", file=sys.stderr)
         seconds = time.perf_counter() - started
     _report(producer, stream, seconds, arguments)
 

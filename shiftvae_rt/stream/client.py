@@ -34,6 +34,8 @@ from .wire import Counters
 __all__ = ["Producer"]
 
 _TICK_MS = 100
+#: A runtime that is being restarted is back by then.
+GONE_S = 5.0
 _HIGH_WATER_MARK = 9
 
 
@@ -172,14 +174,23 @@ class Producer:
         Raises
         ------
         ServiceError
-            if the runtime does not answer in time.
+            if the runtime does not answer in time, or went away and is not back after 5 s.
         """
-        with self._mailbox.changed:
-            done = self._mailbox.changed.wait_for(lambda: self._mailbox.idle, timeout_s)
-        if not done:
-            reason = self._link.last_error or "it is busy, or gone"
-            raise ServiceError(f"the service at {self._endpoint} gave no answer in {timeout_s:.3g} s ({reason})")
-        return self.counters
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_s = deadline - time.monotonic()
+            with self._mailbox.changed:
+                if self._mailbox.changed.wait_for(lambda: self._mailbox.idle, min(left_s, 0.5)):
+                    return self.counters
+            if left_s <= 0.5 or self.absent_s > GONE_S:
+                reason = self._link.last_error or "it is busy, or was never there"
+                raise ServiceError(f"the service at {self._endpoint} gave no answer ({reason}): is it running?")
+
+    @property
+    def absent_s(self) -> float:
+        """For how long the runtime has been gone, s; 0 while it is there, and before it was first there."""
+        lost_ns = self._link.lost_ns
+        return 0.0 if lost_ns is None else (monotonic_ns() - lost_ns) / 1e9
 
     @property
     def counters(self) -> Counters:
@@ -197,14 +208,14 @@ class Producer:
         return self._link.state == "ended"
 
     def close(self, timeout_s: float = 5.0) -> Counters:
-        """Wait for the last frame's outcome, say END, and give the final counters; at most about `timeout_s`.
+        """Wait for the last frame's outcome, say END, and give the final counters.
 
-        What has no outcome by then counts as dropped, and `confirmed` is False.
+        Takes at most about `timeout_s`, counted from when the runtime went away if it did. What has no outcome by then
+        counts as dropped, and `confirmed` is False.
         """
-        deadline = time.monotonic() + timeout_s
         self._link.closing = True
         self._wake()
-        self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._thread.join(max(0.0, timeout_s - self.absent_s))
         if self._thread.is_alive():
             self._abandoned = True
             self._wake()

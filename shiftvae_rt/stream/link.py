@@ -73,6 +73,7 @@ class Link:
         self.closing = False
         self.state: Literal["connecting", "greeting", "open", "lost", "ending", "ended"] = "connecting"
         self._credit = self._sent = 0
+        self.lost_ns: int | None = None  # since when there has been no session; None while there is one
         self._heard_ns = self._said_ns = self._sent_ns = self._retry_ns = 0
 
     def reopen(self, now_ns: int) -> bool:
@@ -150,7 +151,7 @@ class Link:
         settled = {name: getattr(self._earlier, name) + getattr(welcome.counters, name) for name in _OUTCOMES}
         self._mailbox.reconnected(welcome.next_seq, settled)
         self._credit, self._sent, self._said_ns = welcome.credit, 0, now_ns
-        self.welcome, self.last_error, self.state = welcome, "", "open"
+        self.welcome, self.last_error, self.state, self.lost_ns = welcome, "", "open", None
         with self._mailbox.changed:
             self._mailbox.changed.notify_all()
 
@@ -179,4 +180,5 @@ class Link:
     def _lose(self, now_ns: int, reason: str) -> None:
         self.last_error = reason
         self.state = "lost"
+        self.lost_ns = now_ns if self.lost_ns is None else self.lost_ns
         self._retry_ns = now_ns + RETRY_NS

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..errors import FrameError
+from ..errors import FrameError, ServiceError
 from ..frame import Frame
-from .client import Producer
+from .client import GONE_S, Producer
 
 __all__ = ["Pace", "replay"]
 
@@ -42,13 +42,21 @@ class Pace:
 
 
 def replay(producer: Producer, frames: Iterable[tuple[int, Frame]], pace: Pace) -> Iterator[int]:
-    """Offer numbered frames; yields each number once its frame was offered, and answered if `pace` waits."""
+    """Offer numbered frames; yields each number once its frame was offered, and answered if `pace` waits.
+
+    Raises
+    ------
+    ServiceError
+        if the runtime went away and is not back after 5 s.
+    """
     started = time.monotonic()
     for index, (number, frame) in enumerate(frames):
         for progress in _offer(producer, number, frame, pace):
             if pace.frames_per_s > 0:
                 due = started + (index + progress) / pace.frames_per_s
                 time.sleep(max(0.0, due - time.monotonic()))
+            if producer.absent_s > GONE_S:
+                raise ServiceError(f"the service is gone ({producer.last_error})")
         if pace.waits:
             producer.wait()
         yield number

@@ -87,7 +87,7 @@ def test_waiting_for_each_frame_drops_none(service: Service, produce: Make, subs
 def test_waiting_ends_with_an_error_when_no_answer_comes(produce: Make, nobody: str) -> None:
     producer: Producer = produce(nobody)
     producer.offer(FRAME)
-    with pytest.raises(ServiceError, match=r"gave no answer in 0\.1 s"):
+    with pytest.raises(ServiceError, match="gave no answer"):
         producer.wait(0.1)
 
 
