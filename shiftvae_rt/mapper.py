@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .encoder import Encoder
 from .errors import FrameError, ModelFileError, PixelSizeError, ShiftVaeError, WindowError
-from .frame import as_pixels
+from .frame import DTYPES, as_pixels
 from .latent_map import LatentMap
 from .model_file import ModelFile
 from .window_grid import WindowGrid
@@ -78,7 +78,7 @@ class LatentMapper:
         except ShiftVaeError:
             raise
         except Exception as error:  # onnxruntime has no common base class for what a bad graph raises
-            reason = str(error).splitlines()[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelFileError(
                 f"{self.model.path}: onnxruntime refuses its encoder ({reason}): export it again"
             ) from error
@@ -131,10 +131,18 @@ class LatentMapper:
             ``(height, width)`` of the frame to come.
         dtype
             Of the rows to come.
+
+        Raises
+        ------
+        FrameError, WindowError, PixelSizeError
+            As for `map`, as far as shape, dtype and pixel size tell.
         """
         if len(frame_shape) != 2:
             raise FrameError(f"expected a frame shape (height, width), got {tuple(frame_shape)}")
-        return ScanMapper(self, (int(frame_shape[0]), int(frame_shape[1])), np.dtype(dtype), pixel_size_nm)
+        kind = np.dtype(dtype).newbyteorder("=")
+        if kind.name not in DTYPES:
+            raise FrameError(f"expected rows of dtype {', '.join(DTYPES)}, got {kind.name}: convert them first")
+        return ScanMapper(self, (int(frame_shape[0]), int(frame_shape[1])), kind, pixel_size_nm)
 
     def _encode(
         self, pixels: NDArray[Any], centre: NDArray[np.float64]
@@ -149,8 +157,7 @@ class LatentMapper:
         """Encode the model's own test frame; a wrong runtime or a damaged graph shows here, not on a sample."""
         golden, manifest = self.model.golden, self.model.manifest
         wanted_mean, wanted_std = golden.mean[self._graph_stride], golden.std[self._graph_stride]
-        pixels = as_pixels(golden.frame)
-        frame, _ = convert_frame(pixels, frame_centre(pixels, manifest.window))
+        frame, _ = convert_frame(golden.frame, frame_centre(golden.frame, manifest.window))
         mean, std = (output[0] for output in self._encoder.encode(frame[np.newaxis]))
         if mean.shape != wanted_mean.shape or std.shape != wanted_std.shape:
             raise ModelFileError(
@@ -161,7 +168,7 @@ class LatentMapper:
         if manifest.lattice:
             off[: manifest.dimensions] = modulo_lattice(off[: manifest.dimensions], manifest.lattice)
         spread = np.maximum([latent.spread for latent in manifest.latents], wanted_std.mean(axis=(1, 2)))
-        error = max(float(np.max(np.abs(d) / spread[:, None, None])) for d in (off, std - wanted_std))
+        error = float(np.max(np.abs([off, std - wanted_std]) / spread[:, None, None]))
         if not error <= GOLDEN_TOLERANCE:  # also catches NaN
             raise ModelFileError(
                 f"{self.model.path}: its test frame comes out wrong by {error:.2g} of a latent's spread here: "
@@ -260,11 +267,11 @@ class ScanMapper:
 def frame_centre(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.float64]:
     """The constant that is subtracted from each channel of ``pixels (C, H, W)``, ``(C,)``.
 
-    The rounded mean of the first window's rows: of those alone, so that a frame that arrives line by line is treated
-    like a whole one.
+    The mean of the first window's rows: of those alone, so that a frame that arrives line by line is treated like a
+    whole one. Rounded for counts, so that they stay whole numbers.
     """
-    centre: NDArray[np.float64] = np.rint(pixels[:, : window[0]].mean(axis=(1, 2), dtype=np.float64))
-    return centre
+    centre: NDArray[np.float64] = pixels[:, : window[0]].mean(axis=(1, 2), dtype=np.float64)
+    return centre if pixels.dtype.kind == "f" else np.rint(centre)
 
 
 def modulo_lattice(displacement: NDArray[np.float64], lattice: ArrayLike) -> NDArray[np.float64]:

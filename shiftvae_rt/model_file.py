@@ -1,7 +1,7 @@
 """The model file (``.svae``): one zip that holds all a runtime needs, checked before anything in it is used.
 
 Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx``, ``decoder.onnx``, ``golden.npz``
-(a frame and the outputs that it must give), optionally ``report.html``. The file is read into memory under size caps
+(a frame and the outputs that it must give), and perhaps ``report.html``. The file is read into memory under size caps
 and never extracted.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelFileError
+from .frame import as_pixels
 from .manifest import Manifest, Member
 from .onnx_check import check_graph
 
@@ -52,11 +53,12 @@ class Golden:
     @classmethod
     def from_npz(cls, data: bytes, strides: tuple[int, ...]) -> Golden:
         """Read ``golden.npz``; every stride of the model must be in it."""
+        members = _unzip(data, "golden.npz")
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                mean = {s: arrays[f"mean_s{s}"] for s in strides}
-                return cls(arrays["frame"], mean, {s: arrays[f"std_s{s}"] for s in strides})
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+            arrays = {name: np.load(io.BytesIO(content), allow_pickle=False) for name, content in members.items()}
+            mean, std = ({s: arrays[f"{kind}_s{s}.npy"] for s in strides} for kind in ("mean", "std"))
+            return cls(as_pixels(arrays["frame.npy"]), mean, std)
+        except (KeyError, ValueError, OSError, EOFError, MemoryError) as error:
             raise ModelFileError(f"golden.npz cannot be read ({error}): export the model again") from error
 
 
@@ -98,14 +100,15 @@ class ModelFile:
             data = path.read_bytes()
         except OSError as error:
             raise ModelFileError(f"cannot read the model file {path}: {error.strerror or error}") from error
-        members = _unzip(data, path)
+        members = _unzip(data, str(path))
         if "manifest.json" not in members:
             raise ModelFileError(f"{path} has no manifest.json: it is not a shiftvae model file")
         manifest = Manifest.from_json(members.pop("manifest.json"))
         _check_hashes(members, manifest, path)
-        for stride in manifest.strides:
-            if f"encoder_s{stride}.onnx" not in members:
-                raise ModelFileError(f"{path} lacks encoder_s{stride}.onnx, which its manifest promises")
+        needed = [*(f"encoder_s{stride}.onnx" for stride in manifest.strides), "decoder.onnx", "golden.npz"]
+        lacking = [name for name in needed if name not in members]
+        if lacking:
+            raise ModelFileError(f"{path} lacks {', '.join(lacking)}: export the model again")
         for name, content in members.items():
             if name.endswith(".onnx"):
                 check_graph(content, name)
@@ -149,21 +152,26 @@ def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: 
         part.unlink(missing_ok=True)
 
 
-def _unzip(data: bytes, path: Path) -> dict[str, bytes]:
+def _unzip(data: bytes, name: str) -> dict[str, bytes]:
+    """Members of a zip of stored members: nothing can grow beyond the bytes that are already in memory."""
     members: dict[str, bytes] = {}
+    left = len(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for info in archive.infolist():
                 cap = MAX_MANIFEST_BYTES if info.filename == "manifest.json" else MAX_MEMBER_BYTES
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size > cap or info.filename in members:
                     raise ModelFileError(
-                        f"{path}: member {info.filename!r} is compressed, doubled or larger than {cap} bytes"
+                        f"{name}: member {info.filename!r} is compressed, doubled or larger than {cap} bytes"
                     )
+                left -= info.file_size
+                if left < 0:
+                    raise ModelFileError(f"{name}: members that overlap, which no export writes: copy the file again")
                 members[info.filename] = archive.read(info)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, RuntimeError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(f"{path} is not a shiftvae model file, or is damaged ({error})") from error
+    except ModelFileError:
+        raise
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError, RuntimeError) as error:
+        raise ModelFileError(f"{name} is not a shiftvae model file, or is damaged ({error})") from error
     return members
 
 

@@ -69,6 +69,8 @@ def check_graph(data: bytes, name: str) -> None:
         for number, value in _fields(memoryview(data)):
             if number == 25:
                 raise ModelFileError(f"{name} defines its own functions, which a model file may not: export it again")
+            if number == 20:
+                raise ModelFileError(f"{name} holds training graphs, which a model file may not: export it again")
             if number == 7:
                 graphs += 1
                 _check_graph_proto(_message(value), name)

@@ -14,6 +14,7 @@ from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Traini
 from shiftvae_rt.mapper import frame_centre
 from shiftvae_rt.model_file import Golden, write_model_file
 from shiftvae_training.encoder_graph import EncoderWeights, StemLayer, encoder_graph
+from shiftvae_training.graph_builder import GraphBuilder
 
 STRIDES = (1, 2, 4, 8)
 
@@ -46,11 +47,23 @@ def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0) -> En
     )
 
 
+def tiny_decoder(weights: EncoderWeights) -> bytes:
+    """A linear decoder with random weights."""
+    latents, shape = weights.dimensions + weights.content, (len(weights.channel_scale), *weights.window)
+    build = GraphBuilder()
+    matrix = build.constant(np.random.default_rng(2).normal(size=(latents, int(np.prod(shape)))))
+    flat = build.node("MatMul", "latents", matrix)
+    build.node("Reshape", flat, build.constant([-1, *shape], np.int64), output="windows")
+    return build.serialise("decoder", {"latents": ["N", latents]}, {"windows": ["N", *shape]})
+
+
 def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
     """A manifest that fits `tiny_weights`."""
     shift = ("dx",) if weights.dimensions == 1 else ("dy", "dx")
     latents = [Latent(name=n, unit="px", kind="shift", kl_nats=2.0, spread=3.0) for n in shift]
-    latents += [Latent(name=f"z{i + 1}", unit="", kind="content", kl_nats=1.0, spread=0.5) for i in range(weights.content)]
+    latents += [
+        Latent(name=f"z{i + 1}", unit="", kind="content", kl_nats=1.0, spread=0.5) for i in range(weights.content)
+    ]
     fields: dict[str, object] = {
         "format": "shiftvae-model-1",
         "dimensions": weights.dimensions,
@@ -95,7 +108,7 @@ def write_tiny_model(path: Path, **options: int) -> Path:
     outputs = {stride: run_graph(graph, {"frame": centred}) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
-    members["golden.npz"] = golden.to_npz()
+    members |= {"decoder.onnx": tiny_decoder(weights), "golden.npz": golden.to_npz()}
     write_model_file(path, tiny_manifest(weights), members)
     return path
 
