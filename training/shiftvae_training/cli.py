@@ -57,7 +57,7 @@ def add_train(subparsers: Any) -> None:
         help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}",
     )
     parser.add_argument("--steps", type=_positive, default=1500, help="most optimiser steps (default 1500)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
+    parser.add_argument("--seed", type=_seed, default=0, help="of everything random (default 0)")
     parser.add_argument("--threads", type=_positive, default=1, help="threads of torch (default 1)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_train)
@@ -118,6 +118,8 @@ def _check_output(path: str) -> None:
         raise ModelFileError(f"expected a model file that ends in .svae, got {path}: rename it")
     if not Path(path).parent.is_dir():
         raise ModelFileError(f"cannot write {path}: there is no folder {Path(path).parent}; make it first")
+    if Path(path).is_dir():
+        raise ModelFileError(f"cannot write {path}: it is a folder; choose another name")
 
 
 def summarise(trained: Trained) -> dict[str, Any]:
@@ -174,10 +176,14 @@ def _window(text: str) -> int | None:
 
 
 def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return number
+    return _whole(text, least=1)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, least=0)
+
+
+def _whole(text: str, *, least: int) -> int:
+    if not text.isdecimal() or not least <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+    return int(text)

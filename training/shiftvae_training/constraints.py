@@ -6,6 +6,7 @@ displacement between them, which is exact.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,7 +80,10 @@ def parse_constraint(text: str) -> tuple[str, float]:
     name, _, weight = text.partition("=")
     if name not in CONSTRAINTS:
         raise ValueError(f"unknown constraint {name!r}: choose from {', '.join(CONSTRAINTS)}")
-    value = float(weight) if weight else CONSTRAINTS[name]().weight
-    if not value >= 0:
-        raise ValueError(f"the weight of {name!r} must be at least 0, got {value}")
+    try:
+        value = float(weight) if weight else CONSTRAINTS[name]().weight
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"the weight of {name!r} must be a number of at least 0, got {weight!r}")
     return name, value

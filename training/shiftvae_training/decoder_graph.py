@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
 from .graph_builder import GraphBuilder
 from .networks import TemplateDecoder
+from .shift import TorusShift
 from .shift_vae import ShiftVAE
 
 __all__ = ["decoder_graph"]
@@ -23,6 +25,10 @@ def decoder_graph(model: ShiftVAE) -> bytes:
         values = build.slice("latents", 1, axes)
         slope = build.constant(model.anchor_slope[:, 2 - axes :].numpy())
         shift = build.node("Sub", shift, build.node("MatMul", values, slope))
+    if isinstance(model.shift, TorusShift):  # without its anchor a shift may leave the cell that the template covers
+        lattice = model.shift.vectors.numpy()[:, 2 - axes :].astype(np.float64)
+        turns = build.node("Round", build.node("MatMul", shift, build.constant(np.linalg.pinv(lattice))))
+        shift = build.node("Sub", shift, build.node("MatMul", turns, build.constant(lattice)))
     template = _template(build, decoder, values, shift)
     last = _weights(build, decoder.offset1, build.slice(shift, 1, axes - 1))
     if axes == 2:

@@ -113,7 +113,7 @@ def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: 
         if len(lattice):
             off[: model.dimensions] = modulo_lattice(off[: model.dimensions], lattice)
         scale = np.maximum(spread, std.mean(axis=(1, 2)))[:, None, None]
-        return float(max(np.max(np.abs(off) / scale), np.max(np.abs(std - other_std) / scale)))
+        return float(np.max([np.abs(off) / scale, np.abs(std - other_std) / scale]))  # NaN if there is one
 
     return Parity(differ(torch_mean, torch_std), differ(single[0], single[1]))
 

@@ -33,9 +33,11 @@ def stem_plan(family: str, window: int) -> list[tuple[int, int]]:
     Raises
     ------
     WindowError
-        if the dilated family cannot have this window: it needs a multiple of 4, at least 8 px.
+        if the family cannot have this window: dilated needs a multiple of 4, at least 8 px; mlp at least 4 px.
     """
     if family == "mlp":
+        if window < 4:
+            raise WindowError(f"the mlp encoder needs a window of at least 4 px, got {window}")
         return [(window, 1)]
     if window % 4 or window < 8:
         raise WindowError(f"the dilated encoder needs a window that is a multiple of 4 px, at least 8, got {window}")

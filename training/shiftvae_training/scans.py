@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,8 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
 
 def parse_frames(text: str) -> slice:
     """Read ``7``, ``0:20``, ``:20`` or ``5:``; ValueError for anything else."""
+    if not re.fullmatch(r"[0-9]+|[0-9]*:[0-9]*", text):
+        raise ValueError(f"expected one frame as 7, or frames as 0:20, :20 or 5:, got {text!r}")
     start, colon, stop = text.partition(":")
     if not colon:
         return slice(int(text), int(text) + 1)
