@@ -35,7 +35,9 @@ Frames = list[NDArray[Any]]
 #: px between the windows of a tile, and windows along each side of it.
 TILE_STRIDE = 4
 TILE_SIDE = {1: 8, 2: 4}
-TILES = {1: 32, 2: 18}
+#: Pixels of a batch, and the least tiles in it: large windows get fewer tiles a step.
+BATCH_PIXELS = {1: 2048, 2: 35_000}
+LEAST_TILES = 6
 #: A window that holds this many periods sees each column of the motif once, wherever it lies.
 PERIODS_IN_WINDOW = 1.3
 LEARNING_RATE = {"dilated": 8e-3, "mlp": 4e-3}
@@ -119,6 +121,8 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     TrainingError, WindowError
         if the frames are too small or without contrast, or the encoder cannot have the window.
     """
+    if all(frame.min() == frame.max() for frame in frames):
+        raise TrainingError("the frames are constant: the beam is blanked or the wrong dataset was read")
     started = time.process_time()
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
@@ -213,7 +217,7 @@ def _optimise(
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
-        tiles = sampler.draw(TILES[model.dimensions])
+        tiles = sampler.draw(count)
         terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale)
         loss = terms.total(content_weight=min(1.0, 0.05 + 1.9 * step / steps))
         if guess is not None and step < GUIDED * steps:
