@@ -212,6 +212,7 @@ def _optimise(
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
     scale = torch.tensor(model.channel_scale)[:, None, None]
     held_out = torch.from_numpy(sampler.held_out(64).pixels) * scale
+    count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel())
     history: list[Step] = []
     best, best_at, best_state = math.inf, 0, model.state_dict()
     for step in range(steps):
