@@ -1,4 +1,4 @@
-"""Shared doubles: a tiny model file with random weights (no torch), the simulator, and the folder of real data."""
+"""Shared by all tests: tiny model files, and the folder of real data."""
 
 from __future__ import annotations
 
@@ -6,111 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from shiftvae_rt.encoder import run_graph
-from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
-from shiftvae_rt.mapper import frame_centre
-from shiftvae_rt.model_file import Golden, write_model_file
-from shiftvae_training.encoder_graph import EncoderWeights, StemLayer, encoder_graph
-from shiftvae_training.graph_builder import GraphBuilder
-
-STRIDES = (1, 2, 4, 8)
-
-
-def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0) -> EncoderWeights:
-    """A random dilated encoder: window 16 px, period 10 px, two content latents."""
-    rng = np.random.default_rng(seed)
-    stem, before = [], channels
-    for size, dilation, width in ((4, 1, 16), (3, 2, 32), (3, 4, 32)):
-        kernel = rng.normal(size=(width, before, 1 if dimensions == 1 else size, size)) / np.sqrt(before * size)
-        if before == channels:
-            kernel -= kernel.mean((2, 3), keepdims=True)
-        stem.append(StemLayer(kernel.astype(np.float32), dilation))
-        before = width
-    raw = 3 * dimensions + 4
-    head = [(rng.normal(size=(o, i)) / np.sqrt(i), rng.normal(size=o)) for o, i in ((32, before), (raw, 32))]
-    return EncoderWeights(
-        window=(1, 16) if dimensions == 1 else (16, 16),
-        stem=tuple(stem),
-        stem_relu=True,
-        stem_bias=None,
-        head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in head),
-        lattice=np.array([[0.0, 10.0]]) if dimensions == 1 else np.array([[10.0, 0.0], [0.0, 10.0]]),
-        planar_prior_px=0.0,
-        content=2,
-        anchor=np.zeros(2),
-        anchor_slope=np.zeros((2, 2)),
-        channel_scale=(1.0,) * channels,
-        sd_floor=1e-3,
-    )
-
-
-def tiny_decoder(weights: EncoderWeights) -> bytes:
-    """A linear decoder with random weights."""
-    latents, shape = weights.dimensions + weights.content, (len(weights.channel_scale), *weights.window)
-    build = GraphBuilder()
-    matrix = build.constant(np.random.default_rng(2).normal(size=(latents, int(np.prod(shape)))))
-    flat = build.node("MatMul", "latents", matrix)
-    build.node("Reshape", flat, build.constant([-1, *shape], np.int64), output="windows")
-    return build.serialise("decoder", {"latents": ["N", latents]}, {"windows": ["N", *shape]})
-
-
-def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
-    """A manifest that fits `tiny_weights`."""
-    shift = ("dx",) if weights.dimensions == 1 else ("dy", "dx")
-    latents = [Latent(name=n, unit="px", kind="shift", kl_nats=2.0, spread=3.0) for n in shift]
-    latents += [
-        Latent(name=f"z{i + 1}", unit="", kind="content", kl_nats=1.0, spread=0.5) for i in range(weights.content)
-    ]
-    fields: dict[str, object] = {
-        "format": "shiftvae-model-1",
-        "dimensions": weights.dimensions,
-        "channels": len(weights.channel_scale),
-        "window": weights.window,
-        "strides": STRIDES,
-        "encoder": "dilated",
-        "latents": tuple(latents),
-        "lattice": tuple((float(v[0]), float(v[1])) for v in weights.lattice),
-        "intensity": Intensity(channel_scale=weights.channel_scale, sd_floor=weights.sd_floor),
-        "pixel_size_nm": 0.02,
-        "training": Training(
-            seed=0,
-            seconds=0.0,
-            steps=0,
-            windows=0,
-            held_out_loss=0.0,
-            noise_sd=1.0,
-            shift_prior="uniform over the cell",
-            constraints={},
-            period_confidence=1.0,
-            period_reason="made up",
-            window_mean=(0.0, 100.0),
-            window_sd=(0.0, 100.0),
-        ),
-        "data": (DataSource(name="none", sha256="", frames=0, shape=(0, 0), dtype="uint16"),),
-        "versions": {},
-        "git_commit": "",
-        "created": "2026-01-01T00:00:00Z",
-        "members": {},
-    }
-    return Manifest(**{**fields, **changes})  # type: ignore[arg-type]
-
-
-def write_tiny_model(path: Path, **options: int) -> Path:
-    """Write a model file with random weights to `path`; options as for `tiny_weights`."""
-    weights = tiny_weights(**options)
-    graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
-    shape = (len(weights.channel_scale), 1 if weights.dimensions == 1 else 40, 48)
-    frame = np.random.default_rng(1).poisson(100, size=shape).astype(np.uint16)
-    centred = (frame - frame_centre(frame, weights.window)[:, None, None]).astype(np.float32)[None]
-    outputs = {stride: run_graph(graph, {"frame": centred}) for stride, graph in graphs.items()}
-    golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
-    members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
-    members |= {"decoder.onnx": tiny_decoder(weights), "golden.npz": golden.to_npz()}
-    write_model_file(path, tiny_manifest(weights), members)
-    return path
+from tiny_models import write_tiny_model
 
 
 @pytest.fixture(scope="session")
