@@ -268,10 +268,15 @@ def frame_centre(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.fl
     """The constant that is subtracted from each channel of ``pixels (C, H, W)``, ``(C,)``.
 
     The mean of the first window's rows: of those alone, so that a frame that arrives line by line is treated like a
-    whole one. Rounded for counts, so that they stay whole numbers.
+    whole one. Rounded to a power of two near a 500th of their range, so that counts minus it are exact in float32, and
+    heights in metres lose their offset too.
     """
-    centre: NDArray[np.float64] = pixels[:, : window[0]].mean(axis=(1, 2), dtype=np.float64)
-    return centre if pixels.dtype.kind == "f" else np.rint(centre)
+    first = pixels[:, : window[0]]
+    centre: NDArray[np.float64] = first.mean(axis=(1, 2), dtype=np.float64)
+    extent = first.max(axis=(1, 2)).astype(np.float64) - first.min(axis=(1, 2))
+    grain = np.ldexp(1.0, np.frexp(extent)[1] - 9)
+    rounded: NDArray[np.float64] = np.where(extent > 0, np.rint(centre / grain) * grain, first[:, 0, 0])
+    return rounded
 
 
 def modulo_lattice(displacement: NDArray[np.float64], lattice: ArrayLike) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from .atan2_graph import atan2
 from .graph_builder import GraphBuilder
 
 #: Bounds of what the network may say; shared with `shift` and `shift_vae`.
@@ -206,7 +207,7 @@ def _latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[st
     if k:
         cosine, sine, log_width = take(k), take(k), take(k)
         to_px = weights.lattice[:, 2 - axes :].T / (2 * np.pi)  # (axes, k): px for a radian
-        shift = mix(to_px, _atan2(build, sine, cosine))
+        shift = mix(to_px, atan2(build, sine, cosine))
         width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
         shift_sd = build.node("Sqrt", mix(to_px**2, build.node("Mul", width, width)))
     else:
@@ -224,17 +225,3 @@ def _latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[st
     if not m:
         return shift, shift_sd
     return build.node("Concat", shift, content, axis=1), build.node("Concat", shift_sd, content_sd, axis=1)
-
-
-def _atan2(build: GraphBuilder, y: str, x: str) -> str:
-    """atan2 from Atan, which ONNX has: the smaller over the larger side, then mirrored into its octant."""
-    zero, tiny = build.constant(0.0), build.constant(1e-30)
-    abs_y, abs_x = build.node("Abs", y), build.node("Abs", x)
-    smaller = build.node("Min", abs_y, abs_x)
-    larger = build.node("Max", abs_y, abs_x, tiny)
-    angle = build.node("Atan", build.node("Div", smaller, larger))
-    steep = build.node("Sub", build.constant(np.pi / 2), angle)
-    angle = build.node("Where", build.node("Greater", abs_y, abs_x), steep, angle)
-    left = build.node("Sub", build.constant(np.pi), angle)
-    angle = build.node("Where", build.node("Less", x, zero), left, angle)
-    return build.node("Where", build.node("Less", y, zero), build.node("Neg", angle), angle)

@@ -1,0 +1,447 @@
+"""A frame becomes a latent map: exactly, whole or row by row, or it is refused with a reason."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_models import tiny_weights, write_tiny_model
+
+import shiftvae_rt.mapper
+from shiftvae_rt import FrameError, LatentMapper, ModelFile, PixelSizeError, WindowError, extract_windows
+from shiftvae_rt.mapper import frame_centre, modulo_lattice
+
+
+@pytest.fixture(scope="module")
+def mapper(tiny_model):
+    return LatentMapper(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def mappers(tiny_model):
+    return {stride: LatentMapper(tiny_model, stride=stride) for stride in (1, 2, 4, 8, 16)}
+
+
+@pytest.fixture(scope="module")
+def two_channels(tmp_path_factory):
+    return LatentMapper(write_tiny_model(tmp_path_factory.mktemp("m") / "two.svae", channels=2))
+
+
+@pytest.fixture(scope="module")
+def lines(tiny_line_model):
+    return LatentMapper(tiny_line_model)
+
+
+def counts(shape, seed=0, level=100) -> np.ndarray:
+    """A frame with structure, uint16."""
+    rng = np.random.default_rng(seed)
+    y, x = np.ogrid[: shape[-2], : shape[-1]]
+    return rng.poisson(level * (1.2 + np.sin(0.6 * y) * np.cos(0.5 * x)), size=shape).astype(np.uint16)
+
+
+def assert_same(one, other) -> None:
+    np.testing.assert_array_equal(one.mean, other.mean)
+    np.testing.assert_array_equal(one.std, other.std)
+
+
+def assert_close(one, other, lattice, tolerance=1e-4) -> None:
+    """Equal within `tolerance`, shifts modulo the lattice."""
+    off = one.mean.astype(float) - other.mean
+    axes = off.shape[0] - 2
+    off[:axes] = modulo_lattice(off[:axes], lattice)
+    assert np.abs(off).max() < tolerance
+    np.testing.assert_allclose(one.std, other.std, atol=tolerance)
+
+
+def slow_encoder(weights, frame, stride):
+    """The encoder window by window in float64: mean and sd ``(L, rows, cols)``, phases as they come (no wrapping)."""
+    scale = np.asarray(weights.channel_scale)[:, None, None]
+    windows = extract_windows(frame * scale, weights.window, stride, normalisation="zscore", sd_floor=weights.sd_floor)
+    rows, cols = windows.shape[:2]
+    mean, std = [], []
+    for window in windows.astype(np.float64).reshape(rows * cols, *windows.shape[2:]):
+        x = window
+        for layer in weights.stem:
+            x = np.maximum(convolve(x, layer.weight.astype(np.float64), layer.dilation), 0)
+        x = x[:, 0, 0]
+        for index, (weight, bias) in enumerate(weights.head):
+            x = weight.astype(np.float64) @ (np.tanh(x) if index else x) + bias
+        k = len(weights.lattice)
+        cosine, sine, log_width, content, log_sd = np.split(x, [k, 2 * k, 3 * k, 3 * k + weights.content])
+        to_px = weights.lattice[:, 2 - weights.dimensions :] / (2 * np.pi)
+        width = np.exp(np.clip(log_width, -8, 0.5 * np.log(2 * np.pi / np.e)))
+        mean.append(np.concatenate([np.arctan2(sine, cosine) @ to_px, content]))
+        std.append(np.concatenate([np.sqrt(width**2 @ to_px**2), np.exp(np.clip(log_sd, -8, 2))]))
+    return tuple(np.array(a).T.reshape(-1, rows, cols) for a in (mean, std))
+
+
+def convolve(x, weight, dilation):
+    """Valid convolution of ``x (in, h, w)`` with ``weight (out, in, kh, kw)``."""
+    kh, kw = weight.shape[2:]
+    h, w = x.shape[1] - dilation * (kh - 1), x.shape[2] - dilation * (kw - 1)
+    out = np.zeros((weight.shape[0], h, w))
+    for i in range(kh):
+        for j in range(kw):
+            part = x[:, i * dilation : i * dilation + h, j * dilation : j * dilation + w]
+            out += np.tensordot(weight[:, :, i, j], part, axes=1)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, (1, 40, 52)),
+        ({"channels": 2}, (2, 33, 30)),
+        ({"dimensions": 1}, (1, 1, 90)),
+        ({"dimensions": 1, "channels": 3}, (3, 1, 60)),
+    ],
+    ids=["2D", "2D, two channels", "1D", "1D, three channels"],
+)
+@pytest.mark.parametrize("stride", [4, 8])
+def test_a_map_is_that_of_the_slow_encoder(tmp_path, options, shape, stride):
+    weights = tiny_weights(**options)
+    frame = counts(shape)
+    made = LatentMapper(write_tiny_model(tmp_path / "m.svae", **options), stride=stride)
+    result = made.map(frame if weights.dimensions == 2 else frame[:, 0])
+    mean, std = slow_encoder(weights, frame.astype(np.float64), stride)
+    axes = weights.dimensions
+    off = result.mean - mean
+    off[:axes] = modulo_lattice(off[:axes], weights.lattice)
+    assert np.abs(off).max() < 2e-4
+    assert mean[:axes].std() > 0.02  # the weights make something of the frame
+    assert mean[axes:].std() > 0.02
+    np.testing.assert_allclose(result.std, std, rtol=2e-4)
+
+
+def test_a_map_says_what_it_is(mapper, tiny_model):
+    result = mapper.map(counts((60, 70)))
+    assert result.names == ("dy", "dx", "z1", "z2")
+    assert result.units == ("px", "px", "", "")
+    assert result.varies == (True,) * 4
+    assert result.mean.shape == result.std.shape == (4, 12, 14)
+    assert result.mean.dtype == result.std.dtype == np.float32
+    assert result.model_sha256 == ModelFile.read(tiny_model).sha256
+    assert result.pixel_size_nm == 0.02
+    assert result.complete
+    np.testing.assert_array_equal(result.centre_y_px, 7.5 + 4 * np.arange(12))
+    np.testing.assert_array_equal(result.centre_x_px, 7.5 + 4 * np.arange(14))
+    assert mapper.window == (16, 16)
+
+
+def test_shifts_lie_in_the_cell(mapper):
+    assert np.abs(mapper.map(counts((90, 90))).mean[:2]).max() <= 5 + 1e-5
+
+
+def test_coarser_strides_take_every_so_many_windows_of_finer_ones(mappers):
+    frame = counts((83, 91))
+    finest = mappers[1].map(frame)
+    for stride, mapper in mappers.items():
+        result = mapper.map(frame)
+        assert result.mean.shape[1:] == (67 // stride + 1, 75 // stride + 1)
+        part = type(finest)(
+            **{**vars(finest), "mean": finest.mean[:, ::stride, ::stride], "std": finest.std[:, ::stride, ::stride]}
+        )
+        assert_close(result, part, [(10, 0), (0, 10)])
+
+
+@pytest.mark.parametrize("stride", [0, -4, 3, 6])
+def test_a_stride_that_the_model_does_not_have_is_refused(tiny_model, stride):
+    model = ModelFile.read(tiny_model)
+    object.__setattr__(model, "manifest", msgspec.structs.replace(model.manifest, strides=(4, 8)))
+    with pytest.raises(WindowError, match=rf"stride {stride} cannot be had from strides \(4, 8\)"):
+        LatentMapper(model, stride=stride)
+
+
+@st.composite
+def band_splits(draw, height=61):
+    cuts = draw(st.sets(st.integers(1, height - 1), max_size=12))
+    edges = [0, *sorted(cuts), height]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+@given(
+    bands=band_splits(),
+    stride=st.sampled_from([1, 2, 4, 8, 16]),
+    dtype=st.sampled_from(["uint16", "float32", "float64"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_rows_give_the_whole_frame_to_the_bit(mappers, bands, stride, dtype):
+    frame = counts((61, 43), seed=3).astype(dtype)
+    mapper = mappers[stride]
+    whole = mapper.map(frame)
+    scan = mapper.begin_scan(frame.shape, dtype=frame.dtype)
+    parts = [part for band in bands if (part := scan.push_rows(frame[band])) is not None]
+    assert scan.complete
+    assert scan.valid_rows == 61
+    assert_same(scan.result(), whole)
+    np.testing.assert_array_equal(np.concatenate([part.mean for part in parts], axis=1), whole.mean)
+    np.testing.assert_array_equal(np.concatenate([part.centre_y_px for part in parts]), whole.centre_y_px)
+    assert [part.first_row for part in parts] == list(np.cumsum([0, *(p.mean.shape[1] for p in parts[:-1])]))
+    assert [part.complete for part in parts] == [False] * (len(parts) - 1) + [True]
+
+
+def test_rows_come_as_soon_as_their_last_line_is_there(mapper):
+    frame = counts((24, 30))
+    scan = mapper.begin_scan(frame.shape, dtype=np.uint16)
+    ready = [scan.push_rows(frame[row : row + 1]) for row in range(24)]
+    assert [row for row, part in enumerate(ready) if part is not None] == [15, 19, 23]
+    assert [part.mean.shape for part in ready if part is not None] == [(4, 1, 4)] * 3
+
+
+def test_a_scan_under_way_gives_the_rows_so_far(mapper):
+    frame = counts((40, 30))
+    scan = mapper.begin_scan(frame.shape, dtype=np.uint16)
+    assert scan.result().mean.shape == (4, 0, 4)
+    scan.push_rows(frame[:25])
+    assert not scan.complete
+    assert scan.result().mean.shape == (4, 3, 4)
+    assert not scan.result().complete
+    np.testing.assert_array_equal(scan.result().mean, mapper.map(frame).mean[:, :3])
+
+
+def test_several_channels_arrive_row_by_row_too(two_channels):
+    frame = counts((2, 40, 30))
+    scan = two_channels.begin_scan((40, 30), dtype=np.uint16)
+    for row in range(0, 40, 8):
+        scan.push_rows(frame[:, row : row + 8])
+    assert_same(scan.result(), two_channels.map(frame))
+
+
+def test_a_line_arrives_at_once(lines):
+    line = counts((1, 200))[0]
+    scan = lines.begin_scan((1, 200), dtype=np.uint16)
+    scan.push_rows(line[None])
+    assert_same(scan.result(), lines.map(line))
+    assert lines.map(line).names == ("dx", "z1", "z2")
+    assert lines.map(line).mean.shape == (3, 1, 47)
+
+
+@pytest.mark.parametrize("stride", [1, 4, 16])
+def test_a_large_frame_in_bands_equals_one_run(mappers, monkeypatch, stride):
+    frame = counts((120, 64))
+    whole = mappers[stride].map(frame)
+    for pixels in (64 * 16, 64 * 40, 1):
+        monkeypatch.setattr(shiftvae_rt.mapper, "BAND_PIXELS", pixels)
+        assert_same(mappers[stride].map(frame), whole)
+
+
+def test_a_large_offset_changes_nothing(mapper):
+    """float32 has 7 digits: 60000 counts with a deviation of 3 would keep three of them."""
+    plain = np.clip(np.random.default_rng(0).normal(20, 3, size=(64, 64)), 0, None).astype(np.uint16)
+    raised = mapper.map(plain + np.uint16(60000))
+    assert_close(raised, mapper.map(plain), [(10, 0), (0, 10)])
+    assert_close(raised, mapper.map(plain.astype(np.float64) + 60000), [(10, 0), (0, 10)])
+
+
+@pytest.mark.parametrize("offset", [0.3, 33.3, 1e4])
+def test_a_large_offset_of_a_small_signal_changes_nothing(mapper, offset):
+    """Heights far below 1 on an offset that is no whole number."""
+    heights = 2e-2 * np.random.default_rng(0).normal(size=(64, 64))
+    assert_close(mapper.map(heights + offset), mapper.map(heights), [(10, 0), (0, 10)])
+
+
+def test_a_brighter_frame_gives_the_same_map(mapper):
+    frame = counts((64, 64)).astype(np.float64)
+    assert_close(mapper.map(frame * 7 + 1000), mapper.map(frame), [(10, 0), (0, 10)])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64", ">u2", ">f4"])
+def test_the_dtype_of_a_frame_changes_nothing(mapper, dtype):
+    frame = np.minimum(counts((40, 40), level=50), 250)
+    assert_same(mapper.map(frame.astype(dtype)), mapper.map(frame))
+    scan = mapper.begin_scan(frame.shape, dtype=dtype)
+    scan.push_rows(frame.astype(dtype))
+    assert_same(scan.result(), mapper.map(frame))
+
+
+def test_the_frame_is_not_changed_and_its_memory_order_is_free(mapper):
+    frame = counts((40, 50))
+    kept = frame.copy()
+    straight = mapper.map(frame)
+    np.testing.assert_array_equal(frame, kept)
+    assert_same(mapper.map(np.asfortranarray(frame)), straight)
+    assert_same(mapper.map(np.repeat(frame, 2, axis=1)[:, ::2]), straight)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: np.where(f == f.max(), np.nan, f.astype(float)), "of 1600 pixels are NaN or infinite"),
+        (lambda f: np.where(f == f.max(), np.inf, f.astype(np.float32)), "of 1600 pixels are NaN or infinite"),
+        (lambda f: np.full_like(f, 7), "the frame is constant .every pixel is 7."),
+        (lambda f: f.astype(complex), "expected pixels of dtype uint8, .* got complex128"),
+        (lambda f: f > 0, "got bool"),
+        (lambda f: f.astype(np.int64), "got int64"),
+        (lambda f: f[0], r"expected a 2D frame of shape \(height, width\) .* got shape \(40,\)"),
+        (lambda f: f[None, None], r"got shape \(1, 1, 40, 40\)"),
+        (lambda f: f[:0], r"got shape \(0, 40\)"),
+        (lambda f: np.stack([f, f]), r"1 channel\(s\), 40 px .* got uint16 of shape \(2, 40, 40\)"),
+    ],
+    ids=["NaN", "infinity", "constant", "complex", "bool", "int64", "1D", "4D", "empty", "two channels"],
+)
+def test_a_frame_that_cannot_be_encoded_is_refused(mapper, change, message):
+    with pytest.raises(FrameError, match=message):
+        mapper.map(change(counts((40, 40))))
+
+
+def test_a_frame_for_a_line_model_and_the_other_way_round_are_refused(lines, mapper):
+    with pytest.raises(FrameError, match=r"expected a 1D frame of shape \(length,\)"):
+        lines.map(counts((2, 3, 40)))
+    with pytest.raises(FrameError, match="channel"):
+        lines.map(counts((40, 40)))
+    with pytest.raises(FrameError, match="expected a 2D frame"):
+        mapper.map(counts((1, 40))[0])
+
+
+@pytest.mark.parametrize("shape", [(15, 40), (40, 15)])
+def test_a_frame_smaller_than_the_window_is_refused(mapper, shape):
+    with pytest.raises(WindowError, match=rf"the frame is {shape[0]} x {shape[1]} px .* window of 16 x 16 px"):
+        mapper.map(counts(shape))
+    with pytest.raises(WindowError):
+        mapper.begin_scan(shape)
+
+
+def test_a_line_shorter_than_the_window_is_refused(lines):
+    with pytest.raises(WindowError, match="the frame is 1 x 15 px"):
+        lines.map(counts((1, 15))[0])
+
+
+def test_a_frame_with_one_flat_channel_is_mapped(two_channels):
+    frame = counts((2, 40, 40))
+    frame[1] = 5
+    assert np.isfinite(two_channels.map(frame).mean).all()
+    frame[0] = 9
+    with pytest.raises(FrameError, match="constant"):
+        two_channels.map(frame)
+
+
+def test_a_flat_corner_gives_finite_numbers(mapper):
+    frame = counts((64, 64))
+    frame[:32, :32] = 100
+    result = mapper.map(frame)
+    assert np.isfinite(result.mean).all()
+    assert np.isfinite(result.std).all()
+
+
+@pytest.mark.parametrize("factor", [0.96, 1.04, 50])
+def test_another_pixel_size_is_refused_with_both_numbers(mapper, factor):
+    with pytest.raises(PixelSizeError, match=rf"frame has {0.02 * factor:.5g} nm/px.*model was trained at 0\.02 nm/px"):
+        mapper.map(counts((40, 40)), pixel_size_nm=0.02 * factor)
+    with pytest.raises(PixelSizeError):
+        mapper.begin_scan((40, 40), pixel_size_nm=0.02 * factor)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -0.02, np.nan, np.inf])
+def test_a_pixel_size_that_is_none_is_refused(mapper, wrong):
+    with pytest.raises(PixelSizeError):
+        mapper.map(counts((40, 40)), pixel_size_nm=wrong)
+
+
+def test_a_pixel_size_within_three_percent_is_kept(mapper):
+    for factor in (0.975, 1.025):
+        assert mapper.map(counts((40, 40)), pixel_size_nm=0.02 * factor).pixel_size_nm == 0.02 * factor
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.ones((2, 29), np.uint16),
+        np.ones((2, 30), np.uint8),
+        np.ones((2, 2, 30), np.uint16),
+        np.ones((41, 30), np.uint16),
+    ],
+    ids=["width", "dtype", "channels", "too many"],
+)
+def test_lines_that_do_not_fit_the_scan_are_refused_and_leave_it_as_it_was(mapper, rows):
+    frame = counts((40, 30))
+    scan = mapper.begin_scan((40, 30), dtype=np.uint16)
+    scan.push_rows(frame[:20])
+    with pytest.raises(FrameError, match=r"expected at most 20 more lines of 1 channel\(s\), 30 px and uint16"):
+        scan.push_rows(rows)
+    scan.push_rows(frame[20:])
+    assert_same(scan.result(), mapper.map(frame))
+
+
+def test_a_scan_refuses_nan_and_lines_beyond_its_end(mapper):
+    scan = mapper.begin_scan((20, 30))
+    with pytest.raises(FrameError, match="NaN"):
+        scan.push_rows(np.full((2, 30), np.nan, np.float32))
+    scan.push_rows(counts((20, 30)).astype(np.float32))
+    with pytest.raises(FrameError, match="expected at most 0 more lines"):
+        scan.push_rows(np.ones((1, 30), np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool", "complex64"])
+def test_a_scan_of_another_dtype_is_refused_at_its_start(mapper, dtype):
+    with pytest.raises(FrameError, match=f"expected rows of dtype .* got {dtype}"):
+        mapper.begin_scan((40, 30), dtype=dtype)
+
+
+@pytest.mark.parametrize("shape", [(40,), (1, 40, 30)])
+def test_a_scan_has_a_height_and_a_width(mapper, shape):
+    with pytest.raises(FrameError, match=r"expected a frame shape \(height, width\)"):
+        mapper.begin_scan(shape)
+
+
+def test_a_blanked_scan_is_told_at_its_last_line(mapper):
+    scan = mapper.begin_scan((40, 30), dtype=np.uint16)
+    scan.push_rows(np.zeros((39, 30), np.uint16))
+    with pytest.raises(FrameError, match="constant"):
+        scan.push_rows(np.zeros((1, 30), np.uint16))
+
+
+def test_scans_of_one_mapper_do_not_disturb_each_other(mapper):
+    one, other = counts((40, 30), seed=1), counts((40, 30), seed=2)
+    scans = [mapper.begin_scan((40, 30), dtype=np.uint16) for _ in range(2)]
+    for row in range(0, 40, 5):
+        scans[0].push_rows(one[row : row + 5])
+        scans[1].push_rows(other[row : row + 5])
+    assert_same(scans[0].result(), mapper.map(one))
+    assert_same(scans[1].result(), mapper.map(other))
+
+
+def test_threads_change_no_more_than_rounding(tiny_model):
+    frame = counts((80, 80))
+    one, two = (LatentMapper(tiny_model, threads=n).map(frame) for n in (1, 2))
+    assert_close(one, two, [(10, 0), (0, 10)])
+
+
+def test_the_centre_is_that_of_the_first_window_rows():
+    frame = counts((2, 40, 30))
+    first = frame[:, :16]
+    np.testing.assert_allclose(frame_centre(frame, (16, 16)), first.mean(axis=(1, 2)), atol=np.ptp(first) / 256)
+    later = frame.copy()
+    later[:, 16:] = 0
+    np.testing.assert_array_equal(frame_centre(later, (16, 16)), frame_centre(frame, (16, 16)))
+
+
+@pytest.mark.parametrize("unit", [1e-10, 1.0, 1e6])
+def test_the_centre_takes_the_offset_away_in_any_unit(unit):
+    frame = unit * (20000 + np.random.default_rng(0).normal(size=(1, 40, 30)))
+    assert abs((frame - frame_centre(frame, (16, 16))[0]).mean()) < unit
+
+
+@pytest.mark.parametrize("level", [3, 100, 30000])
+def test_counts_minus_the_centre_are_exact(level):
+    frame = np.minimum(counts((1, 40, 30), level=level), 65535)
+    centre = frame_centre(frame, (16, 16))[0]
+    assert (frame[0] - centre).astype(np.float32).astype(np.float64).tolist() == (frame[0] - centre).tolist()
+
+
+@pytest.mark.parametrize("value", [0, 17, 1e-9, -3.25, 2.0**31])
+def test_the_centre_of_flat_rows_is_their_value(value):
+    assert frame_centre(np.full((1, 20, 20), value), (16, 16)) == [value]
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100), st.integers(-3, 3), st.integers(-3, 3))
+def test_modulo_the_lattice_whole_cells_vanish(y, x, i, j):
+    vectors = np.array([[9.0, 2.0], [-3.0, 11.0]])
+    one = modulo_lattice(np.array([y, x]), vectors)
+    other = modulo_lattice(np.array([y, x]) + i * vectors[0] + j * vectors[1], vectors)
+    cells = (one - other) @ np.linalg.inv(vectors)
+    np.testing.assert_allclose(cells, np.rint(cells), atol=1e-9)
+    assert np.abs(one @ np.linalg.inv(vectors)).max() <= 0.5 + 1e-9
