@@ -1,0 +1,348 @@
+"""A model file is read whole and checked, or refused with a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+
+import msgspec
+import numpy as np
+import pytest
+from tiny_models import tiny_manifest, tiny_members, tiny_weights
+
+from shiftvae_rt import LatentMapper, ModelFile, ModelFileError
+from shiftvae_rt.manifest import Manifest
+from shiftvae_rt.model_file import Golden, write_model_file
+
+WEIGHTS = tiny_weights()
+
+
+@pytest.fixture(scope="module")
+def members():
+    return tiny_members(WEIGHTS)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.svae"
+
+
+def content(model: ModelFile) -> tuple[Manifest, dict[str, bytes]]:
+    return model.manifest, model._members
+
+
+def read_zip(path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_zip(path, members: dict[str, bytes], **options) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data, **options)
+
+
+def write_manifest(path, original, change) -> None:
+    """The model file at `original` with its manifest changed as JSON, else intact."""
+    members = read_zip(original)
+    manifest = json.loads(members["manifest.json"])
+    change(manifest)
+    write_zip(path, members | {"manifest.json": json.dumps(manifest).encode()})
+
+
+def test_a_model_file_comes_back_as_it_was_written(path, members):
+    write_model_file(path, tiny_manifest(WEIGHTS), members)
+    model = ModelFile.read(path)
+    assert model._members == members
+    assert model.manifest.window == (16, 16)
+    assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert {n: m.size for n, m in model.manifest.members.items()} == {n: len(c) for n, c in members.items()}
+    assert model.encoder_graph(2) == members["encoder_s2.onnx"]
+    assert model.decoder_graph == members["decoder.onnx"]
+    assert model.report is None
+    assert path.stat().st_size > 0
+    assert [p.name for p in path.parent.iterdir()] == ["model.svae"]
+
+
+def test_the_report_comes_back(path, members):
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"report.html": "<p>µ".encode()})
+    assert ModelFile.read(path).report == "<p>µ"
+
+
+def test_the_manifest_survives_json():
+    manifest = tiny_manifest(WEIGHTS)
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_a_latent_without_information_does_not_vary():
+    manifest = tiny_manifest(WEIGHTS)
+    flat = msgspec.structs.replace(manifest.latents[3], kl_nats=0.01)
+    assert msgspec.structs.replace(manifest, latents=(*manifest.latents[:3], flat)).varies == (True, True, True, False)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_part(path, members, monkeypatch):
+    path.write_bytes(b"old")
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(ModelFileError, match="cannot write the model file .*: No space left"):
+        write_model_file(path, tiny_manifest(WEIGHTS), members)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in path.parent.iterdir()] == ["model.svae"]
+
+
+def test_a_missing_file_is_named(path):
+    with pytest.raises(ModelFileError, match=r"cannot read the model file .*model\.svae: No such file"):
+        ModelFile.read(path)
+
+
+def test_a_folder_is_not_a_model_file(tmp_path):
+    with pytest.raises(ModelFileError, match="cannot read the model file .*: Is a directory"):
+        ModelFile.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"PK", b"\x89PNG\r\n", b"PK\x05\x06" + bytes(18)], ids=["empty", "PK", "png", "zip"]
+)
+def test_a_foreign_file_is_refused(path, data):
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError, match="not a shiftvae model file"):
+        ModelFile.read(path)
+
+
+def test_a_foreign_zip_is_refused(path):
+    write_zip(path, {"word/document.xml": b"<w/>"})
+    with pytest.raises(ModelFileError, match=r"has no manifest\.json: it is not a shiftvae model file"):
+        ModelFile.read(path)
+
+
+def test_a_file_cut_anywhere_is_refused(path, tiny_model):
+    data = tiny_model.read_bytes()
+    for size in np.linspace(0, len(data) - 1, 60).astype(int):
+        path.write_bytes(data[:size])
+        with pytest.raises(ModelFileError):
+            ModelFile.read(path)
+
+
+def test_a_compressed_member_is_refused(path, tiny_model):
+    write_zip(path, read_zip(tiny_model), compress_type=zipfile.ZIP_DEFLATED)
+    with pytest.raises(ModelFileError, match=r"manifest\.json' is compressed"):
+        ModelFile.read(path)
+
+
+def test_a_doubled_member_is_refused(path, tiny_model):
+    write_zip(path, read_zip(tiny_model))
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("decoder.onnx", b"second")
+    with pytest.raises(ModelFileError, match=r"decoder\.onnx' is compressed, doubled"):
+        ModelFile.read(path)
+
+
+def test_a_member_over_its_cap_is_refused(path, tiny_model):
+    write_zip(path, read_zip(tiny_model) | {"manifest.json": b" " * ((1 << 20) + 1)})
+    with pytest.raises(ModelFileError, match=r"manifest\.json' is .* larger than 1048576 bytes"):
+        ModelFile.read(path)
+
+
+def test_members_that_share_their_bytes_are_refused(path):
+    """Many entries of one stretch of bytes would fill the memory from a small file."""
+    write_zip(path, {"a": bytes(1000)})
+    data = bytearray(path.read_bytes())
+    start = data.index(b"PK\x01\x02")
+    end = data.index(b"PK\x05\x06")
+    entries = [bytes(data[start:end])]
+    for letter in b"bc":
+        entry = bytearray(entries[0])
+        entry[-1] = letter
+        entries.append(bytes(entry))
+    tail = bytearray(data[end:])
+    tail[8:12] = (3).to_bytes(2, "little") * 2
+    tail[12:16] = sum(map(len, entries)).to_bytes(4, "little")
+    path.write_bytes(data[:start] + b"".join(entries) + tail)
+    with pytest.raises(ModelFileError, match="overlap|damaged"):
+        ModelFile.read(path)
+
+
+def flips(data: bytes) -> np.ndarray:
+    """Bits to flip: some anywhere, and every one in some of the zip's own records and at the start of the manifest."""
+    rng = np.random.default_rng(0)
+    record = data.index(b"PK\x01\x02")
+    own = np.array([*range(50), *range(record, record + 46), *range(len(data) - 22, len(data))])
+    return np.concatenate([own * 8 + bit for bit in range(8)] + [rng.integers(8 * len(data), size=200)])
+
+
+def test_a_flipped_bit_is_refused_or_changes_nothing(path, tiny_model):
+    data, original = tiny_model.read_bytes(), content(ModelFile.read(tiny_model))
+    refused = 0
+    for bit in flips(data):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(damaged)
+        try:
+            model = ModelFile.read(path)
+        except ModelFileError:
+            refused += 1
+        else:
+            assert content(model) == original, f"bit {bit}"
+    assert refused > 500
+
+
+@pytest.mark.parametrize("name", ["encoder_s1.onnx", "decoder.onnx", "golden.npz"])
+def test_a_member_that_is_not_what_was_exported_is_refused(path, tiny_model, name):
+    members = read_zip(tiny_model)
+    changed = bytearray(members[name])
+    changed[len(changed) // 2] ^= 1
+    write_zip(path, members | {name: bytes(changed)})
+    with pytest.raises(ModelFileError, match=f"{name} is not what was exported"):
+        ModelFile.read(path)
+
+
+def test_a_member_that_the_manifest_does_not_know_is_refused(path, tiny_model):
+    write_zip(path, read_zip(tiny_model) | {"extra.txt": b"?"})
+    with pytest.raises(ModelFileError, match=r"members and manifest disagree about extra\.txt"):
+        ModelFile.read(path)
+
+
+@pytest.mark.parametrize("name", ["encoder_s4.onnx", "decoder.onnx", "golden.npz"])
+def test_a_file_that_lacks_a_member_is_refused(path, members, name):
+    write_model_file(path, tiny_manifest(WEIGHTS), {n: c for n, c in members.items() if n != name})
+    with pytest.raises(ModelFileError, match=f"lacks {name}"):
+        ModelFile.read(path)
+
+
+@pytest.mark.parametrize("field", tiny_manifest(WEIGHTS).__struct_fields__, ids=str)
+def test_a_missing_field_is_named(path, tiny_model, field):
+    write_manifest(path, tiny_model, lambda manifest: manifest.pop(field))
+    with pytest.raises(ModelFileError, match=f"missing required field `{field}`"):
+        ModelFile.read(path)
+
+
+def test_an_unknown_field_is_named(path, tiny_model):
+    write_manifest(path, tiny_model, lambda manifest: manifest["training"].update(momentum=1))
+    with pytest.raises(ModelFileError, match=r"unknown field `momentum`.*\$\.training"):
+        ModelFile.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "shiftvae-model-2"}, r"\$\.format.*another version"),
+        ({"channels": "one"}, r"\$\.channels"),
+        ({"dimensions": 3}, r"\$\.dimensions"),
+        ({"channels": 0}, "channels 0"),
+        ({"channels": 2}, "1 channel scales"),
+        ({"window": [16, 0]}, r"window \(16, 0\)"),
+        ({"window": [16, 2000]}, r"window \(16, 2000\)"),
+        ({"strides": []}, r"strides \(\)"),
+        ({"strides": [4, 2]}, r"strides \(4, 2\)"),
+        ({"strides": [0, 2]}, r"strides \(0, 2\)"),
+        ({"dimensions": 1}, "window 16 px high.*shift latents"),
+        ({"latents": []}, r"shift latents \[\]"),
+        ({"lattice": [[None, 1]]}, r"\$\.lattice"),
+    ],
+    ids=str,
+)
+def test_a_manifest_that_contradicts_itself_is_refused(path, tiny_model, change, message):
+    write_manifest(path, tiny_model, lambda manifest: manifest.update(change))
+    with pytest.raises(ModelFileError, match=message):
+        ModelFile.read(path)
+
+
+def test_latents_in_another_order_or_of_one_name_are_refused(path, tiny_model):
+    write_manifest(path, tiny_model, lambda manifest: manifest["latents"].reverse())
+    with pytest.raises(ModelFileError, match="content latents before shift latents"):
+        ModelFile.read(path)
+    write_manifest(path, tiny_model, lambda manifest: manifest["latents"][3].update(name="z1"))
+    with pytest.raises(ModelFileError, match="two latents of one name"):
+        ModelFile.read(path)
+
+
+def with_golden(path, members, **changes) -> None:
+    golden = Golden.from_npz(members["golden.npz"], (1, 2, 4, 8))
+    fields = {"frame": golden.frame, "mean": golden.mean, "std": golden.std} | changes
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"golden.npz": Golden(**fields).to_npz()})
+
+
+def test_a_model_whose_test_frame_comes_out_wrong_is_refused(path, members):
+    golden = Golden.from_npz(members["golden.npz"], (1, 2, 4, 8))
+    for stride in (1, 4):
+        with_golden(path, members, mean=golden.mean | {stride: golden.mean[stride] + np.float32(0.01)})
+        with pytest.raises(ModelFileError, match="its test frame comes out wrong by"):
+            LatentMapper(path, stride=stride)
+        LatentMapper(path, stride=2)
+    with_golden(path, members, std=golden.std | {4: golden.std[4] * np.float32(1.1)})
+    with pytest.raises(ModelFileError, match="its test frame comes out wrong by"):
+        LatentMapper(path, stride=4)
+
+
+def test_a_test_frame_that_is_off_by_a_lattice_vector_is_right(path, members):
+    golden = Golden.from_npz(members["golden.npz"], (1, 2, 4, 8))
+    turned = golden.mean[4].copy()
+    turned[0, 0, 0] += np.float32(10)
+    turned[1, 1, 1] -= np.float32(10)
+    with_golden(path, members, mean=golden.mean | {4: turned})
+    LatentMapper(path, stride=4)
+
+
+@pytest.mark.parametrize("latent", [0, 3, 5, 7], ids=["phase", "width", "content", "content sd"])
+def test_a_model_that_gives_nan_is_refused(path, latent):
+    weights = tiny_weights()
+    raw = {0: 0, 3: 4, 5: 6, 7: 8}[latent]
+    weights.head[-1][1][raw] = np.nan
+    write_model_file(path, tiny_manifest(weights), tiny_members(weights))
+    with pytest.raises(ModelFileError, match="comes out wrong by nan"):
+        LatentMapper(path)
+
+
+def test_a_test_frame_of_another_shape_is_refused(path, members):
+    golden = Golden.from_npz(members["golden.npz"], (1, 2, 4, 8))
+    with_golden(path, members, mean=golden.mean | {4: golden.mean[4][:, :-1]})
+    with pytest.raises(ModelFileError, match="its encoder gives shape"):
+        LatentMapper(path, stride=4)
+
+
+def npz(**arrays) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no zip",
+        npz(frame=np.zeros((1, 40, 48))),
+        npz(frame=np.array([{}])),
+        npz(frame=np.full((1, 9, 9), np.nan)),
+    ],
+    ids=["empty", "garbage", "strides lacking", "pickle", "nan"],
+)
+def test_test_vectors_that_cannot_be_read_are_refused(path, members, data):
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"golden.npz": data})
+    with pytest.raises(ModelFileError, match=r"golden\.npz"):
+        LatentMapper(path)
+
+
+def test_compressed_test_vectors_are_refused(path, members):
+    """A few bytes of them could fill the memory."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, frame=np.zeros((1, 40, 48), np.uint16))
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"golden.npz": buffer.getvalue()})
+    with pytest.raises(ModelFileError, match=r"golden\.npz: member 'frame\.npy' is compressed"):
+        LatentMapper(path)
+
+
+def test_a_graph_that_onnxruntime_refuses_is_named(path, members):
+    from shiftvae_training.graph_builder import GraphBuilder
+
+    build = GraphBuilder()
+    build.node("Relu", build.node("Relu", "frame", output="mean"), output="std")
+    wrong = build.serialise("encoder", {"frame": ["N", 1, "H", "W"]}, {n: ["N", 1, "H", "W"] for n in ("mean", "std")})
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"encoder_s4.onnx": wrong})
+    with pytest.raises(ModelFileError, match="its encoder gives shape"):
+        LatentMapper(path)
+    wrong = wrong.replace(b"mean", b"main")
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"encoder_s4.onnx": wrong})
+    with pytest.raises(ModelFileError, match="onnxruntime refuses its encoder"):
+        LatentMapper(path)
