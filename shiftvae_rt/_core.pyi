@@ -12,15 +12,29 @@ _Int64: TypeAlias = NDArray[np.int64]
 _Size: TypeAlias = tuple[int, int]
 
 def extract_windows(
-    frame: _Frame, window: _Size, stride: int, normalisation: str, sd_floor: float, out: _Float32, threads: int
+    frame: _Frame,
+    window: _Size,
+    stride: int,
+    normalisation: str,
+    sd_floor: float,
+    centre: _Float64 | None,
+    out: _Float32,
+    threads: int,
 ) -> None: ...
 def extract_windows_at(
     frame: _Frame, origins: _Int64, window: _Size, normalisation: str, sd_floor: float, out: _Float32, threads: int
 ) -> None: ...
 def window_statistics(
-    frame: _Frame, window: _Size, stride: int, mean: _Float32, sd: _Float32, threads: int
+    frame: _Frame,
+    window: _Size,
+    stride: int,
+    centre: _Float64 | None,
+    mean: _Float32,
+    sd: _Float32,
+    threads: int,
 ) -> None: ...
 def convert_frame(frame: _Frame, centre: _Float64, out: _Float32, threads: int) -> bool: ...
+def difference_frame(frame: _Frame, above: bool, out: _Float32, threads: int) -> bool: ...
 def assemble_latent_map(
     values: _Float32,
     precision: _Float32,

@@ -13,7 +13,14 @@ from .errors import FrameError, WindowError
 from .frame import DTYPES
 from .window_grid import WindowGrid
 
-__all__ = ["Normalisation", "convert_frame", "extract_windows", "extract_windows_at", "window_statistics"]
+__all__ = [
+    "Normalisation",
+    "convert_frame",
+    "difference_frame",
+    "extract_windows",
+    "extract_windows_at",
+    "window_statistics",
+]
 
 Normalisation: TypeAlias = Literal["none", "zscore", "minmax"]
 
@@ -27,6 +34,7 @@ def extract_windows(
     *,
     normalisation: Normalisation = "none",
     sd_floor: float = 0.0,
+    centre: ArrayLike | None = None,
     out: NDArray[np.float32] | None = None,
     threads: int = 1,
 ) -> NDArray[np.float32]:
@@ -46,6 +54,9 @@ def extract_windows(
         the root of the mean of their variances. ``"minmax"``: each channel to 0..1. A constant window gives zeros.
     sd_floor
         zscore divides by no less than this, in detector units.
+    centre
+        ``(channels,)`` or a number near the pixels, for the sums of 32 and 64 bit types; found in the frame without
+        it. Bands of a frame that are given the same centre give the same bits as the whole.
     out
         Buffer of the result's shape, float32, C-contiguous; a new array without it. Memory that is used for the first
         time costs ten times the extraction, so give a buffer where the call repeats.
@@ -70,7 +81,8 @@ def extract_windows(
     grid = WindowGrid((frame.shape[1], frame.shape[2]), _size(window), stride)
     _check_options(normalisation, sd_floor, threads)
     out = _buffer(out, (grid.rows, grid.cols, frame.shape[0], *grid.window), "windows")
-    _core.extract_windows(frame, grid.window, stride, normalisation, sd_floor, out, threads)
+    constants = None if centre is None else _constants(frame, centre)
+    _core.extract_windows(frame, grid.window, stride, normalisation, sd_floor, constants, out, threads)
     return out
 
 
@@ -124,13 +136,18 @@ def extract_windows_at(
 
 
 def window_statistics(
-    frame: NDArray[Any], window: tuple[int, int], stride: int = 1, *, threads: int = 1
+    frame: NDArray[Any],
+    window: tuple[int, int],
+    stride: int = 1,
+    *,
+    centre: ArrayLike | None = None,
+    threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of every window, each channel by itself.
 
     Parameters
     ----------
-    frame, window, stride, threads
+    frame, window, stride, centre, threads
         As for `extract_windows`.
 
     Returns
@@ -149,7 +166,8 @@ def window_statistics(
     _check_options("none", 0.0, threads)
     mean = _buffer(None, (frame.shape[0], grid.rows, grid.cols), "means")
     sd = _buffer(None, (frame.shape[0], grid.rows, grid.cols), "deviations")
-    _core.window_statistics(frame, grid.window, stride, mean, sd, threads)
+    constants = None if centre is None else _constants(frame, centre)
+    _core.window_statistics(frame, grid.window, stride, constants, mean, sd, threads)
     return mean, sd
 
 
@@ -189,14 +207,52 @@ def convert_frame(
     """
     _check_frame(frame)
     _check_options("none", 0.0, threads)
+    out = _buffer(out, (frame.shape[0], frame.shape[1], frame.shape[2]), "pixels")
+    return out, _core.convert_frame(frame, _constants(frame, centre), out, threads)
+
+
+def difference_frame(frame: NDArray[Any], *, above: bool = False, threads: int = 1) -> tuple[NDArray[np.float32], bool]:
+    """Give the differences between neighbouring pixels, which no offset or step of the frame can make inexact.
+
+    Parameters
+    ----------
+    frame
+        As for `extract_windows`.
+    above
+        Line 0 of the frame is only what lies above the lines that are wanted.
+    threads
+        1 to 256.
+
+    Returns
+    -------
+    differences : ndarray
+        ``(2 channels, lines, width - 1)`` float32, detector units: for each channel the right neighbour minus the
+        pixel, then the pixel minus the one above it (zeros in line 0 without `above`). Exact for types of 8 and 16
+        bit, rounded once for the others.
+    finite : bool
+        True when every value is finite.
+
+    Raises
+    ------
+    FrameError
+        for a frame of another shape, dtype or memory layout.
+    """
+    _check_frame(frame)
+    _check_options("none", 0.0, threads)
+    lines = frame.shape[1] - above
+    if lines < 1 or frame.shape[2] < 2:
+        raise FrameError(f"expected at least one line of two pixels, got a frame of shape {frame.shape}")
+    out = _buffer(None, (2 * frame.shape[0], lines, frame.shape[2] - 1), "differences")
+    return out, _core.difference_frame(frame, above, out, threads)
+
+
+def _constants(frame: NDArray[Any], centre: ArrayLike) -> NDArray[np.float64]:
     constants = np.asarray(centre, dtype=np.float64)
     if constants.shape not in ((), (frame.shape[0],)):
         raise FrameError(
             f"expected one centre for each of {frame.shape[0]} channels, got an array of shape {constants.shape}"
         )
-    constants = np.array(np.broadcast_to(constants, (frame.shape[0],)), dtype=np.float64)
-    out = _buffer(out, (frame.shape[0], frame.shape[1], frame.shape[2]), "pixels")
-    return out, _core.convert_frame(frame, constants, out, threads)
+    return np.array(np.broadcast_to(constants, (frame.shape[0],)), dtype=np.float64)
 
 
 def _check_frame(frame: Any) -> None:

@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -103,10 +104,17 @@ unsigned checked(unsigned threads) {
 
 py::ssize_t extent(std::size_t n) { return static_cast<py::ssize_t>(n); }
 
+const double* optional_centre(const std::optional<Doubles>& centre, const FrameView& view) {
+    if (!centre) return nullptr;
+    need(*centre, {extent(view.channels)}, "centre");
+    return centre->data();
+}
+
 void extract(const py::array& frame, Window window, std::size_t stride, const std::string& normalisation,
-             double sd_floor, Floats out, unsigned threads) {
+             double sd_floor, const std::optional<Doubles>& centre, Floats out, unsigned threads) {
     const FrameView view = frame_view(frame);
     const Grid grid = grid_of(view.height, view.width, window, stride);
+    const double* centre_data = optional_centre(centre, view);
     const Scaling scaling = scaling_of(normalisation, sd_floor);
     need(out,
          {extent(grid.rows()), extent(grid.cols()), extent(view.channels), extent(window.first), extent(window.second)},
@@ -114,7 +122,7 @@ void extract(const py::array& frame, Window window, std::size_t stride, const st
     float* target = out.mutable_data();
     checked(threads);
     const py::gil_scoped_release unlocked;
-    extract_windows(view, grid, scaling, target, threads);
+    extract_windows(view, grid, scaling, centre_data, target, threads);
 }
 
 void extract_at(const py::array& frame, const Origins& origins, Window window, const std::string& normalisation,
@@ -139,16 +147,18 @@ void extract_at(const py::array& frame, const Origins& origins, Window window, c
     extract_windows_at(view, at, count, window.first, window.second, scaling, target, threads);
 }
 
-void statistics(const py::array& frame, Window window, std::size_t stride, Floats mean, Floats sd, unsigned threads) {
+void statistics(const py::array& frame, Window window, std::size_t stride, const std::optional<Doubles>& centre,
+                Floats mean, Floats sd, unsigned threads) {
     const FrameView view = frame_view(frame);
     const Grid grid = grid_of(view.height, view.width, window, stride);
+    const double* centre_data = optional_centre(centre, view);
     const Shape shape{extent(view.channels), extent(grid.rows()), extent(grid.cols())};
     need(mean, shape, "mean");
     need(sd, shape, "sd");
     float *mean_data = mean.mutable_data(), *sd_data = sd.mutable_data();
     checked(threads);
     const py::gil_scoped_release unlocked;
-    window_statistics(view, grid, mean_data, sd_data, threads);
+    window_statistics(view, grid, centre_data, mean_data, sd_data, threads);
 }
 
 bool convert(const py::array& frame, const Doubles& centre, Floats out, unsigned threads) {
@@ -160,6 +170,19 @@ bool convert(const py::array& frame, const Doubles& centre, Floats out, unsigned
     checked(threads);
     const py::gil_scoped_release unlocked;
     return convert_frame(view, centre_data, target, threads);
+}
+
+bool difference(const py::array& frame, bool above, Floats out, unsigned threads) {
+    const FrameView view = frame_view(frame);
+    const std::size_t lines = view.height - (above ? 1 : 0);
+    if (lines < 1 || view.width < 2)
+        throw py::value_error("expected at least one line of two pixels, and the line above it if `above`, got " +
+                              text(frame));
+    need(out, {extent(2 * view.channels), extent(lines), extent(view.width - 1)}, "out");
+    float* target = out.mutable_data();
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    return difference_frame(view, above, target, threads);
 }
 
 Grid grid_of_maps(const Floats& values, const Floats& precision, Window frame, Window window, std::size_t stride,
@@ -229,14 +252,17 @@ void fill(Floats out, float value) {
 PYBIND11_MODULE(_core, m) {
     m.doc() = "Kernels of shiftvae_rt.windows and shiftvae_rt.assembly.";
     m.def("extract_windows", &extract, py::arg("frame").noconvert(), py::arg("window"), py::arg("stride"),
-          py::arg("normalisation"), py::arg("sd_floor"), py::arg("out").noconvert(), py::arg("threads"));
+          py::arg("normalisation"), py::arg("sd_floor"), py::arg("centre").noconvert(), py::arg("out").noconvert(),
+          py::arg("threads"));
     m.def("extract_windows_at", &extract_at, py::arg("frame").noconvert(), py::arg("origins").noconvert(),
           py::arg("window"), py::arg("normalisation"), py::arg("sd_floor"), py::arg("out").noconvert(),
           py::arg("threads"));
     m.def("window_statistics", &statistics, py::arg("frame").noconvert(), py::arg("window"), py::arg("stride"),
-          py::arg("mean").noconvert(), py::arg("sd").noconvert(), py::arg("threads"));
+          py::arg("centre").noconvert(), py::arg("mean").noconvert(), py::arg("sd").noconvert(), py::arg("threads"));
     m.def("convert_frame", &convert, py::arg("frame").noconvert(), py::arg("centre").noconvert(),
           py::arg("out").noconvert(), py::arg("threads"));
+    m.def("difference_frame", &difference, py::arg("frame").noconvert(), py::arg("above"), py::arg("out").noconvert(),
+          py::arg("threads"));
     m.def("assemble_latent_map", &assemble, py::arg("values").noconvert(), py::arg("precision").noconvert(),
           py::arg("frame_shape"), py::arg("window"), py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
     m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),

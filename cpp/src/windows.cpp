@@ -48,8 +48,7 @@ Tile tile_of(const FrameView& frame, const Grid& grid, std::size_t first_col, st
 unsigned worth(unsigned threads, std::size_t bytes) noexcept { return bytes < worth_a_thread ? 1 : threads; }
 
 // A constant near the pixels of a channel, for sums that are not exact: the mean of about a thousand of them.
-double centre_of(const FrameView& frame, std::size_t channel, std::size_t window_pixels) noexcept {
-    if (sums_are_exact(frame.type, window_pixels)) return 0;
+double centre_of(const FrameView& frame, std::size_t channel) noexcept {
     const std::size_t lines = std::min<std::size_t>(frame.height, 32), columns = std::min<std::size_t>(frame.width, 32);
     double sum = 0, count = 0;
     for (std::size_t i = 0; i < lines; ++i)
@@ -65,9 +64,11 @@ double centre_of(const FrameView& frame, std::size_t channel, std::size_t window
     return count > 0 ? sum / count : 0;
 }
 
-std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels) {
-    std::vector<double> centres(frame.channels);
-    for (std::size_t c = 0; c < frame.channels; ++c) centres[c] = centre_of(frame, c, window_pixels);
+std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels, const double* given) {
+    std::vector<double> centres(frame.channels, 0.0);
+    if (sums_are_exact(frame.type, window_pixels)) return centres;
+    for (std::size_t c = 0; c < frame.channels; ++c)
+        centres[c] = given ? given[c] : centre_of(frame, c);
     return centres;
 }
 
@@ -165,7 +166,8 @@ std::size_t extractor_bytes(const Tile& tile) {
 
 }  // namespace
 
-void extract_windows(const FrameView& frame, const Grid& grid, Scaling scaling, float* out, unsigned threads) {
+void extract_windows(const FrameView& frame, const Grid& grid, Scaling scaling, const double* centre, float* out,
+                     unsigned threads) {
     const Kernels& kernel = kernels();
     const std::size_t pixels = grid.window_height * grid.window_width, size = frame.channels * pixels;
     const std::size_t bytes = grid.rows() * grid.cols() * size * sizeof(float);
@@ -173,7 +175,7 @@ void extract_windows(const FrameView& frame, const Grid& grid, Scaling scaling, 
     const std::size_t element = held_as_double(frame.type) ? sizeof(double) : sizeof(float);
     const Parts parts(grid, frame.channels * grid.window_height * element, threads);
     const Scratch scratch(extractor_bytes(tile_of(frame, grid, 0, parts.widest())), threads);
-    const std::vector<double> centres = centres_of(frame, pixels);
+    const std::vector<double> centres = centres_of(frame, pixels, centre);
     auto body = [&](std::size_t i, unsigned worker) noexcept {
         const Parts::Part part = parts.at(i);
         const Tile tile = tile_of(frame, grid, part.first_col, part.end_col - part.first_col);
@@ -196,7 +198,7 @@ void extract_windows_at(const FrameView& frame, const std::int64_t* origins, std
     const std::size_t bytes = count * size * sizeof(float);
     threads = worth(threads, bytes);
     const Scratch scratch(extractor_bytes({frame, window_height, window_width, 1, 0, 1}), threads);
-    const std::vector<double> centres = centres_of(frame, pixels);
+    const std::vector<double> centres = centres_of(frame, pixels, nullptr);
     auto body = [&](std::size_t i, unsigned worker) noexcept {
         Tile tile{frame, window_height, window_width, 1, 0, 1};
         Arena arena(scratch.of(worker));
@@ -211,7 +213,8 @@ void extract_windows_at(const FrameView& frame, const std::int64_t* origins, std
     parallel_for((count + together - 1) / together, threads, body);
 }
 
-void window_statistics(const FrameView& frame, const Grid& grid, float* mean, float* sd, unsigned threads) {
+void window_statistics(const FrameView& frame, const Grid& grid, const double* centre, float* mean, float* sd,
+                       unsigned threads) {
     const Kernels& kernel = kernels();
     const std::size_t rows = grid.rows(), cols = grid.cols();
     threads = worth(threads, frame.channels * rows * cols * sizeof(float));
@@ -219,7 +222,7 @@ void window_statistics(const FrameView& frame, const Grid& grid, float* mean, fl
     Arena layout;
     StatisticsRow(layout, tile_of(frame, grid, 0, parts.widest()));
     const Scratch scratch(layout.used(), threads);
-    const std::vector<double> centres = centres_of(frame, grid.window_height * grid.window_width);
+    const std::vector<double> centres = centres_of(frame, grid.window_height * grid.window_width, centre);
     auto body = [&](std::size_t i, unsigned worker) noexcept {
         const std::size_t channel = i / parts.count();
         const Parts::Part part = parts.at(i % parts.count());

@@ -63,7 +63,7 @@ CASE("windows of every type, shape, normalisation and instruction set agree with
                     on_each_isa([&] {
                         // An odd offset: an output that is aligned to no more than its floats.
                         std::vector<float> out(expected.size() + 8, guard);
-                        extract_windows(frame.view(), grid, {kind, 0}, out.data() + 3, 1);
+                        extract_windows(frame.view(), grid, {kind, 0}, nullptr, out.data() + 3, 1);
                         CHECK(wrong(out, 3, expected) == 0);
                         for (const std::size_t i : {std::size_t{0}, std::size_t{2}, out.size() - 5, out.size() - 1})
                             CHECK(out[i] == guard);
@@ -85,7 +85,7 @@ CASE("large outputs, which are streamed, agree with the twin and stay in their o
                     const std::uintptr_t start = reinterpret_cast<std::uintptr_t>(memory.data() + 1);
                     const std::size_t at = 1 + (64 - start % 64) % 64 / sizeof(float) + beyond_line;
                     std::fill(memory.begin(), memory.end(), guard);
-                    extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, memory.data() + at,
+                    extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, nullptr, memory.data() + at,
                                     beyond_line == 5 ? 3 : 1);
                     CHECK(wrong(memory, at, expected) == 0);
                     CHECK(memory[at - 1] == guard && memory[at + expected.size()] == guard);
@@ -103,7 +103,7 @@ CASE("every instruction set and number of threads gives the same bits") {
             on_each_isa([&] {
                 for (const unsigned threads : {1u, 4u}) {
                     std::vector<float> out(grid.rows() * grid.cols() * 2 * 16 * 20);
-                    extract_windows(frame.view(), grid, {kind, 0}, out.data(), threads);
+                    extract_windows(frame.view(), grid, {kind, 0}, nullptr, out.data(), threads);
                     if (first.empty()) first = out;
                     CHECK(out == first);
                 }
@@ -120,7 +120,7 @@ CASE("windows at given places are the windows of the grid there, to the bit") {
         std::vector<float> all(grid.rows() * grid.cols() * size), some(3 * size);
         const std::int64_t origins[] = {0, 0, 31, 32, 7, 20};
         for (const Normalisation kind : normalisations) {
-            extract_windows(frame.view(), grid, {kind, 0}, all.data(), 1);
+            extract_windows(frame.view(), grid, {kind, 0}, nullptr, all.data(), 1);
             extract_windows_at(frame.view(), origins, 3, 9, 13, {kind, 0}, some.data(), 2);
             for (std::size_t i = 0; i < 3; ++i) {
                 const std::size_t at = static_cast<std::size_t>(origins[2 * i]) * grid.cols() +
@@ -152,7 +152,7 @@ CASE("means and deviations agree with the twin at an offset of 60000 and a devia
             on_each_isa([&] {
                 for (const unsigned threads : {1u, 2u}) {
                     std::vector<float> got_mean(mean.size()), got_sd(sd.size());
-                    window_statistics(frame.view(), grid, got_mean.data(), got_sd.data(), threads);
+                    window_statistics(frame.view(), grid, nullptr, got_mean.data(), got_sd.data(), threads);
                     CHECK(wrong(got_mean, 0, mean) == 0);
                     CHECK(wrong(got_sd, 0, sd) == 0);
                 }
@@ -175,12 +175,12 @@ CASE("a constant window gives zeros and a deviation of 0, also far from the fram
         const Grid grid{40, 80, 16, 16, 8};
         for (const Normalisation kind : {Normalisation::zscore, Normalisation::minmax}) {
             std::vector<float> out(grid.rows() * grid.cols() * 256, guard);
-            extract_windows(frame.view(), grid, {kind, 0}, out.data(), 1);
+            extract_windows(frame.view(), grid, {kind, 0}, nullptr, out.data(), 1);
             for (std::size_t i = 0; i < 256; ++i) CHECK(out[i] == 0);
             CHECK(wrong(out, 0, expected_windows(frame, grid, {kind, 0})) == 0);
         }
         std::vector<float> mean(grid.rows() * grid.cols()), sd(mean.size());
-        window_statistics(frame.view(), grid, mean.data(), sd.data(), 1);
+        window_statistics(frame.view(), grid, nullptr, mean.data(), sd.data(), 1);
         CHECK(sd[0] == 0);
         CHECK(mean[0] == static_cast<float>(frame.pixels[0]));
     }
@@ -197,7 +197,7 @@ CASE("a step from 200 to 60000 with a deviation of 3 on both sides keeps full ac
         if (type == PixelType::int32) frame.store<std::int32_t>();
         const Grid grid{48, 96, 32, 32, 4};
         std::vector<float> out(grid.rows() * grid.cols() * 1024);
-        extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, out.data(), 1);
+        extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, nullptr, out.data(), 1);
         CHECK(wrong(out, 0, expected_windows(frame, grid, {Normalisation::zscore, 0})) == 0);
     }
 }
@@ -210,9 +210,9 @@ CASE("one count in one pixel of a window at 65534 is measured exactly") {
     const std::vector<double> expected = expected_windows(frame, grid, {Normalisation::zscore, 0});
     on_each_isa([&] {
         std::vector<float> out(expected.size()), mean(grid.cols()), sd(grid.cols());
-        extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, out.data(), 1);
+        extract_windows(frame.view(), grid, {Normalisation::zscore, 0}, nullptr, out.data(), 1);
         CHECK(wrong(out, 0, expected) == 0);
-        window_statistics(frame.view(), grid, mean.data(), sd.data(), 1);
+        window_statistics(frame.view(), grid, nullptr, mean.data(), sd.data(), 1);
         for (const float value : sd) CHECK(value == static_cast<float>(std::sqrt(4095.0) / 4096));
     });
 }
@@ -221,6 +221,6 @@ CASE("the floor of the deviation limits the scale") {
     const Frame frame(PixelType::uint16, 1, 20, 20, 1000, 2, 8);
     const Grid grid{20, 20, 10, 10, 5};
     std::vector<float> out(grid.rows() * grid.cols() * 100);
-    extract_windows(frame.view(), grid, {Normalisation::zscore, 50}, out.data(), 1);
+    extract_windows(frame.view(), grid, {Normalisation::zscore, 50}, nullptr, out.data(), 1);
     CHECK(wrong(out, 0, expected_windows(frame, grid, {Normalisation::zscore, 50})) == 0);
 }

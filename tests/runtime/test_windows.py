@@ -251,12 +251,13 @@ def test_a_request_beyond_memory_names_its_size() -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda f, o: _core.extract_windows(f, (3, 3), 1, "zscore", 0.0, o, 1),
+        lambda f, o: _core.extract_windows(f, (3, 3), 1, "zscore", 0.0, None, o, 1),
         lambda f, o: _core.extract_windows_at(f, np.zeros((9, 2), np.int64), (3, 3), "none", 0.0, o, 1),
-        lambda f, o: _core.window_statistics(f, (3, 3), 1, o, o, 1),
+        lambda f, o: _core.window_statistics(f, (3, 3), 1, None, o, o, 1),
         lambda f, o: _core.convert_frame(f, np.zeros(1), o, 1),
+        lambda f, o: _core.difference_frame(f, False, o, 1),
     ],
-    ids=["extract_windows", "extract_windows_at", "window_statistics", "convert_frame"],
+    ids=["extract_windows", "extract_windows_at", "window_statistics", "convert_frame", "difference_frame"],
 )
 def test_the_compiled_module_checks_its_outputs_by_itself(call: Any) -> None:
     with pytest.raises(ValueError, match="expected .* as a contiguous array of shape"):
@@ -268,7 +269,7 @@ def test_the_compiled_module_refuses_places_and_windows_beyond_the_frame() -> No
     with pytest.raises(IndexError, match="got 7, 0"):
         _core.extract_windows_at(frame, np.array([[7, 0]]), (3, 3), "none", 0.0, out, 1)
     with pytest.raises(ValueError, match="window of 1 x 1 to 9 x 9 px"):
-        _core.extract_windows(frame, (10, 3), 1, "none", 0.0, out, 1)
+        _core.extract_windows(frame, (10, 3), 1, "none", 0.0, None, out, 1)
 
 
 @pytest.mark.parametrize("name", _core.isas())

@@ -1,4 +1,4 @@
-// A frame in float32, relative to a constant of each channel.
+// A frame in float32: relative to a constant of each channel, or as differences between neighbours.
 #pragma once
 
 #include "shiftvae/frame_view.hpp"
@@ -8,5 +8,10 @@ namespace shiftvae {
 // out (channels, height, width) = pixel - centre[channel], subtracted in float64 and rounded once.
 // True when every value written is finite.
 bool convert_frame(const FrameView& frame, const double* centre, float* out, unsigned threads);
+
+// out (2 channels, height - above, width - 1): for each channel right neighbour minus pixel, then pixel minus the one
+// above it. Where `above`, line 0 of the frame is only the one above; otherwise line 0 has zeros for the second kind.
+// True when every value written is finite.
+bool difference_frame(const FrameView& frame, bool above, float* out, unsigned threads);
 
 }  // namespace shiftvae

@@ -17,8 +17,12 @@ struct Scaling {
     double sd_floor;  // zscore: the smallest standard deviation that is divided by
 };
 
+// `centre`: for each channel a constant near its pixels, for sums that are not exact; null to find one in the frame.
+// Bands of a frame give the same bits as the whole if they are given the same centre.
+
 // out: (rows, cols, channels, window_height, window_width)
-void extract_windows(const FrameView& frame, const Grid& grid, Scaling scaling, float* out, unsigned threads);
+void extract_windows(const FrameView& frame, const Grid& grid, Scaling scaling, const double* centre, float* out,
+                     unsigned threads);
 
 // origins: (count, 2), top-left y, x of each window; out: (count, channels, window_height, window_width)
 void extract_windows_at(const FrameView& frame, const std::int64_t* origins, std::size_t count,
@@ -26,6 +30,7 @@ void extract_windows_at(const FrameView& frame, const std::int64_t* origins, std
                         unsigned threads);
 
 // mean, sd: (channels, rows, cols)
-void window_statistics(const FrameView& frame, const Grid& grid, float* mean, float* sd, unsigned threads);
+void window_statistics(const FrameView& frame, const Grid& grid, const double* centre, float* mean, float* sd,
+                       unsigned threads);
 
 }  // namespace shiftvae

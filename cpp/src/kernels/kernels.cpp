@@ -29,6 +29,7 @@ const Kernels table = {
     SHIFTVAE_EACH_TYPE(bound_lines),
     SHIFTVAE_EACH_TYPE(window_moments),
     SHIFTVAE_EACH_TYPE(convert_line),
+    SHIFTVAE_EACH_TYPE(difference_line),
     sliding_sum,
     sliding_bound<true>,
     sliding_bound<false>,

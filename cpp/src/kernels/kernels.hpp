@@ -46,6 +46,10 @@ struct Kernels {
     void (*window_moments[pixel_types])(Lines window, double* mean, double* variance) noexcept;
     // (pixel - centre) in float32; true when all results are finite.
     bool (*convert_line[pixel_types])(const void* line, std::size_t width, double centre, float* out) noexcept;
+    // Right neighbour minus pixel, and pixel minus the one above it, width - 1 each, rounded once; true when all are
+    // finite.
+    bool (*difference_line[pixel_types])(const void* line, const void* above, std::size_t width, float* along,
+                                         float* down) noexcept;
 
     // out[i] = in[i] + ... + in[i + window - 1] in an order of its own that does not depend on i; low and high alike.
     // `in` holds count + window - 1 values, as do the two scratch lines.

@@ -137,5 +137,23 @@ bool convert_line(const void* line, std::size_t width, double centre, float* SHI
     return finite != 0;
 }
 
+template <class T>
+bool difference_line(const void* line, const void* above, std::size_t width, float* SHIFTVAE_RESTRICT along,
+                     float* SHIFTVAE_RESTRICT down) noexcept {
+    using S = typename Scratch<T>::type;  // counts of 8 and 16 bit are exact in float, and so are their differences
+    const T *SHIFTVAE_RESTRICT here = static_cast<const T*>(line), *SHIFTVAE_RESTRICT before =
+        static_cast<const T*>(above);
+    std::int32_t finite = 1;
+    for (std::size_t x = 0; x + 1 < width; ++x) {
+        const S value = static_cast<S>(here[x]);
+        const float right = static_cast<float>(static_cast<S>(here[x + 1]) - value);
+        const float below = static_cast<float>(value - static_cast<S>(before[x]));
+        along[x] = right;
+        down[x] = below;
+        finite &= (right - right == 0) & (below - below == 0);
+    }
+    return finite != 0;
+}
+
 }  // namespace SHIFTVAE_ISA
 }  // namespace shiftvae
