@@ -177,7 +177,7 @@ class Microscope:
         y, x = np.mgrid[0.0:height, 0.0:width]
         time = (y - height / 2) / height
         lag = self.flyback_px * np.exp(-x / self.flyback_length_px)
-        return y + self.drift_px[0] * time, x + self.drift_px[1] * time - lag
+        return y - self.drift_px[0] * time, x - self.drift_px[1] * time - lag
 
     def _columns(self, index: int, fraction: tuple[float, float]) -> Array:
         """Specimen positions ``(n, 2)`` of the columns at `fraction` of each cell that frame `index` may reach."""
