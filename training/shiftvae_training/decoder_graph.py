@@ -30,9 +30,9 @@ def decoder_graph(model: ShiftVAE) -> bytes:
         turns = build.node("Round", build.node("MatMul", shift, build.constant(np.linalg.pinv(lattice))))
         shift = build.node("Sub", shift, build.node("MatMul", turns, build.constant(lattice)))
     template = _template(build, decoder, values, shift)
-    last = _weights(build, decoder.offset1, build.slice(shift, 1, axes - 1))
+    last = _weights(build, decoder, 1, build.slice(shift, 1, axes - 1))
     if axes == 2:
-        first = _weights(build, decoder.offset0, build.slice(shift, 1, 0, end=1))
+        first = _weights(build, decoder, 0, build.slice(shift, 1, 0, end=1))
         template = build.node("MatMul", first, template)
     drawn = build.node("MatMul", template, build.node("Transpose", last, perm=[0, 1, 3, 2]))
     drawn = build.node("Sub", drawn, build.node("ReduceMean", drawn, axes=[2, 3], keepdims=1))
@@ -44,7 +44,7 @@ def decoder_graph(model: ShiftVAE) -> bytes:
 
 
 def _template(build: GraphBuilder, decoder: TemplateDecoder, content: str, shift: str) -> str:
-    mean = build.constant(decoder.mean.numpy()[None])
+    mean = build.constant(decoder.mean.numpy())
     if decoder.hidden is None:  # as many copies as there are windows
         nothing = build.node("Mul", build.slice(shift, 1, 0, end=1), build.constant([[0.0]]))
         flat = build.node("Add", nothing, mean)
@@ -62,11 +62,12 @@ def _template(build: GraphBuilder, decoder: TemplateDecoder, content: str, shift
     return build.node("Reshape", flat, build.constant([-1, *decoder.shape], int))
 
 
-def _weights(build: GraphBuilder, offset: torch.Tensor, shift: str) -> str:
-    """Interpolation weights ``(N, 1, n, t)``: 1 - |offset - shift| where positive."""
-    away = build.node(
-        "Sub",
-        build.constant(offset.numpy()[None, None]),
-        build.node("Reshape", shift, build.constant([-1, 1, 1, 1], int)),
-    )
+def _weights(build: GraphBuilder, decoder: TemplateDecoder, axis: int, shift: str) -> str:
+    """Interpolation weights ``(N, 1, n, t)`` that crop the template at `shift`: 1 - |distance| where positive."""
+    n, margin, t = decoder.window[axis], decoder.margin[axis], decoder.size[axis]
+    offset = np.arange(n)[:, None] + margin - np.arange(t)
+    shift = build.node("Reshape", shift, build.constant([-1, 1, 1, 1], int))
+    if margin:
+        shift = build.clip(shift, 1.0 - margin, float(margin))
+    away = build.node("Sub", build.constant(offset[None, None]), shift)
     return build.node("Relu", build.node("Sub", build.constant(1.0), build.node("Abs", away)))
