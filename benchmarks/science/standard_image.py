@@ -2,7 +2,7 @@
 
     python benchmarks/science/standard_image.py --seeds 5 --encoders dilated mlp
 
-One thread. Trains on one 512 x 512 frame, maps the next (fresh noise, the wall moved on) with `LatentMapper` at stride 4.
+One thread. Trains on one 512 x 512 frame, maps the next (fresh noise, the wall moved on) at stride 4 with `LatentMapper`.
 Prints a Markdown table and writes JSON; exits with 1 if a seed misses the floors given by --min-r2 and --max-shift.
 """
 
@@ -71,7 +71,12 @@ def main() -> int:
             row = {"encoder": encoder, **score(seed, encoder, arguments.steps)}
             if not rows:
                 print("| " + " | ".join(row) + " |\n|" + "---|" * len(row))
-            print("| " + " | ".join(f"{v:.1e}" if isinstance(v, float) and 0 < v < 1e-3 else str(v) for v in row.values()) + " |", flush=True)
+            print(
+                "| "
+                + " | ".join(f"{v:.1e}" if isinstance(v, float) and 0 < v < 1e-3 else str(v) for v in row.values())
+                + " |",
+                flush=True,
+            )
             rows.append(row)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")

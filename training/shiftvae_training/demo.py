@@ -1,6 +1,6 @@
 """The main job from end to end: a scan, a model, a service, new scans streamed to it line by line, maps coming back.
 
-    simulator or file -> train -> model file -> `shiftvae serve` (a process of its own) -> rows in, maps out -> picture, scores
+simulator or file -> train -> model file -> `shiftvae serve` (its own process) -> rows in, maps out -> picture, scores
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shiftvae_rt.files import read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixels
 from shiftvae_rt.manifest import DataSource
 from shiftvae_rt.simulator import Microscope, SimulatedFrame
-from shiftvae_rt.stream import Pace, Producer, Result, Subscriber, replay
+from shiftvae_rt.stream import Counters, Pace, Producer, Result, Subscriber, counters_line, replay
 
 from .cli import progress_bar, summarise
 from .evaluate import order_parameter_r2, score_shift
@@ -34,6 +34,8 @@ __all__ = ["DemoSettings", "demo", "table"]
 
 #: Of a stack, so many frames are trained on at most, and never all of them.
 MOST_TRAINING_FRAMES = 20
+#: What became of the frames, in the order of the accounting identity.
+COUNTED = ("offered", "processed", "dropped_producer", "dropped_stale", "rejected", "quarantined")
 
 
 @dataclass(frozen=True)
@@ -100,24 +102,24 @@ def demo(settings: DemoSettings) -> dict[str, Any]:
 def table(summary: dict[str, Any]) -> str:
     """The summary for people."""
     training, stream, scores = summary["training"], summary["stream"], summary["scores"]
+    steps = f"{training['steps']} steps, held-out loss {training['held_out_loss']} nats a window"
     lines = [
         ("source", f"{summary['source']}, {training['lattice']}"),
-        ("training", f"{training['cpu_s']} s CPU, {training['steps']} steps, held-out loss {training['held_out_loss']} nats a window"),
+        ("training", f"{training['cpu_s']} s CPU, {steps}"),
     ]
     if scores is not None:
+        explained = f"R2 {scores['r2']:.3f} (linear {scores['linear_r2']:.3f})"
         lines += [
-            ("order parameter", f"R2 {scores['r2']:.3f} (linear {scores['linear_r2']:.3f}) from the content latents alone"),
+            ("order parameter", f"{explained} from the content latents alone"),
             ("shift", f"error {', '.join(f'{v:.2f}' for v in scores['shift_rms_px'])} px rms (y, x)"),
         ]
     shape = " x ".join(str(n) for n in stream["frame_shape"])
+    pace = f"{stream['rows_a_message']} lines a message, {stream['frames_per_s']:g} frames/s"
+    age = f"p50 {stream['age_p50_ms']:.1f} ms, p99 {stream['age_p99_ms']:.1f} ms"
     lines += [
-        ("streamed", f"{stream['maps']} maps of {shape} px frames, {stream['rows_a_message']} lines a message, {stream['frames_per_s']:g} frames/s"),
-        ("age of results", f"p50 {stream['age_p50_ms']:.1f} ms, p99 {stream['age_p99_ms']:.1f} ms after their newest scan line"),
-        (
-            "frames",
-            f"offered {stream['offered']} = processed {stream['processed']} + dropped {stream['dropped_producer']} (producer) "
-            f"+ {stream['dropped_stale']} (stale) + rejected {stream['rejected']} + quarantined {stream['quarantined']}",
-        ),
+        ("streamed", f"{stream['maps']} maps of {shape} px frames, {pace}"),
+        ("age of results", f"{age} after their newest scan line"),
+        ("frames", counters_line(Counters(**{name: stream[name] for name in COUNTED}))),
         ("written", f"{summary['folder']}/latent_map.png, latent_map.npz, model.svae, summary.json"),
     ]
     return "\n".join(f"{name:16s} {text}" for name, text in lines)
@@ -153,7 +155,9 @@ def _service(model: Path, stride: int) -> Iterator[tuple[str, str]]:
     anywhere = "tcp://127.0.0.1:0"
     command = [sys.executable, "-m", "shiftvae_rt.cli", "serve", str(model), "--stride", str(stride), "--json"]
     command += ["--ingest", anywhere, "--results", anywhere]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         ready = process.stdout.readline() if process.stdout else ""
         if not ready:
@@ -170,7 +174,9 @@ def _service(model: Path, stride: int) -> Iterator[tuple[str, str]]:
             process.communicate()
 
 
-def _stream(stream: list[Frame], settings: DemoSettings, ingest: str, results: str) -> tuple[list[Result], dict[str, int]]:
+def _stream(
+    stream: list[Frame], settings: DemoSettings, ingest: str, results: str
+) -> tuple[list[Result], dict[str, int]]:
     """Offer the frames row by row as a microscope would; all results that came back, and what became of the frames."""
     collected: list[Result] = []
     over = threading.Event()
@@ -194,8 +200,7 @@ def _stream(stream: list[Frame], settings: DemoSettings, ingest: str, results: s
                 over.set()
                 reader.join()
         counters = producer.counters
-    names = ("offered", "processed", "dropped_producer", "dropped_stale", "rejected", "quarantined")
-    return collected, {name: getattr(counters, name) for name in names}
+    return collected, {name: getattr(counters, name) for name in COUNTED}
 
 
 def _scores(result: Result, truth: SimulatedFrame, trained: Trained) -> dict[str, Any]:

@@ -10,10 +10,10 @@ __all__ = ["add_demo"]
 
 def add_demo(subparsers: Any) -> None:
     """Add `shiftvae demo`."""
-    parser = subparsers.add_parser("demo", help="all of it, end to end, on a simulated microscope or a file", description=__doc__)
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the model, the picture and the summary")
-    parser.add_argument("--input", metavar="FILE", help="a scan or movie of your own (default: the simulated microscope)")
-    parser.add_argument("--encoder", choices=("dilated", "mlp"), default="dilated", help="encoder family (default dilated)")
+    parser = subparsers.add_parser("demo", help="all of it, on a simulated microscope or a file", description=__doc__)
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for model, picture and summary")
+    parser.add_argument("--input", metavar="FILE", help="a scan or movie of your own (default: simulated microscope)")
+    parser.add_argument("--encoder", choices=("dilated", "mlp"), default="dilated", help="family (default dilated)")
     parser.add_argument("--seed", type=int, default=0, help="of microscope and training (default 0)")
     parser.add_argument("--steps", type=int, default=1500, help="most optimiser steps (default 1500)")
     parser.add_argument("--frames", type=int, default=30, metavar="N", help="frames to stream (default 30)")
@@ -38,4 +38,4 @@ def run_demo(arguments: argparse.Namespace) -> None:
         rows=arguments.rows,
         stride=arguments.stride,
     )
-    print(table(demo(settings)))
+    print(table(demo(settings)))  # noqa: T201 - a command's answer goes to stdout

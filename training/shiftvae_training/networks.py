@@ -141,7 +141,7 @@ class TemplateDecoder(nn.Module):
         self.size = tuple(n + 2 * m for n, m in zip(window, self.margin, strict=True))
         self.shape = (channels, *self.size)
         sizes = (content, 64, 64, BENDS) if content else ()
-        layers = [module for i, o in zip(sizes, sizes[1:], strict=False) for module in (nn.Linear(i, o), nn.SiLU())]
+        layers = [module for i, o in pairwise(sizes) for module in (nn.Linear(i, o), nn.SiLU())]
         self.hidden = nn.Sequential(*layers) if content else None
         pixels = math.prod(self.shape)
         self.mean = nn.Parameter(torch.zeros(1, pixels))
