@@ -1,7 +1,11 @@
-"""The encoder graph in onnxruntime. The only module that imports onnxruntime."""
+"""ONNX graphs in onnxruntime. The only module that imports onnxruntime."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import io
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,19 +14,33 @@ from numpy.typing import NDArray
 
 from .errors import ProviderError
 
-__all__ = ["PROVIDERS", "Encoder"]
+__all__ = ["PROVIDERS", "Encoder", "RowEncoder", "available_providers"]
 
 #: Providers by the name that a user types.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+#: What onnxruntime is told about each; TF32 would cost three digits.
+OPTIONS: dict[str, list[Any]] = {
+    "cpu": [PROVIDERS["cpu"]],
+    "cuda": [(PROVIDERS["cuda"], {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), PROVIDERS["cpu"]],
+    "tensorrt": [PROVIDERS["tensorrt"], (PROVIDERS["cuda"], {"use_tf32": "0"}), PROVIDERS["cpu"]],
+}
+#: How to get each, and the library of onnxruntime that it needs.
+EXTRAS = {
+    "cpu": "shiftvae-rt[cpu]",
+    "cuda": "shiftvae-rt[gpu] and the CUDA and cuDNN libraries",
+    "tensorrt": "shiftvae-rt[gpu], CUDA and TensorRT",
+}
+
+Floats = NDArray[np.float32]
 
 
 class Encoder:
-    """One ONNX graph, ready to run.
+    """One ONNX graph with outputs ``mean`` and ``std``, ready to run.
 
     Parameters
     ----------
     graph
-        The serialised graph: input ``frame (N, C, H, W)`` float32, outputs ``mean`` and ``std`` ``(N, L, rows, cols)``.
+        The serialised graph; inputs and outputs are float32.
     threads
         Threads of one run; they sleep between runs (spinning would slow the acquisition beside us).
     provider
@@ -31,31 +49,81 @@ class Encoder:
     Raises
     ------
     ProviderError
-        if onnxruntime is missing or does not offer `provider`. There is no silent fallback.
+        if onnxruntime is missing or cannot run on `provider`; names the library that is missing. There is no silent
+        fallback.
     """
 
     def __init__(self, graph: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
         onnxruntime = _import_onnxruntime()
         if provider not in PROVIDERS:
             raise ProviderError(f"unknown provider {provider!r}: choose one of {', '.join(PROVIDERS)}")
+        if provider != "cpu":
+            _load_gpu_libraries(onnxruntime)
+        wanted = PROVIDERS[provider]
+        if wanted not in onnxruntime.get_available_providers():
+            raise ProviderError(_missing(provider, onnxruntime.get_available_providers()))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        wanted = PROVIDERS[provider]
-        if wanted not in onnxruntime.get_available_providers():
-            raise ProviderError(_missing(provider, onnxruntime.get_available_providers()))
-        self._session = onnxruntime.InferenceSession(graph, options, providers=[wanted])
+        options.log_severity_level = 3 if provider == "cpu" else 4  # what is missing is told below, in one line
+        self._session = onnxruntime.InferenceSession(graph, options, providers=OPTIONS[provider])
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back with no more than a log line
-            raise ProviderError(_missing(provider, self._session.get_providers()))
+            raise ProviderError(_missing(provider, self._session.get_providers(), _library_error(provider)))
         self.provider = provider
 
-    def encode(self, frame: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Encode every window of ``frame (N, C, H, W)``: mean and standard deviation, ``(N, L, rows, cols)`` each."""
-        mean, std = self._session.run(("mean", "std"), {"frame": frame})
-        return mean, std
+    def encode(self, **inputs: Floats) -> tuple[Floats, Floats]:
+        """Run the graph on arrays by name: mean and standard deviation."""
+        mean, std = self._run(inputs, ["mean", "std"])
+        return _array(mean), _array(std)
+
+    def _run(self, inputs: dict[str, Any], outputs: list[str]) -> list[Any]:
+        """Arrays on the CPU; elsewhere mean and std come back as arrays and all else stays on the device."""
+        if self.provider == "cpu":
+            values: list[Any] = self._session.run(outputs, inputs)
+            return values
+        binding = self._session.io_binding()
+        for name, value in inputs.items():
+            if isinstance(value, np.ndarray):
+                binding.bind_cpu_input(name, value)
+            else:
+                binding.bind_ortvalue_input(name, value)
+        for name in outputs:
+            binding.bind_output(name, "cpu" if name in ("mean", "std") else "cuda")
+        self._session.run_with_iobinding(binding)
+        return list(binding.get_outputs())
+
+
+class RowEncoder(Encoder):
+    """An encoder that takes a frame in parts: what one run leaves of its layers goes into the next.
+
+    The graph has an input ``state<i>`` and an output ``next<i>`` for each layer.
+    """
+
+    def __init__(self, graph: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
+        super().__init__(graph, threads=threads, provider=provider)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        reach, grid = ([int(v) for v in metadata[name].split(",")] for name in ("reach", "grid"))
+        states = {value.name: value.shape[1] for value in self._session.get_inputs() if value.name.startswith("state")}
+        self._layers = [(states[f"state{i}"], r, g) for i, (r, g) in enumerate(zip(reach, grid, strict=True))]
+        self._outputs = ["mean", "std", *(f"next{i}" for i in range(len(reach)))]
+
+    def start(self, width: int) -> list[Any]:
+        """The state before the first lines of a frame of `width` px: no lines yet."""
+        return [np.zeros((1, c, 0, (width - 1 - r) // g + 1), np.float32) for c, r, g in self._layers]
+
+    def encode_next(self, state: list[Any], **inputs: Floats) -> tuple[Floats, Floats, list[Any]]:
+        """Run on the lines that follow: mean and standard deviation of the new rows, and the state after them."""
+        before = {f"state{i}": value for i, value in enumerate(state)}
+        mean, std, *after = self._run({**inputs, **before}, self._outputs)
+        return _array(mean), _array(std), after
+
+
+def available_providers() -> list[str]:
+    """Names of the providers that this onnxruntime was built with; the libraries of a GPU may still be missing."""
+    offered = _import_onnxruntime().get_available_providers()
+    return [name for name, provider in PROVIDERS.items() if provider in offered]
 
 
 def run_graph(graph: bytes, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -69,6 +137,10 @@ def run_graph(graph: bytes, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any
     return outputs
 
 
+def _array(value: Any) -> Floats:
+    return value if isinstance(value, np.ndarray) else value.numpy()
+
+
 def _import_onnxruntime() -> ModuleType:
     try:
         import onnxruntime
@@ -79,10 +151,26 @@ def _import_onnxruntime() -> ModuleType:
     return onnxruntime  # type: ignore[no-any-return]
 
 
-def _missing(provider: str, available: list[str]) -> str:
-    extra = {"cpu": "shiftvae-rt[cpu]", "cuda": "shiftvae-rt[gpu] and the CUDA and cuDNN libraries"}.get(
-        provider, "shiftvae-rt[gpu], CUDA and TensorRT"
-    )
+def _load_gpu_libraries(onnxruntime: ModuleType) -> None:
+    """Load CUDA and cuDNN from NVIDIA's wheels, where they are installed; what is missing is told later."""
+    if hasattr(onnxruntime, "preload_dlls"):
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+            onnxruntime.preload_dlls()
+
+
+def _library_error(provider: str) -> str:
+    """Why the library of a provider cannot be loaded: the loader names what is missing."""
+    folder = Path(_import_onnxruntime().__file__ or "").parent / "capi"
+    for library in sorted(folder.glob(f"*onnxruntime_providers_{provider}.*")):
+        try:
+            ctypes.CDLL(str(library))
+        except OSError as error:
+            return str(error)
+    return ""
+
+
+def _missing(provider: str, available: list[str], reason: str = "") -> str:
     return (
-        f"onnxruntime cannot run on {provider!r} here (it offers {', '.join(available)}): install {extra}, or use 'cpu'"
+        f"onnxruntime cannot run on {provider!r} here ({reason or 'it offers ' + ', '.join(available)}): "
+        f"install {EXTRAS[provider]}, or use 'cpu'"
     )

@@ -2,10 +2,10 @@
 
 The whole flow::
 
-    frame -> as_pixels -> bands of rows -> encoder graph (scaling, normalisation, network) -> LatentMap
+    frame -> as_pixels -> bands of lines -> route (exact statistics, network) -> LatentMap
 
-The graph takes raw detector units. A constant is subtracted before it, in exact arithmetic: the encoder removes every
-window's mean anyway, and float32 would otherwise spend its digits on the detector's offset.
+A route is the way from lines to latents, see `routes`. A frame that comes whole is encoded in bands that bound the
+memory; one that comes in parts goes on where the last part ended. Both give the same bits.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .encoder import Encoder
 from .errors import FrameError, ModelFileError, PixelSizeError, ShiftVaeError, WindowError
 from .frame import DTYPES, as_pixels
 from .latent_map import LatentMap
 from .model_file import ModelFile
+from .routes import Route, RowStream, choose_route
 from .window_grid import WindowGrid
-from .windows import convert_frame
 
 __all__ = ["LatentMapper", "ScanMapper"]
 
@@ -30,8 +29,10 @@ __all__ = ["LatentMapper", "ScanMapper"]
 PIXEL_SIZE_TOLERANCE = 0.03
 #: The model's test frame may come out wrong by this much of a latent's spread (other processors round differently).
 GOLDEN_TOLERANCE = 1e-3
-#: Pixels encoded in one run of the graph: bounds the memory for large frames.
-BAND_PIXELS = 1 << 20
+#: Windows, and pixels, encoded in one run: they bound the memory for large frames.
+BAND_WINDOWS, BAND_PIXELS = 1 << 18, 1 << 22
+#: Rows of windows encoded in one run when a frame comes in parts: what the layers hold stays in the cache.
+ROWS_TOGETHER = 32
 
 
 class LatentMapper:
@@ -69,12 +70,9 @@ class LatentMapper:
             raise WindowError(
                 f"stride {stride} cannot be had from strides {manifest.strides}: choose one or a multiple"
             )
-        self._graph_stride = max(usable)
-        self._threads = threads
-        graph = self.model.encoder_graph(self._graph_stride)
         try:
-            self._encoder = Encoder(graph, threads=threads, provider=provider)
-            self._check_golden()
+            self.route: Route = choose_route(self.model, stride, threads=threads, provider=provider)
+            self._check_golden(max(usable))
         except ShiftVaeError:
             raise
         except Exception as error:  # onnxruntime has no common base class for what a bad graph raises
@@ -144,21 +142,14 @@ class LatentMapper:
             raise FrameError(f"expected rows of dtype {', '.join(DTYPES)}, got {kind.name}: convert them first")
         return ScanMapper(self, (int(frame_shape[0]), int(frame_shape[1])), kind, pixel_size_nm)
 
-    def _encode(
-        self, pixels: NDArray[Any], centre: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Encode ``pixels (C, H, W)``: mean and std ``(L, rows, cols)``."""
-        frame, _ = convert_frame(pixels, centre, threads=self._threads)
-        mean, std = self._encoder.encode(frame[np.newaxis])
-        step = self.stride // self._graph_stride
-        return mean[0, :, ::step, ::step], std[0, :, ::step, ::step]
-
-    def _check_golden(self) -> None:
+    def _check_golden(self, stride: int) -> None:
         """Encode the model's own test frame; a wrong runtime or a damaged graph shows here, not on a sample."""
         golden, manifest = self.model.golden, self.model.manifest
-        wanted_mean, wanted_std = golden.mean[self._graph_stride], golden.std[self._graph_stride]
-        frame, _ = convert_frame(golden.frame, frame_centre(golden.frame, manifest.window))
-        mean, std = (output[0] for output in self._encoder.encode(frame[np.newaxis]))
+        step = self.stride // stride
+        wanted_mean, wanted_std = (a[:, ::step, ::step] for a in (golden.mean[stride], golden.std[stride]))
+        whole = ScanMapper(self, golden.frame.shape[1:], golden.frame.dtype, None)
+        whole.push_pixels(golden.frame)
+        mean, std = whole.result().mean, whole.result().std
         if mean.shape != wanted_mean.shape or std.shape != wanted_std.shape:
             raise ModelFileError(
                 f"{self.model.path}: its encoder gives shape {mean.shape}, its test vectors {wanted_mean.shape}: "
@@ -174,6 +165,21 @@ class LatentMapper:
                 f"{self.model.path}: its test frame comes out wrong by {error:.2g} of a latent's spread here: "
                 "the file or this onnxruntime is broken; export it again or update onnxruntime"
             )
+        self._check_rows(golden.frame, whole.result())
+
+    def _check_rows(self, pixels: NDArray[Any], whole: LatentMap) -> None:
+        """A frame in two parts must give what it gives as a whole."""
+        parts = ScanMapper(self, pixels.shape[1:], pixels.dtype, None)
+        middle = pixels.shape[1] - pixels.shape[1] // 4
+        for part in (pixels[:, :middle], pixels[:, middle:]):
+            if part.size:
+                parts.push_pixels(part)
+        found = parts.result()
+        if not (np.array_equal(found.mean, whole.mean) and np.array_equal(found.std, whole.std)):
+            raise ModelFileError(
+                f"{self.model.path}: its test frame comes out differently in parts, by "
+                f"{np.abs(found.mean - whole.mean).max():.2g}: update onnxruntime, or report this"
+            )
 
 
 class ScanMapper:
@@ -188,9 +194,13 @@ class ScanMapper:
         self._pixel_size_nm = pixel_size_nm if pixel_size_nm is not None else manifest.pixel_size_nm
         self.grid = WindowGrid(frame_shape, manifest.window, mapper.stride)
         self.valid_rows = 0
+        self._channels, self._width, self._dtype = manifest.channels, frame_shape[1], dtype
+        self._lines = np.empty((manifest.channels, 0, frame_shape[1]), dtype)  # those that later windows need
+        self._top = 0  # where in the frame they begin
         self._rows_done = 0
-        self._pixels = np.empty((manifest.channels, *frame_shape), dtype)
+        self._flat = True
         self._centre: NDArray[np.float64] | None = None
+        self._stream: RowStream | None = None
         shape = (len(manifest.latents), self.grid.rows, self.grid.cols)
         self._mean, self._std = np.empty(shape, np.float32), np.empty(shape, np.float32)
 
@@ -212,42 +222,73 @@ class ScanMapper:
 
     def push_pixels(self, pixels: NDArray[Any]) -> LatentMap | None:
         """As `push_rows`, for lines that already went through `as_pixels`."""
-        channels, height, width = self._pixels.shape
+        height = self.grid.frame_shape[0]
         after = self.valid_rows + pixels.shape[1]
         if (
-            pixels.shape[0] != channels
-            or pixels.shape[2] != width
+            pixels.shape[0] != self._channels
+            or pixels.shape[2] != self._width
             or after > height
-            or pixels.dtype != self._pixels.dtype
+            or pixels.dtype != self._dtype
         ):
             raise FrameError(
-                f"expected at most {height - self.valid_rows} more lines of {channels} channel(s), {width} px and "
-                f"{self._pixels.dtype}, got {pixels.dtype} of shape {pixels.shape} (channels, lines, px)"
+                f"expected at most {height - self.valid_rows} more lines of {self._channels} channel(s), "
+                f"{self._width} px and {self._dtype}, got {pixels.dtype} of shape {pixels.shape} (channels, lines, px)"
             )
-        self._pixels[:, self.valid_rows : after] = pixels
+        self._check_contrast(pixels, last=after == height)
+        self._lines = np.concatenate([self._lines, pixels], axis=1) if self._lines.shape[1] else pixels
         self.valid_rows = after
-        if after == height:
-            _check_contrast(self._pixels)
-        return self._advance()
+        first, last = self._rows_done, self.grid.rows_complete(after)
+        if last > first:
+            if self._centre is None:
+                self._centre = frame_centre(self._lines, self.grid.window)
+            self._encode(first, last, self._centre)
+        self._forget_lines()
+        return self._band(first, last) if last > first else None
 
     def result(self) -> LatentMap:
         """The rows of the map so far, from row 0."""
         return self._band(0, self._rows_done)
 
-    def _advance(self) -> LatentMap | None:
-        first, last = self._rows_done, self.grid.rows_complete(self.valid_rows)
-        if last == first:
-            return None
-        window, stride = self.grid.window[0], self.grid.stride
-        if self._centre is None:
-            self._centre = frame_centre(self._pixels, self.grid.window)
-        step = max(1, (BAND_PIXELS // self._pixels.shape[2] - window) // stride)
-        for row in range(first, last, step):
-            until = min(row + step, last)
-            band = np.ascontiguousarray(self._pixels[:, row * stride : (until - 1) * stride + window])
-            self._mean[:, row:until], self._std[:, row:until] = self._mapper._encode(band, self._centre)
-        self._rows_done = last
-        return self._band(first, last)
+    def _encode(self, first: int, last: int, centre: NDArray[np.float64]) -> None:
+        """Append rows `first` to `last` of the map to the bands."""
+        route, grid = self._mapper.route, self.grid
+        if self._stream is None and (first, last) != (0, grid.rows):
+            self._stream = route.rows(self._width, centre)
+        window, stride = grid.window[0], grid.stride
+        if self._stream is not None:
+            together = ROWS_TOGETHER
+        else:
+            together = min(BAND_WINDOWS // grid.cols, (BAND_PIXELS // self._width - window) // stride)
+        for row in range(first, last, max(1, together)):
+            until = min(row + max(1, together), last)
+            end = (until - 1) * stride + window - self._top
+            if self._stream is not None:
+                band = self._stream.push(self._lines[:, :end], self._top, until - row)
+            else:
+                band = route.encode(self._lines[:, row * stride - self._top : end], centre)
+            if until - row == grid.rows:
+                self._mean, self._std = band
+            else:
+                self._mean[:, row:until], self._std[:, row:until] = band
+            self._rows_done = until
+
+    def _forget_lines(self) -> None:
+        """Keep the lines that later windows need."""
+        needed = self._rows_done * self.grid.stride if self._stream is None else self._stream.first_line
+        keep = min(max(needed, self._top), self.valid_rows)
+        self._lines, self._top = self._lines[:, keep - self._top :].copy(), keep
+
+    def _check_contrast(self, pixels: NDArray[Any], *, last: bool) -> None:
+        """A frame without any contrast is refused with its last line."""
+        if not self.valid_rows:
+            self._first_pixel = pixels[:, :1, :1].copy()
+        if self._flat:  # the first line alone tells for all but blanked frames
+            self._flat = all(bool((part == self._first_pixel).all()) for part in (pixels[:, :1], pixels))
+        if self._flat and last:
+            raise FrameError(
+                f"the frame is constant (every pixel is {self._first_pixel[0, 0, 0]}): "
+                "the beam is blanked or the wrong channel was sent"
+            )
 
     def _band(self, first: int, last: int) -> LatentMap:
         mapper = self._mapper
@@ -287,14 +328,6 @@ def modulo_lattice(displacement: NDArray[np.float64], lattice: ArrayLike) -> NDA
     cells = np.tensordot(np.linalg.pinv(vectors).T, displacement, axes=1)
     wrapped: NDArray[np.float64] = displacement - np.tensordot(vectors.T, np.rint(cells), axes=1)
     return wrapped
-
-
-def _check_contrast(pixels: NDArray[Any]) -> None:
-    if all(channel.min() == channel.max() for channel in pixels):
-        raise FrameError(
-            f"the frame is constant (every pixel is {pixels[0, 0, 0]}): "
-            "the beam is blanked or the wrong channel was sent"
-        )
 
 
 def _check_pixel_size(frame_nm: float | None, model_nm: float | None) -> None:

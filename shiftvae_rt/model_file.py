@@ -1,8 +1,9 @@
 """The model file (``.svae``): one zip that holds all a runtime needs, checked before anything in it is used.
 
-Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx``, ``decoder.onnx``, ``golden.npz``
-(a frame and the outputs that it must give), and perhaps ``report.html``. The file is read into memory under size caps
-and never extracted.
+Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx`` (complete in themselves, for any
+program), the same network as this runtime runs it (``windows.onnx``, or ``dense_s<stride>.onnx`` and
+``rows_s<stride>.onnx``), ``decoder.onnx``, ``golden.npz`` (a frame and the outputs that it must give), and perhaps
+``report.html``. The file is read into memory under size caps and never extracted.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ class ModelFile:
         manifest = Manifest.from_json(members.pop("manifest.json"))
         _check_hashes(members, manifest, path)
         needed = [*(f"encoder_s{stride}.onnx" for stride in manifest.strides), "decoder.onnx", "golden.npz"]
+        if "windows.onnx" not in members:
+            needed += [f"dense_s{stride}.onnx" for stride in manifest.strides]
         lacking = [name for name in needed if name not in members]
         if lacking:
             raise ModelFileError(f"{path} lacks {', '.join(lacking)}: export the model again")
@@ -115,8 +118,16 @@ class ModelFile:
         return cls(path, manifest, hashlib.sha256(data).hexdigest(), members)
 
     def encoder_graph(self, stride: int) -> bytes:
-        """The serialised encoder for one of ``manifest.strides``."""
-        return self._members[f"encoder_s{stride}.onnx"]
+        """The serialised encoder for one of ``manifest.strides``: raw frame in, latents out, for any program."""
+        return self.graph(f"encoder_s{stride}.onnx")
+
+    def graph(self, name: str) -> bytes:
+        """The serialised graph that is called `name` in the file; KeyError without it."""
+        return self._members[name]
+
+    def has_graph(self, name: str) -> bool:
+        """Tell whether there is a graph of that name."""
+        return name in self._members
 
     @property
     def decoder_graph(self) -> bytes:

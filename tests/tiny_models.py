@@ -12,6 +12,7 @@ from shiftvae_rt.mapper import frame_centre
 from shiftvae_rt.model_file import Golden, write_model_file
 from shiftvae_training.encoder_graph import EncoderWeights, StemLayer, encoder_graph
 from shiftvae_training.graph_builder import GraphBuilder
+from shiftvae_training.runtime_graphs import runtime_graphs
 
 STRIDES = (1, 2, 4, 8)
 
@@ -104,6 +105,7 @@ def tiny_members(weights: EncoderWeights) -> dict[str, bytes]:
     outputs = {stride: run_graph(graph, {"frame": centred}) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
+    members |= runtime_graphs(weights, STRIDES)
     return members | {"decoder.onnx": tiny_decoder(weights), "golden.npz": golden.to_npz()}
 
 

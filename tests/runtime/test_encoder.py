@@ -19,7 +19,7 @@ FRAME = np.random.default_rng(0).normal(size=(1, 1, 40, 32)).astype(np.float32)
 
 def test_the_encoder_gives_mean_and_deviation_of_every_window():
     encoder = Encoder(GRAPH)
-    mean, std = encoder.encode(FRAME)
+    mean, std = encoder.encode(frame=FRAME)
     assert encoder.provider == "cpu"
     assert mean.shape == std.shape == (1, 4, 7, 5)
     assert mean.dtype == std.dtype == np.float32
@@ -30,7 +30,7 @@ def test_the_encoder_gives_mean_and_deviation_of_every_window():
 
 
 def test_threads_do_not_change_the_result():
-    one, two = (Encoder(GRAPH, threads=n).encode(FRAME) for n in (1, 2))
+    one, two = (Encoder(GRAPH, threads=n).encode(frame=FRAME) for n in (1, 2))
     np.testing.assert_allclose(one[0], two[0], atol=1e-5)
 
 

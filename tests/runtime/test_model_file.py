@@ -344,12 +344,15 @@ def test_a_graph_that_onnxruntime_refuses_is_named(path, members):
     from shiftvae_training.graph_builder import GraphBuilder
 
     build = GraphBuilder()
-    build.node("Relu", build.node("Relu", "frame", output="mean"), output="std")
-    wrong = build.serialise("encoder", {"frame": ["N", 1, "H", "W"]}, {n: ["N", 1, "H", "W"] for n in ("mean", "std")})
-    write_model_file(path, tiny_manifest(WEIGHTS), members | {"encoder_s4.onnx": wrong})
+    build.node("Relu", build.node("Relu", "differences", output="mean"), output="std")
+    build.node("Relu", "sd")
+    inputs = {"differences": ["N", 2, "H", "W"], "sd": ["N", 1, "rows", "cols"]}
+    wrong = build.serialise("dense", inputs, {n: ["N", 2, "H", "W"] for n in ("mean", "std")})
+    members = {name: content for name, content in members.items() if name != "rows_s4.onnx"}
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"dense_s4.onnx": wrong})
     with pytest.raises(ModelFileError, match="its encoder gives shape"):
         LatentMapper(path)
     wrong = wrong.replace(b"mean", b"main")
-    write_model_file(path, tiny_manifest(WEIGHTS), members | {"encoder_s4.onnx": wrong})
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"dense_s4.onnx": wrong})
     with pytest.raises(ModelFileError, match="onnxruntime refuses its encoder"):
         LatentMapper(path)

@@ -25,7 +25,7 @@ from .graph_builder import GraphBuilder
 WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
 LOG_SD = (-8.0, 2.0)
 
-__all__ = ["LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph"]
+__all__ = ["LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph", "head", "latents"]
 
 Floats = NDArray[np.float32]
 
@@ -90,8 +90,8 @@ def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
     build = GraphBuilder()
     features = _stem(build, weights, stride)
     sd = _window_sd(build, weights, stride)
-    raw = _head(build, weights, build.node("Div", features, sd))
-    mean, std = _latents(build, weights, raw)
+    raw = head(build, weights, build.node("Div", features, sd))
+    mean, std = latents(build, weights, raw)
     build.node("Identity", mean, output="mean")
     build.node("Identity", std, output="std")
     shape: list[int | str] = ["N", weights.dimensions + weights.content, "rows", "cols"]
@@ -182,7 +182,8 @@ def _add_behind(build: GraphBuilder, first: str, second: str, axis: int, offset:
     return build.node("Add", build.slice(first, axis, 0, end=-width), build.slice(second, axis, offset))
 
 
-def _head(build: GraphBuilder, weights: EncoderWeights, x: str) -> str:
+def head(build: GraphBuilder, weights: EncoderWeights, x: str) -> str:
+    """The 1x1 layers: from features of normalised windows to the raw outputs."""
     if weights.stem_bias is not None:
         x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias[:, None, None])))
     for index, (weight, bias) in enumerate(weights.head):
@@ -192,7 +193,7 @@ def _head(build: GraphBuilder, weights: EncoderWeights, x: str) -> str:
     return x
 
 
-def _latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
+def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
     """Mean and standard deviation maps in px (shift) and in units of the prior (content)."""
     k, m, axes, at = len(weights.lattice), weights.content, weights.dimensions, 0
 

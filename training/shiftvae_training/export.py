@@ -25,6 +25,7 @@ from shiftvae_rt.windows import convert_frame, window_statistics
 
 from .decoder_graph import decoder_graph
 from .encoder_graph import encoder_graph
+from .runtime_graphs import runtime_graphs
 from .shift_vae import ShiftVAE
 from .train import Trained
 
@@ -81,6 +82,7 @@ def export_model(
             "latent's spread; nothing was written: train again with another seed, and report the scan"
         )
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
+    members |= runtime_graphs(weights, STRIDES)
     members |= {"decoder.onnx": decoder_graph(model), "golden.npz": golden.to_npz()}
     write_model_file(path, _manifest(trained, frames, sources, pixel_size_nm), members)
     return parity

@@ -43,10 +43,17 @@ class GraphBuilder:
         """`x` kept between two numbers."""
         return self.node("Clip", x, self.constant(low), self.constant(high))
 
-    def serialise(self, name: str, inputs: dict[str, list[int | str]], outputs: dict[str, list[int | str]]) -> bytes:
+    def serialise(
+        self,
+        name: str,
+        inputs: dict[str, list[int | str]],
+        outputs: dict[str, list[int | str]],
+        metadata: dict[str, str] | None = None,
+    ) -> bytes:
         """The checked model as bytes; `inputs` and `outputs` map names to shapes, all float32."""
         graph = helper.make_graph(self._nodes, name, _values(inputs), _values(outputs), self._initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        helper.set_model_props(model, metadata or {})
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString())
 

@@ -1,0 +1,140 @@
+"""The graphs that the runtime runs: the network of `encoder_graph`, cut where C++ does the rest better.
+
+`encoder_graph` is complete in itself: raw frame in, latents out. Two things in it are slow or inexact on the frame's
+raw values, and the runtime takes them out of the graph:
+
+- The standard deviation of every window. C++ needs 0.3 ms for what the graph does in 20 ms, and is exact.
+- The frame's offset. A first layer that sums to zero over its kernel sees only differences between neighbouring pixels,
+  so those are its input: exact for counts, whatever steps the frame has (a step from 200 to 60000 beside windows of
+  deviation 3 costs a float32 convolution of the raw values four digits).
+
+A kernel ``k`` that sums to zero acts on the differences through its cumulative sums: along each line, those of ``k``
+itself; down the first column, those of its line sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encoder_graph import EncoderWeights, head, latents
+from .graph_builder import GraphBuilder
+
+__all__ = ["runtime_graphs"]
+
+Shapes = dict[str, list[int | str]]
+
+
+def runtime_graphs(weights: EncoderWeights, strides: Sequence[int]) -> dict[str, bytes]:
+    """Members of the model file, by name.
+
+    A stem of one layer as large as the window shares nothing between windows: ``windows.onnx`` takes normalised
+    windows. Otherwise ``dense_s<stride>.onnx`` takes any part of a frame, and ``rows_s<stride>.onnx`` the lines that
+    follow those of the call before; the latter only where the layers leave no lines out.
+    """
+    if len(weights.stem) == 1:
+        return {"windows.onnx": _windows_graph(weights)}
+    graphs = {f"dense_s{stride}.onnx": _dense_graph(weights, stride, with_state=False) for stride in strides}
+    for stride in strides:
+        if weights.dimensions == 2 and min(_kept_lines(weights, stride)) >= 0:
+            graphs[f"rows_s{stride}.onnx"] = _dense_graph(weights, stride, with_state=True)
+    return graphs
+
+
+def _windows_graph(weights: EncoderWeights) -> bytes:
+    """``windows (N, C h w)``, normalised, to ``mean, std (1, L, 1, N)``."""
+    build = GraphBuilder()
+    stem = weights.stem[0].weight.reshape(len(weights.stem[0].weight), -1)
+    bias = np.zeros(len(stem), np.float32) if weights.stem_bias is None else weights.stem_bias
+    x = "windows"
+    layers = [(stem, bias), *weights.head]
+    for index, (weight, offset) in enumerate(layers):
+        x = build.node("Gemm", x, build.constant(weight.T), build.constant(offset))
+        if index + 1 < len(layers) and (index or weights.stem_bias is not None):
+            x = build.node("Tanh", x)
+    raw = build.node("Transpose", x, perm=[1, 0])
+    raw = build.node("Reshape", raw, build.constant([1, len(layers[-1][1]), 1, -1], np.int64))
+    _outputs(build, weights, raw)
+    count: list[int | str] = [1, weights.dimensions + weights.content, 1, "N"]
+    return build.serialise("windows", {"windows": ["N", stem.shape[1]]}, {"mean": count, "std": count})
+
+
+def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> bytes:
+    """``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``mean, std (N, L, rows, cols)``.
+
+    With state: ``state<i>`` are the lines of layer i that the next lines need; none before the first call, whose lines
+    must make at least one row of windows. Later calls bring a multiple of the stride. ``next<i>`` goes into the next
+    call. The metadata ``reach`` and ``grid`` give the width of each state: ``(W - 1 - reach) // grid + 1``.
+    """
+    build, kept = GraphBuilder(), _kept_lines(weights, stride)
+    x, grid, reach = "differences", 1, 1
+    inputs: Shapes = {x: ["N", _inputs(weights), "H", "W"], "sd": ["N", 1, "rows", "cols"]}
+    outputs: Shapes = {name: ["N", weights.dimensions + weights.content, "rows", "cols"] for name in ("mean", "std")}
+    reaches, grids = [], []
+    for index, (layer, coarser) in enumerate(zip(weights.stem, _grids(weights, stride), strict=True)):
+        kernel = layer.weight if index else _kernel_of_differences(weights)
+        if with_state:
+            reaches.append(reach)
+            grids.append(grid)
+            inputs[f"state{index}"] = ["N", kernel.shape[1], f"kept{index}", f"width{index}"]
+            outputs[f"next{index}"] = ["N", kernel.shape[1], f"keep{index}", f"width{index}"]
+            x = build.node("Concat", f"state{index}", x, axis=2)
+            bounds = [build.constant([v], np.int64) for v in (-kept[index] if kept[index] else 2**31 - 1, 2**31 - 1, 2)]
+            build.node("Slice", x, *bounds, output=f"next{index}")
+        flat = weights.dimensions == 1
+        step, dilation = coarser // grid, layer.dilation // grid
+        x = build.node(
+            "Conv",
+            x,
+            build.constant(kernel),
+            kernel_shape=list(kernel.shape[2:]),
+            strides=[1 if flat else step, step],
+            dilations=[1 if flat else dilation, dilation],
+        )
+        if weights.stem_relu:
+            x = build.node("Relu", x)
+        reach = (0 if index == 0 else reach) + (layer.weight.shape[3] - 1) * layer.dilation
+        grid = coarser
+    _outputs(build, weights, head(build, weights, build.node("Div", x, "sd")))
+    metadata = {"reach": ",".join(map(str, reaches)), "grid": ",".join(map(str, grids))} if with_state else {}
+    return build.serialise(f"{'rows' if with_state else 'dense'}_s{stride}", inputs, outputs, metadata)
+
+
+def _outputs(build: GraphBuilder, weights: EncoderWeights, raw: str) -> None:
+    for name, output in zip(("mean", "std"), latents(build, weights, raw), strict=True):
+        build.node("Identity", output, output=name)
+
+
+def _grids(weights: EncoderWeights, stride: int) -> list[int]:
+    """px between the values that each layer gives: no finer than what the later layers and the stride need."""
+    dilations = [layer.dilation for layer in weights.stem]
+    return [gcd(stride, *dilations[index + 1 :]) for index in range(len(dilations))]
+
+
+def _kept_lines(weights: EncoderWeights, stride: int) -> list[int]:
+    """Lines of its input that each layer needs again; negative where it leaves some out."""
+    grids = _grids(weights, stride)
+    return [
+        ((layer.weight.shape[2] - 1) * layer.dilation - after) // before + 1
+        for layer, before, after in zip(weights.stem, [1, *grids[:-1]], grids, strict=True)
+    ]
+
+
+def _inputs(weights: EncoderWeights) -> int:
+    return len(weights.channel_scale) * (1 if weights.dimensions == 1 else 2)
+
+
+def _kernel_of_differences(weights: EncoderWeights) -> NDArray[np.float32]:
+    """The first layer for ``difference_frame``: ``(out, 2 C, h, w - 1)``, or ``(out, C, 1, w - 1)`` for a signal."""
+    kernel = weights.stem[0].weight.astype(np.float64) * np.reshape(weights.channel_scale, (1, -1, 1, 1))
+    right = np.cumsum(kernel[..., ::-1], axis=3)[..., ::-1]  # of each pixel and all to its right
+    along = right[..., 1:]
+    if weights.dimensions == 1:
+        return along.astype(np.float32)
+    down = np.zeros_like(along)
+    down[:, :, 1:, 0] = np.cumsum(right[:, :, ::-1, 0], axis=2)[:, :, ::-1][:, :, 1:]
+    both = np.stack([along, down], axis=2)
+    return both.reshape(len(kernel), -1, *both.shape[3:]).astype(np.float32)
