@@ -93,13 +93,14 @@ class TileSampler:
         free = np.ones((tall, wide), bool)
         held: list[tuple[int, int]] = []
         wanted = max(1, round(HELD_OUT * shape[0] * shape[1] / (self._tile[0] * self._tile[1])))
-        for _ in range(4 * wanted):
-            y, x = int(rng.integers(tall)), int(rng.integers(wide))
-            rows = slice(max(0, y - self._tile[0] + 1), y + self._tile[0])
-            cols = slice(max(0, x - self._tile[1] + 1), x + self._tile[1])
-            if np.count_nonzero(free) - np.count_nonzero(free[rows, cols]) < 0.5 * free.size and held:
-                break  # half of all places stay with the training
-            free[rows, cols] = False
+        drawn = [(int(rng.integers(tall)), int(rng.integers(wide))) for _ in range(4 * wanted)]
+        corner = ((tall - 1) * int(rng.integers(2)), (wide - 1) * int(rng.integers(2)))
+        for y, x in [*drawn, corner]:
+            touching = np.ix_(np.abs(np.arange(tall) - y) < self._tile[0], np.abs(np.arange(wide) - x) < self._tile[1])
+            left = np.count_nonzero(free) - np.count_nonzero(free[touching])
+            if left < 0.5 * free.size and (held or (y, x) != corner):
+                continue  # half of all places stay with the training; of a small frame, what a corner leaves
+            free[touching] = False
             held.append((y, x))
             if len(held) == wanted:
                 break

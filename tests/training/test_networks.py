@@ -1,0 +1,186 @@
+"""Both encoders see exactly their window, not its brightness nor its contrast; the decoder crops its template."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from shiftvae_rt.errors import WindowError
+from shiftvae_training.networks import Encoder, TemplateDecoder, stem_plan
+
+NETWORKS = {
+    "dilated 8": ("dilated", (8, 8), 1),
+    "dilated 24": ("dilated", (24, 24), 1),
+    "dilated 32, two channels": ("dilated", (32, 32), 2),
+    "mlp 15": ("mlp", (15, 15), 1),
+    "1D dilated": ("dilated", (1, 20), 1),
+    "1D mlp, three channels": ("mlp", (1, 13), 3),
+}
+
+
+@pytest.fixture(params=NETWORKS, ids=list(NETWORKS))
+def encoder(request):
+    torch.manual_seed(0)
+    family, window, channels = NETWORKS[request.param]
+    return Encoder(family, window, channels, 5)
+
+
+def windows(encoder, count=3, more=0) -> torch.Tensor:
+    h, w = encoder.window
+    return torch.randn(count, encoder.stem[0].shape[1], h if h == 1 else h + more, w + more)
+
+
+def deviations(frames, window) -> torch.Tensor:
+    """Of every window of ``frames (N, C, H, W)``, all channels together, ``(N, rows, cols)``."""
+    cut = frames.unfold(2, window[0], 1).unfold(3, window[1], 1)
+    cut = cut - cut.mean((-1, -2), keepdim=True)
+    return cut.square().mean(dim=(1, -1, -2)).sqrt()
+
+
+@pytest.mark.parametrize("window", range(8, 65, 4))
+def test_the_receptive_field_of_the_plan_is_the_window(window):
+    plan = stem_plan("dilated", window)
+    assert 1 + sum((size - 1) * dilation for size, dilation in plan) == window
+    dilations = [dilation for _, dilation in plan]
+    assert dilations == sorted(dilations)
+    seen = {0}
+    for size, dilation in plan:
+        seen = {place + tap * dilation for place in seen for tap in range(size)}
+    assert seen == set(range(window))  # no pixel of the window is skipped
+
+
+@pytest.mark.parametrize("window", range(8, 65, 4))
+def test_every_pixel_of_the_window_matters_and_none_beyond(window):
+    torch.manual_seed(0)
+    encoder = Encoder("dilated", (window, window), 1, 3)
+    frame = torch.randn(1, 1, window + 8, window + 8, requires_grad=True)
+    raw = encoder(frame, torch.ones(1, 9, 9), 1)
+    raw[0, 4, 4].square().sum().backward()
+    touched = frame.grad[0, 0] != 0
+    assert touched[4:-4, 4:-4].float().mean() > 0.95
+    assert touched[4:-4, 4].any()
+    assert touched[4:-4, -5].any()
+    touched[4:-4, 4:-4] = False
+    assert not touched.any()
+
+
+def test_the_mlp_is_one_convolution():
+    assert stem_plan("mlp", 21) == [(21, 1)]
+
+
+@pytest.mark.parametrize(
+    ("family", "window"), [("dilated", 10), ("dilated", 4), ("dilated", 0), ("mlp", 3), ("mlp", 1)]
+)
+def test_a_window_that_the_family_cannot_have_is_refused(family, window):
+    with pytest.raises(WindowError, match=f"the {family} encoder needs a window .* got {window}"):
+        stem_plan(family, window)
+
+
+@torch.no_grad()
+def test_an_offset_is_not_seen(encoder):
+    tiles = windows(encoder)
+    sd = deviations(tiles, encoder.window)
+    offset = torch.linspace(-30, 50, tiles.shape[1])[:, None, None]
+    assert torch.allclose(encoder(tiles + offset, sd, 1), encoder(tiles, sd, 1), atol=1e-3)
+
+
+@torch.no_grad()
+def test_contrast_is_divided_away(encoder):
+    tiles = windows(encoder)
+    sd = deviations(tiles, encoder.window)
+    assert torch.allclose(encoder(7 * tiles, 7 * sd, 1), encoder(tiles, sd, 1), atol=1e-4)
+    assert not torch.allclose(encoder(7 * tiles, sd, 1), encoder(tiles, sd, 1), atol=1e-1)
+
+
+@torch.no_grad()
+def test_a_frame_is_its_windows(encoder):
+    h, w = encoder.window
+    frame = windows(encoder, count=1, more=9)
+    dense = encoder(frame, deviations(frame, encoder.window), 1)
+    for row in range(0, dense.shape[1], 4):
+        for col in range(0, dense.shape[2], 3):
+            one = frame[:, :, row : row + h, col : col + w]
+            alone = encoder(one, deviations(one, encoder.window), 1)
+            assert torch.allclose(alone[0, 0, 0], dense[0, row, col], atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("stride", [2, 3, 4, 8])
+def test_a_stride_takes_every_so_many_windows(encoder, stride):
+    frame = windows(encoder, count=2, more=16)
+    sd = deviations(frame, encoder.window)
+    rows = 1 if encoder.window[0] == 1 else stride
+    assert torch.allclose(
+        encoder(frame, sd[:, ::rows, ::stride], stride), encoder(frame, sd, 1)[:, ::rows, ::stride], atol=1e-4
+    )
+
+
+def decoder(window=(6, 7), content=2, channels=2, reach=(2.5, 3.0)) -> TemplateDecoder:
+    torch.manual_seed(0)
+    made = TemplateDecoder(window, channels, content, reach)
+    with torch.no_grad():
+        for images in (made.mean, made.linear, made.bend):
+            images.normal_()
+    return made
+
+
+def crop(template: np.ndarray, window, margin, shift) -> np.ndarray:
+    """The slow twin: bilinear interpolation pixel by pixel."""
+    out = np.zeros((template.shape[0], *window))
+    for i, j in np.ndindex(*window):
+        y, x = i + margin[0] - shift[0], j + margin[1] - shift[1]
+        for row in range(template.shape[1]):
+            for col in range(template.shape[2]):
+                out[:, i, j] += template[:, row, col] * max(0, 1 - abs(y - row)) * max(0, 1 - abs(x - col))
+    return out
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (1.0, -2.0), (0.3, 2.9), (-2.5, -3.0), (2.5, 0.75)], ids=str)
+def test_the_window_is_the_template_cropped_at_the_shift(shift):
+    made = decoder()
+    content = torch.tensor([[0.4, -1.2]])
+    template = made.template(content)
+    assert template.shape == (1, 2, *made.size)
+    wanted = crop(template[0].numpy(), made.window, made.margin, shift)
+    wanted -= wanted.mean(axis=(1, 2), keepdims=True)
+    wanted /= np.sqrt(np.square(wanted).mean() + 0.3**2)
+    drawn = made(content, torch.tensor([shift]), torch.tensor(0.3))
+    np.testing.assert_allclose(drawn[0], wanted, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_signal_is_cropped_along_x():
+    made = decoder(window=(1, 9), channels=1, reach=(0.0, 3.0))
+    content, shift = torch.tensor([[0.4, -1.2]]), (0.0, 1.3)
+    wanted = crop(made.template(content)[0].numpy(), made.window, made.margin, shift)
+    wanted -= wanted.mean()
+    wanted /= np.sqrt(np.square(wanted).mean() + 0.3**2)
+    np.testing.assert_allclose(made(content, torch.tensor([shift]), torch.tensor(0.3))[0], wanted, atol=1e-5)
+
+
+def test_the_shift_has_a_gradient():
+    made = decoder()
+    shift = torch.tensor([[0.3, -1.4]], requires_grad=True)
+    kept = torch.randn(1, 2, 6, 7)
+    loss = (made(torch.zeros(1, 2), shift, torch.tensor(0.3)) * kept).sum()
+    loss.backward()
+    for axis in (0, 1):
+        step = torch.zeros(1, 2)
+        step[0, axis] = 1e-2
+        with torch.no_grad():
+            up, down = ((made(torch.zeros(1, 2), shift + s, torch.tensor(0.3)) * kept).sum() for s in (step, -step))
+        assert float(shift.grad[0, axis]) == pytest.approx(float(up - down) / 2e-2, rel=0.02, abs=0.02)
+
+
+@torch.no_grad()
+def test_the_places_of_the_template_are_relative_to_the_motif():
+    """A motif drawn at the template's origin appears in the middle of an unshifted window."""
+    made = decoder(window=(9, 9), content=0, channels=1, reach=(3.0, 3.0))
+    y, x = made.places()
+    made.mean.copy_(torch.exp(-(y[:, None] ** 2 + x**2)).reshape(1, -1))
+    content = torch.zeros(1, 0)
+    for shift, peak in (((0, 0), (4, 4)), ((2, -3), (6, 1))):
+        drawn = made(content, torch.tensor([shift]).float(), torch.tensor(0.3))[0, 0]
+        assert np.unravel_index(int(drawn.argmax()), (9, 9)) == peak
