@@ -56,7 +56,7 @@ def add_train(subparsers: Any) -> None:
         metavar="NAME=WEIGHT",
         help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}",
     )
-    parser.add_argument("--steps", type=_positive, default=1500, help="most optimiser steps (default 1500)")
+    parser.add_argument("--steps", type=_positive, default=3000, help="most optimiser steps (default 3000)")
     parser.add_argument("--seed", type=_seed, default=0, help="of everything random (default 0)")
     parser.add_argument("--threads", type=_positive, default=1, help="threads of torch (default 1)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")

@@ -61,7 +61,7 @@ class SmoothLatents:
     The paper's condition (Ziatdinov, Wong, Kalinin 2023), here differentiable and on true neighbours.
     """
 
-    weight: float = 10.0
+    weight: float = 50.0
 
     def __call__(self, pairs: Pairs) -> Tensor:
         """Mean squared difference, in units of the prior."""

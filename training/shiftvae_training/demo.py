@@ -46,7 +46,7 @@ class DemoSettings:
     input: str | None = None
     encoder: str = "dilated"
     seed: int = 0
-    steps: int = 1500
+    steps: int = 3000
     frames: int = 30
     frames_per_s: float = 5.0
     rows: int = 16

@@ -15,7 +15,7 @@ def add_demo(subparsers: Any) -> None:
     parser.add_argument("--input", metavar="FILE", help="a scan or movie of your own (default: simulated microscope)")
     parser.add_argument("--encoder", choices=("dilated", "mlp"), default="dilated", help="family (default dilated)")
     parser.add_argument("--seed", type=int, default=0, help="of microscope and training (default 0)")
-    parser.add_argument("--steps", type=int, default=1500, help="most optimiser steps (default 1500)")
+    parser.add_argument("--steps", type=int, default=3000, help="most optimiser steps (default 3000)")
     parser.add_argument("--frames", type=int, default=30, metavar="N", help="frames to stream (default 30)")
     parser.add_argument("--fps", type=float, default=5.0, help="frames a second (default 5)")
     parser.add_argument("--rows", type=int, default=16, metavar="N", help="scan lines sent at a time (default 16)")

@@ -77,8 +77,8 @@ class Settings:
     content: int = 2
     encoder: str = "dilated"
     shift: str = "torus"
-    constraints: dict[str, float] = field(default_factory=lambda: {"displacement": 100.0, "smooth": 10.0})
-    steps: int = 1500
+    constraints: dict[str, float] = field(default_factory=lambda: {"displacement": 100.0, "smooth": 50.0})
+    steps: int = 3000
     seed: int = 0
     threads: int = 1
 
