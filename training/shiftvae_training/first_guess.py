@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .component_signs import component_signs
 from .lattice import Lattice
 from .local_fourier import LocalFourier, local_fourier
 
@@ -127,14 +128,14 @@ def make_first_guess(
         [_inner(m, f.places, frame.shape, window) for m, f, frame in zip(motifs, fields, frames, strict=True)]
     )
     mean, axes, strengths = _principal(samples, content)
-    axes *= _signs(axes, harmonics, len(frames[0]), mean)[:, None]
+    shape = (len(frames[0]), len(harmonics))
+    axes *= component_signs(_unstack(axes, shape), _unstack(mean, shape), harmonics, lattice.vectors)[:, None]
     scale = np.maximum(strengths[:content], 1e-9)
     targets = []
     for motif, phasor, field in zip(motifs, turned, fields, strict=True):
         flat = _stack(motif.reshape(-1, *motif.shape[2:]))
         score = np.tensordot(axes / scale[:, None], flat - mean[:, None, None], axes=1)
         targets.append(Target(phasor, score, field.step, lattice.reciprocal))
-    shape = (len(frames[0]), len(harmonics))
     return FirstGuess(targets, harmonics, _unstack(mean, shape), _unstack(axes * scale[:, None], shape), strengths)
 
 
@@ -180,26 +181,6 @@ def _principal(samples: Floats, content: int) -> tuple[Floats, Floats, Floats]:
     missing = max(0, content - len(axes))
     axes = np.concatenate([axes[:content], np.zeros((missing, samples.shape[1]))])
     return mean, axes, np.concatenate([strengths[: content + 8], np.zeros(missing)])
-
-
-def _signs(axes: Floats, harmonics: Floats, channels: int, mean: Floats) -> Floats:
-    """A sign for each component, the same from run to run: weaker columns move right or down, or the motif brightens.
-
-    The phase follows the strongest column, so that in the motif's frame the weaker moving right shows as it moving
-    left.
-    """
-    shape = (channels, len(harmonics))
-    motif = _unstack(mean, shape)
-    signs = []
-    for axis in _unstack(axes, shape):
-        moved = [float((axis * np.conj(2j * np.pi * harmonics[:, i] * motif)).real.sum()) for i in (1, 0)]
-        right, down = (
-            m / max(1e-12, float(np.abs(harmonics[:, i] * motif).sum())) for m, i in zip(moved, (1, 0), strict=True)
-        )
-        brighter = float((axis * np.conj(motif)).real.sum()) / max(1e-12, float(np.abs(motif).sum()))
-        strongest = max((right, down, brighter), key=abs)
-        signs.append(1.0 if strongest >= 0 else -1.0)
-    return np.array(signs)
 
 
 def _stack(coefficients: Complex) -> Floats:
