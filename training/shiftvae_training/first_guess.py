@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from .component_signs import component_signs
 from .lattice import Lattice
 from .local_fourier import LocalFourier, local_fourier
 
-__all__ = ["FirstGuess", "Target", "make_first_guess"]
+__all__ = ["FirstGuess", "Guess", "Target", "make_first_guess"]
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -31,6 +31,16 @@ Complex = NDArray[np.complex128]
 #: Harmonics finer than this are left out, cycles per px, and at most so many of the coarsest are used.
 FINEST = 0.3
 MOST_HARMONICS = 48
+
+
+class Guess(Protocol):
+    """What guides the first steps of a training."""
+
+    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
+
+    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at places relative to it, px."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,16 @@ class FirstGuess:
     mean: Complex
     components: Complex
     strengths: Floats
+
+    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
+        phasor, content = self.targets[frame].at(y, x)
+        vectors = np.linalg.pinv(self.targets[frame].reciprocal).T
+        return np.angle(phasor).T @ vectors / (2 * np.pi), content.T, np.ones(len(y))
+
+    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at places relative to it, px."""
+        return self.draw(self.mean, y, x), self.draw(self.components, y, x)
 
     def draw(self, coefficients: Complex, u_y: Floats, u_x: Floats) -> Floats:
         """Draw coefficients ``(..., C, n)`` at positions relative to the motif: ``(..., C, len(u_y), len(u_x))``."""

@@ -42,6 +42,8 @@ class TileSampler:
         ``(height, width)`` px; shrunk by the caller to fit the smallest frame.
     seed
         Of regions and tiles.
+    places
+        For every frame the first pixels that a tile may have, bool ``(H - h + 1, W - w + 1)``; default all.
 
     Raises
     ------
@@ -49,10 +51,20 @@ class TileSampler:
         if the frames leave no room for tiles beside the held-out regions.
     """
 
-    def __init__(self, frames: list[NDArray[Any]], tile: tuple[int, int], *, seed: int) -> None:
+    def __init__(
+        self,
+        frames: list[NDArray[Any]],
+        tile: tuple[int, int],
+        *,
+        seed: int,
+        places: list[NDArray[np.bool_]] | None = None,
+    ) -> None:
         self._frames, self._tile = frames, tile
         self._rng = np.random.default_rng([seed, 1])
-        chosen = [self._split(frame.shape[1:], np.random.default_rng([seed, 2, i])) for i, frame in enumerate(frames)]
+        chosen = [
+            self._split(frame.shape[1:], None if places is None else places[i], np.random.default_rng([seed, 2, i]))
+            for i, frame in enumerate(frames)
+        ]
         self._origins = [free for free, _ in chosen]
         self._held_out = [held for _, held in chosen]
         self.places = sum(len(o) for o in self._origins)
@@ -85,23 +97,29 @@ class TileSampler:
             pixels[mine] = extract_windows_at(self._frames[index], origin[mine], self._tile)
         return Tiles(pixels, frame, origin)
 
-    def _split(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _split(
+        self, shape: tuple[int, ...], places: NDArray[np.bool_] | None, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First pixels of all training tiles, and of the held-out tiles, which none of those overlaps."""
         tall, wide = (n - t + 1 for n, t in zip(shape, self._tile, strict=True))
         if tall < 1 or wide < 1:
             return np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
-        free = np.ones((tall, wide), bool)
+        free = np.ones((tall, wide), bool) if places is None else places.copy()
+        candidates = np.argwhere(free)
+        if not len(candidates):
+            return candidates, candidates
+        total = len(candidates)
         held: list[tuple[int, int]] = []
         wanted = max(1, round(HELD_OUT * shape[0] * shape[1] / (self._tile[0] * self._tile[1])))
-        drawn = [(int(rng.integers(tall)), int(rng.integers(wide))) for _ in range(4 * wanted)]
-        corner = ((tall - 1) * int(rng.integers(2)), (wide - 1) * int(rng.integers(2)))
-        for y, x in [*drawn, corner]:
+        drawn = candidates[rng.integers(total, size=4 * wanted)]
+        last = candidates[-int(rng.integers(2))]  # a corner of a small frame
+        for index, (y, x) in enumerate([*drawn, last]):
             touching = np.ix_(np.abs(np.arange(tall) - y) < self._tile[0], np.abs(np.arange(wide) - x) < self._tile[1])
             left = np.count_nonzero(free) - np.count_nonzero(free[touching])
-            if left < 0.5 * free.size and (held or (y, x) != corner):
+            if left < 0.5 * total and (held or index < len(drawn)):
                 continue  # half of all places stay with the training; of a small frame, what a corner leaves
             free[touching] = False
-            held.append((y, x))
+            held.append((int(y), int(x)))
             if len(held) == wanted:
                 break
         return np.argwhere(free), np.array(held, dtype=np.int64).reshape(-1, 2)

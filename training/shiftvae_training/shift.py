@@ -34,11 +34,17 @@ class Shift(Protocol):
     def std_px(self, code: Tensor) -> Tensor:
         """Posterior standard deviation ``(..., 2)`` in px."""
 
+    def wrap_px(self, shift: Tensor) -> Tensor:
+        """Shifts ``(..., 2)`` px brought into the cell around the window's centre; as they are, without a lattice."""
+
     def kl(self, code: Tensor) -> Tensor:
         """Divergence from the prior ``(...)``, nats."""
 
     def mismatch(self, code: Tensor, other: Tensor, displacement: Tensor) -> Tensor:
         """How far `other` is from where it must be, ``(...)``: its windows lie ``displacement (..., 2)`` px further."""
+
+    def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
+        """How far the mean is from the shift ``wanted (..., 2)`` px; ``(...)``."""
 
     def unruly(self, code: Tensor) -> Tensor:
         """A penalty that keeps the code itself well scaled, ``(...)``."""
@@ -103,6 +109,11 @@ class TorusShift:
         turned = here * torch.polar(torch.ones_like(turn), turn)
         return (turned - there).abs().square().sum(-1)
 
+    def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
+        """Squared chord between the phases."""
+        angle = 2 * math.pi * wanted @ torch.linalg.pinv(self.vectors)
+        return (self.unit(code) - torch.polar(torch.ones_like(angle), angle)).abs().square().sum(-1)
+
     def unruly(self, code: Tensor) -> Tensor:
         """Squared distance of every (cosine, sine) from the unit circle."""
         cosine, sine, _ = self._split(code)
@@ -152,6 +163,10 @@ class PlanarShift:
         """Posterior standard deviation."""
         return self._both_axes(self._split(code)[1].exp() * self.prior_px)
 
+    def wrap_px(self, shift: Tensor) -> Tensor:
+        """As it is: the plane has no cell."""
+        return shift
+
     def kl(self, code: Tensor) -> Tensor:
         """Of normals, nats."""
         mean, log_sd = self._split(code)
@@ -161,6 +176,11 @@ class PlanarShift:
         """Squared error of the known displacement, in units of the prior."""
         moved = self._split(code)[0] - displacement[..., 2 - self.dimensions :] / self.prior_px
         return (moved - self._split(other)[0]).square().sum(-1)
+
+    def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
+        """Squared difference, in units of the prior."""
+        mean, _ = self._split(code)
+        return (mean - wanted[..., 2 - self.dimensions :] / self.prior_px).square().sum(-1)
 
     def unruly(self, code: Tensor) -> Tensor:
         """Nothing: the prior holds the code."""

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from shiftvae_rt.errors import LatticeError, TrainingError
 from shiftvae_rt.windows import window_statistics
 
+from .canonical import settle_content
 from .constraints import CONSTRAINTS, Constraint
-from .first_guess import FirstGuess, make_first_guess
+from .feature_guess import FeatureGuess, make_feature_guess
+from .first_guess import Guess, make_first_guess
 from .lattice import Lattice, find_lattice
 from .objective import Objective, Terms
 from .sampling import Tiles, TileSampler
@@ -44,7 +46,7 @@ LEARNING_RATE = {"dilated": 8e-3, "mlp": 4e-3}
 #: Share of the steps over which the first guess lets go.
 GUIDED = 0.3
 #: Weights of the first guess, nats.
-GUIDE_PHASE, GUIDE_CONTENT = 100.0, 50.0
+GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
 #: Held-out tiles are looked at this often; training stops when it has not helped for so many looks.
 LOOK_EVERY, PATIENCE = 50, 8
 
@@ -131,7 +133,8 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     side = TILE_SIDE[model.dimensions]
     reach = TILE_STRIDE * (side - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
-    sampler = TileSampler(frames, tile, seed=settings.seed)
+    near = [guess.tile_places(i, tile) for i in range(len(frames))] if isinstance(guess, FeatureGuess) else None
+    sampler = TileSampler(frames, tile, seed=settings.seed, places=near)
     constraints: list[Constraint] = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
     objective = Objective(model, TILE_STRIDE, tuple(constraints))
     history = _optimise(model, objective, sampler, guess, settings, progress)
@@ -139,8 +142,8 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     return Trained(model, settings, lattice, history, time.process_time() - started, sampler.places, kl_nats, spread)
 
 
-def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[ShiftVAE, FirstGuess | None]:
-    """Model with its window, scaling and shift, started from the first guess where there is a lattice."""
+def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[ShiftVAE, Guess]:
+    """Model with its window, scaling and shift, started from the first guess."""
     dimensions = 1 if frames[0].shape[1] == 1 else 2
     torus = settings.shift == "torus"
     if torus and not len(lattice.vectors):
@@ -166,10 +169,12 @@ def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[Shif
         shift = PlanarShift(dimensions, size / 6)
     scale = tuple(float(1 / s) for s in sd)
     model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=settings.content, sd_floor=0.01)
-    if not torus:
-        return model, None
     scaled = [frame.astype(np.float64) * np.reshape(scale, (-1, 1, 1)) for frame in frames]
-    guess = make_first_guess(scaled, lattice, window=window, content=settings.content)
+    guess: Guess
+    if torus:
+        guess = make_first_guess(scaled, lattice, window=window, content=settings.content)
+    else:
+        guess = make_feature_guess(scaled, window=window, content=settings.content)
     _start_from(model, guess)
     return model, guess
 
@@ -187,13 +192,14 @@ def _window_for(lattice: Lattice, frames: Frames) -> int:
 
 
 @torch.no_grad()
-def _start_from(model: ShiftVAE, guess: FirstGuess) -> None:
+def _start_from(model: ShiftVAE, guess: Guess) -> None:
     """Draw the guessed motif and its variations into the decoder; let the encoder start with small content noise."""
     y, x = (place.double().numpy() for place in model.decoder.places())
-    model.decoder.mean.copy_(torch.from_numpy(guess.draw(guess.mean, y, x).ravel()))
+    mean, components = guess.images(y, x)
+    model.decoder.mean.copy_(torch.from_numpy(mean.ravel()))
     if not model.content:
         return
-    model.decoder.linear.copy_(torch.from_numpy(guess.draw(guess.components, y, x).reshape(model.content, -1)))
+    model.decoder.linear.copy_(torch.from_numpy(components.reshape(model.content, -1)))
     last = model.encoder.linears[-1]
     last.weight[-model.content :] *= 0.1
     last.bias[-model.content :] = -2.0
@@ -203,7 +209,7 @@ def _optimise(
     model: ShiftVAE,
     objective: Objective,
     sampler: TileSampler,
-    guess: FirstGuess | None,
+    guess: Guess,
     settings: Settings,
     progress: Callable[[Step], None] | None,
 ) -> list[Step]:
@@ -221,7 +227,7 @@ def _optimise(
         tiles = sampler.draw(count)
         terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale)
         loss = terms.total(content_weight=min(1.0, 0.05 + 1.9 * step / steps))
-        if guess is not None and step < GUIDED * steps:
+        if step < GUIDED * steps:
             loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
@@ -244,23 +250,19 @@ def _optimise(
     return history
 
 
-def _off_guess(model: ShiftVAE, guess: FirstGuess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
-    """How far phases and content of the windows are from the first guess, weighted, nats."""
-    shift = model.shift
-    if not isinstance(shift, TorusShift):
-        raise TypeError("a first guess needs a torus shift")
+def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
+    """How far shift and content of the windows are from the first guess, weighted, nats."""
     side = TILE_SIDE[model.dimensions]
     y, x = np.meshgrid(
         *(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij"
     )
     wanted = [
-        guess.targets[f].at(y.ravel() + origin[0], x.ravel() + origin[1])
+        guess.wanted(int(f), y.ravel() + origin[0], x.ravel() + origin[1])
         for f, origin in zip(tiles.frame, tiles.origin, strict=True)
     ]
-    phasor = torch.from_numpy(np.stack([p.T for p, _ in wanted])).to(torch.complex64)
-    content = torch.from_numpy(np.stack([c.T for _, c in wanted])).float()
-    off_phase = (shift.unit(posterior.code) - phasor).abs().square().sum(-1).mean()
-    return GUIDE_PHASE * off_phase + GUIDE_CONTENT * (posterior.mean - content).square().sum(-1).mean()
+    shift, content, weight = (torch.from_numpy(np.stack(part)).float() for part in zip(*wanted, strict=True))
+    off_content = (posterior.mean - content).square().sum(-1)
+    return (weight * (GUIDE_SHIFT * model.shift.miss(posterior.code, shift) + GUIDE_CONTENT * off_content)).mean()
 
 
 @torch.no_grad()
@@ -277,11 +279,17 @@ def _look(objective: Objective, held_out: torch.Tensor, step: int, model: ShiftV
 
 @torch.no_grad()
 def _finish(model: ShiftVAE, objective: Objective, sampler: TileSampler) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Tie the shift to the brightest column; information and spread of every latent on held-out and fresh tiles."""
+    """Settle the content, tie the shift to the brightest column; information and spread of each latent.
+
+    Both on held-out and on fresh tiles.
+    """
     pixels = np.concatenate([sampler.held_out(64).pixels, sampler.draw(64).pixels])
-    _, posterior = objective(torch.from_numpy(pixels) * torch.tensor(model.channel_scale)[:, None, None], sample=False)
+    tiles = torch.from_numpy(pixels) * torch.tensor(model.channel_scale)[:, None, None]
+    _, posterior = objective(tiles, sample=False)
     content_kl = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).mean((0, 1))
     shift_kl = model.shift.kl(posterior.code).mean() / model.dimensions
+    content_kl = content_kl[settle_content(model, posterior, content_kl)]
+    _, posterior = objective(tiles, sample=False)
     content_sd = posterior.mean.std((0, 1)) if model.content else torch.zeros(0)
     model.set_anchor(content_sd)
     mean, _ = model.latents(posterior)

@@ -1,0 +1,118 @@
+"""A first guess for isolated features: where they are, and how they differ, before any network is trained.
+
+Features are the local extrema of the smoothed frame that stand out of its background, bright or dark, whichever is the
+stronger. A window should report the vector to the feature nearest to its centre; the principal components of the
+windows that are centred on features say how features differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from shiftvae_rt.errors import TrainingError
+
+__all__ = ["FeatureGuess", "make_feature_guess"]
+
+Floats = NDArray[np.float64]
+
+#: An extremum is a feature if it stands out of the median by so many median absolute deviations.
+STANDS_OUT = 6.0
+#: A window is expected to find a feature within this share of its size from its centre.
+WITHIN = 0.3
+#: Fewer features than this say nothing about how features vary.
+LEAST_FEATURES = 12
+
+
+@dataclass(frozen=True)
+class FeatureGuess:
+    """Features of each frame, their content, and their mean and components as images.
+
+    ``positions`` ``(n, 2)`` px for every frame; ``scores (n, m)`` of unit variance.
+    """
+
+    frames: Sequence[Floats]
+    window: tuple[int, int]
+    positions: list[Floats]
+    scores: list[Floats]
+
+    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Shift ``(n, 2)`` px, content ``(n, m)`` and weight 0 or 1 ``(n,)`` of windows centred at ``y, x (n,)``."""
+        away = self.positions[frame][None] - np.stack([y, x], axis=1)[:, None]
+        nearest = (away**2).sum(-1).argmin(1)
+        shift = away[np.arange(len(y)), nearest]
+        near = (np.abs(shift) <= WITHIN * np.array(self.window)).all(1)
+        return shift, self.scores[frame][nearest], near.astype(float)
+
+    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` at places relative to a feature, px; in a window's sd."""
+        cut = np.concatenate([_cut(f, p, y, x, self.window) for f, p in zip(self.frames, self.positions, strict=True)])
+        scores = np.concatenate(self.scores)
+        design = np.concatenate([np.ones((len(scores), 1)), scores], axis=1)
+        fit = np.linalg.lstsq(design, cut.reshape(len(cut), -1), rcond=None)[0].reshape(-1, *cut.shape[1:])
+        return fit[0], fit[1:]
+
+    def tile_places(self, frame: int, tile: tuple[int, int]) -> NDArray[np.bool_]:
+        """First pixels of the tiles whose middle lies near a feature, ``(H - h + 1, W - w + 1)``."""
+        tall, wide = (n - t + 1 for n, t in zip(self.frames[frame].shape[1:], tile, strict=True))
+        places = np.zeros((max(tall, 0), max(wide, 0)), bool)
+        reach = [max(1, int(0.2 * n)) for n in self.window]
+        for position in self.positions[frame]:
+            y, x = (round(p - (t - 1) / 2) for p, t in zip(position, tile, strict=True))
+            rows = slice(0, 1) if self.window[0] == 1 else slice(max(0, y - reach[0]), max(0, y + reach[0] + 1))
+            places[rows, max(0, x - reach[1]) : max(0, x + reach[1] + 1)] = True
+        return places
+
+
+def make_feature_guess(frames: Sequence[Floats], *, window: tuple[int, int], content: int) -> FeatureGuess:
+    """Find the features of frames ``(C, H, W)``; the first channel says where they are.
+
+    Raises
+    ------
+    TrainingError
+        if fewer than 12 stand out.
+    """
+    positions = [_features(frame[0], window) for frame in frames]
+    found = sum(len(p) for p in positions)
+    if found < LEAST_FEATURES:
+        raise TrainingError(
+            f"only {found} isolated features stand out, expected at least {LEAST_FEATURES}: "
+            "train on more or larger scans, or choose --window about twice the size of a feature"
+        )
+    y, x = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in window)
+    cut = [_cut(frame, p, y, x, window).reshape(len(p), -1) for frame, p in zip(frames, positions, strict=True)]
+    samples = np.concatenate(cut)
+    mean = samples.mean(axis=0)
+    _, singular, axes = np.linalg.svd(samples - mean, full_matrices=False)
+    axes = axes[:content] * np.where((axes[:content] ** 3).sum(1) < 0, -1, 1)[:, None]
+    spread = np.maximum(singular[:content] / np.sqrt(len(samples)), 1e-9)
+    scores = [(c - mean) @ axes.T / spread for c in cut]
+    return FeatureGuess(frames, window, positions, scores)
+
+
+def _features(image: Floats, window: tuple[int, int]) -> Floats:
+    """Positions ``(n, 2)`` of the bright or dark extrema, whichever stand out more, away from the edges."""
+    sigma = [0.0 if n == 1 else n / 10 for n in window]
+    smooth = ndimage.gaussian_filter(image, sigma)
+    away = smooth - np.median(smooth)
+    away *= 1.0 if abs(away.max()) >= abs(away.min()) else -1.0
+    threshold = STANDS_OUT * np.median(np.abs(away))
+    size = [1 if n == 1 else max(3, n // 2) for n in window]
+    peaks = np.argwhere((away == ndimage.maximum_filter(away, size)) & (away > threshold))
+    half = np.array([(n - 1) / 2 for n in window])
+    inside = ((peaks >= half) & (peaks <= np.array(image.shape) - 1 - half)).all(1)
+    return np.asarray(peaks[inside], dtype=np.float64)
+
+
+def _cut(frame: Floats, positions: Floats, y: Floats, x: Floats, window: tuple[int, int]) -> Floats:
+    """Crops ``(n, C, len(y), len(x))`` around `positions`, z-scored by the window in their middle."""
+    rows = np.clip(np.rint(positions[:, :1] + y), 0, frame.shape[1] - 1).astype(int)
+    cols = np.clip(np.rint(positions[:, 1:] + x), 0, frame.shape[2] - 1).astype(int)
+    crops = frame[:, rows[:, :, None], cols[:, None, :]].transpose(1, 0, 2, 3)
+    middle = crops[:, :, np.abs(y) <= (window[0] - 1) / 2 + 0.5][..., np.abs(x) <= (window[1] - 1) / 2 + 0.5]
+    crops = crops - middle.mean(axis=(2, 3), keepdims=True)
+    return np.asarray(crops / np.sqrt(middle.var(axis=(2, 3), keepdims=True).mean(axis=1, keepdims=True) + 1e-12))
