@@ -1,0 +1,183 @@
+"""Columns in images: bright maxima, and least-squares Gaussians through them, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Columns", "columns_of_cell", "find_columns", "fit_columns"]
+
+Floats = NDArray[np.float64]
+
+#: A maximum is a column when it stands this far above the median, as a share of the highest.
+PROMINENT = 0.2
+#: Steps of Gauss-Newton, and the largest move of a centre in one of them, px.
+STEPS, LARGEST_MOVE = 12, 1.0
+#: Columns closer than this are one, px; columns closer than this to the edge are left out.
+SAME, EDGE = 2.5, 3.0
+#: At most so many columns of a cell are followed.
+MOST_COLUMNS = 8
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Fitted columns: ``centre (..., 2)`` as y, x in px, ``height (...)``, ``width (...)`` as sd in px.
+
+    NaN where a fit ran away from its start.
+    """
+
+    centre: Floats
+    height: Floats
+    width: Floats
+
+
+def find_columns(image: Floats) -> NDArray[np.intp]:
+    """Bright maxima of ``image (H, W)``, smoothed over 3 px, as ``(n, 2)`` row and column, brightest first.
+
+    A line (H = 1) is smoothed and searched along x alone. Maxima on the edge do not count.
+    """
+    size = (min(3, image.shape[0]), 3)
+    padded = np.pad(image, [(n // 2, n // 2) for n in size], mode="edge")
+    smooth = np.lib.stride_tricks.sliding_window_view(padded, size).mean(axis=(-1, -2))
+    around = np.lib.stride_tricks.sliding_window_view(
+        np.pad(smooth, [(n // 2, n // 2) for n in size], constant_values=np.inf), size
+    )
+    median = float(np.median(smooth))
+    high = smooth - median >= PROMINENT * (float(smooth.max()) - median)
+    found = np.argwhere((around.max(axis=(-1, -2)) <= smooth) & high & (np.ptp(around, axis=(-1, -2)) > 0))
+    return found[np.argsort(-smooth[tuple(found.T)], kind="stable")]
+
+
+def columns_of_cell(
+    image: Floats, anchor: Floats | None, wrap: Callable[[Floats], Floats]
+) -> tuple[Floats, int, float]:
+    """All columns that `image` shows, one of each kind first, and the radius in px in which each can be fitted.
+
+    Parameters
+    ----------
+    image
+        ``(H, W)``, a little more than a cell.
+    anchor
+        Pixel index (y, x) near the column that comes first; None takes the brightest.
+    wrap
+        Brings a vector (y, x) px into the cell around 0: columns that differ by a lattice vector are of one kind.
+
+    Returns
+    -------
+    Pixel indices ``(n, 2)``; how many of them, at the start, are one of each kind, in order of their distance from the
+    first; and the radius.
+    """
+    found = find_columns(image).astype(float)
+    for axis in (0, 1):
+        if image.shape[axis] > 1:
+            found = found[(found[:, axis] >= EDGE) & (found[:, axis] <= image.shape[axis] - 1 - EDGE)]
+    if not len(found):
+        middle = (np.array(image.shape) - 1) / 2 if anchor is None else anchor
+        return middle[None], 1, EDGE
+    first = found[0] if anchor is None else found[np.argmin(np.hypot(*(found - anchor).T))]
+    others = found[np.argsort(np.hypot(*(found - first).T), kind="stable")]
+    kinds: list[Floats] = []
+    rest: list[Floats] = []
+    for place in others:
+        new = len(kinds) < MOST_COLUMNS and all(np.hypot(*wrap(place - k)) > SAME for k in kinds)
+        (kinds if new else rest).append(place)
+    gaps = np.hypot(*(others[:, None] - others[None]).transpose(2, 0, 1))
+    nearest_gap = float(gaps[gaps > 0].min()) if len(others) > 1 else 8.0
+    return np.array([*kinds, *rest]), len(kinds), float(np.clip(0.5 * nearest_gap, 2.0, 12.0))
+
+
+def fit_columns(images: Floats, starts: Floats, radius: float, *, sloping: bool = False, rounds: int = 1) -> Columns:
+    """Fit a round Gaussian on a background to each column, by unweighted least squares.
+
+    Parameters
+    ----------
+    images
+        ``(n, H, W)``; H = 1 for lines.
+    starts
+        ``(n, k, 2)`` or ``(k, 2)``: where the columns are about, pixel indices y, x.
+    radius
+        px around a start that are fitted.
+    sloping
+        Whether the background may slope: costs precision in noise.
+    rounds
+        From the second on, each column is fitted to what the others leave, so that neighbours do not pull.
+
+    Returns
+    -------
+    Columns
+        Shaped ``(n, k)``.
+    """
+    count, height, width = images.shape
+    starts = np.broadcast_to(np.asarray(starts, float), (count, *np.shape(starts)[-2:]))
+    k = starts.shape[1]
+    reach = int(np.ceil(radius)) + 1
+    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1] if height > 1 else np.mgrid[0:1, -reach : reach + 1]
+    disk = np.hypot(dy, dx) <= radius + 0.5
+    whole = np.rint(starts).astype(int)
+    rows, cols = whole[..., :1] + dy[disk], whole[..., 1:] + dx[disk]
+    weight = ((rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)).astype(float).reshape(count * k, -1)
+    values = images[np.arange(count)[:, None, None], rows.clip(0, height - 1), cols.clip(0, width - 1)]
+    y, x = (a.reshape(count * k, -1) - starts[..., i].reshape(-1, 1) for i, a in enumerate((rows, cols)))
+    others = np.zeros_like(values)
+    for turn in range(rounds):
+        left = (values - others).reshape(count * k, -1)
+        fitted = _gauss_newton(left, y, x, weight, radius, line=height == 1, sloping=sloping).reshape(count, k, 4)
+        found = Columns(fitted[..., :2] + starts, fitted[..., 2], fitted[..., 3])
+        if turn + 1 < rounds:
+            others = _others(found, rows, cols)
+    return found
+
+
+def _others(columns: Columns, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Floats:
+    """What all other columns add to the pixels ``(n, k, pixels)`` of each; columns without a fit add nothing."""
+    total = np.zeros(rows.shape)
+    for j in range(rows.shape[1]):
+        (cy, cx), width, height = columns.centre[:, j].T, columns.width[:, j], columns.height[:, j]
+        y, x = rows - cy[:, None, None], cols - cx[:, None, None]
+        bell = height[:, None, None] * np.exp(-0.5 * (y**2 + x**2) / width[:, None, None] ** 2)
+        bell[:, j] = 0
+        total += np.nan_to_num(bell)
+    return total
+
+
+def _gauss_newton(
+    values: Floats, y: Floats, x: Floats, weight: Floats, radius: float, *, line: bool, sloping: bool
+) -> Floats:
+    """Centre, height and width ``(n, 4)`` of each of ``values (n, pixels)``; the background is solved with them."""
+    n, values = len(values), values * weight
+    cy, cx, width = np.zeros(n), np.zeros(n), np.full(n, radius / 2)
+    height = np.zeros(n)
+    flat = [np.ones_like(x)]
+    if sloping:
+        flat += [x] if line else [x, y]
+    for step in range(STEPS + 1):
+        u, v = y - cy[:, None], x - cx[:, None]
+        bell = np.exp(-0.5 * (u**2 + v**2) / width[:, None] ** 2)
+        linear = np.stack([bell, *flat], axis=-1) * weight[..., None]
+        if step == 0 or step == STEPS:  # height and background are linear
+            height = _solve(linear, values)[:, 0]
+        if step == STEPS:
+            break
+        slope = height[:, None] * bell / width[:, None] ** 2
+        moves = [slope * v, slope * (u**2 + v**2) / width[:, None]] + ([] if line else [slope * u])
+        design = np.concatenate([linear, np.stack(moves, axis=-1) * weight[..., None]], axis=-1)
+        rest = values - height[:, None] * bell * weight
+        found = _solve(design, rest)
+        move = found[:, len(flat) + 1 :].clip(-LARGEST_MOVE, LARGEST_MOVE)
+        height = height + found[:, 0]
+        cx, width = cx + move[:, 0], (width + move[:, 1]).clip(0.3, 2 * radius)
+        cy = cy if line else cy + move[:, 2]
+    result = np.stack([cy, cx, height, width], axis=1)
+    lost = (np.hypot(cy, cx) > radius) | (height <= 0) | ~np.isfinite(result).all(axis=1)
+    result[lost] = np.nan
+    return result
+
+
+def _solve(design: Floats, values: Floats) -> Floats:
+    """Least squares for each of ``design (n, pixels, p)``, ``values (n, pixels)``; barely damped, so never singular."""
+    normal = np.einsum("nij,nik->njk", design, design)
+    normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(design.shape[-1])
+    return np.asarray(np.linalg.solve(normal, np.einsum("nij,ni->nj", design, values)[..., None])[..., 0])
