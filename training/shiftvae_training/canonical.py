@@ -89,7 +89,7 @@ def _direction(model: ShiftVAE, index: int) -> float:
     step[1, index], step[2, index] = -1.0, 1.0
 
     drawn = model.decoder.template(step).double().mean(1).numpy()
-    places, radius = columns_of_cell(drawn[0], None, lambda vector: vector)
+    places, _, radius = columns_of_cell(drawn[0], None, lambda vector: vector)
     columns = fit_columns(drawn[1:], places, radius)
     move = (columns.centre[1] - columns.centre[0]) - (columns.centre[1] - columns.centre[0])[:1]
     growth = np.log(columns.height[1] / columns.height[0])

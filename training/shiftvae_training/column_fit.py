@@ -20,6 +20,8 @@ STEPS, LARGEST_MOVE = 12, 1.0
 SAME, EDGE = 2.5, 3.0
 #: At most so many columns of a cell are followed.
 MOST_COLUMNS = 8
+#: Neighbours are the columns up to so many of the shortest distances away.
+NEIGHBOURS = 1.6
 
 
 @dataclass(frozen=True)
@@ -48,27 +50,32 @@ def find_columns(image: Floats) -> NDArray[np.intp]:
     median = float(np.median(smooth))
     high = smooth - median >= PROMINENT * (float(smooth.max()) - median)
     found = np.argwhere((around.max(axis=(-1, -2)) <= smooth) & high & (np.ptp(around, axis=(-1, -2)) > 0))
-    return found[np.argsort(-smooth[tuple(found.T)], kind="stable")]
+    found = found[np.argsort(-smooth[tuple(found.T)], kind="stable")]
+    kept: list[NDArray[np.intp]] = []  # a flat top has several highest pixels
+    for place in found:
+        if all(np.hypot(*(place - other)) > SAME for other in kept):
+            kept.append(place)
+    return np.array(kept, dtype=np.intp).reshape(-1, 2)
 
 
 def columns_of_cell(
     image: Floats, anchor: Floats | None, wrap: Callable[[Floats], Floats]
 ) -> tuple[Floats, int, float]:
-    """All columns that `image` shows, one of each kind first, and the radius in px in which each can be fitted.
+    """Columns that `image` shows, one of each kind first, then their neighbours; and the radius for fitting them.
 
     Parameters
     ----------
     image
         ``(H, W)``, a little more than a cell.
     anchor
-        Pixel index (y, x) near the column that comes first; None takes the brightest.
+        Pixel index (y, x) near the column that comes first; None: the brightest, of equals the one nearest the middle.
     wrap
         Brings a vector (y, x) px into the cell around 0: columns that differ by a lattice vector are of one kind.
 
     Returns
     -------
     Pixel indices ``(n, 2)``; how many of them, at the start, are one of each kind, in order of their distance from the
-    first; and the radius.
+    first; and the radius in px.
     """
     found = find_columns(image).astype(float)
     for axis in (0, 1):
@@ -77,7 +84,13 @@ def columns_of_cell(
     if not len(found):
         middle = (np.array(image.shape) - 1) / 2 if anchor is None else anchor
         return middle[None], 1, EDGE
-    first = found[0] if anchor is None else found[np.argmin(np.hypot(*(found - anchor).T))]
+    if anchor is None:
+        heights = image[tuple(found.astype(int).T)]
+        middle = (np.array(image.shape) - 1) / 2
+        bright = found[heights >= heights.max() - 0.05 * float(np.ptp(image))]
+        first = bright[np.argmin(np.hypot(*(bright - middle).T))]
+    else:
+        first = found[np.argmin(np.hypot(*(found - anchor).T))]
     others = found[np.argsort(np.hypot(*(found - first).T), kind="stable")]
     kinds: list[Floats] = []
     rest: list[Floats] = []
@@ -86,7 +99,8 @@ def columns_of_cell(
         (kinds if new else rest).append(place)
     gaps = np.hypot(*(others[:, None] - others[None]).transpose(2, 0, 1))
     nearest_gap = float(gaps[gaps > 0].min()) if len(others) > 1 else 8.0
-    return np.array([*kinds, *rest]), len(kinds), float(np.clip(0.5 * nearest_gap, 2.0, 12.0))
+    near = [p for p in rest if min(np.hypot(*(p - k)) for k in kinds) < NEIGHBOURS * nearest_gap]
+    return np.array([*kinds, *near]), len(kinds), float(np.clip(0.5 * nearest_gap, 2.0, 12.0))
 
 
 def fit_columns(images: Floats, starts: Floats, radius: float, *, sloping: bool = False, rounds: int = 1) -> Columns:
@@ -121,13 +135,15 @@ def fit_columns(images: Floats, starts: Floats, radius: float, *, sloping: bool 
     weight = ((rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)).astype(float).reshape(count * k, -1)
     values = images[np.arange(count)[:, None, None], rows.clip(0, height - 1), cols.clip(0, width - 1)]
     y, x = (a.reshape(count * k, -1) - starts[..., i].reshape(-1, 1) for i, a in enumerate((rows, cols)))
-    others = np.zeros_like(values)
-    for turn in range(rounds):
+
+    def fit(others: Floats | float) -> Columns:
         left = (values - others).reshape(count * k, -1)
         fitted = _gauss_newton(left, y, x, weight, radius, line=height == 1, sloping=sloping).reshape(count, k, 4)
-        found = Columns(fitted[..., :2] + starts, fitted[..., 2], fitted[..., 3])
-        if turn + 1 < rounds:
-            others = _others(found, rows, cols)
+        return Columns(fitted[..., :2] + starts, fitted[..., 2], fitted[..., 3])
+
+    found = fit(0.0)
+    for _ in range(rounds - 1):
+        found = fit(_others(found, rows, cols))
     return found
 
 
@@ -168,7 +184,7 @@ def _gauss_newton(
         found = _solve(design, rest)
         move = found[:, len(flat) + 1 :].clip(-LARGEST_MOVE, LARGEST_MOVE)
         height = height + found[:, 0]
-        cx, width = cx + move[:, 0], (width + move[:, 1]).clip(0.3, 2 * radius)
+        cx, width = cx + move[:, 0], (width + move[:, 1]).clip(0.3, radius)
         cy = cy if line else cy + move[:, 2]
     result = np.stack([cy, cx, height, width], axis=1)
     lost = (np.hypot(cy, cx) > radius) | (height <= 0) | ~np.isfinite(result).all(axis=1)
