@@ -72,16 +72,22 @@ class Encoder:
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back with no more than a log line
             raise ProviderError(_missing(provider, self._session.get_providers(), _library_error(provider)))
         self.provider = provider
+        self._run_options = onnxruntime.RunOptions()
 
     def encode(self, **inputs: Floats) -> tuple[Floats, Floats]:
         """Run the graph on arrays by name: mean and standard deviation."""
         mean, std = self._run(inputs, ["mean", "std"])
         return _array(mean), _array(std)
 
+    def terminate(self) -> None:
+        """Make the `encode` that is running in another thread fail soon."""
+        self._run_options.terminate = True
+
     def _run(self, inputs: dict[str, Any], outputs: list[str]) -> list[Any]:
         """Arrays on the CPU; elsewhere mean and std come back as arrays and all else stays on the device."""
+        self._run_options.terminate = False
         if self.provider == "cpu":
-            values: list[Any] = self._session.run(outputs, inputs)
+            values: list[Any] = self._session.run(outputs, inputs, self._run_options)
             return values
         binding = self._session.io_binding()
         for name, value in inputs.items():
@@ -91,7 +97,7 @@ class Encoder:
                 binding.bind_ortvalue_input(name, value)
         for name in outputs:
             binding.bind_output(name, "cpu" if name in ("mean", "std") else "cuda")
-        self._session.run_with_iobinding(binding)
+        self._session.run_with_iobinding(binding, self._run_options)
         return list(binding.get_outputs())
 
 

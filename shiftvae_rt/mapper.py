@@ -11,6 +11,7 @@ memory; one that comes in parts goes on where the last part ended. Both give the
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ PIXEL_SIZE_TOLERANCE = 0.03
 GOLDEN_TOLERANCE = 1e-3
 #: Windows, and pixels, encoded in one run: they bound the memory for large frames.
 BAND_WINDOWS, BAND_PIXELS = 1 << 18, 1 << 22
+#: Sums of 8 and 16 bit pixels are exact without one.
+NO_CENTRE = np.zeros(())
 #: Rows of windows encoded in one run when a frame comes in parts: what the layers hold stays in the cache.
 ROWS_TOGETHER = 32
 
@@ -64,7 +67,12 @@ class LatentMapper:
     ) -> None:
         self.model = model if isinstance(model, ModelFile) else ModelFile.read(model)
         self.stride = stride
+        #: Called in the encoding thread between the bands of a large frame.
+        self.between_bands: Callable[[], None] = lambda: None
         manifest = self.model.manifest
+        self.names = tuple(latent.name for latent in manifest.latents)
+        self.units = tuple(latent.unit for latent in manifest.latents)
+        self.varies = manifest.varies
         usable = [s for s in manifest.strides if stride > 0 and stride % s == 0]
         if not usable:
             raise WindowError(
@@ -85,16 +93,6 @@ class LatentMapper:
     def window(self) -> tuple[int, int]:
         """``(height, width)`` of a window in px."""
         return self.model.manifest.window
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the latents, shift first."""
-        return tuple(latent.name for latent in self.model.manifest.latents)
-
-    @property
-    def units(self) -> tuple[str, ...]:
-        """Units of the latents."""
-        return tuple(latent.unit for latent in self.model.manifest.latents)
 
     def map(self, frame: ArrayLike, *, pixel_size_nm: float | None = None) -> LatentMap:
         """Encode every window of one frame.
@@ -141,6 +139,10 @@ class LatentMapper:
         if kind.name not in DTYPES:
             raise FrameError(f"expected rows of dtype {', '.join(DTYPES)}, got {kind.name}: convert them first")
         return ScanMapper(self, (int(frame_shape[0]), int(frame_shape[1])), kind, pixel_size_nm)
+
+    def terminate(self) -> None:
+        """Make the encoding that is going on in another thread fail soon; later ones are not affected."""
+        self.route.terminate()
 
     def _check_golden(self, stride: int) -> None:
         """Encode the model's own test frame; a wrong runtime or a damaged graph shows here, not on a sample."""
@@ -240,7 +242,8 @@ class ScanMapper:
         first, last = self._rows_done, self.grid.rows_complete(after)
         if last > first:
             if self._centre is None:
-                self._centre = frame_centre(self._lines, self.grid.window)
+                exact = self._dtype.itemsize <= 2
+                self._centre = NO_CENTRE if exact else frame_centre(self._lines, self.grid.window)
             self._encode(first, last, self._centre)
         self._forget_lines()
         return self._band(first, last) if last > first else None
@@ -271,9 +274,13 @@ class ScanMapper:
             else:
                 self._mean[:, row:until], self._std[:, row:until] = band
             self._rows_done = until
+            self._mapper.between_bands()
 
     def _forget_lines(self) -> None:
         """Keep the lines that later windows need."""
+        if self.complete:
+            self._lines = self._lines[:, :0]
+            return
         needed = self._rows_done * self.grid.stride if self._stream is None else self._stream.first_line
         keep = min(max(needed, self._top), self.valid_rows)
         self._lines, self._top = self._lines[:, keep - self._top :].copy(), keep
@@ -297,7 +304,7 @@ class ScanMapper:
             std=self._std[:, first:last],
             names=mapper.names,
             units=mapper.units,
-            varies=mapper.model.manifest.varies,
+            varies=mapper.varies,
             grid=self.grid,
             model_sha256=mapper.model.sha256,
             pixel_size_nm=self._pixel_size_nm,

@@ -9,6 +9,7 @@ Both give each window the same bits whether its lines come with the whole frame,
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from .encoder import Encoder, RowEncoder
 from .errors import FrameError
 from .model_file import ModelFile
+from .window_grid import WindowGrid
 from .windows import difference_frame, extract_windows, window_statistics
 
 __all__ = ["DenseRoute", "Route", "RowStream", "WindowRoute", "choose_route"]
@@ -58,6 +60,10 @@ class Route(Protocol):
 
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:
         """A stream for a frame of `width` px that comes in parts, or None if `encode` serves as well."""
+        ...
+
+    def terminate(self) -> None:
+        """Make the run of a graph that is going on in another thread fail soon."""
         ...
 
 
@@ -106,6 +112,12 @@ class DenseRoute:
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:
         """As `Route.rows`."""
         return None if self._rows is None else DenseRows(self, self._rows, width, centre)
+
+    def terminate(self) -> None:
+        """As `Route.terminate`."""
+        for encoder in (self._encoder, self._rows):
+            if encoder is not None:
+                encoder.terminate()
 
     def differences(self, lines: NDArray[Any], *, above: bool) -> Floats:
         """What the graph sees of the lines, ``(1, 2 C, H, W - 1)``; for a signal ``(1, C, 1, W - 1)``.
@@ -177,7 +189,11 @@ class WindowRoute:
         self._scale = np.reshape(scale, (-1, 1, 1)) if len(scale) > 1 else None
         self._floor = max(manifest.intensity.sd_floor, LEAST_SD) / (1 if len(scale) > 1 else scale[0])
         self._encoder = Encoder(model.graph("windows.onnx"), threads=threads, provider=provider)
-        self._buffer = np.zeros(0, np.float32)
+        self._buffer, self._lock = np.zeros(0, np.float32), threading.Lock()
+
+    def terminate(self) -> None:
+        """As `Route.terminate`."""
+        self._encoder.terminate()
 
     @property
     def description(self) -> str:
@@ -187,28 +203,27 @@ class WindowRoute:
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
         """As `Route.encode`."""
         if self._scale is not None:
-            lines, centre = lines * self._scale, centre * self._scale[:, 0, 0]
-        channels, height, width = lines.shape
-        (h, w), stride = self._window, self._stride
-        rows, cols = (height - h) // stride + 1, (width - w) // stride + 1
-        size = channels * h * w
-        together = max(1, min(rows, WINDOW_PIXELS // (cols * size)))
+            lines, centre = lines * self._scale, np.broadcast_to(centre, (len(lines),)) * self._scale[:, 0, 0]
+        grid = WindowGrid((lines.shape[1], lines.shape[2]), self._window, self._stride)
+        size = len(lines) * self._window[0] * self._window[1]
+        together = max(1, min(grid.rows, WINDOW_PIXELS // (grid.cols * size)))
         outputs: list[Floats] = []
-        for row in range(0, rows, together):
-            count = min(together, rows - row)
-            out = self._room(count * cols, size)
-            extract_windows(
-                lines[:, row * stride : (row + count - 1) * stride + h],
-                self._window,
-                stride,
-                normalisation="zscore",
-                sd_floor=self._floor,
-                centre=centre,
-                out=out[: count * cols].reshape(count, cols, channels, h, w),
-                threads=self._threads,
-            )
-            both = np.stack(self._encoder.encode(windows=out))[:, 0, :, 0, : count * cols]
-            outputs.append(both.reshape(2, -1, count, cols))
+        with self._lock:  # of the buffer
+            for row in range(0, grid.rows, together):
+                count = min(together, grid.rows - row)
+                out = self._room(count * grid.cols, size)
+                extract_windows(
+                    lines[:, row * self._stride : (row + count - 1) * self._stride + self._window[0]],
+                    self._window,
+                    self._stride,
+                    normalisation="zscore",
+                    sd_floor=self._floor,
+                    centre=centre,
+                    out=out[: count * grid.cols].reshape(count, grid.cols, len(lines), *self._window),
+                    threads=self._threads,
+                )
+                both = np.stack(self._encoder.encode(windows=out))[:, 0, :, 0, : count * grid.cols]
+                outputs.append(both.reshape(2, -1, count, grid.cols))
         mean, std = np.concatenate(outputs, axis=2)
         return mean, std
 
