@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .errors import (
         DataFileError,
         FrameError,
+        JournalError,
+        KeyFileError,
         LatticeError,
         ModelFileError,
         PixelSizeError,
@@ -44,6 +46,8 @@ _HOMES = {
     "errors": (
         "DataFileError",
         "FrameError",
+        "JournalError",
+        "KeyFileError",
         "LatticeError",
         "ModelFileError",
         "PixelSizeError",
@@ -68,6 +72,8 @@ __all__ = [
     "DataFileError",
     "Frame",
     "FrameError",
+    "JournalError",
+    "KeyFileError",
     "LatentMap",
     "LatentMapper",
     "LatticeError",

@@ -12,7 +12,9 @@
     ├── DataFileError     (OSError)          a microscope file that cannot be read or a result not written
     ├── ProviderError     (RuntimeError)     onnxruntime cannot run where it was asked to
     ├── WireError         (ValueError)       a message that breaks the protocol
-    └── ServiceError      (ConnectionError)  port taken, service absent or gone
+    ├── ServiceError      (ConnectionError)  port taken, service absent or gone
+    ├── JournalError      (OSError)          a journal that cannot be opened, read or written
+    └── KeyFileError      (ValueError)       a key file that is damaged, open to others, or unknown
 
 Every message says what was expected, what came, and what to do.
 """
@@ -22,6 +24,8 @@ from __future__ import annotations
 __all__ = [
     "DataFileError",
     "FrameError",
+    "JournalError",
+    "KeyFileError",
     "LatticeError",
     "ModelFileError",
     "PixelSizeError",
@@ -76,3 +80,11 @@ class WireError(ShiftVaeError, ValueError):
 
 class ServiceError(ShiftVaeError, ConnectionError):
     """The service is absent, went away, or cannot take its port."""
+
+
+class JournalError(ShiftVaeError, OSError):
+    """A journal that cannot be opened, read or written; nothing acknowledged is lost by it."""
+
+
+class KeyFileError(ShiftVaeError, ValueError):
+    """A key file or list of clients that is damaged, readable by others, or does not know a name."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import signal
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,33 +16,70 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
+_NICE = 5
+
 
 def add(subparsers: Subparsers) -> None:
     """Add `shiftvae serve`."""
     parser = subparsers.add_parser("serve", help="latent maps of a running scan", description=__doc__)
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
+    for name, port, what in (
+        ("ingest", 5701, "takes frames here"),
+        ("results", 5702, "publishes here"),
+        ("control", 5703, "takes requests here: shiftvae status, swap, export; 'off': nowhere"),
+    ):
+        endpoint = f"tcp://127.0.0.1:{port}"
+        parser.add_argument(
+            f"--{name}", default=endpoint, metavar="ENDPOINT", help=f"{what} (default %(default)s); port 0: a free one"
+        )
     parser.add_argument(
-        "--ingest", default="tcp://127.0.0.1:5701", metavar="ENDPOINT", help="takes frames here (default %(default)s)"
-    )
-    parser.add_argument(
-        "--results", default="tcp://127.0.0.1:5702", metavar="ENDPOINT", help="publishes here (default %(default)s)"
+        "--http",
+        default="127.0.0.1:5780",
+        metavar="ADDRESS",
+        help="/livez, /readyz and /metrics (default %(default)s); 'off': nowhere",
     )
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
     parser.add_argument(
         "--max-age", type=_seconds, default=0.25, metavar="S", help="drop live frames older than this (default 0.25 s)"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON line when ready, one when stopped")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="keep lossless streams in this file")
+    parser.add_argument("--record", action="store_true", help="keep the results of live streams in the journal too")
+    parser.add_argument("--keys", type=Path, metavar="FOLDER", help="let in only the clients of `shiftvae keys`")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="folder of the models that may be swapped in")
+    parser.add_argument(
+        "--priority",
+        choices=("below-normal", "normal"),
+        default="below-normal",
+        help="of the process: it gives way to the acquisition (default %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="JSON: a line when ready, one when stopped, log lines")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Load the model, listen, serve until SIGINT or SIGTERM."""
+    from ..errors import ServiceError
     from ..mapper import LatentMapper
-    from ..stream import Service
+    from ..stream import Options, Service
 
+    if arguments.record and arguments.journal is None:
+        raise ServiceError("--record keeps results in the journal: give --journal FILE")
+    if arguments.priority == "below-normal":
+        give_way()
     mapper = LatentMapper(arguments.model, stride=arguments.stride, threads=arguments.threads)
-    service = Service(mapper, ingest=arguments.ingest, results=arguments.results, max_age_s=arguments.max_age)
+    options = Options(
+        control=None if arguments.control == "off" else arguments.control,
+        http=None if arguments.http == "off" else arguments.http,
+        journal=arguments.journal,
+        record=arguments.record,
+        keys=arguments.keys,
+        models=arguments.models,
+        max_age_s=arguments.max_age,
+        threads=arguments.threads,
+    )
+    service = Service(mapper, ingest=arguments.ingest, results=arguments.results, options=options)
+    log_lines(arguments.json)
     stop_on_signals(service)
     _say_ready(service, mapper.window, arguments)
     service.run()
@@ -59,11 +100,50 @@ def stop_on_signals(service: Service) -> None:
         signal.signal(number, stop)
 
 
+def give_way() -> None:
+    """Run below normal priority, where the system lets us."""
+    if sys.platform == "win32":
+        import ctypes
+
+        below_normal = 0x4000
+        kernel = ctypes.windll.kernel32
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), below_normal)
+    elif os.nice(0) < _NICE:
+        os.nice(_NICE - os.nice(0))
+
+
+def log_lines(as_json: bool) -> None:
+    """Log to stderr: a line an event, as JSON if a program reads it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_JsonLines() if as_json else logging.Formatter("shiftvae: %(levelname)s: %(message)s"))
+    root = logging.getLogger("shiftvae_rt")
+    root.handlers, root.propagate = [handler], False
+    root.setLevel(logging.INFO)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        import msgspec
+
+        fields = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(fields).decode()
+
+
 def _say_ready(service: Service, window: tuple[int, int], arguments: argparse.Namespace) -> None:
     if arguments.json:
         import msgspec
 
-        ready = {"event": "ready", "ingest": service.ingest, "results": service.results, "epoch": service.epoch}
+        names = ("ingest", "results", "control", "http", "epoch")
+        ready = {"event": "ready", **{name: getattr(service, name) for name in names}, "pid": os.getpid()}
         print(msgspec.json.encode(ready).decode(), flush=True)
         return
     print(

@@ -6,23 +6,36 @@ Only the modules of this package import zmq. The protocol is written down in ``d
 from __future__ import annotations
 
 from .client import Producer
+from .health import HTTP
+from .journal import Journal, Record, StreamState
+from .keys import ROLES, KeyFolder
+from .lossless_producer import LosslessProducer
 from .replay import Pace, replay
 from .report import Report, counters_line
 from .results import Result
-from .service import Service
-from .sockets import INGEST, RESULTS
+from .service import Options, Service
+from .sockets import CONTROL, INGEST, RESULTS
 from .subscriber import Subscriber
 from .wire import Counters
 
 __all__ = [
+    "CONTROL",
+    "HTTP",
     "INGEST",
     "RESULTS",
+    "ROLES",
     "Counters",
+    "Journal",
+    "KeyFolder",
+    "LosslessProducer",
+    "Options",
     "Pace",
     "Producer",
+    "Record",
     "Report",
     "Result",
     "Service",
+    "StreamState",
     "Subscriber",
     "counters_line",
     "replay",

@@ -12,28 +12,26 @@ restarting, the newest frame waits in a mailbox and older ones are counted as dr
 
 from __future__ import annotations
 
-import contextlib
-import socket as sockets
-import threading
+import os
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import zmq
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FrameError, ServiceError
 from ..frame import DTYPES, Frame
 from .clock import monotonic_ns
-from .link import Link, Mode
+from .driver import Driver
+from .keys import read_key
+from .link import Link
 from .mailbox import Mailbox, Source
 from .messages import Welcome
-from .sockets import INGEST, connect, connected, disconnect, receive
+from .sockets import INGEST
 from .wire import Counters
 
-__all__ = ["Producer"]
+__all__ = ["Producer", "wire_pixels"]
 
-_TICK_MS = 100
 #: A runtime that is being restarted is back by then.
 GONE_S = 5.0
 _HIGH_WATER_MARK = 9
@@ -52,33 +50,35 @@ class Producer:
         Number of the acquisition and name of the detector channel, carried along for people.
     mode
         ``"live"``: latest wins. ``"replay"``: for files; you `wait` for each frame, and no frame is too old.
+    key
+        Our key file, if the runtime asks for one (``shiftvae keys add``).
 
     Raises
     ------
     ServiceError
         for an endpoint that is not one. A runtime that is not there yet is no error: see `wait_ready`.
+    KeyFileError
+        for a key file that is damaged or readable by others.
     """
 
     def __init__(
-        self, endpoint: str = INGEST, *, stream: str, series: int = 0, name: str = "", mode: Mode = "live"
+        self,
+        endpoint: str = INGEST,
+        *,
+        stream: str,
+        series: int = 0,
+        name: str = "",
+        mode: Literal["live", "replay"] = "live",
+        key: str | os.PathLike[str] | None = None,
     ) -> None:
         if not 1 <= len(stream) <= 64:
             raise ServiceError(f"a stream's name has 1 to 64 characters, got {len(stream)}")
         self._endpoint = endpoint
         self._mailbox = Mailbox(Source(stream, series, name))
         self._link = Link(self._mailbox, mode)
-        self._context = zmq.Context()
-        self._abandoned = False
-        try:
-            self._connect()
-        except ServiceError:
-            self._context.term()
-            raise
-        self._wake_read, self._wake_write = sockets.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name=f"producer {stream}", daemon=True)
-        self._thread.start()
+        self._driver = Driver(
+            self._link, endpoint, key=read_key(key), high_water_mark=_HIGH_WATER_MARK, name=f"producer {stream}"
+        )
 
     def __enter__(self) -> Producer:
         return self
@@ -123,7 +123,7 @@ class Producer:
         if isinstance(frame, Frame):
             pixel_size_nm = frame.pixel_size_nm if pixel_size_nm is None else pixel_size_nm
             frame = frame.pixels
-        return self._put(_pixels(frame), number, pixel_size_nm=pixel_size_nm)
+        return self._put(wire_pixels(frame), number, pixel_size_nm=pixel_size_nm)
 
     def offer_rows(
         self,
@@ -153,7 +153,7 @@ class Producer:
         FrameError
             for rows that do not fit the frame or are not its next ones.
         """
-        pixels = _pixels(rows)
+        pixels = wire_pixels(rows)
         if pixels.ndim < 2 or pixels.shape[-1] != frame_shape[1]:
             raise FrameError(f"expected rows of {frame_shape[1]} px, got shape {pixels.shape}")
         return self._put(pixels, number, first_row=first_row, height=frame_shape[0], pixel_size_nm=pixel_size_nm)
@@ -162,11 +162,17 @@ class Producer:
         size = place["pixel_size_nm"]
         if (number is not None and not 0 <= number <= 2**53) or (size is not None and not 0 < size < np.inf):
             raise FrameError(f"expected a number from 0 and a pixel size above 0, got {number} and {size}")
-        if not self._thread.is_alive():
+        if not self._driver.alive:
             raise ServiceError("the producer is closed: make a new one")
         seq = self._mailbox.put(pixels, frame=number, **place)
-        self._wake()
+        self._driver.wake()
         return seq
+
+    def abort(self, number: int) -> bool:
+        """Give up frame `number`, of which rows were offered; it counts as dropped. False if it is over already."""
+        aborted = self._mailbox.abort(number)
+        self._driver.wake()
+        return aborted
 
     def wait(self, timeout_s: float = 60.0) -> Counters:
         """Wait until everything that was offered has its answer.
@@ -214,61 +220,11 @@ class Producer:
         counts as dropped, and `confirmed` is False.
         """
         self._link.closing = True
-        self._wake()
-        self._thread.join(max(0.0, timeout_s - self.absent_s))
-        if self._thread.is_alive():
-            self._abandoned = True
-            self._wake()
-            self._thread.join()
+        self._driver.join(timeout_s - self.absent_s)
         return self.counters
 
-    def _connect(self) -> None:
-        self._socket, self._monitor = connect(
-            self._context, zmq.DEALER, self._endpoint, high_water_mark=_HIGH_WATER_MARK
-        )
 
-    def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: the thread is about to wake anyway; closed: it is gone
-            self._wake_write.send(b"\0")
-
-    def _run(self) -> None:
-        """Talk to the runtime until the end (own thread; the only user of the socket)."""
-        try:
-            while self._link.state != "ended" and not self._abandoned:
-                self._turn()
-        finally:
-            self._mailbox.give_up()
-            disconnect(self._socket, self._monitor)
-            self._context.term()
-            self._wake_read.close()
-            self._wake_write.close()
-
-    def _turn(self) -> None:
-        link = self._link
-        if link.state == "lost" and link.reopen(monotonic_ns()):
-            disconnect(self._socket, self._monitor)
-            self._connect()
-        while self._socket.poll(0, zmq.POLLOUT):
-            message = link.next_message(monotonic_ns())
-            if message is None:
-                break
-            self._socket.send_multipart(message, zmq.NOBLOCK, copy=False)
-        poller = zmq.Poller()
-        poller.register(self._wake_read, zmq.POLLIN)
-        poller.register(self._monitor, zmq.POLLIN)
-        poller.register(self._socket, zmq.POLLIN | (zmq.POLLOUT if link.state == "connecting" else 0))
-        poller.poll(_TICK_MS)
-        with contextlib.suppress(BlockingIOError):
-            self._wake_read.recv(4096)
-        while (parts := receive(self._socket)) is not None:
-            link.hear(parts, monotonic_ns())
-        while (still := connected(self._monitor)) is not None:
-            if not still:
-                link.disconnected(monotonic_ns())
-        link.check(monotonic_ns())
-
-
-def _pixels(array: ArrayLike) -> NDArray[Any]:
+def wire_pixels(array: ArrayLike) -> NDArray[Any]:
     """The array as it goes onto the wire: a dtype of `DTYPES`, little-endian, one to three axes."""
     pixels = np.asarray(array)
     if pixels.dtype.name not in DTYPES:

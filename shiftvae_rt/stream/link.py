@@ -21,29 +21,39 @@ from .clock import clock_name
 from .mailbox import Mailbox
 from .messages import (
     PROTOCOL,
+    Abort,
     Ack,
     Credit,
     End,
     EndAck,
     Error,
     GoAway,
+    Grant,
     Hello,
+    Mode,
     Outcome,
     Ping,
     Pong,
+    Want,
     Welcome,
     decode_reply,
     encode,
 )
 from .wire import Counters, encode_array
 
-__all__ = ["Link", "Mode", "Parts"]
+__all__ = ["PING_NS", "REFUSED", "RETRY_NS", "SILENCE_S", "Link", "Parts"]
 
-Mode: TypeAlias = Literal["live", "replay"]
 Parts: TypeAlias = Sequence[bytes | memoryview]
 
 PING_NS = 500_000_000
 RETRY_NS = 500_000_000
+#: The runtime answers PING also between the bands of a long encoding; a healthy one is never silent for so long.
+SILENCE_S = 2.2
+REFUSED = "it refuses our key: is it in the runtime's list, with the role for this?"
+#: An encoding that takes longer is ended by the runtime's watchdog.
+UNANSWERED_S = 10.0
+#: A waiting producer says at most so often that it has something newer.
+WANT_NS = 4_000_000
 _OUTCOMES: tuple[Outcome, ...] = ("processed", "dropped_stale", "rejected", "quarantined")
 
 
@@ -57,11 +67,10 @@ class Link:
     mode
         See `messages.Hello`.
     silence_s
-        A runtime that has said nothing for so long is lost. It answers between two encodings, so this is also the
-        longest encoding that is waited for.
+        A runtime that has said nothing for so long is lost.
     """
 
-    def __init__(self, mailbox: Mailbox, mode: Mode, *, silence_s: float = 5.0) -> None:
+    def __init__(self, mailbox: Mailbox, mode: Mode, *, silence_s: float = SILENCE_S) -> None:
         self._mailbox = mailbox
         self._mode: Mode = mode
         self._silence_ns = int(silence_s * 1e9)
@@ -74,7 +83,7 @@ class Link:
         self.state: Literal["connecting", "greeting", "open", "lost", "ending", "ended"] = "connecting"
         self._credit = self._sent = 0
         self.lost_ns: int | None = None  # since when there has been no session; None while there is one
-        self._heard_ns = self._said_ns = self._sent_ns = self._retry_ns = 0
+        self._heard_ns = self._said_ns = self._sent_ns = self._retry_ns = self._wanted_ns = self._newest_ns = 0
 
     def reopen(self, now_ns: int) -> bool:
         """Begin again on a new socket, if it is time to. False: not yet."""
@@ -90,6 +99,9 @@ class Link:
             return [encode(self._hello(now_ns))]
         if self.state != "open":
             return None
+        aborted = self._mailbox.take_aborted()
+        if aborted is not None:
+            return [encode(Abort(seq=aborted))]
         if self._sent < self._credit and self.welcome is not None:
             message = self._mailbox.take(self.welcome.max_frame_bytes)
             if message is not None:
@@ -99,10 +111,22 @@ class Link:
             self.state = "ending"
             self._mailbox.give_up()  # a frame that was never finished
             return [encode(End(last_seq=self._mailbox.counters().offered))]
+        newest_ns = self._mailbox.newest_ns
+        if self._sent >= self._credit and newest_ns > self._newest_ns and now_ns - self._wanted_ns > WANT_NS:
+            self._wanted_ns, self._newest_ns = now_ns, newest_ns
+            return [encode(Want(clock_ns=newest_ns))]
         if now_ns - self._said_ns >= PING_NS:
             self._said_ns = now_ns
             return [encode(Ping(clock_ns=now_ns))]
         return None
+
+    def refused(self) -> None:
+        """The runtime does not accept our key, or asks for one that we do not have. ZeroMQ goes on trying."""
+        self.last_error = REFUSED
+
+    def give_up(self) -> None:
+        """Nothing more will be said; what has no outcome counts as dropped."""
+        self._mailbox.give_up()
 
     def _hello(self, now_ns: int) -> Hello:
         return Hello(
@@ -128,8 +152,11 @@ class Link:
         if isinstance(reply, Welcome):
             self._welcomed(reply, now_ns)
         elif isinstance(reply, Pong):
-            if reply.credit > self._sent and self._mailbox.in_flight:  # answers keep their order
+            self._credit = max(self._credit, reply.credit)
+            if reply.received >= self._sent and self._mailbox.in_flight:  # answers keep their order
                 self._lose(now_ns, "an answer of the runtime was lost")
+        elif isinstance(reply, Grant):
+            self._credit = max(self._credit, reply.credit)
         elif isinstance(reply, Credit):
             self._credit = max(self._credit, reply.credit)
             self._mailbox.taken(reply.seq)
@@ -150,7 +177,7 @@ class Link:
             self._epoch, self._earlier = welcome.epoch, self._mailbox.counters()
         settled = {name: getattr(self._earlier, name) + getattr(welcome.counters, name) for name in _OUTCOMES}
         self._mailbox.reconnected(welcome.next_seq, settled)
-        self._credit, self._sent, self._said_ns = welcome.credit, 0, now_ns
+        self._credit, self._sent, self._said_ns, self._newest_ns = welcome.credit, 0, now_ns, 0
         self.welcome, self.last_error, self.state, self.lost_ns = welcome, "", "open", None
         with self._mailbox.changed:
             self._mailbox.changed.notify_all()
@@ -169,8 +196,8 @@ class Link:
             return
         if now_ns - self._heard_ns > self._silence_ns:
             self._lose(now_ns, f"the runtime has been silent for {self._silence_ns / 1e9:.3g} s")
-        elif self._mailbox.in_flight and now_ns - self._sent_ns > self._silence_ns:
-            self._lose(now_ns, f"the runtime has not answered a frame for {self._silence_ns / 1e9:.3g} s")
+        elif self._mailbox.in_flight and now_ns - self._sent_ns > UNANSWERED_S * 1e9:
+            self._lose(now_ns, f"the runtime has not answered a frame for {UNANSWERED_S:.3g} s")
 
     def disconnected(self, now_ns: int) -> None:
         """The connection ended: lose a link that used it. ZeroMQ would connect again, but our session is gone."""

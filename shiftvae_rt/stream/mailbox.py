@@ -69,6 +69,7 @@ class Mailbox:
         self.changed = threading.Condition()
         self._slot: _Slot | None = None
         self._in_flight: _Slot | None = None
+        self._aborted: int | None = None
         self._offered = self._taken_seq = 0
         self._outcomes: dict[Outcome, int] = dict.fromkeys(
             ("processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"), 0
@@ -135,6 +136,25 @@ class Mailbox:
         pixels = np.empty(shape, rows.dtype)
         self._slot = _Slot(self._offered, self._offered if frame is None else frame, pixels, pixel_size_nm)
         return self._slot
+
+    def abort(self, frame: int) -> bool:
+        """The acquisition gave up frame `frame`: what is left of it will not be sent. False if it is over already."""
+        with self.changed:
+            slot = self._slot
+            if slot is None or slot.frame != frame or slot.over or slot.filled == slot.height:
+                return False
+            if slot.sent > 0:
+                self._aborted = slot.seq
+            self._replace()
+            return True
+
+    def take_aborted(self) -> int | None:
+        """The ``seq`` of a frame of which the runtime has rows and will get no more, once."""
+        with self.changed:
+            if self._aborted is None or self._in_flight is not None:
+                return None
+            seq, self._aborted = self._aborted, None
+            return seq
 
     def _replace(self) -> None:
         """What is left of the frame in the slot will not be sent."""
@@ -218,6 +238,7 @@ class Mailbox:
         """
         with self.changed:
             lost, self._in_flight = self._in_flight, None
+            self._aborted = None  # the runtime has settled it with the connection
             if lost is not None and not lost.over:
                 found = [outcome for outcome, count in runtime.items() if count > self._outcomes[outcome]]
                 self._settle(lost, found[0] if found and lost.seq < next_seq else "dropped_producer")
@@ -243,6 +264,14 @@ class Mailbox:
             return Counters(offered=self._offered, **self._outcomes)
 
     @property
+    def newest_ns(self) -> int:
+        """When the newest of the rows that wait and could be sent now was offered; 0 if none wait."""
+        with self.changed:
+            slot = self._slot
+            waits = slot is not None and not slot.over and self._in_flight is None and slot.filled > slot.sent
+            return slot.clock_ns if waits and slot is not None else 0
+
+    @property
     def first_seq(self) -> int:
         """The ``seq`` after that of the last frame of which anything was sent: a new runtime counts from here."""
         return self._taken_seq + 1
@@ -258,4 +287,8 @@ class Mailbox:
         """True when all rows that were offered have been sent and answered, or need not be."""
         with self.changed:
             slot = self._slot
-            return self._in_flight is None and (slot is None or slot.over or slot.filled == slot.sent)
+            return (
+                self._in_flight is None
+                and self._aborted is None
+                and (slot is None or slot.over or slot.filled == slot.sent)
+            )

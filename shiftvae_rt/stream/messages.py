@@ -2,12 +2,12 @@
 
 ::
 
-    producer -> runtime    HELLO   PING   END      (and frames, see `wire`)
-    runtime -> producer    WELCOME PONG   END_ACK  CREDIT ACK ERROR GOAWAY
+    producer -> runtime    HELLO   PING   END      WANT   ABORT      (and frames, see `wire`)
+    runtime -> producer    WELCOME PONG   END_ACK  GRANT  CREDIT ACK COMMITTED ERROR GOAWAY
 
-Every frame message is answered by exactly one of CREDIT (rows taken, the frame goes on), ACK (the frame has its
-outcome) or ERROR. Each of them carries ``credit``, the number of frame messages that the producer may have sent since
-its HELLO.
+In live mode every frame message is answered by exactly one of CREDIT (rows taken, the frame goes on), ACK (the frame
+has its outcome) or ERROR; in lossless mode COMMITTED answers many. Each of them carries ``credit``, the number of frame
+messages that the producer may have sent since its HELLO.
 """
 
 from __future__ import annotations
@@ -22,19 +22,24 @@ from .wire import Count, Counters, Text, decode
 __all__ = [
     "MAX_CONTROL_BYTES",
     "PROTOCOL",
+    "Abort",
     "Ack",
+    "Committed",
     "Credit",
     "End",
     "EndAck",
     "Error",
     "ErrorName",
     "GoAway",
+    "Grant",
     "Hello",
+    "Mode",
     "Outcome",
     "Ping",
     "Pong",
     "Reply",
     "Request",
+    "Want",
     "Welcome",
     "decode_reply",
     "decode_request",
@@ -48,6 +53,7 @@ Nanoseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 #: What can become of a frame that reached the runtime.
 Outcome: TypeAlias = Literal["processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"]
+Mode: TypeAlias = Literal["live", "replay", "lossless"]
 ErrorName: TypeAlias = Literal[
     "bad_message",  # a message that does not follow the protocol
     "unknown_session",  # say HELLO first (the runtime or the connection is a new one)
@@ -58,6 +64,10 @@ ErrorName: TypeAlias = Literal[
     "bad_window",  # smaller than the model's window
     "pixel_size",  # more than 3 % from the model's
     "encoder_failed",  # the model failed on this frame; the frame is quarantined
+    "no_journal",  # lossless mode needs `serve --journal`
+    "stream_ended",  # a lossless stream that was ended takes no more frames
+    "sequence_gap",  # lossless: frames between the last and this one are missing
+    "journal_failed",  # lossless: the disk is full or broken; nothing acknowledged is lost
 ]
 
 
@@ -65,12 +75,13 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The first message on a connection. `session` is a random name that the producer keeps over reconnects.
 
     `mode` ``live``: latest wins, stale frames are dropped. ``replay``: the sender waits for outcomes, nothing is stale.
+    ``lossless``: every frame is on disk before it is acknowledged; `first_seq` is not used, the journal counts.
     `clock` names the monotonic clock of the timestamps (see `clock`), or is empty. `first_seq` is the ``seq`` from
     which a runtime that does not know the session counts: the one after the last frame of which anything was sent.
     """
 
     protocol: Count
-    mode: Literal["live", "replay"]
+    mode: Mode
     stream: Name
     session: Name
     first_seq: Annotated[int, Meta(ge=1, le=2**53)]
@@ -90,12 +101,29 @@ class End(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     last_seq: Count
 
 
+class Want(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="WANT"):
+    """Rows wait and there is no credit: a GRANT follows in its turn. `clock_ns`: when the newest was offered."""
+
+    clock_ns: Nanoseconds
+
+
+class Abort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ABORT"):
+    """Frame `seq`, of which rows were sent, will not be finished. Answered by CREDIT."""
+
+    seq: Annotated[int, Meta(ge=1, le=2**53)]
+
+
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="WELCOME"):
-    """The session is open. `next_seq` is the first ``seq`` that the runtime has not seen in this session."""
+    """The session is open. `next_seq` is the first ``seq`` that the runtime has not seen in this session.
+
+    In lossless mode it is the first that is not committed, whoever sent the others; and at most `credit_bytes` of
+    frames may be on their way.
+    """
 
     protocol: Count
     epoch: Text
     credit: Count
+    credit_bytes: Count
     next_seq: Count
     max_frame_bytes: Count
     counters: Counters
@@ -106,10 +134,11 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="PONG"):
-    """`clock_ns` is that of the PING."""
+    """`clock_ns` is that of the PING; `received` frame messages have been dealt with since HELLO."""
 
     epoch: Text
     credit: Count
+    received: Count
     counters: Counters
     clock_ns: Nanoseconds
 
@@ -119,6 +148,22 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     credit: Count
     seq: Count
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="GRANT"):
+    """It is your turn: send the newest rows that you have."""
+
+    credit: Count
+
+
+class Committed(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="COMMITTED"
+):
+    """Lossless: the outcomes of all frames up to `committed` are on disk."""
+
+    credit: Count
+    committed: Count
+    counters: Counters
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ACK"):
@@ -156,8 +201,8 @@ class GoAway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     counters: Counters
 
 
-Request: TypeAlias = Hello | Ping | End
-Reply: TypeAlias = Welcome | Pong | Credit | Ack | Error | EndAck | GoAway
+Request: TypeAlias = Hello | Ping | End | Want | Abort
+Reply: TypeAlias = Welcome | Pong | Grant | Credit | Ack | Committed | Error | EndAck | GoAway
 
 _requests = msgspec.json.Decoder(Request)
 _replies = msgspec.json.Decoder(Reply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 
 import zmq
 
@@ -12,6 +13,9 @@ from .sockets import Socket, receive
 from .wire import Counters, FrameHeader
 
 __all__ = ["Publisher"]
+
+#: Whole maps that are kept for readers that come late; of the streams seen longest ago they are dropped first.
+_MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
 
 
 class Publisher:
@@ -30,6 +34,7 @@ class Publisher:
         self._socket = socket
         self._epoch = epoch
         self._readers = 0
+        self._latest: OrderedDict[str, tuple[bytes, memoryview]] = OrderedDict()
         self._changed = threading.Condition()
         self.published = 0
 
@@ -55,4 +60,13 @@ class Publisher:
         """Send `latent_map`, made from the message with header `of`, to all readers; never waits for one."""
         self.published += 1
         message = result_message(latent_map, of, seq=self.published, epoch=self._epoch, age_s=age_s, counters=counters)
+        if of.complete:
+            self._latest[of.source] = message
+            self._latest.move_to_end(of.source)
+            while len(self._latest) > 1 and sum(part.nbytes for _, part in self._latest.values()) > _MAX_SNAPSHOT_BYTES:
+                self._latest.popitem(last=False)
         self._socket.send_multipart(message, zmq.NOBLOCK, copy=False)
+
+    def latest(self, stream: str) -> tuple[bytes, memoryview] | None:
+        """The last whole map of a stream, as it was published, for a reader that comes late."""
+        return self._latest.get(stream)

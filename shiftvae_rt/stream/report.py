@@ -33,7 +33,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a service has done since it started. Times in ms over the last 4,096 messages; None before the first.
 
     ``age`` is from the offer of the newest line of a result to its publication. ``malformed`` counts messages that
-    were no frame of anybody, ``unanswered`` answers that could not be delivered.
+    were no frame of anybody, ``unanswered`` answers that could not be delivered, ``unrecorded`` live results that the
+    journal did not take, ``refused_clients`` connections without an allowed key.
     """
 
     total: Counters
@@ -41,26 +42,24 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     malformed: int
     unanswered: int
     results: int
+    unrecorded: int
+    refused_clients: int
     age_p50_ms: float | None
     age_p99_ms: float | None
     encode_p50_ms: float | None
     encode_p99_ms: float | None
 
     @classmethod
-    def of(
-        cls, ledger: Ledger, ages: Timings, encodings: Timings, *, malformed: int, unanswered: int, results: int
-    ) -> Report:
-        """The figures of this moment."""
+    def of(cls, ledger: Ledger, ages: Timings, encodings: Timings, **counts: int) -> Report:
+        """The figures of this moment; `counts` are the fields that are neither counters of frames nor times."""
         return cls(
             total=ledger.total(),
             streams=ledger.streams(),
-            malformed=malformed,
-            unanswered=unanswered,
-            results=results,
             age_p50_ms=ages.percentile_ms(50),
             age_p99_ms=ages.percentile_ms(99),
             encode_p50_ms=encodings.percentile_ms(50),
             encode_p99_ms=encodings.percentile_ms(99),
+            **counts,
         )
 
 

@@ -23,6 +23,7 @@ class Scan:
     def __init__(self) -> None:
         self._rows: ScanMapper | None = None
         self._first: FrameHeader | None = None
+        self.mapper: LatentMapper | None = None  # of the frame that is arriving in bands
 
     def push(self, mapper: LatentMapper, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
         """Encode what a message brings: the whole map if it completes the frame, else the map rows it completes.
@@ -36,12 +37,14 @@ class Scan:
         """
         _check_extent(header)
         rows = frame_rows(header, buffer)
+        if not rows.flags.aligned:  # ZeroMQ's buffer, which begins where the message began
+            rows = rows.copy()
         if header.roi[0] == 0 and header.complete:
             self.drop()
             return mapper.map(rows, pixel_size_nm=header.pixel_size_nm)
         if header.roi[0] == 0:
             self._rows = mapper.begin_scan(header.frame_shape, dtype=rows.dtype, pixel_size_nm=header.pixel_size_nm)
-            self._first = header
+            self._first, self.mapper = header, mapper
         scan = self._continued(header)
         band = scan.push_rows(rows)
         if not header.complete:
@@ -51,7 +54,7 @@ class Scan:
 
     def drop(self) -> None:
         """Forget the rows at hand and free their memory."""
-        self._rows = self._first = None
+        self._rows = self._first = self.mapper = None
 
     def _continued(self, header: FrameHeader) -> ScanMapper:
         scan, first = self._rows, self._first

@@ -2,66 +2,109 @@
 
 The whole flow, one message at a time on one thread::
 
-    ingest ROUTER -> header -> session, account -> too old? -> encode -> publish on XPUB -> answer the producer
+    ingest ROUTER -> header -> session -> live: too old? -> encode -> publish on XPUB -> answer the producer
+                                       -> lossless: encode -> journal -> commit a group -> publish, answer
+    control ROUTER -> request -> answer
 """
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Literal
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import zmq
 
-from ..errors import FrameError, PixelSizeError, WindowError, WireError
+from ..errors import WireError
+from ..latent_map import LatentMap
 from .accounting import Ledger
 from .clock import monotonic_ns
+from .control import Control
+from .control_messages import ReportOf
+from .encoding import Encoding, Watchdog
+from .floor import Floor
+from .gatekeeper import Gatekeeper
+from .health import Health
+from .journal import Journal
+from .keys import KeyFolder
+from .live_intake import LiveIntake
+from .lossless_intake import WINDOW_BYTES, WINDOW_FRAMES, LosslessIntake
 from .messages import (
     PROTOCOL,
-    Ack,
+    Abort,
     Credit,
     EndAck,
     Error,
-    ErrorName,
     GoAway,
+    Grant,
     Hello,
     Ping,
     Pong,
     Reply,
     Request,
+    Want,
     Welcome,
     decode_request,
     encode,
 )
+from .model_swap import ModelSwap
 from .publisher import Publisher
 from .report import Report, Timings
 from .sessions import Session, Sessions
 from .sockets import INGEST, RESULTS, bind, receive
-from .wire import MAX_FRAME_BYTES, FrameHeader, decode_frame_header
+from .wire import MAX_FRAME_BYTES, Counters, FrameHeader, decode_frame_header
 
 if TYPE_CHECKING:
-    from ..latent_map import LatentMap
     from ..mapper import LatentMapper
 
-__all__ = ["Service"]
+__all__ = ["Options", "Service"]
 
-_REASONS: dict[type[Exception], ErrorName] = {
-    WireError: "bad_message",
-    FrameError: "bad_frame",
-    WindowError: "bad_window",
-    PixelSizeError: "pixel_size",
-}
-
-_log = logging.getLogger(__name__)
 _TICK_MS = 100
 _STOP_LINGER_MS = 1000
-#: Ingest: one frame message a producer, and room for control messages. Results: what a reader may lag behind
+#: Ingest: one frame message a live producer, and room for control messages. Results: what a reader may lag behind
 #: before it loses some; all readers share the memory of a message.
 _INGEST_HIGH_WATER_MARK = 9
 _RESULTS_HIGH_WATER_MARK = 16
-_MAX_TEXT = 1000
+_MAX_WAITING = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a service has beyond its model and its two first sockets.
+
+    Parameters
+    ----------
+    control
+        Endpoint for requests; None: it takes none.
+    http
+        ``127.0.0.1:PORT`` for ``/livez``, ``/readyz``, ``/metrics``; None: none.
+    journal
+        File of the lossless mode; None: lossless streams are refused.
+    record
+        Keep the results of live streams in the journal too.
+    keys
+        Folder of keys; None: no keys, loopback only.
+    models
+        Folder of the models that may be swapped in; None: none may.
+    max_age_s
+        A live frame, or rows, older than this when it is their turn are dropped as stale.
+    threads
+        Of a model that is swapped in.
+    """
+
+    control: str | None = None
+    http: str | None = None
+    journal: Path | None = None
+    record: bool = False
+    keys: Path | None = None
+    models: Path | None = None
+    max_age_s: float = 0.25
+    threads: int = 1
 
 
 class Service:
@@ -74,156 +117,251 @@ class Service:
     mapper
         The model, its stride and threads. Used from the serving thread only.
     ingest, results
-        Loopback endpoints ``tcp://127.0.0.1:PORT``; port 0 takes a free one, see the attributes of the same names.
-    max_age_s
-        A live frame, or rows, older than this when it is their turn are dropped as stale.
+        Endpoints ``tcp://ADDRESS:PORT``; port 0 takes a free one, see the attributes of the same names.
+    options
+        See `Options`.
 
     Raises
     ------
     ServiceError
-        if a port is taken, or an endpoint is not on loopback.
+        if a port is taken, or an endpoint is one that others reach and there are no keys.
+    KeyFileError, JournalError
+        if the keys or the journal cannot be used.
     """
 
     def __init__(
-        self, mapper: LatentMapper, *, ingest: str = INGEST, results: str = RESULTS, max_age_s: float = 0.25
+        self, mapper: LatentMapper, *, ingest: str = INGEST, results: str = RESULTS, options: Options | None = None
     ) -> None:
+        options = options or Options()
         self.epoch = uuid.uuid4().hex
-        self._mapper = mapper
-        self._max_age_s = max_age_s
-        self._context = zmq.Context()
-        try:
-            self._ingest, self.ingest = bind(self._context, zmq.ROUTER, ingest, high_water_mark=_INGEST_HIGH_WATER_MARK)
-            self._results, self.results = bind(
-                self._context, zmq.XPUB, results, high_water_mark=_RESULTS_HIGH_WATER_MARK
-            )
-        except BaseException:
-            self._context.destroy(linger=0)
-            raise
-        self._publisher = Publisher(self._results, self.epoch)
-        self._ledger = Ledger()
-        self._sessions = Sessions(self._ledger)
-        self._ages, self._encodings = Timings(), Timings()
-        self._malformed = self._unanswered = 0
+        self._options = options
+        self._started_s = self._turned_s = time.monotonic()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._malformed = self._unanswered = 0
+        self._ages = Timings()
+        self._waiting: deque[list[memoryview]] = deque()
+        self._ledger = Ledger()
+        self._sessions = Sessions(self._ledger)
+        self._sessions.closed = self._closed
+        self._floor = Floor()
+        self._context = zmq.Context()
+        self._gatekeeper: Gatekeeper | None = None
+        self._journal: Journal | None = None
+        self._health: Health | None = None
+        self._watchdog: Watchdog | None = None
+        try:
+            self._listen(ingest, results)
+            self._assemble(mapper)
+        except BaseException:
+            self._close_all(linger_ms=0)
+            raise
+
+    def _listen(self, ingest: str, results: str) -> None:
+        if self._options.keys is not None:
+            self._gatekeeper = Gatekeeper(self._context, KeyFolder(self._options.keys))
+
+        def bound(kind: int, endpoint: str, high_water_mark: int, domain: str) -> tuple[zmq.Socket[bytes], str]:
+            gate = None if self._gatekeeper is None else self._gatekeeper.domain(domain)
+            return bind(self._context, kind, endpoint, high_water_mark=high_water_mark, gate=gate)
+
+        self._ingest, self.ingest = bound(zmq.ROUTER, ingest, _INGEST_HIGH_WATER_MARK, "ingest")
+        self._results, self.results = bound(zmq.XPUB, results, _RESULTS_HIGH_WATER_MARK, "results")
+        self._requests: zmq.Socket[bytes] | None = None
+        self.control: str | None = None
+        if self._options.control is not None:
+            self._requests, self.control = bound(zmq.ROUTER, self._options.control, _INGEST_HIGH_WATER_MARK, "control")
+
+    def _assemble(self, mapper: LatentMapper) -> None:
+        options = self._options
+        if options.journal is not None:
+            self._journal = Journal(options.journal)
+        self._encoding = Encoding(mapper)
+        self._encoding.between_bands = self._answer_pings
+        self._publisher = Publisher(self._results, self.epoch)
+        self._live = LiveIntake(
+            self._encoding,
+            self._floor,
+            self._publish,
+            ledger=self._ledger,
+            max_age_s=options.max_age_s,
+            record=self._journal if options.record else None,
+        )
+        self._lossless = None
+        if self._journal is not None:
+            self._lossless = LosslessIntake(self._journal, self._encoding, self._publish)
+        self._control: Control | None = None
+        if self._requests is not None:
+            self._control = Control(
+                self._requests,
+                gatekeeper=self._gatekeeper,
+                publisher=self._publisher,
+                journal=self._journal,
+                swap=ModelSwap(self._encoding, options.models, threads=options.threads),
+                report=self.status,
+                live=lambda: tuple(session.hello.stream for session in self._sessions),
+                stop=self.stop,
+            )
+        if options.http is not None:
+            self._health = Health(options.http, self.status, lambda: time.monotonic() - self._turned_s)
+        self._watchdog = Watchdog(self._encoding)
+
+    @property
+    def http(self) -> str | None:
+        """Where HTTP is answered."""
+        return None if self._health is None else self._health.address
 
     def run(self) -> None:
-        """Serve until `stop`; then say GOAWAY to the producers and close."""
+        """Serve until `stop`; then commit, say GOAWAY to the producers and close."""
         poller = zmq.Poller()
-        poller.register(self._ingest, zmq.POLLIN)
-        poller.register(self._results, zmq.POLLIN)
+        for socket in (self._ingest, self._results, self._requests):
+            if socket is not None:
+                poller.register(socket, zmq.POLLIN)
         try:
             while not self._stopping.is_set():
-                self._publisher.welcome_readers()
-                message = receive(self._ingest)
-                if message is None:
-                    self._sessions.expire(monotonic_ns())
+                if not self._turn():
                     poller.poll(_TICK_MS)
-                else:
-                    peer = bytes(message[0])
-                    self._answer(peer, self._handle(peer, message[1:]))
         finally:
             self._close()
 
-    def _handle(self, peer: bytes, parts: list[memoryview]) -> Reply:
-        """What one message means, and the answer to it."""
+    def _turn(self) -> bool:
+        """Deal with one message of each socket; False if none waited."""
+        self._turned_s = time.monotonic()
+        self._publisher.welcome_readers()
+        asked = self._control is not None and self._control.answer_one()
+        message = self._waiting.popleft() if self._waiting else receive(self._ingest)
+        if message is not None:
+            peer = bytes(message[0])
+            reply = self._handle(peer, message[1:])
+            if reply is not None:
+                self._answer(peer, reply)
+        if self._lossless is not None and (message is None or self._lossless.due):
+            self._flush(self._lossless)
+        if message is None:
+            self._sessions.expire(monotonic_ns())
+        granted = self._floor.next(monotonic_ns())
+        if granted is not None:
+            self._answer(granted.peer, Grant(credit=granted.granted))
+        return asked or message is not None
+
+    def _answer_pings(self) -> None:
+        """Between two bands of a long encoding: show that it goes on. What is no PING waits its turn."""
+        while len(self._waiting) < _MAX_WAITING and sum(map(_bytes_of, self._waiting)) < MAX_FRAME_BYTES:
+            message = receive(self._ingest)
+            if message is None:
+                return
+            request = None
+            if len(message) == 2:
+                with contextlib.suppress(WireError):
+                    request = decode_request(message[1])
+            reply = self._request(bytes(message[0]), request) if isinstance(request, Ping) else None
+            if reply is None:
+                self._waiting.append(message)
+            else:
+                self._answer(bytes(message[0]), reply)
+
+    def _handle(self, peer: bytes, parts: list[memoryview]) -> Reply | None:
+        """What one message means, and the answer to it; None: the answer comes later."""
         try:
             if len(parts) == 1:
-                return self._control(peer, decode_request(parts[0]))
+                return self._request(peer, decode_request(parts[0]))
             if len(parts) == 2:
                 return self._frame(peer, decode_frame_header(parts[0]), parts[1])
             raise WireError(f"expected one part (control) or two (header and buffer), got {len(parts)}")
         except WireError as error:
             self._malformed += 1
             session = self._sessions.find(peer, monotonic_ns())
-            return Error(name="bad_message", text=str(error), credit=0 if session is None else session.credit)
+            return Error(name="bad_message", text=str(error), credit=0 if session is None else session.granted)
 
-    def _control(self, peer: bytes, request: Request) -> Reply:
+    def _frame(self, peer: bytes, header: FrameHeader, buffer: memoryview) -> Reply | None:
+        session = self._sessions.find(peer, monotonic_ns())
+        if session is None:
+            return _unknown_session()
+        if session.hello.mode == "lossless" and self._lossless is not None:
+            return self._lossless.frame(session, header, buffer)
+        return self._live.frame(session, header, buffer)
+
+    def _request(self, peer: bytes, request: Request) -> Reply | None:
         now_ns = monotonic_ns()
         if isinstance(request, Hello):
-            opened = self._sessions.open(peer, request, now_ns)
-            return opened if isinstance(opened, Error) else self._welcome(opened)
+            return self._hello(peer, request, now_ns)
         session = self._sessions.find(peer, now_ns)
         if session is None:
             return _unknown_session()
         if isinstance(request, Ping):
             session.clock.hear(request.clock_ns, now_ns)
-            counters = session.account.counters()
-            return Pong(epoch=self.epoch, credit=session.credit, counters=counters, clock_ns=request.clock_ns)
-        session.account.end(request.last_seq)
-        self._sessions.close(session)
-        return EndAck(epoch=self.epoch, counters=session.account.counters())
-
-    def _frame(self, peer: bytes, header: FrameHeader, buffer: memoryview) -> Reply:
-        """Rows of a frame: account for them, encode them, publish what they complete."""
-        now_ns = monotonic_ns()
-        session = self._sessions.find(peer, now_ns)
-        if session is None:
-            return _unknown_session()
-        session.received += 1
-        session.clock.hear(header.clock_ns, now_ns)
-        if not session.account.begin(header.seq):  # the rest of a frame that has its outcome
-            return Credit(credit=session.credit, seq=header.seq)
-        age_s = session.clock.age_s(header.clock_ns, now_ns)
-        if session.hello.mode == "live" and age_s > self._max_age_s:
-            return self._settle(session, header, "dropped_stale")
-        try:
-            latent_map = self._encode(session, header, buffer)
-        except (FrameError, WindowError, PixelSizeError, WireError) as error:
-            return self._refuse(session, header, error)
-        except Exception as error:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
-            _log.exception("the model failed on frame %d of stream %r", header.frame, session.hello.stream)
-            return self._refuse(session, header, error)
-        if not header.complete:
-            reply: Reply = Credit(credit=session.credit, seq=header.seq)
+            return Pong(
+                epoch=self.epoch,
+                credit=session.granted,
+                received=session.received,
+                counters=self._counters(session),
+                clock_ns=request.clock_ns,
+            )
+        if isinstance(request, Want):
+            session.clock.hear(request.clock_ns, now_ns)
+            self._floor.want(session, request.clock_ns, now_ns)
+            return None
+        if isinstance(request, Abort):
+            if session.account.open_seq == request.seq:
+                session.account.abandon()
+                session.scan.drop()
+            return Credit(credit=session.granted, seq=request.seq)
+        if session.hello.mode == "lossless" and self._lossless is not None:
+            self._flush(self._lossless)
+            reply = self._lossless.end(session, request.last_seq, self.epoch)
         else:
-            reply = self._settle(session, header, "processed")
-        if latent_map is not None:
-            self._publish(session, header, latent_map)
+            session.account.end(request.last_seq)
+            reply = EndAck(epoch=self.epoch, counters=session.account.counters())
+        if isinstance(reply, EndAck):
+            self._sessions.close(session)
         return reply
 
-    def _encode(self, session: Session, header: FrameHeader, buffer: memoryview) -> LatentMap | None:
-        if header.source != session.hello.stream:
-            raise WireError(f"source must be the stream {session.hello.stream!r} of the HELLO, got {header.source!r}")
-        started = time.perf_counter()
-        latent_map = session.scan.push(self._mapper, header, buffer)
-        self._encodings.add(time.perf_counter() - started)
-        return latent_map
-
-    def _publish(self, session: Session, header: FrameHeader, latent_map: LatentMap) -> None:
-        age_s = session.clock.age_s(header.clock_ns, monotonic_ns())
-        self._ages.add(age_s)
-        self._publisher.publish(latent_map, header, age_s=age_s, counters=self._ledger.stream(session.hello.stream))
-
-    def _settle(self, session: Session, header: FrameHeader, outcome: Literal["processed", "dropped_stale"]) -> Ack:
-        session.account.settle(outcome)
-        session.scan.drop()
-        age_ms = session.clock.age_s(header.clock_ns, monotonic_ns()) * 1e3
-        return Ack(credit=session.credit, seq=header.seq, frame=header.frame, outcome=outcome, age_ms=age_ms)
-
-    def _refuse(self, session: Session, header: FrameHeader, error: Exception) -> Error:
-        reasons = (name for kind, name in _REASONS.items() if isinstance(error, kind))
-        name: ErrorName = next(reasons, "encoder_failed")
-        outcome: Literal["rejected", "quarantined"] = "quarantined" if name == "encoder_failed" else "rejected"
-        session.account.settle(outcome)
-        session.scan.drop()
-        text = str(error) or type(error).__name__
-        return Error(name=name, text=text[:_MAX_TEXT], credit=session.credit, seq=header.seq, outcome=outcome)
-
-    def _welcome(self, session: Session) -> Welcome:
-        manifest = self._mapper.model.manifest
+    def _hello(self, peer: bytes, hello: Hello, now_ns: int) -> Reply:
+        first_seq = None
+        if hello.mode == "lossless":
+            if self._lossless is None:
+                return Error(name="no_journal", text="this service keeps no journal: start it with --journal", credit=0)
+            self._flush(self._lossless)
+            state = self._lossless.open(hello)
+            if isinstance(state, Error):
+                return state
+            first_seq = state.last_seq + 1
+        session = self._sessions.open(peer, hello, now_ns, first_seq)
+        if isinstance(session, Error):
+            return session
+        if first_seq is not None:
+            session.granted = WINDOW_FRAMES
+        mapper = self._encoding.mapper
         return Welcome(
             protocol=PROTOCOL,
             epoch=self.epoch,
-            credit=session.credit,
+            credit=session.granted,
+            credit_bytes=WINDOW_BYTES if first_seq is not None else MAX_FRAME_BYTES,
             next_seq=session.account.next_seq,
             max_frame_bytes=MAX_FRAME_BYTES,
-            counters=session.account.counters(),
-            model_sha256=self._mapper.model.sha256,
-            dimensions=manifest.dimensions,
-            channels=manifest.channels,
-            window=manifest.window,
+            counters=self._counters(session),
+            model_sha256=mapper.model.sha256,
+            dimensions=mapper.model.manifest.dimensions,
+            channels=mapper.model.manifest.channels,
+            window=mapper.model.manifest.window,
         )
+
+    def _counters(self, session: Session) -> Counters:
+        if session.hello.mode == "lossless" and self._lossless is not None:
+            return self._lossless.counters(session.hello.stream)
+        return session.account.counters()
+
+    def _flush(self, lossless: LosslessIntake) -> None:
+        for session, reply in lossless.flush():
+            self._answer(session.peer, reply)
+
+    def _publish(self, latent_map: LatentMap, header: FrameHeader, age_s: float) -> None:
+        self._ages.add(age_s)
+        self._publisher.publish(latent_map, header, age_s=age_s, counters=self._ledger.stream(header.source))
+
+    def _closed(self, session: Session) -> None:
+        self._floor.forget(session)
+        self._live.closed(session)
 
     def _answer(self, peer: bytes, reply: Reply) -> None:
         try:
@@ -236,10 +374,30 @@ class Service:
         return Report.of(
             self._ledger,
             self._ages,
-            self._encodings,
+            self._encoding.timings,
             malformed=self._malformed,
             unanswered=self._unanswered,
             results=self._publisher.published,
+            unrecorded=self._live.unrecorded,
+            refused_clients=0 if self._gatekeeper is None else self._gatekeeper.refused,
+        )
+
+    def status(self) -> ReportOf:
+        """What `shiftvae status` and the HTTP pages show; from any thread."""
+        mapper = self._encoding.mapper
+        return ReportOf(
+            epoch=self.epoch,
+            ready=not self._stopping.is_set(),
+            model=mapper.model.path.name,
+            model_sha256=mapper.model.sha256,
+            stride=mapper.stride,
+            uptime_s=round(time.monotonic() - self._started_s, 3),
+            busy_s=round(self._encoding.busy_s, 3),
+            producers=len(self._sessions),
+            readers=self._publisher.readers,
+            swaps=self._encoding.swaps,
+            rollbacks=self._encoding.rollbacks,
+            report=self.report(),
         )
 
     def wait_for_readers(self, count: int, timeout_s: float = 5.0) -> bool:
@@ -261,11 +419,25 @@ class Service:
             self._thread.join()
 
     def _close(self) -> None:
+        if self._lossless is not None:
+            self._flush(self._lossless)
         for session in self._sessions:
+            counters = self._counters(session)
             self._sessions.close(session)
-            text = "the service was stopped"
-            self._answer(session.peer, GoAway(epoch=self.epoch, text=text, counters=session.account.counters()))
-        self._context.destroy(linger=_STOP_LINGER_MS)
+            if session.hello.mode != "lossless":
+                counters = session.account.counters()
+            self._answer(session.peer, GoAway(epoch=self.epoch, text="the service was stopped", counters=counters))
+        self._close_all(linger_ms=_STOP_LINGER_MS)
+
+    def _close_all(self, *, linger_ms: int) -> None:
+        for part in (self._watchdog, self._health, self._journal, self._gatekeeper):
+            if part is not None:
+                part.close()
+        self._context.destroy(linger=linger_ms)
+
+
+def _bytes_of(message: list[memoryview]) -> int:
+    return sum(part.nbytes for part in message)
 
 
 def _unknown_session() -> Error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .accounting import Account, Ledger
@@ -29,11 +29,8 @@ class Session:
     heard_ns: int
     scan: Scan = field(default_factory=Scan)
     received: int = 0  # frame messages since HELLO
-
-    @property
-    def credit(self) -> int:
-        """Frame messages that the producer may have sent since HELLO: one more than we have dealt with."""
-        return self.received + 1
+    granted: int = 1  # frame messages that the producer may have sent since HELLO
+    recording: str = ""  # name of its results in the journal, if they are kept
 
 
 class Sessions:
@@ -43,10 +40,16 @@ class Sessions:
     ----------
     ledger
         Keeps the accounts, also of sessions that ended.
+
+    Attributes
+    ----------
+    closed
+        Called with every session that is closed, after it is.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self.closed: Callable[[Session], None] = lambda _: None
         self._by_peer: dict[bytes, Session] = {}
 
     def __iter__(self) -> Iterator[Session]:
@@ -62,8 +65,8 @@ class Sessions:
             session.heard_ns = now_ns
         return session
 
-    def open(self, peer: bytes, hello: Hello, now_ns: int) -> Session | Error:
-        """Open the session that `hello` asks for, or say why not.
+    def open(self, peer: bytes, hello: Hello, now_ns: int, first_seq: int | None = None) -> Session | Error:
+        """Open the session that `hello` asks for, or say why not. `first_seq`: of a lossless stream, by its journal.
 
         The same session on a new connection goes on with its account; what it had in hand is abandoned.
         """
@@ -80,7 +83,10 @@ class Sessions:
         if len(self) >= MAX_SESSIONS:
             text = f"{MAX_SESSIONS} producers are connected already: stop one"
             return Error(name="too_many_streams", text=text, credit=0)
-        account = self._ledger.account(hello.stream, hello.session, hello.first_seq)
+        if first_seq is None:
+            account = self._ledger.account(hello.stream, hello.session, hello.first_seq)
+        else:  # one account for all its producers: the journal decides what comes next
+            account = self._ledger.account(hello.stream, "lossless", first_seq)
         account.abandon()
         session = Session(peer, hello, account, SenderClock(hello.clock, hello.clock_ns, now_ns), now_ns)
         self._by_peer[peer] = session
@@ -91,6 +97,7 @@ class Sessions:
         session.account.abandon()
         session.account.in_use = False
         del self._by_peer[session.peer]
+        self.closed(session)
 
     def expire(self, now_ns: int) -> None:
         """Close the sessions of producers that have vanished. Call it when all that they sent has been read."""

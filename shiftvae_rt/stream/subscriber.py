@@ -9,12 +9,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 
 import zmq
 
-from ..errors import ServiceError
+from ..errors import ServiceError, ShiftVaeError
+from .keys import read_key
+from .link import REFUSED
 from .results import Result, read_result
 from .sockets import RESULTS, connect, connected, disconnect, receive
 
@@ -32,6 +35,8 @@ class Subscriber:
     ----------
     endpoint
         The runtime's results, ``tcp://HOST:PORT``.
+    key
+        Our key file, if the runtime asks for one.
 
     Attributes
     ----------
@@ -42,18 +47,22 @@ class Subscriber:
     ------
     ServiceError
         for an endpoint that is not one.
+    KeyFileError
+        for a key file that is damaged or readable by others.
     """
 
-    def __init__(self, endpoint: str = RESULTS) -> None:
+    def __init__(self, endpoint: str = RESULTS, *, key: str | os.PathLike[str] | None = None) -> None:
         self.gaps = 0
         self._endpoint = endpoint
         self._epoch, self._last_seq = "", 0
-        self._connected = False
+        self._connected = self._refused = False
         self._lost_at_s = time.monotonic()
         self._context = zmq.Context()
         try:
-            self._socket, self._monitor = connect(self._context, zmq.SUB, endpoint, high_water_mark=_HIGH_WATER_MARK)
-        except ServiceError:
+            self._socket, self._monitor = connect(
+                self._context, zmq.SUB, endpoint, high_water_mark=_HIGH_WATER_MARK, key=read_key(key)
+            )
+        except ShiftVaeError:
             self._context.term()
             raise
         self._poller = zmq.Poller()
@@ -88,6 +97,8 @@ class Subscriber:
         deadline = time.monotonic() + timeout_s
         while not self._connected:
             if not self._monitor.poll(max(0, int((deadline - time.monotonic()) * 1e3))):
+                if self._refused:
+                    raise ServiceError(f"the service at {self._endpoint} let us not in: {REFUSED}")
                 raise ServiceError(
                     f"no service publishes at {self._endpoint}: start one with `shiftvae serve MODEL`, "
                     "and give its results endpoint"
@@ -131,6 +142,9 @@ class Subscriber:
     def _look(self) -> None:
         """Take notice of connections made and lost."""
         while (now := connected(self._monitor)) is not None:
+            if now == "refused":
+                self._refused = True
+                continue
             self._connected = now
             if not now:
                 self._lost_at_s = time.monotonic()

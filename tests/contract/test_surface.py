@@ -37,6 +37,8 @@ def test_the_runtime_exports_exactly_these_names():
         "DataFileError",
         "Frame",
         "FrameError",
+        "JournalError",
+        "KeyFileError",
         "LatentMap",
         "LatentMapper",
         "LatticeError",

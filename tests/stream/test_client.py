@@ -14,7 +14,7 @@ from stream_support import FREE, LIMIT_S, GatedMapper, noisy, until
 from shiftvae_rt.errors import FrameError, ServiceError
 from shiftvae_rt.frame import Frame
 from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Counters, Producer, Service, Subscriber
+from shiftvae_rt.stream import Counters, Options, Producer, Service, Subscriber
 
 Make = Callable[..., Any]
 FRAME = noisy((64, 64))
@@ -50,7 +50,7 @@ def test_offers_to_nobody_return_at_once_and_are_counted(produce: Make, nobody: 
 
 def test_offers_return_at_once_while_the_runtime_is_busy(serve: Make, produce: Make, mapper: LatentMapper) -> None:
     gated = GatedMapper(mapper)
-    producer: Producer = produce(serve(gated, max_age_s=60.0))
+    producer: Producer = produce(serve(gated, options=Options(max_age_s=60.0)))
     producer.offer(FRAME)
     assert gated.waiting.acquire(timeout=LIMIT_S)
     started = time.perf_counter()
@@ -120,7 +120,7 @@ def test_a_hung_service_is_noticed_and_the_frame_on_its_way_is_counted(
     serve: Make, produce: Make, mapper: LatentMapper
 ) -> None:
     gated = GatedMapper(mapper)
-    service: Service = serve(gated, max_age_s=60.0)
+    service: Service = serve(gated, options=Options(max_age_s=60.0))
     producer: Producer = produce(service)
     producer._link._silence_ns = 300_000_000
     producer.offer(FRAME)

@@ -21,7 +21,7 @@ from stream_support import (
 from shiftvae_rt.errors import ServiceError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.simulator import LineCrystal, Microscope
-from shiftvae_rt.stream import Counters, Producer, Service, Subscriber
+from shiftvae_rt.stream import Counters, Options, Producer, Service, Subscriber
 from shiftvae_rt.stream import service as service_module
 from shiftvae_rt.stream.clock import monotonic_ns
 
@@ -94,7 +94,7 @@ def test_under_overload_the_newest_frame_waits_and_every_dropped_one_is_counted(
     serve: Make, produce: Make, subscribe: Make, mapper: LatentMapper
 ) -> None:
     gated = GatedMapper(mapper)
-    service: Service = serve(gated, max_age_s=60.0)
+    service: Service = serve(gated, options=Options(max_age_s=60.0))
     subscriber: Subscriber = subscribe(service)
     producer: Producer = produce(service)
     producer.offer(FRAME)

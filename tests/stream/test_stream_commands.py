@@ -23,6 +23,8 @@ from shiftvae_rt.stream import Service, Subscriber
 Make = Callable[..., Any]
 TITLES = ["stream", "frame", "age", "(ms)", "dropped", "refused", "missed", *("dy", "(px)", "dx", "(px)", "z1", "z2")]
 NOBODY = "tcp://127.0.0.1:9"
+NORMAL = ("--priority", "normal")
+OFF = ("--control", "off", "--http", "off")
 
 
 @pytest.fixture
@@ -219,9 +221,9 @@ def test_one_refused_frame_is_a_warning(service: Service, capsys: pytest.Capture
         (["watch", "--from", NOBODY], "no service publishes at tcp://127.0.0.1:9"),
         (["send", "STACK", "--to", "nonsense"], "expected an endpoint tcp://HOST:PORT"),
         (["send", "STACK", "--fps", "-1"], "frames/s and rows of at least 0"),
-        (["serve", "nothing.svae"], "nothing.svae"),
-        (["serve", "MODEL", "--ingest", "tcp://0.0.0.0:5701"], "refusing to listen on tcp://0.0.0.0:5701"),
-        (["serve", "MODEL", "--ingest", "INGEST"], "is taken, probably by another service"),
+        (["serve", "nothing.svae", *NORMAL], "nothing.svae"),
+        (["serve", "MODEL", *NORMAL, "--ingest", "tcp://0.0.0.0:5701"], "refusing to listen on tcp://0.0.0.0:5701"),
+        (["serve", "MODEL", *NORMAL, "--ingest", "INGEST"], "is taken, probably by another service"),
         (["send", "nothing.npy", "--to", "INGEST"], "nothing.npy is missing"),
         (["send", "STACK", "--to", "INGEST", "--frames", "9:"], "has 7 frame(s) and --frames chooses none"),
         (["watch", "--from", "RESULTS", "-o", "STACK"], "cannot make the folder"),
@@ -257,7 +259,7 @@ def test_serve_stops_in_order_and_reports(
     shiftvae: Make, tiny_model: Path, stack: Path, capsys: pytest.CaptureFixture[str], number: int
 ) -> None:
     serve: Process = shiftvae(
-        "serve", tiny_model, "--ingest", "tcp://127.0.0.1:0", "--results", "tcp://127.0.0.1:0", "--json"
+        "serve", tiny_model, "--ingest", "tcp://127.0.0.1:0", "--results", "tcp://127.0.0.1:0", *OFF, "--json"
     )
     ready = json.loads(serve.line())
     assert run(capsys, "send", stack, "--to", ready["ingest"], "--fps", 0)[0] == 0
@@ -287,7 +289,7 @@ def test_a_service_that_dies_is_one_line_for_its_producer_and_its_reader(
     shiftvae: Make, tiny_model: Path, stack: Path
 ) -> None:
     serve: Process = shiftvae(
-        "serve", tiny_model, "--ingest", "tcp://127.0.0.1:0", "--results", "tcp://127.0.0.1:0", "--json"
+        "serve", tiny_model, "--ingest", "tcp://127.0.0.1:0", "--results", "tcp://127.0.0.1:0", *OFF, "--json"
     )
     ready = json.loads(serve.line())
     watch: Process = shiftvae("watch", "--from", ready["results"])

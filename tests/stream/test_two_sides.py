@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from stream_support import FREE, noisy
 
 from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Counters, Service
+from shiftvae_rt.stream import Counters, Options, Service
 from shiftvae_rt.stream.accounting import Account
 from shiftvae_rt.stream.clock import monotonic_ns
 from shiftvae_rt.stream.link import RETRY_NS, Link
@@ -46,7 +46,7 @@ class TwoSides(RuleBasedStateMachine):
         self.connect()
 
     def new_service(self) -> Service:
-        return Service(self.mapper, ingest=FREE, results=FREE, max_age_s=3600.0)
+        return Service(self.mapper, ingest=FREE, results=FREE, options=Options(max_age_s=3600.0))
 
     def connect(self) -> None:
         self.peer = np.random.default_rng().bytes(5)

@@ -1,0 +1,72 @@
+"""Whose turn it is, when several live producers have more than the runtime can encode. No sockets here.
+
+With a credit each, every producer's frame would wait behind those of all others: 16 producers, 300 ms. So while more
+than one producer is active, nobody has credit: a producer says that rows wait (WANT), and one at a time is asked for
+its newest (GRANT). Nothing then waits but in mailboxes, where it is replaced by newer frames.
+"""
+
+from __future__ import annotations
+
+from .sessions import Session
+
+__all__ = ["Floor"]
+
+#: A producer that sent or wanted something so recently is active.
+ACTIVE_NS = 1_000_000_000
+#: A producer that has the floor and does not use it loses it.
+PATIENCE_NS = 100_000_000
+#: Among producers whose newest rows are younger than this, the one that has waited longest comes first.
+FRESH_S = 0.025
+
+
+class Floor:
+    """Hands out the one credit."""
+
+    def __init__(self) -> None:
+        self._active: dict[bytes, tuple[Session, int]] = {}
+        self._wanting: dict[bytes, tuple[Session, int]] = {}
+        self._served_ns: dict[bytes, int] = {}
+        self._holder: tuple[Session, int] | None = None
+
+    def sent(self, session: Session, now_ns: int) -> None:
+        """A frame message of `session` arrived; it is alone, and gets the next credit at once, or it has to want it."""
+        self._active[session.peer] = session, now_ns
+        self._served_ns[session.peer] = now_ns
+        self._wanting.pop(session.peer, None)
+        if self._holder is not None and self._holder[0] is session:
+            self._holder = None
+        session.granted = max(session.granted, session.received + (1 if self._alone(session, now_ns) else 0))
+
+    def want(self, session: Session, clock_ns: int, now_ns: int) -> None:
+        """`session` has rows, the newest of `clock_ns` on its own clock."""
+        self._active[session.peer] = session, now_ns
+        self._wanting[session.peer] = session, clock_ns
+
+    def forget(self, session: Session) -> None:
+        """The session is closed."""
+        for table in (self._active, self._wanting, self._served_ns):
+            table.pop(session.peer, None)
+        if self._holder is not None and self._holder[0] is session:
+            self._holder = None
+
+    def next(self, now_ns: int) -> Session | None:
+        """Whom to tell that it may send, if anybody; it is granted one more message."""
+        if self._holder is not None and now_ns - self._holder[1] < PATIENCE_NS:
+            return None
+        self._holder = None
+        if not self._wanting:
+            return None
+        ages = {peer: session.clock.age_s(clock_ns, now_ns) for peer, (session, clock_ns) in self._wanting.items()}
+        fresh = [peer for peer, age_s in ages.items() if age_s < FRESH_S]
+        if fresh:
+            peer = min(fresh, key=lambda peer: self._served_ns.get(peer, 0))
+        else:
+            peer = min(ages, key=lambda peer: ages[peer])
+        session, _ = self._wanting.pop(peer)
+        self._holder = session, now_ns
+        session.granted = max(session.granted, session.received + 1)
+        return session
+
+    def _alone(self, session: Session, now_ns: int) -> bool:
+        self._active = {peer: entry for peer, entry in self._active.items() if now_ns - entry[1] < ACTIVE_NS}
+        return len(self._active) <= 1 and (self._holder is None or self._holder[0] is session)

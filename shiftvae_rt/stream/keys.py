@@ -1,0 +1,184 @@
+"""Who may connect: CURVE keys of the runtime and of named clients, and the list of clients with their roles.
+
+A folder of keys, made by ``shiftvae keys``, belongs to the runtime::
+
+    KEYS/server.key      the runtime's own key, secret
+    KEYS/clients.json    the clients that are allowed in: name, public key, roles
+    KEYS/NAME.key        a client's key with the runtime's public key in it: move it to the client's computer
+
+Files with a secret are made with mode 0600 and refused when others may read them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias, TypeVar
+
+import msgspec
+import zmq
+from msgspec import Meta
+
+from ..errors import KeyFileError
+
+__all__ = ["ROLES", "Client", "ClientKey", "KeyFolder", "Role", "read_key"]
+
+Role: TypeAlias = Literal["produce", "read", "admin"]
+ROLES: tuple[Role, ...] = ("produce", "read", "admin")
+_Key: TypeAlias = Annotated[str, Meta(min_length=40, max_length=40)]
+_Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+_MAX_BYTES = 1 << 20
+_Kind = TypeVar("_Kind")
+
+
+class ClientKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key pair; `server` is the runtime's public key, empty in the runtime's own file. Z85 text, 40 characters."""
+
+    name: _Name
+    public: _Key
+    secret: _Key
+    server: _Key | Literal[""]
+
+    def __repr__(self) -> str:
+        return f"ClientKey({self.name!r})"  # the secret stays out of logs and tracebacks
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A client that is let in. ``produce``: ingest. ``read``: results and reading requests. ``admin``: all requests."""
+
+    name: _Name
+    public: _Key
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
+
+
+class KeyFolder:
+    """The runtime's folder of keys.
+
+    Raises
+    ------
+    KeyFileError
+        if it is missing, damaged, or its secrets can be read by others.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = Path(folder)
+        self.server = _read_secret(self.path / "server.key")
+        self.clients()
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike[str]) -> KeyFolder:
+        """Make a folder with a new key of the runtime and nobody allowed in."""
+        path = Path(folder)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise KeyFileError(f"cannot make the folder {path}: {error.strerror}") from error
+        _write_secret(path / "server.key", _new_key("server", ""))
+        _write(path / "clients.json", b"[]\n", 0o600)
+        return cls(path)
+
+    def clients(self) -> list[Client]:
+        """Who is allowed in, read anew; whatever is wrong with the list is an error, never an empty list."""
+        path = self.path / "clients.json"
+        _check_mode(path, write_only=True)
+        clients = _decode(path, list[Client])
+        if len({client.name for client in clients}) < len(clients):
+            raise KeyFileError(f"{path} names a client twice: remove one")
+        return clients
+
+    def add(self, name: str, roles: tuple[Role, ...]) -> Path:
+        """Let a new client in; the file with its key, to be moved to its computer."""
+        clients = self.clients()
+        if any(client.name == name for client in clients) or name == "server":
+            raise KeyFileError(f"{self.path} knows {name!r} already: choose another name, or revoke it first")
+        key = _new_key(name, self.server.public)
+        path = self.path / f"{name}.key"
+        _write_secret(path, key)
+        self._write_clients([*clients, Client(name=name, public=key.public, roles=roles)])
+        return path
+
+    def revoke(self, name: str) -> None:
+        """Let a client in no more; a connection that it has lives until it ends."""
+        clients = self.clients()
+        left = [client for client in clients if client.name != name]
+        if len(left) == len(clients):
+            known = ", ".join(client.name for client in clients) or "nobody"
+            raise KeyFileError(f"{self.path} does not know {name!r}: it knows {known}")
+        self._write_clients(left)
+        (self.path / f"{name}.key").unlink(missing_ok=True)
+
+    def _write_clients(self, clients: list[Client]) -> None:
+        text = msgspec.json.format(msgspec.json.encode(clients), indent=2) + b"\n"
+        part = self.path / "clients.json.part"
+        part.unlink(missing_ok=True)
+        _write(part, text, 0o600)
+        part.replace(self.path / "clients.json")
+
+
+def read_key(path: str | os.PathLike[str] | None) -> ClientKey | None:
+    """A client's key file; None for None.
+
+    Raises
+    ------
+    KeyFileError
+        if it is missing, damaged, readable by others, or the runtime's own.
+    """
+    if path is None:
+        return None
+    key = _read_secret(Path(path))
+    if not key.server:
+        raise KeyFileError(f"{path} is the runtime's own key: a client uses one made by `shiftvae keys add`")
+    return key
+
+
+def _new_key(name: str, server: str) -> ClientKey:
+    public, secret = zmq.curve_keypair()
+    try:
+        return msgspec.convert(
+            {"name": name, "public": public.decode(), "secret": secret.decode(), "server": server}, ClientKey
+        )
+    except msgspec.ValidationError:
+        raise KeyFileError(f"a client's name has 1 to 64 of A-Z a-z 0-9 _ . -, got {name!r}") from None
+
+
+def _read_secret(path: Path) -> ClientKey:
+    _check_mode(path)
+    return _decode(path, ClientKey)
+
+
+def _decode(path: Path, kind: type[_Kind]) -> _Kind:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise KeyFileError(f"{path} is larger than a key file can be")
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise KeyFileError(f"cannot read {path}: {error}: make it with `shiftvae keys`") from error
+
+
+def _write_secret(path: Path, key: ClientKey) -> None:
+    _write(path, msgspec.json.format(msgspec.json.encode(key), indent=2) + b"\n", 0o600)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Make a file that did not exist; it has its mode from the first moment on."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise KeyFileError(f"{path} is there already and is not replaced: remove it if it is not needed") from None
+    except OSError as error:
+        raise KeyFileError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _check_mode(path: Path, *, write_only: bool = False) -> None:
+    """Refuse a file that others may read (a secret) or write to (the list of clients)."""
+    if sys.platform == "win32":  # access lists, not modes: the folder's own apply
+        return
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise KeyFileError(f"cannot read {path}: {error.strerror}: make it with `shiftvae keys`") from error
+    if mode & (0o022 if write_only else 0o077):
+        raise KeyFileError(f"{path} has mode {mode:04o}, which lets others at it: run chmod 600 {path}")

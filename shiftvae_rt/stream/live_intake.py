@@ -1,0 +1,135 @@
+"""Live frames: too old, encoded, or refused; one answer for every message. No sockets here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from ..errors import JournalError, WireError
+from ..latent_map import LatentMap
+from .accounting import Ledger
+from .clock import monotonic_ns
+from .encoding import FRAME_FAULTS, Encoding, error_name
+from .floor import Floor
+from .journal import Journal
+from .messages import Ack, Credit, Error, Reply
+from .results import result_message
+from .sessions import Session
+from .wire import FrameHeader
+
+__all__ = ["MAX_TEXT", "LiveIntake", "Publish"]
+
+#: Sends a latent map, made from the message with that header, to the readers: `latent_map, header, age_s`.
+Publish = Callable[[LatentMap, FrameHeader, float], None]
+#: Longest reason that is sent back.
+MAX_TEXT = 1000
+_log = logging.getLogger(__name__)
+
+
+class LiveIntake:
+    """What the runtime does with frames in the modes ``live`` and ``replay``.
+
+    Parameters
+    ----------
+    encoding, floor, publish
+        The model, whose turn it is, and where results go.
+    ledger
+        For the counters of results.
+    max_age_s
+        Live rows older than this are dropped.
+    record
+        Journal for the results of complete frames; None records nothing.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        floor: Floor,
+        publish: Publish,
+        *,
+        ledger: Ledger,
+        max_age_s: float,
+        record: Journal | None = None,
+    ) -> None:
+        self._encoding, self._floor, self._publish, self._ledger = encoding, floor, publish, ledger
+        self._max_age_s = max_age_s
+        self._record = record
+        self.unrecorded = 0
+
+    def frame(self, session: Session, header: FrameHeader, buffer: bytes | memoryview) -> Reply:
+        """Account for the rows of a message, encode them, publish what they complete."""
+        now_ns = monotonic_ns()
+        session.received += 1
+        session.clock.hear(header.clock_ns, now_ns)
+        self._floor.sent(session, now_ns)
+        if not session.account.begin(header.seq):  # the rest of a frame that has its outcome
+            return Credit(credit=session.granted, seq=header.seq)
+        age_s = session.clock.age_s(header.clock_ns, now_ns)
+        if session.hello.mode == "live" and age_s > self._max_age_s:
+            return self._settle(session, header, "dropped_stale")
+        try:
+            check_source(session, header)
+            latent_map = self._encoding.encode(session.scan, header, buffer)
+        except FRAME_FAULTS as error:
+            return self._refuse(session, header, error)
+        except Exception as error:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
+            _log.exception("the model failed on frame %d of stream %r", header.frame, session.hello.stream)
+            return self._refuse(session, header, error)
+        if not header.complete:
+            reply: Reply = Credit(credit=session.granted, seq=header.seq)
+        else:
+            reply = self._settle(session, header, "processed")
+        if latent_map is not None:
+            age_s = session.clock.age_s(header.clock_ns, monotonic_ns())
+            self._publish(latent_map, header, age_s)
+            if header.complete and self._record is not None:
+                self._keep(self._record, session, header, latent_map, age_s)
+        return reply
+
+    def closed(self, session: Session) -> None:
+        """The session is over: so is its recording."""
+        if session.recording and self._record is not None:
+            try:
+                self._record.end(session.recording)
+            except JournalError as error:
+                _log.error("%s", error)
+
+    def _keep(
+        self, journal: Journal, session: Session, header: FrameHeader, latent_map: LatentMap, age_s: float
+    ) -> None:
+        """Append the result to the journal. A disk that fails costs the recording, never the live stream."""
+        counters = self._ledger.stream(session.hello.stream)
+        head, buffer = result_message(
+            latent_map, header, seq=header.seq, epoch="journal", age_s=age_s, counters=counters
+        )
+        try:
+            if not session.recording:
+                session.recording = f"{session.hello.stream}@{session.hello.session[:12]}"
+                journal.open_stream(session.recording, "live")
+            journal.append(session.recording, header.seq, "processed", head, buffer)
+        except JournalError as error:
+            if not self.unrecorded:
+                _log.error("a live result was not recorded: %s", error)
+            self.unrecorded += 1
+            session.recording = ""
+
+    def _settle(self, session: Session, header: FrameHeader, outcome: Literal["processed", "dropped_stale"]) -> Ack:
+        session.account.settle(outcome)
+        session.scan.drop()
+        age_ms = session.clock.age_s(header.clock_ns, monotonic_ns()) * 1e3
+        return Ack(credit=session.granted, seq=header.seq, frame=header.frame, outcome=outcome, age_ms=age_ms)
+
+    def _refuse(self, session: Session, header: FrameHeader, error: Exception) -> Error:
+        name = error_name(error)
+        outcome: Literal["rejected", "quarantined"] = "quarantined" if name == "encoder_failed" else "rejected"
+        session.account.settle(outcome)
+        session.scan.drop()
+        text = str(error) or type(error).__name__
+        return Error(name=name, text=text[:MAX_TEXT], credit=session.granted, seq=header.seq, outcome=outcome)
+
+
+def check_source(session: Session, header: FrameHeader) -> None:
+    """Raise `WireError` for a frame of another stream than its HELLO said."""
+    if header.source != session.hello.stream:
+        raise WireError(f"source must be the stream {session.hello.stream!r} of the HELLO, got {header.source!r}")

@@ -1,0 +1,294 @@
+"""The producer's half of the lossless mode: send ahead, keep what is not committed, go back after a loss. No sockets.
+
+::
+
+    connecting --HELLO--> greeting --WELCOME--> open --END--> ending --END_ACK--> ended
+         ^                    |                  |              |
+         +--------------------+---- lost --------+--------------+
+
+Every frame stays here until the runtime says that its outcome is on disk. WELCOME says which frame comes next, and
+everything from there on is sent again; the runtime drops what it has already.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ServiceError, WireError
+from .link import PING_NS, REFUSED, RETRY_NS, SILENCE_S, Parts
+from .messages import (
+    PROTOCOL,
+    Committed,
+    End,
+    EndAck,
+    Error,
+    ErrorName,
+    GoAway,
+    Hello,
+    Ping,
+    Pong,
+    Welcome,
+    decode_reply,
+    encode,
+)
+from .wire import Counters, FrameHeader, encode_array
+
+__all__ = ["LosslessLink", "header_of", "own_copy"]
+
+#: The runtime talks but does not take frames that we sent: something between us ate them.
+PROGRESS_S = 5.0
+#: It took them, and nothing came of it: liveness is not progress.
+COMMIT_S = 20.0
+_FATAL: tuple[ErrorName, ...] = ("protocol_mismatch", "no_journal", "stream_ended")
+
+
+class LosslessLink:
+    """One lossless stream's conversation with the runtime; `put` and the properties are for other threads.
+
+    Parameters
+    ----------
+    stream, session
+        Names of the stream and of its producer. A producer with the same session takes over at once.
+    """
+
+    def __init__(self, stream: str, session: str) -> None:
+        self._stream, self._session = stream, session
+        self.changed = threading.Condition()
+        self.state: Literal["connecting", "greeting", "open", "lost", "ending", "ended"] = "connecting"
+        self.welcome: Welcome | None = None
+        self.next_seq: int | None = None  # of the next frame that is put; None before the first welcome
+        self.committed = 0
+        self.counters = Counters()
+        self.closing = self._said_end = False
+        self.last_error = self.failure = ""
+        self._unacknowledged: deque[tuple[FrameHeader, NDArray[Any]]] = deque()
+        self._ahead = 0  # how many of them were sent on this connection
+        self._ahead_bytes = 0
+        self._credit = self._sent = self._received = 0
+        self.lost_ns: int | None = None
+        self._heard_ns = self._said_ns = self._retry_ns = self._progress_ns = 0
+
+    def put(self, header: FrameHeader, pixels: NDArray[Any], timeout_s: float) -> int:
+        """Take charge of a frame, whose header gets its ``seq`` here; waits for room.
+
+        Raises
+        ------
+        ServiceError
+            if there is no room in time, or the stream cannot go on.
+        """
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.failure or self._room(pixels.nbytes), timeout_s):
+                reason = self.last_error or "it is slower than the producer"
+                raise ServiceError(
+                    f"the service took no frame of stream {self._stream!r} in {timeout_s:.3g} s ({reason})"
+                )
+            if self.failure or self.next_seq is None:
+                raise ServiceError(self.failure)
+            seq, self.next_seq = self.next_seq, self.next_seq + 1
+            fields = {name: getattr(header, name) for name in header.__struct_fields__}
+            self._unacknowledged.append((FrameHeader(**{**fields, "seq": seq}), pixels))
+            return seq
+
+    def _room(self, nbytes: int) -> bool:
+        if self.next_seq is None or self.welcome is None:
+            return False
+        waiting = sum(pixels.nbytes for _, pixels in self._unacknowledged)
+        window = self.welcome.credit
+        return not self._unacknowledged or (
+            len(self._unacknowledged) < window and waiting + nbytes <= self.welcome.credit_bytes
+        )
+
+    @property
+    def idle(self) -> bool:
+        """True when every frame is committed."""
+        with self.changed:
+            return not self._unacknowledged
+
+    def reopen(self, now_ns: int) -> bool:
+        """Begin again on a new socket, if it is time to. False: not yet."""
+        if now_ns < self._retry_ns or self.failure:
+            return False
+        self.state = "connecting"
+        return True
+
+    def next_message(self, now_ns: int) -> Parts | None:
+        """What to send now, or None. The caller has made sure that the socket takes it."""
+        if self.state == "connecting":
+            self.state, self._heard_ns = "greeting", now_ns
+            return [encode(self._hello(now_ns))]
+        if self.state != "open":
+            return None
+        with self.changed:
+            message = self._next_frame()
+        if message is not None:
+            if self._ahead == 1:
+                self._progress_ns = now_ns
+            self._sent += 1
+            return encode_array(*message)
+        if self.closing and self.idle:
+            self.state, self._said_end = "ending", True
+            return [encode(End(last_seq=(self.next_seq or 1) - 1))]
+        if now_ns - self._said_ns >= PING_NS:
+            self._said_ns = now_ns
+            return [encode(Ping(clock_ns=now_ns))]
+        return None
+
+    def _next_frame(self) -> tuple[FrameHeader, NDArray[Any]] | None:
+        if self._ahead >= len(self._unacknowledged) or self._sent >= self._credit or self.welcome is None:
+            return None
+        message = next(itertools.islice(self._unacknowledged, self._ahead, None))
+        nbytes = message[1].nbytes
+        if self._ahead and self._ahead_bytes + nbytes > self.welcome.credit_bytes:
+            return None
+        self._ahead, self._ahead_bytes = self._ahead + 1, self._ahead_bytes + nbytes
+        return message
+
+    def _hello(self, now_ns: int) -> Hello:
+        return Hello(
+            protocol=PROTOCOL,
+            mode="lossless",
+            stream=self._stream,
+            session=self._session,
+            first_seq=1,
+            clock="",
+            clock_ns=now_ns,
+        )
+
+    def hear(self, parts: Sequence[bytes | memoryview], now_ns: int) -> None:
+        """Take in one message of the runtime."""
+        self._heard_ns = now_ns
+        try:
+            if len(parts) != 1:
+                raise WireError(f"an answer has one part, got {len(parts)}")
+            reply: Any = decode_reply(parts[0])
+        except WireError as error:
+            self._lose(now_ns, f"the runtime sent something that is not protocol {PROTOCOL}: {error}")
+            return
+        if isinstance(reply, Welcome):
+            self._welcomed(reply, now_ns)
+        elif isinstance(reply, Committed):
+            self._credit, self.counters = max(self._credit, reply.credit), reply.counters
+            self._forget(reply.committed, now_ns)
+        elif isinstance(reply, Pong):
+            if reply.received > self._received:
+                self._received, self._progress_ns = reply.received, now_ns
+        elif isinstance(reply, Error):
+            self.last_error = f"{reply.name}: {reply.text}"
+            if reply.name == "stream_ended" and self._said_end:  # only the answer to our END was lost
+                self.state = "ended"
+                self._wake()
+                return
+            if reply.name in _FATAL:
+                self._fail(self.last_error)
+            self._lose(now_ns, self.last_error)
+        elif isinstance(reply, EndAck):
+            self.counters, self.state = reply.counters, "ended"
+            self._wake()
+        elif isinstance(reply, GoAway):
+            self._lose(now_ns, reply.text)
+
+    def _welcomed(self, welcome: Welcome, now_ns: int) -> None:
+        if self.state != "greeting":
+            return
+        with self.changed:
+            expected = None if self.next_seq is None else range(self.committed + 1, self.next_seq + 1)
+            if expected is not None and welcome.next_seq not in expected:
+                self.failure = (
+                    f"stream {self._stream!r} goes on at frame {welcome.next_seq}, expected {expected[0]} to "
+                    f"{expected[-1]}: another producer sent to it, or the runtime has another journal"
+                )
+            self.next_seq = welcome.next_seq if self.next_seq is None else self.next_seq
+            self._ahead = self._ahead_bytes = self._sent = self._received = 0
+            self._credit, self.counters = welcome.credit, welcome.counters
+            self._said_ns = self._progress_ns = now_ns
+            self.welcome, self.state, self.lost_ns = welcome, "open", None
+        if self.failure:
+            self._fail(self.failure)
+            self._lose(now_ns, self.failure)
+        else:
+            self.last_error = ""
+            self._forget(welcome.next_seq - 1, now_ns)
+
+    def _forget(self, committed: int, now_ns: int) -> None:
+        """Frames up to `committed` are safe."""
+        with self.changed:
+            while self._unacknowledged and self._unacknowledged[0][0].seq <= committed:
+                _, pixels = self._unacknowledged.popleft()
+                if self._ahead:
+                    self._ahead, self._ahead_bytes = self._ahead - 1, self._ahead_bytes - pixels.nbytes
+                    self._received = max(self._received, self._sent - self._ahead)
+            if committed > self.committed:
+                self.committed, self._progress_ns = committed, now_ns
+            self.changed.notify_all()
+
+    def check(self, now_ns: int) -> None:
+        """Lose a link whose runtime has fallen silent, or talks but does not take frames."""
+        if self.state not in ("greeting", "open", "ending"):
+            return
+        if now_ns - self._heard_ns > SILENCE_S * 1e9:
+            self._lose(now_ns, f"the runtime has been silent for {SILENCE_S:.3g} s")
+        elif self._sent > self._received and now_ns - self._progress_ns > PROGRESS_S * 1e9:
+            self._lose(now_ns, f"the runtime has taken no frame for {PROGRESS_S:.3g} s")
+        elif self._ahead and now_ns - self._progress_ns > COMMIT_S * 1e9:
+            self._lose(now_ns, f"the runtime has committed nothing for {COMMIT_S:.3g} s")
+
+    def disconnected(self, now_ns: int) -> None:
+        """The connection ended."""
+        if self.state in ("greeting", "open", "ending"):
+            self._lose(now_ns, "the connection to the runtime ended")
+
+    def refused(self) -> None:
+        """The runtime does not accept our key. ZeroMQ goes on trying."""
+        self.last_error = REFUSED
+
+    def give_up(self) -> None:
+        """Nothing more will be sent; wake whoever waits."""
+        if self.state != "ended":
+            self._fail(self.failure or "the producer is closed: make a new one")
+        self._wake()
+
+    def _fail(self, reason: str) -> None:
+        self.failure = reason
+        self._wake()
+
+    def _lose(self, now_ns: int, reason: str) -> None:
+        self.last_error = reason
+        self.state = "lost"
+        self.lost_ns = now_ns if self.lost_ns is None else self.lost_ns
+        self._retry_ns = now_ns + RETRY_NS
+
+    def _wake(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
+
+
+def header_of(pixels: NDArray[Any], stream: str, **fields: Any) -> FrameHeader:
+    """Header of a whole frame, its ``seq`` not given yet."""
+    height = pixels.shape[-2] if pixels.ndim > 1 else 1
+    return FrameHeader(
+        htype="array-1.0",
+        type=pixels.dtype.name,
+        dtype=pixels.dtype.name,
+        shape=pixels.shape,
+        encoding="little",
+        order="C",
+        source=stream,
+        frame_shape=(height, pixels.shape[-1]),
+        roi=(0, 0, height, pixels.shape[-1]),
+        valid_rows=height,
+        complete=True,
+        seq=1,
+        **fields,
+    )
+
+
+def own_copy(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Memory of ours: the acquisition may change its array the moment that we return."""
+    return np.array(pixels, order="C", copy=True)

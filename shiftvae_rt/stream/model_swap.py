@@ -1,0 +1,119 @@
+"""A new model beside the old one: tried in a process that may die of it, read, warmed, and handed over if it works."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ModelFileError
+from .control_messages import Failure, Swapped
+from .encoding import Encoding
+
+if TYPE_CHECKING:
+    from ..mapper import LatentMapper
+
+__all__ = ["ModelSwap", "load_beside", "try_out"]
+
+_log = logging.getLogger(__name__)
+_TRIAL_S = 60.0
+
+
+class ModelSwap:
+    """Exchanges the model of a running service.
+
+    Parameters
+    ----------
+    encoding
+        Who serves.
+    folder
+        Where the operator puts models that may serve; None: no model may be exchanged.
+    threads
+        Of the new model's encoder.
+    """
+
+    def __init__(self, encoding: Encoding, folder: Path | None, *, threads: int = 1) -> None:
+        self._encoding, self._folder, self._threads = encoding, folder, threads
+        self._done: queue.SimpleQueue[tuple[bytes, Swapped | Failure]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self.refused = 0
+
+    def begin(self, peer: bytes, name: str) -> Failure | None:
+        """Start to load the model called `name`; None, and the answer comes out of `done`. Or why not."""
+        if self._folder is None:
+            return Failure(name="model_refused", text="no folder of models was given: start with --models FOLDER")
+        if self._thread is not None and self._thread.is_alive():
+            return Failure(name="busy", text="another model is being loaded: wait for it")
+        path = self._folder / name
+        self._thread = threading.Thread(target=self._load, args=(peer, path), name="model swap", daemon=True)
+        self._thread.start()
+        return None
+
+    def done(self) -> Iterator[tuple[bytes, Swapped | Failure]]:
+        """Answers that have become ready, with the peers that asked."""
+        while not self._done.empty():
+            yield self._done.get()
+
+    def _load(self, peer: bytes, path: Path) -> None:
+        old = self._encoding.mapper
+        try:
+            mapper = load_beside(path, old, threads=self._threads)
+        except Exception as error:  # noqa: BLE001  # whatever a model file does, the old one serves on
+            self.refused += 1
+            _log.warning("the model %s was refused: %s", path, error)
+            self._done.put((peer, Failure(name="model_refused", text=str(error)[:1000] or type(error).__name__)))
+            return
+        previous = old.model.sha256
+        self._encoding.swap(mapper)
+        _log.info("the model is now %s (%s)", path, mapper.model.sha256)
+        self._done.put((peer, Swapped(model_sha256=mapper.model.sha256, previous_sha256=previous)))
+
+
+def load_beside(path: Path, old: LatentMapper, *, threads: int) -> LatentMapper:
+    """The model at `path`, ready to take over from `old`.
+
+    Raises
+    ------
+    ShiftVaeError
+        if it is damaged, hostile, not for the same kind of frames, or does not run.
+    """
+    from ..mapper import LatentMapper
+    from ..model_file import ModelFile
+
+    tried = try_out(path, old.stride)
+    model = ModelFile.read(path)
+    if model.sha256 != tried:
+        raise ModelFileError(f"{path} changed while it was being tried: put models there in one piece, by renaming")
+    new, now = model.manifest, old.model.manifest
+    if (new.dimensions, new.channels) != (now.dimensions, now.channels):
+        raise ModelFileError(
+            f"{path} is for {new.dimensions}D frames of {new.channels} channel(s), "
+            f"the service runs one for {now.dimensions}D and {now.channels}: start another service"
+        )
+    mapper = LatentMapper(model, stride=old.stride, threads=threads)
+    mapper.map(model.golden.frame if new.dimensions == 2 else model.golden.frame[:, 0])  # warm
+    return mapper
+
+
+def try_out(path: Path, stride: int) -> str:
+    """Load the model in a limited process of its own and encode its test frame; the SHA-256 of what was tried."""
+    command = [sys.executable, "-m", "shiftvae_rt.stream.model_trial", str(path), str(stride)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    started = time.monotonic()
+    try:
+        trial = subprocess.run(  # noqa: S603  # our own interpreter and module, a path from the operator's folder
+            command, capture_output=True, text=True, timeout=_TRIAL_S, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelFileError(f"{path} was not ready after {time.monotonic() - started:.0f} s: it is not used") from None
+    if trial.returncode != 0:
+        reason = (trial.stderr.strip().splitlines() or [f"the process ended with {trial.returncode}"])[-1]
+        raise ModelFileError(f"{path} does not work here: {reason}")
+    return trial.stdout.strip()

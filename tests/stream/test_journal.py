@@ -1,0 +1,175 @@
+"""The journal: what was committed is there after anything, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shiftvae_rt.errors import JournalError
+from shiftvae_rt.stream.journal import Journal
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.journal"
+
+
+def filled(path: Path, count: int = 3, *, stream: str = "s") -> Journal:
+    journal = Journal(path)
+    journal.open_stream(stream, "lossless")
+    for seq in range(1, count + 1):
+        journal.append(stream, seq, "processed", b"header", b"%d" % seq)
+    journal.commit()
+    return journal
+
+
+def test_what_was_committed_is_read_back_in_order(path: Path) -> None:
+    filled(path).close()
+    journal = Journal(path)
+    state = journal.open_stream("s", "lossless")
+    assert (state.last_seq, state.counters.processed, state.ended) == (3, 3, False)
+    records = [journal.read("s", after) for after in range(4)]
+    assert [record and record.seq for record in records] == [1, 2, 3, None]
+    assert records[1] is not None
+    assert (records[1].header, records[1].buffer) == (b"header", b"2")
+    journal.close()
+
+
+def test_readers_do_not_see_what_is_not_committed(path: Path) -> None:
+    journal = filled(path)
+    journal.append("s", 4, "processed", b"h", b"b")
+    assert journal.read("s", 3) is None
+    assert next(journal.streams("s")).last_seq == 3
+    journal.commit()
+    assert journal.read("s", 3) is not None
+    journal.close()
+
+
+def test_a_record_is_never_written_twice(path: Path) -> None:
+    journal = filled(path)
+    with pytest.raises(RuntimeError, match="record 3 of 's' is there already"):
+        journal.append("s", 3, "processed", b"", b"")
+    journal.close()
+
+
+DIE = """
+import os, signal, sys
+from pathlib import Path
+from shiftvae_rt.stream.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+state = journal.open_stream("s", "lossless")
+journal.append("s", state.last_seq + 1, "processed", b"h", b"b")
+journal.commit()
+journal.append("s", state.last_seq + 2, "processed", b"h", b"b")
+journal.take_in_hand("s", state.last_seq + 2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_writer_leaves_exactly_what_it_committed_and_what_it_had_in_hand(path: Path) -> None:
+    for death in range(1, 4):
+        done = subprocess.run([sys.executable, "-c", DIE, str(path)], timeout=30, check=False)
+        assert done.returncode == -signal.SIGKILL
+        journal = Journal(path)
+        assert journal.open_stream("s", "lossless").last_seq == death
+        assert journal.take_in_hand("s", death + 1) == 1
+        journal.put_down()
+        journal.close()
+
+
+def test_crashes_over_the_same_frame_are_counted(path: Path) -> None:
+    for deaths in range(4):
+        journal = Journal(path)
+        journal.open_stream("s", "lossless")
+        assert journal.take_in_hand("s", 1) == deaths
+        journal._write.close()
+        journal._read.close()
+        journal._lock.close()  # as if it had died here
+
+
+def test_a_frame_that_was_put_down_is_no_crash(path: Path) -> None:
+    for _ in range(3):
+        journal = filled(path, 0)
+        assert journal.take_in_hand("s", 1) == 0
+        journal.put_down()
+        journal.close()
+
+
+def test_a_second_service_is_refused(path: Path) -> None:
+    journal = filled(path)
+    with pytest.raises(JournalError, match="another service writes to the journal"):
+        Journal(path)
+    journal.close()
+    Journal(path).close()
+
+
+def test_a_damaged_journal_is_one_clear_error(path: Path) -> None:
+    path.write_bytes(b"this is no database, and it is long enough to be looked at" * 100)
+    with pytest.raises(JournalError, match=r"cannot open the journal .*not a database"):
+        Journal(path)
+
+
+def test_a_journal_of_another_version_is_refused(path: Path) -> None:
+    filled(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=7")
+    connection.close()
+    with pytest.raises(JournalError, match="of version 7, this program writes 1"):
+        Journal(path)
+
+
+def test_a_folder_that_is_missing_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="the journal needs a folder"):
+        Journal(tmp_path / "nowhere" / "run.journal")
+
+
+def test_every_commit_is_flushed_to_the_disk(path: Path) -> None:
+    journal = filled(path)
+    assert journal._write.execute("PRAGMA synchronous").fetchone() == (2,), "FULL: NORMAL lost a tail in a power cut"
+    assert journal._write.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    journal.close()
+
+
+def test_a_full_disk_loses_nothing_that_was_committed_and_the_next_commit_says_so(path: Path) -> None:
+    journal = filled(path)
+    (pages,) = journal._write.execute("PRAGMA page_count").fetchone()
+    journal._write.execute(f"PRAGMA max_page_count={pages + 2}")
+    with pytest.raises(JournalError, match="database or disk is full"):
+        journal.append("s", 4, "processed", b"h", bytes(400_000))
+    assert journal.broken
+    assert journal.next_seq("s") == 4
+    with pytest.raises(JournalError, match="database or disk is full"):
+        journal.commit()
+    assert not journal.broken
+    journal._write.execute("PRAGMA max_page_count=1000000")
+    journal.append("s", 4, "processed", b"h", bytes(4000))
+    journal.commit()
+    assert next(journal.streams("s")).last_seq == 4
+    journal.close()
+
+
+def test_streams_say_how_they_are(path: Path) -> None:
+    journal = filled(path)
+    journal.open_stream("live@1", "live")
+    journal.append("live@1", 5, "processed", b"h", b"b")
+    journal.append("live@1", 9, "rejected", b"bad_frame: NaN")
+    journal.end("live@1")
+    first, second = journal.streams()
+    assert (first.name, first.mode, first.ended, first.last_seq) == ("s", "lossless", False, 3)
+    assert (second.name, second.mode, second.ended, second.last_seq) == ("live@1", "live", True, 9)
+    assert (second.counters.offered, second.counters.processed, second.counters.rejected) == (2, 1, 1)
+    journal.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to_is_one_clear_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(JournalError, match="the journal needs a folder that may be written to"):
+        Journal(tmp_path / "run.journal")
+    tmp_path.chmod(0o700)
