@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shiftvae_rt.errors import LatticeError, TrainingError
+from shiftvae_rt.errors import FrameError, LatticeError, TrainingError
 from shiftvae_rt.windows import window_statistics
 
 from .canonical import settle_content
@@ -120,9 +120,14 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     ------
     LatticeError
         if a torus shift is wanted and no period is found.
+    FrameError
+        if the frames differ in shape.
     TrainingError, WindowError
         if the frames are too small or without contrast, or the encoder cannot have the window.
     """
+    shapes = sorted({frame.shape for frame in frames})
+    if len(shapes) != 1:
+        raise FrameError(f"expected frames of one shape (channels, height, width), got {shapes}: train on one kind")
     if all(frame.min() == frame.max() for frame in frames):
         raise TrainingError("the frames are constant: the beam is blanked or the wrong dataset was read")
     started = time.process_time()
@@ -229,6 +234,8 @@ def _optimise(
         loss = terms.total(content_weight=min(1.0, 0.05 + 1.9 * step / steps))
         if step < GUIDED * steps:
             loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
+        if not torch.isfinite(loss):
+            raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         optimiser.step()

@@ -1,0 +1,49 @@
+"""Short trainings, shared by the tests of training and export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope, SimulatedLine
+from shiftvae_training.train import Settings, Trained, train
+
+
+def small_microscope() -> Microscope:
+    """The simulator's crystal at half its period, 192 px: enough cells to learn from in a few seconds."""
+    crystal = Crystal(
+        vectors=((12.0, 0.0), (0.0, 12.0)), sigma_a_px=1.5, sigma_b_px=1.4, displacement_px=1.0, wall_width_px=12.0
+    )
+    return Microscope(crystal, shape=(192, 192), dose=3.0)
+
+
+SMALL = Settings(encoder="mlp", steps=400, constraints={"displacement": 100.0, "smooth": 10.0})
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A trained model and the frames it was trained on."""
+
+    microscope: Microscope
+    frames: list[NDArray[np.uint16]]
+    trained: Trained
+
+
+@pytest.fixture(scope="session")
+def scan() -> Scan:
+    """An mlp trained for 400 steps on one frame."""
+    microscope = small_microscope()
+    frames = [microscope.frame(0).pixels[None]]
+    return Scan(microscope, frames, train(frames, SMALL))
+
+
+@pytest.fixture(scope="session")
+def line() -> tuple[SimulatedLine, list[NDArray[np.float32]], Trained]:
+    """An mlp trained for 350 steps on one line signal."""
+    signal = LineCrystal(noise=0.03).line(0)
+    frames = [signal.samples[None, None]]
+    settings = Settings(encoder="mlp", steps=350, constraints={"displacement": 100.0, "smooth": 1.0})
+    return signal, frames, train(frames, settings)
