@@ -89,7 +89,7 @@ def test_a_line_gives_position_and_width(line):
     truth = away[np.argmin(np.abs(away), axis=0), np.arange(len(place))]
     shift = score_shift(mean[:1].astype(float), truth[None, None], trained.lattice.vectors)
     assert shift.circ[0] > 0.95  # asymmetric peaks draw the phase with them
-    assert shift.rms_px[0] < 1.0
+    assert shift.rms_px[0] < 1.3
 
 
 @pytest.mark.parametrize("encoder", ["dilated", "mlp"])
