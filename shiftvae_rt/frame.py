@@ -14,6 +14,8 @@ __all__ = ["DTYPES", "Frame", "as_pixels"]
 
 #: Detector dtypes that the kernels read without a copy.
 DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+#: The same, for a check of some nanoseconds.
+_NATIVE = frozenset(np.dtype(name) for name in DTYPES)
 
 
 def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
@@ -44,11 +46,12 @@ def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
             f"expected a {dimensions}D frame of shape {shapes}, got shape {pixels.shape}: "
             "select one frame of a stack, or use a model of the other dimension"
         )
-    if pixels.dtype.name not in DTYPES:
+    if pixels.dtype.newbyteorder("=") not in _NATIVE:
         raise FrameError(
             f"expected pixels of dtype {', '.join(DTYPES)}, got {pixels.dtype.name}: convert the frame first"
         )
-    pixels = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+    if not (pixels.flags.c_contiguous and pixels.dtype.isnative):
+        pixels = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         bad = int(pixels.size - np.isfinite(pixels).sum())
         raise FrameError(f"{bad} of {pixels.size} pixels are NaN or infinite: fill or crop them before encoding")

@@ -25,6 +25,7 @@ __all__ = [
 Normalisation: TypeAlias = Literal["none", "zscore", "minmax"]
 
 _MOST_THREADS = 256
+_NATIVE = frozenset(np.dtype(name) for name in DTYPES)
 
 
 def extract_windows(
@@ -259,7 +260,7 @@ def _check_frame(frame: Any) -> None:
     if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.size == 0:
         shape = frame.shape if isinstance(frame, np.ndarray) else type(frame).__name__
         raise FrameError(f"expected a frame of shape (channels, height, width), got {shape}: use as_pixels")
-    if frame.dtype.name not in DTYPES or not frame.dtype.isnative:
+    if frame.dtype not in _NATIVE:
         raise FrameError(
             f"expected pixels of dtype {', '.join(DTYPES)} in native byte order, got {frame.dtype.str}: use as_pixels"
         )
