@@ -56,7 +56,7 @@ class Encoder:
     def __init__(self, graph: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
         onnxruntime = _import_onnxruntime()
         if provider not in PROVIDERS:
-            raise ProviderError(f"unknown provider {provider!r}: choose one of {', '.join(PROVIDERS)}")
+            raise ProviderError(f"unknown provider {provider!r}: choose one of {', '.join(PROVIDERS)}, or auto")
         if provider != "cpu":
             _load_gpu_libraries(onnxruntime)
         wanted = PROVIDERS[provider]
@@ -130,6 +130,11 @@ def available_providers() -> list[str]:
     """Names of the providers that this onnxruntime was built with; the libraries of a GPU may still be missing."""
     offered = _import_onnxruntime().get_available_providers()
     return [name for name, provider in PROVIDERS.items() if provider in offered]
+
+
+def runtime_version() -> str:
+    """Version of onnxruntime."""
+    return str(_import_onnxruntime().__version__)
 
 
 def run_graph(graph: bytes, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -21,6 +21,7 @@ from .errors import FrameError, ModelFileError, PixelSizeError, ShiftVaeError, W
 from .frame import DTYPES, as_pixels
 from .latent_map import LatentMap
 from .model_file import ModelFile
+from .provider_choice import ProviderChoice, choose_provider
 from .routes import Route, RowStream, choose_route
 from .window_grid import WindowGrid
 
@@ -50,7 +51,8 @@ class LatentMapper:
     threads
         Threads of one encoding.
     provider
-        Where onnxruntime runs: ``"cpu"``, ``"cuda"`` or ``"tensorrt"``.
+        Where onnxruntime runs: ``"cpu"``, ``"cuda"``, ``"tensorrt"``, or ``"auto"``: the fastest, measured once on this
+        machine. `provider` and `provider_reason` say what it is.
 
     Raises
     ------
@@ -79,7 +81,11 @@ class LatentMapper:
                 f"stride {stride} cannot be had from strides {manifest.strides}: choose one or a multiple"
             )
         try:
-            self.route: Route = choose_route(self.model, stride, threads=threads, provider=provider)
+            choice = ProviderChoice(provider, "as asked")
+            if provider == "auto":
+                choice = choose_provider(self.model, stride, threads=threads)
+            self.provider, self.provider_reason = choice.provider, choice.reason
+            self.route: Route = choose_route(self.model, stride, threads=threads, provider=self.provider)
             self._check_golden(max(usable))
         except ShiftVaeError:
             raise

@@ -7,10 +7,14 @@ nothing. Modules import argparse alone at the top, and what they need inside ``r
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["AddCommand", "Subparsers"]
+if TYPE_CHECKING:
+    from ..mapper import LatentMapper
+
+__all__ = ["AddCommand", "Subparsers", "add_provider", "say_provider"]
 
 
 class Subparsers(Protocol):
@@ -22,3 +26,19 @@ class Subparsers(Protocol):
 
 #: Adds one subcommand.
 AddCommand = Callable[[Subparsers], None]
+
+
+def add_provider(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--provider``."""
+    parser.add_argument(
+        "--provider",
+        choices=["auto", "cpu", "cuda", "tensorrt"],
+        default="cpu",
+        help="where the encoder runs; auto measures once on this machine and keeps the answer (default %(default)s)",
+    )
+
+
+def say_provider(mapper: LatentMapper, asked: str) -> None:
+    """Say on stderr what ``auto`` chose, and why."""
+    if asked == "auto":
+        print(f"shiftvae: provider {mapper.provider} ({mapper.provider_reason})", file=sys.stderr)

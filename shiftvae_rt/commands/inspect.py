@@ -51,6 +51,7 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
         ("pixel size", "unknown" if manifest.pixel_size_nm is None else f"{manifest.pixel_size_nm:.5g} nm"),
         ("lattice", lattice),
         ("encoder", manifest.encoder),
+        ("route", mapper.route.description),
     ]
     for latent, varies in zip(manifest.latents, manifest.varies, strict=True):
         use = f"spread {latent.spread:.3g} {latent.unit}".rstrip() if varies else "not used: no variation found"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import DataFileError, ShiftVaeError
+from . import add_provider, say_provider
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -31,6 +32,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
+    add_provider(parser)
     parser.add_argument(
         "--frame",
         dest="which",
@@ -47,7 +49,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..files import check_output, read_frames, write_latent_map
     from ..mapper import LatentMapper
 
-    mapper = LatentMapper(arguments.model, stride=arguments.stride, threads=arguments.threads)
+    mapper = LatentMapper(
+        arguments.model, stride=arguments.stride, threads=arguments.threads, provider=arguments.provider
+    )
+    say_provider(mapper, arguments.provider)
     frames = _chosen(read_frames(arguments.frame, dimensions=mapper.model.manifest.dimensions), arguments)
     check_output(arguments.output, frames=len(frames))
     started = time.perf_counter()
