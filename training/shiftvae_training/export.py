@@ -154,7 +154,7 @@ def _manifest(
             held_out_loss=min(look.loss for look in trained.history),
             noise_sd=float(model.noise_sd),
             shift_prior="uniform over the cell" if lattice else f"normal, sd {model.weights().planar_prior_px:.3g} px",
-            constraints=settings.constraints,
+            constraints=settings.constraints | {type(c).__name__: c.weight for c in settings.conditions},
             period_confidence=trained.lattice.confidence,
             period_reason=trained.lattice.reason,
             window_mean=(float(means.min()), float(means.max())),

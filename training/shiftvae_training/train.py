@@ -67,6 +67,8 @@ class Settings:
         ``"torus"`` (needs a lattice) or ``"planar"`` (isolated features).
     constraints
         Weights by name, see `constraints`.
+    conditions
+        Further constraints, such as your own: see docs/constraints.md.
     steps
         Most optimiser steps; training ends earlier when held-out regions stop improving.
     seed
@@ -80,6 +82,7 @@ class Settings:
     encoder: str = "dilated"
     shift: str = "torus"
     constraints: dict[str, float] = field(default_factory=lambda: {"displacement": 100.0, "smooth": 50.0})
+    conditions: tuple[Constraint, ...] = ()
     steps: int = 3000
     seed: int = 0
     threads: int = 1
@@ -140,8 +143,8 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
     near = [guess.tile_places(i, tile) for i in range(len(frames))] if isinstance(guess, FeatureGuess) else None
     sampler = TileSampler(frames, tile, seed=settings.seed, places=near)
-    constraints: list[Constraint] = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
-    objective = Objective(model, TILE_STRIDE, tuple(constraints))
+    constraints = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
+    objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions))
     history = _optimise(model, objective, sampler, guess, settings, progress)
     kl_nats, spread = _finish(model, objective, sampler)
     return Trained(model, settings, lattice, history, time.process_time() - started, sampler.places, kl_nats, spread)
@@ -222,7 +225,8 @@ def _optimise(
     rate, steps = LEARNING_RATE[settings.encoder], settings.steps
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
     scale = torch.tensor(model.channel_scale)[:, None, None]
-    held_out = torch.from_numpy(sampler.held_out(64).pixels) * scale
+    unseen = sampler.held_out(64)
+    held_out = torch.from_numpy(unseen.pixels) * scale
     count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel())
     history: list[Step] = []
     best, best_at, best_state = math.inf, 0, model.state_dict()
@@ -230,7 +234,7 @@ def _optimise(
         for group in optimiser.param_groups:
             group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
         tiles = sampler.draw(count)
-        terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale)
+        terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
         loss = terms.total(content_weight=min(1.0, 0.05 + 1.9 * step / steps))
         if step < GUIDED * steps:
             loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
@@ -242,7 +246,7 @@ def _optimise(
         _follow_noise(model, terms, 0.1 if step > 5 else 1.0)
         if (step + 1) % LOOK_EVERY and step + 1 < steps:
             continue
-        look = _look(objective, held_out, step + 1, model)
+        look = _look(objective, held_out, unseen, step + 1, model)
         history.append(look)
         if progress is not None:
             progress(look)
@@ -279,8 +283,8 @@ def _follow_noise(model: ShiftVAE, terms: Terms, share: float) -> None:
 
 
 @torch.no_grad()
-def _look(objective: Objective, held_out: torch.Tensor, step: int, model: ShiftVAE) -> Step:
-    terms, _ = objective(held_out, sample=False)
+def _look(objective: Objective, held_out: torch.Tensor, source: Tiles, step: int, model: ShiftVAE) -> Step:
+    terms, _ = objective(held_out, sample=False, source=source)
     return Step(step, float(terms.total()), float(terms.kl_shift), float(terms.kl_content), float(model.noise_sd))
 
 
