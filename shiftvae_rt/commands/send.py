@@ -7,7 +7,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import DataFileError, FrameError, ServiceError
 
@@ -51,6 +51,10 @@ def add_pace(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="wait for each frame's outcome, so that none is dropped (implied by --fps 0)",
     )
+    parser.add_argument(
+        "--lossless", action="store_true", help="every frame once, kept in the service's journal, whatever crashes"
+    )
+    parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
     parser.add_argument("--json", action="store_true", help="the report as one JSON line")
 
 
@@ -81,7 +85,11 @@ def stream_frames(
     from ..stream import Pace, Producer, replay
 
     pace = Pace(arguments.fps, arguments.rows, arguments.wait)
-    with Producer(arguments.to, stream=stream, mode="replay" if pace.waits else "live") as producer:
+    if arguments.lossless:
+        _send_lossless(arguments, stream, frames)
+        return
+    mode: Literal["live", "replay"] = "replay" if pace.waits else "live"
+    with Producer(arguments.to, stream=stream, mode=mode, key=arguments.key) as producer:
         numbered = frames(producer.wait_ready().dimensions)
         started = said = time.perf_counter()
         with contextlib.suppress(ServiceError):  # the report below says that the service went away, and what it cost
@@ -91,6 +99,32 @@ def stream_frames(
                     print(f"shiftvae: frame {number} sent, {producer.counters.offered} so far", file=sys.stderr)
         seconds = time.perf_counter() - started
     _report(producer, stream, seconds, arguments)
+
+
+def _send_lossless(
+    arguments: argparse.Namespace, stream: str, frames: Callable[[int], Iterable[tuple[int, Frame]]]
+) -> None:
+    """Send every frame that the journal does not have yet, and wait until all are committed."""
+    from ..stream import LosslessProducer, counters_line
+
+    if arguments.rows:
+        raise FrameError("a lossless stream takes whole frames: leave --rows out")
+    started = time.monotonic()
+    with LosslessProducer(arguments.to, stream=stream, key=arguments.key) as producer:
+        welcome = producer.wait_ready()
+        for index, (number, frame) in enumerate(frames(welcome.dimensions)):
+            if index < welcome.next_seq - 1:
+                continue
+            if arguments.fps > 0:
+                time.sleep(max(0.0, started + (index - welcome.next_seq + 1) / arguments.fps - time.monotonic()))
+            producer.send(frame, number=number)
+    counters = producer.counters
+    if arguments.json:
+        import msgspec
+
+        print(msgspec.json.encode({"stream": stream, **msgspec.to_builtins(counters)}).decode())
+    else:
+        print(f"{stream}: {counters_line(counters)}, committed")
 
 
 def _report(producer: Producer, stream: str, seconds: float, arguments: argparse.Namespace) -> None:

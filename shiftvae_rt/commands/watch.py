@@ -34,6 +34,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "-o", "--output", default=None, metavar="DIR", help="write each frame's map to DIR/STREAM-FRAME.npz"
     )
+    parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
     parser.add_argument("--json", action="store_true", help="one JSON line a frame")
     parser.set_defaults(run=run)
 
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         except OSError as error:
             raise DataFileError(f"cannot make the folder {arguments.output}: {error.strerror or error}") from None
     deadline = time.monotonic() + arguments.seconds if arguments.seconds > 0 else float("inf")
-    with Subscriber(arguments.source) as subscriber:
+    with Subscriber(arguments.source, key=arguments.key) as subscriber:
         subscriber.wait_ready()
         if not arguments.json:
             print(f"watching {arguments.source}; Ctrl-C stops", flush=True)

@@ -6,6 +6,8 @@ Only the modules of this package import zmq. The protocol is written down in ``d
 from __future__ import annotations
 
 from .client import Producer
+from .control_client import Control, RecordedFrame
+from .export import export_stream
 from .health import HTTP
 from .journal import Journal, Record, StreamState
 from .keys import ROLES, KeyFolder
@@ -24,6 +26,7 @@ __all__ = [
     "INGEST",
     "RESULTS",
     "ROLES",
+    "Control",
     "Counters",
     "Journal",
     "KeyFolder",
@@ -32,11 +35,13 @@ __all__ = [
     "Pace",
     "Producer",
     "Record",
+    "RecordedFrame",
     "Report",
     "Result",
     "Service",
     "StreamState",
     "Subscriber",
     "counters_line",
+    "export_stream",
     "replay",
 ]

@@ -75,6 +75,8 @@ class Journal:
     ----------
     path
         The file; made if it is missing. Beside it lie SQLite's ``-wal`` and ``-shm`` and our ``.hand``.
+    read_only
+        Only read, which is possible while a service writes.
 
     Raises
     ------
@@ -82,27 +84,39 @@ class Journal:
         if the file cannot be made or read, is damaged, of another version, or another service writes to it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.pending = self.pending_bytes = 0
         self._lost: JournalError | None = None
-        self._lock = JournalLock(self.path)
+        self._lock: JournalLock | None = None
+        self._ids: dict[str, int] = {}
+        self._next: dict[str, int] = {}
+        if read_only:
+            self._read = self._write = self._guard(self._open_to_read, "cannot open")
+            return
+        lock = self._lock = JournalLock(self.path)
         try:
             self._write = self._guard(self._open, "cannot open")
             self._read = self._guard(lambda: _connect(self.path, read_only=True), "cannot open")
-            self._ids: dict[str, int] = {}
-            self._next: dict[str, int] = {}
             self._count_crash()
         except BaseException:
-            self._lock.close()
+            lock.close()
             raise
+
+    def _open_to_read(self) -> sqlite3.Connection:
+        connection = _connect(self.path, read_only=True)
+        self._check_version(connection, (_VERSION,))
+        return connection
+
+    def _check_version(self, connection: sqlite3.Connection, known: tuple[int, ...]) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in known:
+            connection.close()
+            raise JournalError(f"{self.path} is a journal of version {version}, this program writes {_VERSION}")
 
     def _open(self) -> sqlite3.Connection:
         connection = _connect(self.path, read_only=False)
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):
-            connection.close()
-            raise JournalError(f"{self.path} is a journal of version {version}, this program writes {_VERSION}")
+        self._check_version(connection, (0, _VERSION))
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(_SCHEMA)
@@ -129,7 +143,7 @@ class Journal:
 
     def take_in_hand(self, name: str, seq: int) -> int:
         """Note that frame `seq` is about to be encoded; how often we died over it before."""
-        self._guard(lambda: self._lock.write(f"{seq} {name}"), "cannot write beside")
+        self._guard(lambda: self._hand.write(f"{seq} {name}"), "cannot write beside")
         row = self._guard(
             lambda: self._write.execute("SELECT count FROM crashes WHERE stream=? AND seq=?", (name, seq)).fetchone(),
             "cannot read",
@@ -138,7 +152,7 @@ class Journal:
 
     def put_down(self) -> None:
         """The frame in hand was encoded, or failed without killing us."""
-        self._guard(lambda: self._lock.write(""), "cannot write beside")
+        self._guard(lambda: self._hand.write(""), "cannot write beside")
 
     @property
     def broken(self) -> bool:
@@ -222,7 +236,14 @@ class Journal:
         finally:
             self._write.close()
             self._read.close()
-            self._lock.close()
+            if self._lock is not None:
+                self._lock.close()
+
+    @property
+    def _hand(self) -> JournalLock:
+        if self._lock is None:
+            raise RuntimeError("a journal that is only read has nothing in hand")
+        return self._lock
 
     def _id(self, name: str) -> int:
         if name not in self._ids:
@@ -231,7 +252,7 @@ class Journal:
 
     def _count_crash(self) -> None:
         """If we died with a frame in hand, remember it."""
-        seq, _, name = self._lock.read().partition(" ")
+        seq, _, name = self._hand.read().partition(" ")
         if seq.isdecimal():
             self._guard(
                 lambda: self._write.execute(
@@ -239,7 +260,7 @@ class Journal:
                 ),
                 "cannot write to",
             )
-        self._lock.write("")
+        self._hand.write("")
 
     def _guard(self, act: Callable[[], _Value], what: str) -> _Value:
         try:

@@ -39,7 +39,7 @@ class ClientKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: _Name
     public: _Key
     secret: _Key
-    server: _Key | Literal[""]
+    server: Annotated[str, Meta(pattern=r"^(.{40})?$")]
 
     def __repr__(self) -> str:
         return f"ClientKey({self.name!r})"  # the secret stays out of logs and tracebacks

@@ -164,6 +164,8 @@ class LosslessLink:
     def hear(self, parts: Sequence[bytes | memoryview], now_ns: int) -> None:
         """Take in one message of the runtime."""
         self._heard_ns = now_ns
+        if self.state == "lost":  # what was on its way when we gave the connection up
+            return
         try:
             if len(parts) != 1:
                 raise WireError(f"an answer has one part, got {len(parts)}")

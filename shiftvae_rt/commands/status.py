@@ -1,0 +1,81 @@
+"""`shiftvae status`: how a running service is; also to exchange its model, or to stop it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..stream import Control
+    from . import Subparsers
+
+__all__ = ["add", "add_control"]
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add `shiftvae status`."""
+    parser = subparsers.add_parser("status", help="how a running service is", description=__doc__)
+    add_control(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--streams", action="store_true", help="list the streams of its journal")
+    what.add_argument("--swap", metavar="NAME.svae", help="serve with this model of its folder of models from now on")
+    what.add_argument("--stop", action="store_true", help="stop it in order")
+    parser.add_argument("--json", action="store_true", help="one JSON line")
+    parser.set_defaults(run=run)
+
+
+def add_control(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that asks a running service."""
+    parser.add_argument(
+        "--control", default="tcp://127.0.0.1:5703", metavar="ENDPOINT", help="the service's (default %(default)s)"
+    )
+    parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Ask, and print the answer."""
+    from ..stream import Control
+
+    with Control(arguments.control, key=arguments.key) as control:
+        if arguments.stop:
+            control.stop()
+            print("it stops")
+        elif arguments.swap is not None:
+            swapped = control.swap(arguments.swap)
+            print(f"now {swapped.model_sha256}, before {swapped.previous_sha256}")
+        elif arguments.streams:
+            _streams(control, arguments.json)
+        else:
+            _status(control, arguments.json)
+
+
+def _status(control: Control, as_json: bool) -> None:
+    from ..stream import counters_line
+
+    status = control.status()
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode(status).decode())
+        return
+    report = status.report
+    print(f"{'ready' if status.ready else 'stopping'}, up {status.uptime_s:.0f} s, epoch {status.epoch}")
+    print(f"model {status.model} ({status.model_sha256[:16]}), stride {status.stride}, {status.swaps} swaps")
+    print(f"{status.producers} producers, {status.readers} readers, {report.results} results")
+    print(counters_line(report.total))
+    if report.age_p50_ms is not None:
+        print(f"age p50 {report.age_p50_ms:.1f} ms, p99 {report.age_p99_ms:.1f} ms")
+
+
+def _streams(control: Control, as_json: bool) -> None:
+    from ..stream import counters_line
+
+    answer = control.streams()
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode(answer).decode())
+        return
+    for state in answer.streams:
+        how = "ended" if state.ended else "connected" if state.name in answer.live else "interrupted"
+        print(f"{state.name} ({state.mode}, {how}): {counters_line(state.counters)}")
