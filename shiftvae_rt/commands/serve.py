@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import add_provider, say_provider
+
 if TYPE_CHECKING:
     from ..stream import Report, Service
     from . import Subparsers
@@ -40,6 +42,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
+    add_provider(parser)
     parser.add_argument(
         "--max-age", type=_seconds, default=0.25, metavar="S", help="drop live frames older than this (default 0.25 s)"
     )
@@ -67,7 +70,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise ServiceError("--record keeps results in the journal: give --journal FILE")
     if arguments.priority == "below-normal":
         give_way()
-    mapper = LatentMapper(arguments.model, stride=arguments.stride, threads=arguments.threads)
+    mapper = LatentMapper(
+        arguments.model, stride=arguments.stride, threads=arguments.threads, provider=arguments.provider
+    )
+    say_provider(mapper, arguments.provider)
     options = Options(
         control=None if arguments.control == "off" else arguments.control,
         http=None if arguments.http == "off" else arguments.http,
