@@ -48,7 +48,7 @@ GUIDED = 0.3
 #: Weights of the first guess, nats.
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
 #: Held-out tiles are looked at this often; training stops when it has not helped for so many looks.
-LOOK_EVERY, PATIENCE = 50, 8
+LOOK_EVERY, PATIENCE = 50, 20
 
 
 @dataclass(frozen=True)
