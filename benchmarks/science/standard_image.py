@@ -2,7 +2,7 @@
 
     python benchmarks/science/standard_image.py --seeds 5 --encoders dilated mlp
 
-One thread. Trains on one 512 x 512 frame, maps the next (fresh noise, the wall moved on) at stride 4 with `LatentMapper`.
+One thread. Trains on one 512 x 512 frame, maps the next (fresh noise, moved wall) at stride 4 by `LatentMapper`.
 Prints a Markdown table and writes JSON; exits with 1 if a seed misses the floors given by --min-r2 and --max-shift.
 """
 

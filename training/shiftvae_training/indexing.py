@@ -80,7 +80,8 @@ def peak_weights(peaks: Peaks) -> Floats:
     """Weight of each peak: grows slowly with its evidence and with its share of the strongest peak's amplitude."""
     if not len(peaks.evidence):
         return np.zeros(0)
-    return np.log1p(np.maximum(peaks.evidence + 2.0, 0.0) / 4.0) * (peaks.power / peaks.power.max()) ** 0.25
+    evidence = np.log1p(np.maximum(peaks.evidence + 2.0, 0.0) / 4.0)
+    return np.asarray(evidence * (peaks.power / peaks.power.max()) ** 0.25)
 
 
 def _pool(bins: Floats, weights: Floats) -> Floats:
@@ -130,7 +131,7 @@ def _gains(
     credit = np.maximum(sparse[:, None] - miss, 0.0) * lit
     explained = credit > 0
     gain = (credit * weights).sum(axis=1) - _dark_cost(explained, points) - rank * np.log(places)
-    return gain, explained, orders
+    return np.asarray(gain), np.asarray(explained), np.asarray(orders)
 
 
 def _refine(basis: Floats, bins: Floats, weights: Floats, explained: NDArray[np.bool_], orders: Floats) -> Floats:
@@ -196,10 +197,10 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
         between = ~best.explained & ~aliased(peaks, best)
         for form in [*sublattices(2), *sublattices(3)]:
             basis = np.linalg.inv(form.T) @ (best.reciprocal * tile)
-            for _ in range(2):
-                _, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, False)
-                basis = _refine(basis, bins, weights, explained[0], orders[0])
-            basis = reduce_basis(basis)
+            _, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, False)
+            basis = _refine(basis, bins, weights, explained[0], orders[0])
+            _, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, False)
+            basis = reduce_basis(_refine(basis, bins, weights, explained[0], orders[0]))
             if not _is_possible(basis, orders[0][explained[0]], tile):
                 continue
             value, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, False)

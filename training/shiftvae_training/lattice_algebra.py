@@ -44,7 +44,7 @@ def sublattice(
     those are.
     """
     on_form = orders @ np.linalg.inv(form)
-    keep = (np.abs(on_form - np.rint(on_form)) < 1e-6).all(axis=1)
+    keep = np.asarray((np.abs(on_form - np.rint(on_form)) < 1e-6).all(axis=1))
     basis = reduce_basis(form @ reciprocal)
     return basis, np.rint(orders[keep] @ reciprocal @ np.linalg.inv(basis)).astype(np.intp), keep
 

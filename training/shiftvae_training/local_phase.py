@@ -99,7 +99,7 @@ def refine_reciprocal(
         for axis in (1, 2):
             centres = stacks[0][axis]
             lag = 1
-            slope = np.zeros(len(orders))
+            slope, found = np.zeros(len(orders)), np.zeros(len(basis))
             while lag < len(centres):
                 distance = float(np.mean(centres[lag:] - centres[:-lag]))
                 turns = [_turn(waves, axis, lag) for waves, _, _ in stacks]

@@ -85,7 +85,7 @@ class Peaks:
     @property
     def bins(self) -> Floats:
         """Frequencies in bins of the tile, ``(n, 2)``."""
-        return self.frequency * np.array(self.tile)
+        return np.asarray(self.frequency * np.array(self.tile))
 
     def magnified(self, by: int) -> Peaks:
         """Give the peaks of the frame before it was binned by `by`."""
@@ -102,7 +102,7 @@ def tile_starts(length: int, tile: int, most: int | None = None) -> NDArray[np.i
     """
     count = 1 if tile >= length else int(np.ceil(2.0 * (length - tile) / tile)) + 1
     count = count if most is None else min(count, most)
-    return np.linspace(0, max(length - tile, 0), count).round().astype(np.intp)
+    return np.asarray(np.linspace(0, max(length - tile, 0), count).round(), dtype=np.intp)
 
 
 def _plane_free(tile: Floats) -> Floats:
@@ -163,7 +163,7 @@ def _radius(shape: tuple[int, int]) -> Floats:
     """Distance to the zero frequency in bins of the longer axis."""
     ky = np.fft.fftshift(np.fft.fftfreq(shape[0])) * max(shape)
     kx = np.fft.fftshift(np.fft.fftfreq(shape[1])) * max(shape)
-    return np.hypot(ky[:, None], kx)
+    return np.asarray(np.hypot(ky[:, None], kx))
 
 
 def _median_from_low(low: Floats, averages: float) -> Floats:
@@ -171,7 +171,7 @@ def _median_from_low(low: Floats, averages: float) -> Floats:
     not raise.
     """
     middle = 1.0 - 1.0 / (9.0 * averages)
-    return low * (middle / (middle - 0.6745 / (3.0 * np.sqrt(averages)))) ** 3
+    return np.asarray(low * (middle / (middle - 0.6745 / (3.0 * np.sqrt(averages)))) ** 3)
 
 
 def _smooth_background(power: Floats, averages: float) -> Floats:
@@ -188,7 +188,7 @@ def _smooth_background(power: Floats, averages: float) -> Floats:
     edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
     values = power.ravel()[order]
     profile = [np.quantile(values[a:b], 0.25) if b > a else 0.0 for a, b in pairwise(edges)]
-    return _median_from_low(np.array(profile) + 1e-30, averages)[ring]
+    return np.asarray(_median_from_low(np.array(profile) + 1e-30, averages)[ring])
 
 
 def _along(
@@ -209,7 +209,7 @@ def _evidence(ratio: Floats, averages: Floats, samples: Floats, places: float) -
     distribution).
     """
     known = averages * (ratio - 1.0 - np.log(np.maximum(ratio, 1.0)))
-    return np.minimum(known, averages * samples * np.log1p(ratio / samples)) - np.log(places)
+    return np.asarray(np.minimum(known, averages * samples * np.log1p(ratio / samples)) - np.log(places))
 
 
 def find_peaks(spectrum: Spectrum, *, least_evidence: float = -1.0) -> Peaks:
