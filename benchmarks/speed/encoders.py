@@ -1,0 +1,119 @@
+"""Whole frames: our encoders against what users write, and against the arithmetic of the machine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from baselines import WindowByWindow, torch_mlp, users_pipeline, well_written
+from numpy.typing import NDArray
+from random_models import arithmetic, mapper_of, random_weights
+from timing import repeated, take_turns
+
+from shiftvae_rt import _core
+from shiftvae_rt.routes import DenseRoute
+from shiftvae_training.graph_builder import GraphBuilder
+from shiftvae_training.networks import HEAD_WIDTH, stem_widths
+
+SHAPE = (512, 512)
+DILATED = random_weights(tuple(stem_widths("dilated", 4)), (HEAD_WIDTH["dilated"],))
+MLP = random_weights(tuple(stem_widths("mlp", 1)), (HEAD_WIDTH["mlp"],))
+STRIDES = (1, 2, 4, 8)
+
+
+def lattice_frame(shape: tuple[int, int] = SHAPE, channels: int = 1) -> NDArray[np.uint16]:
+    """Counts with structure."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    mean = 100 * (1.2 + np.sin(2 * np.pi * y / 24) * np.cos(2 * np.pi * x / 24))
+    return np.random.default_rng(0).poisson(mean, (channels, *shape)).astype(np.uint16)
+
+
+def measure_limits(rounds: int) -> dict[str, Any]:
+    """What one core of this machine does at most."""
+    out, copy = np.ones(1 << 26, np.float32), np.ones(1 << 26, np.float32)
+    start = -out.ctypes.data % 64 // 4
+    flat = out[start : start + (1 << 26) - 16]
+    build, size = GraphBuilder(), 1024
+    build.node("MatMul", "a", "b", output="c")
+    product = build.serialise("product", {"a": [size, size], "b": [size, size]}, {"c": [size, size]})
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(product, options, providers=["CPUExecutionProvider"])
+    square = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+    times = take_turns(
+        {
+            "write": lambda: _core.stream_fill(flat, 1.5),
+            "copy": lambda: np.copyto(copy, out),
+            "gemm": lambda: session.run(None, {"a": square, "b": square}),
+        },
+        rounds,
+    )
+    return {
+        "fma_gflops": fma_limit(),
+        "gemm_gflops": 2 * size**3 / times["gemm"] * 1e-6,
+        "write_gb_per_s": flat.nbytes / times["write"] * 1e-6,
+        "copy_gb_per_s": out.nbytes / times["copy"] * 1e-6,
+    }
+
+
+def fma_limit() -> float | None:
+    """GFLOP/s of fused multiply-add in registers, or None without a C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        program, source = str(Path(folder) / "fma"), str(Path(__file__).with_name("fma.c"))
+        subprocess.run([compiler, "-O3", "-march=native", "-ffast-math", "-o", program, source], check=True)
+        return float(subprocess.run([program], capture_output=True, text=True, check=True).stdout.split()[0])
+
+
+def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a stride; milliseconds of CPU time, one thread."""
+    torch.set_num_threads(1)
+    frame, network, peer = lattice_frame(), torch_mlp(MLP), WindowByWindow(MLP)
+    rows = []
+    for stride in STRIDES:
+        dilated, mlp = (mapper_of(weights, folder, stride) for weights in (DILATED, MLP))
+        route = dilated.route
+        if not isinstance(route, DenseRoute):
+            raise TypeError("the dilated network has no dense route")
+        inputs = {"differences": route.differences(frame, above=False), "sd": route.window_sd(frame, np.zeros(1))}
+        fast = {
+            "dilated": lambda d=dilated: d.map(frame),
+            "bare": lambda r=route, i=inputs: r._encoder.encode(**i),
+            "preparation": lambda r=route: (r.differences(frame, above=False), r.window_sd(frame, np.zeros(1))),
+            "mlp": lambda m=mlp: m.map(frame),
+        }
+        together = {name: repeated(job, 0.05) for name, job in fast.items()}
+        jobs = {name: job for name, (job, _) in together.items()} | {
+            "pipeline": lambda s=stride: users_pipeline(frame[0], network, 32, s),
+            "well_written": lambda s=stride: well_written(frame[0], network, 32, s),
+            "onnxruntime": lambda s=stride: peer(frame[0], 32, s),
+        }
+        times = take_turns(jobs, max(3, rounds if stride > 1 else rounds // 2))
+        for name, (_, count) in together.items():
+            times[name], times[f"{name}_spread"] = times[name] / count, times[f"{name}_spread"] / count
+        flops = {"dilated": arithmetic(DILATED, stride), "mlp": arithmetic(MLP, stride)}
+        gflops = {"dilated": flops["dilated"] / times["bare"] * 1e-6, "mlp": flops["mlp"] / times["mlp"] * 1e-6}
+        rows.append(
+            {
+                "stride": stride,
+                **times,
+                "dilated_against_pipeline": times["pipeline"] / times["dilated"],
+                "mlp_against_pipeline": times["pipeline"] / times["mlp"],
+                "overhead": times["dilated"] / times["bare"] - 1,
+                "dilated_gflop": flops["dilated"] * 1e-9,
+                "mlp_gflop": flops["mlp"] * 1e-9,
+                "dilated_of_fma": gflops["dilated"] / limits["fma_gflops"] if limits["fma_gflops"] else None,
+                "dilated_of_gemm": gflops["dilated"] / limits["gemm_gflops"],
+                "mlp_of_fma": gflops["mlp"] / limits["fma_gflops"] if limits["fma_gflops"] else None,
+                "mlp_of_gemm": gflops["mlp"] / limits["gemm_gflops"],
+            }
+        )
+    return rows

@@ -1,0 +1,69 @@
+"""The dense encoder against the same network window by window in float64."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from encoders import DILATED, MLP, lattice_frame
+from numpy.typing import NDArray
+from random_models import mapper_of
+from timing import take_turns
+
+from shiftvae_rt.mapper import modulo_lattice
+from shiftvae_training.encoder_graph import EncoderWeights
+
+
+def measure_exactness(folder: Path, rounds: int) -> list[dict[str, Any]]:
+    """Largest difference in units of a latent's deviation over the frame, at 2000 windows, stride 1."""
+    rng, normal = np.random.default_rng(0), lattice_frame()
+    offset = rng.normal(60000, 3, normal.shape).round().astype(np.uint16)
+    step = rng.normal(200, 3, normal.shape)
+    step[:, :, 256:] += 59800
+    frames = {"normal": normal, "offset 60000, sd 3": offset, "step 200 to 60000, sd 3": step.round().astype(np.uint16)}
+    results = []
+    for name, weights in (("dilated", DILATED), ("mlp", MLP)):
+        mapper = mapper_of(weights, folder, 1)
+        times = take_turns({key: lambda m=mapper, f=frame: m.map(f[0]) for key, frame in frames.items()}, rounds)
+        for key, frame in frames.items():
+            results.append(
+                {
+                    "encoder": name,
+                    "frame": key,
+                    "error": largest_error(weights, frame, mapper.map(frame[0]).mean),
+                    "time_against_normal": times[key] / times["normal"],
+                }
+            )
+    return results
+
+
+def largest_error(weights: EncoderWeights, frame: NDArray[Any], mean: NDArray[np.float32]) -> float:
+    """Largest difference from float64 over random windows; shifts modulo the lattice."""
+    rng = np.random.default_rng(1)
+    places = rng.integers(0, mean.shape[1:], size=(2000, 2))
+    windows = np.stack([frame[:, y : y + 32, x : x + 32] for y, x in places]).astype(np.float64)
+    windows -= windows.mean(axis=(2, 3), keepdims=True)
+    windows /= np.maximum(windows.std(axis=(1, 2, 3), keepdims=True), weights.sd_floor / weights.channel_scale[0])
+    off = mean[:, places[:, 0], places[:, 1]] - latents_in_float64(weights, windows)
+    off[:2] = modulo_lattice(off[:2], weights.lattice)
+    spread = mean.reshape(len(mean), -1).std(axis=1, dtype=np.float64)
+    return float(np.max(np.abs(off) / spread[:, None]))
+
+
+def latents_in_float64(weights: EncoderWeights, windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means ``(4, N)`` of normalised windows ``(N, C, 32, 32)``; the shift not yet in its cell."""
+    x = torch.from_numpy(windows)
+    for layer in weights.stem:
+        x = torch.nn.functional.conv2d(x, torch.from_numpy(layer.weight).double(), dilation=layer.dilation)
+        x = torch.relu(x) if weights.stem_relu else x
+    x = x[:, :, 0, 0]
+    if weights.stem_bias is not None:
+        x = torch.tanh(x + torch.from_numpy(weights.stem_bias).double())
+    for index, (weight, bias) in enumerate(weights.head):
+        x = torch.tanh(x) if index else x
+        x = x @ torch.from_numpy(weight).double().T + torch.from_numpy(bias).double()
+    cosine, sine, _, content, _ = x.numpy().T.reshape(5, 2, -1)
+    shift = (weights.lattice.T / (2 * np.pi)) @ np.arctan2(sine, cosine)
+    return np.concatenate([shift, content])

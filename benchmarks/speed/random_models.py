@@ -1,0 +1,118 @@
+"""Model files with random weights: the time does not depend on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from shiftvae_rt import LatentMapper
+from shiftvae_rt.encoder import run_graph
+from shiftvae_rt.manifest import Intensity, Latent, Manifest, Training
+from shiftvae_rt.mapper import frame_centre
+from shiftvae_rt.model_file import Golden, write_model_file
+from shiftvae_rt.window_grid import WindowGrid
+from shiftvae_rt.windows import convert_frame
+from shiftvae_training.encoder_graph import EncoderWeights, StemLayer, encoder_graph
+from shiftvae_training.graph_builder import GraphBuilder
+from shiftvae_training.runtime_graphs import runtime_graphs
+
+STRIDES = (1, 2, 4, 8)
+#: Kernel and dilation of the dilated stem for a window of 32 px.
+PLAN = ((4, 1), (3, 2), (3, 4), (3, 8))
+
+
+def random_weights(
+    widths: tuple[int, ...], head: tuple[int, ...], *, channels: int = 1, seed: int = 0
+) -> EncoderWeights:
+    """Weights for a window of 32 px: the dilated stem, or with one width the mlp."""
+    rng = np.random.default_rng(seed)
+    stem, before = [], channels
+    for (size, dilation), width in zip(PLAN if len(widths) > 1 else [(32, 1)], widths, strict=True):
+        kernel = rng.normal(size=(width, before, size, size)) / np.sqrt(before * size * size / 2)
+        if not stem:
+            kernel -= kernel.mean((2, 3), keepdims=True)
+        stem.append(StemLayer(kernel.astype(np.float32), dilation))
+        before = width
+    layers = []
+    for width in (*head, 10):
+        layers.append((rng.normal(size=(width, before)) / np.sqrt(before), 0.5 * rng.normal(size=width)))
+        before = width
+    return EncoderWeights(
+        window=(32, 32),
+        stem=tuple(stem),
+        stem_relu=len(widths) > 1,
+        stem_bias=None if len(widths) > 1 else np.zeros(widths[0], np.float32),
+        head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in layers),
+        lattice=np.array([[24.0, 0.0], [0.0, 24.0]]),
+        planar_prior_px=0.0,
+        content=2,
+        anchor=np.zeros(2),
+        anchor_slope=np.zeros((2, 2)),
+        channel_scale=(0.05,) * channels,
+        sd_floor=0.01,
+    )
+
+
+def write_random_model(path: Path, weights: EncoderWeights) -> Path:
+    """Write the model file."""
+    graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
+    frame = np.random.default_rng(1).poisson(100, (len(weights.channel_scale), 80, 88)).astype(np.uint16)
+    centred = convert_frame(frame, frame_centre(frame, weights.window))[0][None]
+    outputs = {stride: run_graph(graph, {"frame": centred}) for stride, graph in graphs.items()}
+    golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
+    build = GraphBuilder()
+    build.node("Identity", "latents", output="windows")
+    decoder = build.serialise("decoder", {"latents": ["N", 4]}, {"windows": ["N", 4]})
+    members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
+    members |= runtime_graphs(weights, STRIDES)
+    write_model_file(path, _manifest(weights), members | {"decoder.onnx": decoder, "golden.npz": golden.to_npz()})
+    return path
+
+
+def arithmetic(weights: EncoderWeights, stride: int, shape: tuple[int, int] = (512, 512)) -> float:
+    """Floating-point operations of the convolutions of one frame: two for each multiplication."""
+    operations, reach = 0, 0
+    dilations = [layer.dilation for layer in weights.stem]
+    for index, layer in enumerate(weights.stem):
+        grid = int(np.gcd.reduce([stride, *dilations[index + 1 :]]))
+        reach += (layer.weight.shape[3] - 1) * layer.dilation
+        places = ((shape[0] - 1 - reach) // grid + 1) * ((shape[1] - 1 - reach) // grid + 1)
+        operations += places * layer.weight.size
+    grid = WindowGrid(shape, weights.window, stride)
+    operations += grid.rows * grid.cols * sum(weight.size for weight, _ in weights.head)
+    return 2.0 * operations
+
+
+def mapper_of(weights: EncoderWeights, folder: Path, stride: int, threads: int = 1) -> LatentMapper:
+    """A mapper for the weights; the file is written on the first call."""
+    widths = "-".join(str(len(layer.weight)) for layer in weights.stem)
+    path = folder / f"{widths}-c{len(weights.channel_scale)}.svae"
+    return LatentMapper(path if path.exists() else write_random_model(path, weights), stride=stride, threads=threads)
+
+
+def _manifest(weights: EncoderWeights) -> Manifest:
+    latents = [Latent(name=n, unit="px", kind="shift", kl_nats=2.0, spread=3.0) for n in ("dy", "dx")]
+    latents += [Latent(name=n, unit="", kind="content", kl_nats=1.0, spread=0.5) for n in ("z1", "z2")]
+    training = Training(
+        seed=0, seconds=0.0, steps=0, windows=0, held_out_loss=0.0, noise_sd=1.0, shift_prior="", constraints={},
+        period_confidence=1.0, period_reason="", window_mean=(0.0, 1.0), window_sd=(0.0, 1.0),
+    )  # fmt: skip
+    return Manifest(
+        format="shiftvae-model-1",
+        dimensions=2,
+        channels=len(weights.channel_scale),
+        window=weights.window,
+        strides=STRIDES,
+        encoder="dilated" if weights.stem_relu else "mlp",
+        latents=tuple(latents),
+        lattice=tuple((float(y), float(x)) for y, x in weights.lattice),
+        intensity=Intensity(channel_scale=weights.channel_scale, sd_floor=weights.sd_floor),
+        pixel_size_nm=None,
+        training=training,
+        data=(),
+        versions={},
+        git_commit="",
+        created="",
+        members={},
+    )
