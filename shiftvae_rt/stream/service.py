@@ -69,7 +69,7 @@ _STOP_LINGER_MS = 1000
 #: Ingest: one frame message a live producer, and room for control messages. Results: what a reader may lag behind
 #: before it loses some; all readers share the memory of a message.
 _INGEST_HIGH_WATER_MARK = 9
-_RESULTS_HIGH_WATER_MARK = 16
+_RESULTS_HIGH_WATER_MARK = 64
 _MAX_WAITING = 64
 
 
