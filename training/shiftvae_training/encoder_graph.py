@@ -25,7 +25,7 @@ from .graph_builder import GraphBuilder
 WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
 LOG_SD = (-8.0, 2.0)
 
-__all__ = ["LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph", "head", "latents"]
+__all__ = ["LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph", "head", "head_layers", "latents"]
 
 Floats = NDArray[np.float32]
 
@@ -186,11 +186,33 @@ def head(build: GraphBuilder, weights: EncoderWeights, x: str) -> str:
     """The 1x1 layers: from features of normalised windows to the raw outputs."""
     if weights.stem_bias is not None:
         x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias[:, None, None])))
-    for index, (weight, bias) in enumerate(weights.head):
+    for index, (weight, bias) in enumerate(head_layers(weights)):
         if index:
             x = build.node("Tanh", x)
         x = build.node("Conv", x, build.constant(weight[:, :, None, None]), build.constant(bias), kernel_shape=[1, 1])
     return x
+
+
+def head_layers(weights: EncoderWeights) -> list[tuple[Floats, Floats]]:
+    """The head; its last layer also gives what anchor and content add to the shift: linear, so it costs nothing there.
+
+    On a lattice in cells, and then, where the lattice does not span the plane, in px what lies across it.
+    """
+    *layers, (weight, bias) = weights.head
+    k, axes = len(weights.lattice), weights.dimensions
+    first = 3 * k if k else 2 * axes
+    content = slice(first, first + weights.content)
+    anchor, slope = weights.anchor[2 - axes :], weights.anchor_slope[:, 2 - axes :].T
+    parts = [np.eye(axes)]
+    if k:
+        to_cells = np.linalg.pinv(weights.lattice[:, 2 - axes :]).T
+        across = np.eye(axes) - weights.lattice[:, 2 - axes :].T @ to_cells
+        parts = [to_cells] if k == axes else [to_cells, across]
+    mix = np.concatenate(parts)
+    extra = mix @ slope @ weight[content]
+    extra_bias = mix @ (anchor + slope @ bias[content])
+    wide, offset = np.concatenate([weight, extra]), np.concatenate([bias, extra_bias])
+    return [*layers, (wide.astype(np.float32), offset.astype(np.float32))]
 
 
 def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
@@ -207,22 +229,23 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
 
     if k:
         cosine, sine, log_width = take(k), take(k), take(k)
-        to_px = weights.lattice[:, 2 - axes :].T / (2 * np.pi)  # (axes, k): px for a radian
-        shift = mix(to_px, atan2(build, sine, cosine))
+    else:
+        planar, log_sd = take(axes), take(axes)
+    content, content_sd = (take(m), build.node("Exp", build.clip(take(m), *LOG_SD))) if m else ("", "")
+    moved = take(k or axes)
+    if k:
+        lattice = weights.lattice[:, 2 - axes :]
+        turns = build.node("Mul", atan2(build, sine, cosine), build.constant(1 / (2 * np.pi)))
+        turns = build.node("Add", turns, moved)
+        shift = mix(lattice.T, build.node("Sub", turns, build.node("Round", turns)))  # in the cell around the centre
+        if k != axes:
+            shift = build.node("Add", shift, take(axes))
         width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
-        shift_sd = build.node("Sqrt", mix(to_px**2, build.node("Mul", width, width)))
+        shift_sd = build.node("Sqrt", mix((lattice.T / (2 * np.pi)) ** 2, build.node("Mul", width, width)))
     else:
         unit = build.constant(weights.planar_prior_px)
-        shift = build.node("Mul", take(axes), unit)
-        shift_sd = build.node("Mul", build.node("Exp", build.clip(take(axes), -8.0, 1.0)), unit)
-    content, content_sd = (take(m), build.node("Exp", build.clip(take(m), *LOG_SD))) if m else ("", "")
-    shift = build.node("Add", shift, build.constant(weights.anchor[2 - axes :, None, None]))
-    if m:
-        shift = build.node("Add", shift, mix(weights.anchor_slope[:, 2 - axes :].T, content))
-    if k:  # back into the cell around the centre
-        lattice = weights.lattice[:, 2 - axes :]
-        turns = build.node("Round", mix(np.linalg.pinv(lattice).T, shift))
-        shift = build.node("Sub", shift, mix(lattice.T, turns))
+        shift = build.node("Add", build.node("Mul", planar, unit), moved)
+        shift_sd = build.node("Mul", build.node("Exp", build.clip(log_sd, -8.0, 1.0)), unit)
     if not m:
         return shift, shift_sd
     return build.node("Concat", shift, content, axis=1), build.node("Concat", shift_sd, content_sd, axis=1)

@@ -20,7 +20,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoder_graph import EncoderWeights, head, latents
+from .encoder_graph import EncoderWeights, head, head_layers, latents
 from .graph_builder import GraphBuilder
 
 __all__ = ["runtime_graphs"]
@@ -50,7 +50,7 @@ def _windows_graph(weights: EncoderWeights) -> bytes:
     stem = weights.stem[0].weight.reshape(len(weights.stem[0].weight), -1)
     bias = np.zeros(len(stem), np.float32) if weights.stem_bias is None else weights.stem_bias
     x = "windows"
-    layers = [(stem, bias), *weights.head]
+    layers = [(stem, bias), *head_layers(weights)]
     for index, (weight, offset) in enumerate(layers):
         x = build.node("Gemm", x, build.constant(weight.T), build.constant(offset))
         if index + 1 < len(layers) and (index or weights.stem_bias is not None):
