@@ -227,14 +227,11 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
     def mix(matrix: NDArray[np.float64], x: str) -> str:
         return build.node("Conv", x, build.constant(matrix[:, :, None, None]))
 
-    if k:
-        cosine, sine, log_width = take(k), take(k), take(k)
-    else:
-        planar, log_sd = take(axes), take(axes)
+    code = [take(k) for _ in range(3)] if k else [take(axes) for _ in range(2)]
     content, content_sd = (take(m), build.node("Exp", build.clip(take(m), *LOG_SD))) if m else ("", "")
     moved = take(k or axes)
     if k:
-        lattice = weights.lattice[:, 2 - axes :]
+        lattice, (cosine, sine, log_width) = weights.lattice[:, 2 - axes :], code
         turns = build.node("Mul", atan2(build, sine, cosine), build.constant(1 / (2 * np.pi)))
         turns = build.node("Add", turns, moved)
         shift = mix(lattice.T, build.node("Sub", turns, build.node("Round", turns)))  # in the cell around the centre
@@ -243,7 +240,7 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
         width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
         shift_sd = build.node("Sqrt", mix((lattice.T / (2 * np.pi)) ** 2, build.node("Mul", width, width)))
     else:
-        unit = build.constant(weights.planar_prior_px)
+        unit, (planar, log_sd) = build.constant(weights.planar_prior_px), code
         shift = build.node("Add", build.node("Mul", planar, unit), moved)
         shift_sd = build.node("Mul", build.node("Exp", build.clip(log_sd, -8.0, 1.0)), unit)
     if not m:

@@ -22,9 +22,11 @@ from shiftvae_rt.errors import WindowError
 
 from .encoder_graph import StemLayer
 
-__all__ = ["ENCODERS", "Encoder", "TemplateDecoder", "stem_plan"]
+__all__ = ["ENCODERS", "HEAD_WIDTH", "Encoder", "TemplateDecoder", "stem_plan", "stem_widths"]
 
 ENCODERS = ("dilated", "mlp")
+#: Channels between the 1x1 layers of the head.
+HEAD_WIDTH = {"dilated": 64, "mlp": 128}
 #: Images by which a template bends away from a straight line in the content.
 BENDS = 16
 
@@ -53,6 +55,11 @@ def stem_plan(family: str, window: int) -> list[tuple[int, int]]:
     return [plan[0], *sorted(plan[1:], key=lambda layer: layer[1])]
 
 
+def stem_widths(family: str, layers: int) -> list[int]:
+    """Channels of each stem layer: 16 where values lie dense, then 32, a whole block of most processors."""
+    return [128] if family == "mlp" else [16, *[32] * (layers - 1)]
+
+
 class Encoder(nn.Module):
     """Frame or tile in, raw outputs for every window out.
 
@@ -70,7 +77,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.family, self.window = family, window
         self.plan = stem_plan(family, window[1])
-        widths = [128] if family == "mlp" else [16, *[32] * (len(self.plan) - 2), 64]
+        widths = stem_widths(family, len(self.plan))
         before, layers = channels, []
         for (size, _), width in zip(self.plan, widths, strict=True):
             taps = size if window[0] == 1 else size * size
@@ -79,7 +86,7 @@ class Encoder(nn.Module):
             before = width
         self.stem = nn.ParameterList(layers)
         self.stem_relu = family == "dilated"
-        sizes = [before, 128, outputs] if family == "mlp" else [before, 64, outputs]
+        sizes = [before, HEAD_WIDTH[family], outputs]
         self.head = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
         self.bias = nn.Parameter(torch.zeros(before)) if family == "mlp" else None
 
