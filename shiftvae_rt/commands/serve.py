@@ -35,6 +35,11 @@ def add(subparsers: Subparsers) -> None:
             f"--{name}", default=endpoint, metavar="ENDPOINT", help=f"{what} (default %(default)s); port 0: a free one"
         )
     parser.add_argument(
+        "--open-ingest",
+        metavar="ENDPOINT",
+        help="also take frames that foreign programs PUSH here, best effort (default: nowhere)",
+    )
+    parser.add_argument(
         "--http",
         default="127.0.0.1:5780",
         metavar="ADDRESS",
@@ -76,6 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     say_provider(mapper, arguments.provider)
     options = Options(
         control=None if arguments.control == "off" else arguments.control,
+        open_ingest=arguments.open_ingest,
         http=None if arguments.http == "off" else arguments.http,
         journal=arguments.journal,
         record=arguments.record,
@@ -148,7 +154,7 @@ def _say_ready(service: Service, window: tuple[int, int], arguments: argparse.Na
     if arguments.json:
         import msgspec
 
-        names = ("ingest", "results", "control", "http", "epoch")
+        names = ("ingest", "results", "control", "open_ingest", "http", "epoch")
         ready = {"event": "ready", **{name: getattr(service, name) for name in names}, "pid": os.getpid()}
         print(msgspec.json.encode(ready).decode(), flush=True)
         return

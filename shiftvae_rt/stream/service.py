@@ -53,6 +53,7 @@ from .messages import (
     encode,
 )
 from .model_swap import ModelSwap
+from .open_intake import OpenIntake
 from .publisher import Publisher
 from .report import Report, Timings
 from .sessions import Session, Sessions
@@ -81,6 +82,8 @@ class Options:
     ----------
     control
         Endpoint for requests; None: it takes none.
+    open_ingest
+        Endpoint for foreign producers that PUSH, best effort; None: none.
     http
         ``127.0.0.1:PORT`` for ``/livez``, ``/readyz``, ``/metrics``; None: none.
     journal
@@ -98,6 +101,7 @@ class Options:
     """
 
     control: str | None = None
+    open_ingest: str | None = None
     http: str | None = None
     journal: Path | None = None
     record: bool = False
@@ -172,6 +176,13 @@ class Service:
         if self._options.control is not None:
             self._requests, self.control = bound(zmq.ROUTER, self._options.control, _INGEST_HIGH_WATER_MARK, "control")
 
+        self._pushed: zmq.Socket[bytes] | None = None
+        self.open_ingest: str | None = None
+        if self._options.open_ingest is not None:
+            self._pushed, self.open_ingest = bound(
+                zmq.PULL, self._options.open_ingest, _RESULTS_HIGH_WATER_MARK, "ingest"
+            )
+
     def _assemble(self, mapper: LatentMapper) -> None:
         options = self._options
         if options.journal is not None:
@@ -190,6 +201,9 @@ class Service:
         self._lossless = None
         if self._journal is not None:
             self._lossless = LosslessIntake(self._journal, self._encoding, self._publish)
+        self._open: OpenIntake | None = None
+        if self._pushed is not None:
+            self._open = OpenIntake(self._pushed, self._encoding, self._publish, self._ledger)
         self._control: Control | None = None
         if self._requests is not None:
             self._control = Control(
@@ -214,7 +228,7 @@ class Service:
     def run(self) -> None:
         """Serve until `stop`; then commit, say GOAWAY to the producers and close."""
         poller = zmq.Poller()
-        for socket in (self._ingest, self._results, self._requests):
+        for socket in (self._ingest, self._results, self._requests, self._pushed):
             if socket is not None:
                 poller.register(socket, zmq.POLLIN)
         try:
@@ -229,6 +243,7 @@ class Service:
         self._turned_s = time.monotonic()
         self._publisher.welcome_readers()
         asked = self._control is not None and self._control.answer_one()
+        pushed = self._open is not None and self._open.take()
         message = self._waiting.popleft() if self._waiting else receive(self._ingest)
         if message is not None:
             peer = bytes(message[0])
@@ -242,7 +257,7 @@ class Service:
         granted = self._floor.next(monotonic_ns())
         if granted is not None:
             self._answer(granted.peer, Grant(credit=granted.granted))
-        return asked or message is not None
+        return asked or pushed or message is not None
 
     def _answer_pings(self) -> None:
         """Between two bands of a long encoding: show that it goes on. What is no PING waits its turn."""
@@ -375,7 +390,7 @@ class Service:
             self._ledger,
             self._ages,
             self._encoding.timings,
-            malformed=self._malformed,
+            malformed=self._malformed + (0 if self._open is None else self._open.malformed),
             unanswered=self._unanswered,
             results=self._publisher.published,
             unrecorded=self._live.unrecorded,
