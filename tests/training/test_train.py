@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import shiftvae_training.train as train_module
 from shiftvae_rt.errors import FrameError, LatticeError, TrainingError, WindowError
 from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.train import Settings, train
@@ -121,11 +122,29 @@ def test_isolated_features_train_on_the_plane():
     assert trained.model.weights().planar_prior_px == pytest.approx(20 / 6)
 
 
-def test_training_leaves_the_model_of_the_best_look(scan):
-    """Of 100 steps with two looks, the weights at the end are those of the better one."""
-    trained = train(scan.frames, replace(QUICK, steps=100))
-    assert trained.history[1].loss < trained.history[0].loss
-    assert float(trained.model.noise_sd) == pytest.approx(trained.history[1].noise_sd)
+def test_training_leaves_the_model_of_the_best_look(scan, monkeypatch):
+    """The look in the middle is made the best: its weights are those that stay."""
+    true_look, kept = train_module._look, []
+
+    def look(*arguments):
+        made = true_look(*arguments)
+        model = next(a for a in arguments if isinstance(a, torch.nn.Module))
+        kept.append(model.encoder.stem[0].detach().clone())
+        return replace(made, loss=made.loss - (1000 if len(kept) == 2 else 0))
+
+    monkeypatch.setattr(train_module, "_look", look)
+    trained = train(scan.frames, replace(QUICK, steps=150))
+    assert torch.equal(trained.model.encoder.stem[0], kept[1])
+    assert not torch.equal(kept[1], kept[2])
+
+
+def test_training_stops_when_looks_no_longer_help(scan, monkeypatch):
+    true_look = train_module._look
+    monkeypatch.setattr(train_module, "_look", lambda *a: replace(true_look(*a), loss=1.0))
+    monkeypatch.setattr(train_module, "LOOK_EVERY", 2)
+    monkeypatch.setattr(train_module, "PATIENCE", 8)
+    trained = train(scan.frames, replace(QUICK, steps=60))
+    assert 30 < trained.history[-1].step < 60
 
 
 def test_frames_without_a_period_are_declined():
