@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelFileError
 
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
@@ -18,6 +21,7 @@ def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("inspect", help="what a model file is, checked", description=__doc__)
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
     parser.add_argument("--json", action="store_true", help="the manifest, for programs")
+    parser.add_argument("--report", metavar="OUT.html", help="write the training report here")
     parser.set_defaults(run=run)
 
 
@@ -26,6 +30,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..mapper import LatentMapper
 
     mapper = LatentMapper(arguments.model)
+    if arguments.report:
+        _write_report(mapper, arguments.report)
     if arguments.json:
         manifest: dict[str, Any] = json.loads(mapper.model.manifest.to_json())
         found = {"path": str(mapper.model.path), "sha256": mapper.model.sha256, "checked": True}
@@ -33,6 +39,16 @@ def run(arguments: argparse.Namespace) -> None:
         return
     for name, value in _summary(mapper):
         print(f"{name:<14}{value}")
+
+
+def _write_report(mapper: LatentMapper, path: str) -> None:
+    report = mapper.model.report
+    if report is None:
+        raise ModelFileError(f"{mapper.model.path} holds no report: it was exported without one")
+    try:
+        Path(path).write_text(report, encoding="utf-8")
+    except OSError as error:
+        raise ModelFileError(f"cannot write the report {path}: {error.strerror or error}") from error
 
 
 def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:

@@ -55,7 +55,7 @@ def test_the_columns_of_a_cell_are_named_from_the_anchor(meaning):
 def test_a_latent_that_moves_a_column_says_how_far(meaning):
     np.testing.assert_allclose(meaning.axes[0].move_px, [[0, 0], [0.1, 0.4]], atol=0.01)
     words = meaning.in_words(meaning.axes[0])
-    assert words.startswith("for one unit of z1: column 2 moves right by 0.4")
+    assert words.startswith("For one unit of z1: column 2 moves right by 0.4")
     assert "px (4.1" in words
 
 

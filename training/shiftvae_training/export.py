@@ -25,6 +25,7 @@ from shiftvae_rt.windows import convert_frame, window_statistics
 
 from .decoder_graph import decoder_graph
 from .encoder_graph import encoder_graph
+from .report import write_report
 from .runtime_graphs import runtime_graphs
 from .shift_vae import ShiftVAE
 from .train import Trained
@@ -59,7 +60,7 @@ def export_model(
     sources: tuple[DataSource, ...],
     pixel_size_nm: float | None,
 ) -> Parity:
-    """Write the model file at `path`; returns how exact it is.
+    """Write the model file at `path`, and its report beside it as .html; returns how exact it is.
 
     Raises
     ------
@@ -84,7 +85,11 @@ def export_model(
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
     members |= runtime_graphs(weights, STRIDES)
     members |= {"decoder.onnx": decoder_graph(model), "golden.npz": golden.to_npz()}
-    write_model_file(path, _manifest(trained, frames, sources, pixel_size_nm), members)
+    manifest = _manifest(trained, frames, sources, pixel_size_nm)
+    report = write_report(trained, frames, manifest, parity=(parity.against_torch, parity.against_windows))
+    members["report.html"] = report.encode()
+    write_model_file(path, manifest, members)
+    Path(path).with_suffix(".html").write_bytes(members["report.html"])
     return parity
 
 

@@ -109,7 +109,7 @@ class Meaning:
             for change, verb in ((axis.brighten[k], ("brightens", "dims")), (axis.widen[k], ("widens", "narrows"))):
                 if 2 * abs(change) * axis.sd >= LEAST_CHANGE:
                     parts.append(f"column {k + 1} {verb[int(change < 0)]} by {100 * abs(change):.2g} %")
-        return f"for one unit of {axis.name}: " + ("; ".join(parts) if parts else "no column changes measurably")
+        return f"For one unit of {axis.name}: " + ("; ".join(parts) if parts else "no column changes measurably")
 
 
 @torch.no_grad()
