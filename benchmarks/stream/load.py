@@ -1,0 +1,134 @@
+"""Frames/s and the age of results against the offered load: 512 x 512 px, stride 4, 1 to 16 producers, plain and CURVE.
+
+    nice python benchmarks/stream/load.py [MODEL.svae] [--seconds 6]
+
+Producers live in one process of their own, the reader in another, all on the loopback of this machine. The offered load
+is a multiple of what one encoding allows. Ages are from the offer of a frame to the publication of its map.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.stream import KeyFolder, Options, Producer, Service, Subscriber
+
+ANYWHERE = "tcp://127.0.0.1:0"
+SIZE = 512
+
+
+def offer(ingest: str, key: Path | None, producers: int, per_s: float, seconds: float, channel: Any) -> None:
+    """All producers, each at its share of the load, out of step with one another."""
+    frame = np.random.default_rng(0).poisson(100, (SIZE, SIZE)).astype(np.uint16)
+    made = [Producer(ingest, stream=f"p{n}", key=key) for n in range(producers)]
+    for producer in made:
+        producer.wait_ready(10)
+    period = producers / per_s
+    started = time.monotonic()
+    due = [started + n * period / producers for n in range(producers)]
+    while (now := time.monotonic()) < started + seconds:
+        for n, producer in enumerate(made):
+            if now >= due[n]:
+                producer.offer(frame)
+                due[n] += period
+        time.sleep(max(0.0, min(due) - time.monotonic()))
+    channel.send([vars_of(producer.close(5)) for producer in made])
+
+
+def vars_of(counters: Any) -> dict[str, int]:
+    return {name: getattr(counters, name) for name in counters.__struct_fields__}
+
+
+def read(results: str, key: Path | None, channel: Any) -> None:
+    """Ages of all results, and whether any was missed."""
+    ages: dict[str, list[float]] = {}
+    with Subscriber(results, key=key) as subscriber:
+        subscriber.wait_ready(10)
+        channel.send("ready")
+        while not channel.poll():
+            result = subscriber.receive(0.2)
+            if result is not None:
+                ages.setdefault(result.stream, []).append(result.age_s)
+        channel.send((ages, subscriber.gaps))
+
+
+def measure(model: Path, producers: int, overload: float, seconds: float, keys: KeyFolder | None) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    mapper = LatentMapper(model, stride=4)
+    frame = np.random.default_rng(0).poisson(100, (SIZE, SIZE)).astype(np.uint16)
+    times = []
+    for _ in range(12):
+        started = time.perf_counter()
+        mapper.map(frame)
+        times.append(time.perf_counter() - started)
+    per_s = overload / float(np.median(times))
+    options = Options(keys=None if keys is None else keys.path)
+    producer_key = reader_key = None
+    if keys is not None:
+        producer_key, reader_key = keys.path / "scope.key", keys.path / "viewer.key"
+    with Service(mapper, ingest=ANYWHERE, results=ANYWHERE, options=options) as service:
+        to_reader, from_us = context.Pipe()
+        to_producers, from_them = context.Pipe()
+        reader = context.Process(target=read, args=(service.results, reader_key, from_us))
+        reader.start()
+        assert to_reader.recv() == "ready"
+        assert service.wait_for_readers(1, 5)
+        feeder = context.Process(
+            target=offer, args=(service.ingest, producer_key, producers, per_s, seconds, from_them)
+        )
+        feeder.start()
+        counters = to_producers.recv()
+        feeder.join()
+        time.sleep(0.3)
+        to_reader.send("stop")
+        ages, gaps = to_reader.recv()
+        reader.join()
+        report = service.report()
+    every = np.concatenate([np.array(each) for each in ages.values()]) * 1e3
+    shares = [len(each) for each in ages.values()]
+    total = report.total
+    return {
+        "producers": producers,
+        "curve": keys is not None,
+        "overload": overload,
+        "offered_per_s": round(per_s, 1),
+        "maps_per_s": round(len(every) / seconds, 1),
+        "age_p50_ms": round(float(np.percentile(every, 50)), 1),
+        "age_p99_ms": round(float(np.percentile(every, 99)), 1),
+        "encode_p50_ms": report.encode_p50_ms,
+        "encode_p99_ms": report.encode_p99_ms,
+        "fewest_and_most_maps_a_producer": [min(shares), max(shares)] if len(shares) == producers else [0, max(shares)],
+        "missed_by_reader": gaps,
+        "exact": total.offered == total.settled == sum(c["offered"] for c in counters),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--producers", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--overload", type=float, nargs="+", default=[0.5, 2.5])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        keys = KeyFolder.create(Path(folder) / "keys")
+        keys.add("scope", ("produce",))
+        keys.add("viewer", ("read",))
+        for each in (None, keys):
+            for producers in arguments.producers:
+                for overload in arguments.overload:
+                    print(
+                        json.dumps(measure(arguments.model, producers, overload, arguments.seconds, each)), flush=True
+                    )
+
+
+if __name__ == "__main__":
+    main()

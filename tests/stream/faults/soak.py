@@ -1,0 +1,109 @@
+"""Frames in both modes for a long time: does the memory of the runtime grow?
+
+    python tests/stream/faults/soak.py MODEL FOLDER --frames 200000 [--leak 64]
+
+Prints a JSON report. The growth is the slope of a line through the resident memory over the second half of the run.
+``--leak`` forgets so many bytes a frame on purpose: the growth must then show it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import multiprocessing
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.stream import LosslessProducer, Options, Producer, Service, Subscriber
+from shiftvae_rt.stream.encoding import Encoding
+
+ANYWHERE = "tcp://127.0.0.1:0"
+FRAME = np.random.default_rng(0).poisson(40, (18, 16)).astype(np.uint16)
+_leaked: list[bytearray] = []
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is not shared with a file."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("no RssAnon in /proc/self/status")
+
+
+def feed(ingest: str, results: str, frames: int, channel: Any) -> None:
+    """The other side, in a process of its own."""
+    with Subscriber(results) as subscriber:
+        live = Producer(ingest, stream="live", mode="replay")
+        lossless = LosslessProducer(ingest, stream="lossless")
+        for number in range(frames // 2):
+            live.offer(FRAME)
+            lossless.send(FRAME, number=number)
+            live.wait()
+            while subscriber.receive(0.0) is not None:
+                pass
+        channel.send(lossless.end().processed + live.close().processed)
+
+
+def soak(model: Path, folder: Path, frames: int, leak: int) -> dict[str, object]:
+    if leak:
+        encode = Encoding.encode
+
+        def leaking(self: Encoding, *arguments: Any) -> Any:
+            _leaked.append(bytearray(leak))
+            return encode(self, *arguments)
+
+        Encoding.encode = leaking
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    service = Service(
+        LatentMapper(model), ingest=ANYWHERE, results=ANYWHERE, options=Options(journal=folder / "soak.journal")
+    )
+    samples: list[tuple[int, int]] = []
+    started = time.monotonic()
+    with service:
+        other = context.Process(target=feed, args=(service.ingest, service.results, frames, theirs))
+        other.start()
+        while not ours.poll(0.1):
+            if not other.is_alive() or time.monotonic() - started > frames / 20 + 60:
+                raise RuntimeError("the feeder died, or is stuck")
+            samples.append((service.report().total.processed, resident_bytes()))
+        processed = ours.recv()
+        other.join()
+        gc.collect()
+        samples.append((processed, resident_bytes()))
+    later = [sample for sample in samples if sample[0] >= frames // 2]
+    done, memory = np.array(later, float).T
+    slope = float(np.polyfit(done, memory, 1)[0]) if len(later) > 2 else float("nan")
+    return {
+        "frames": frames,
+        "processed": processed,
+        "bytes_per_frame": round(slope, 2),
+        "mb_per_100000_frames": round(slope * 1e5 / 1e6, 3),
+        "peak_mib": round(max(m for _, m in samples) / 2**20, 1),
+        "growth_mib": round((samples[-1][1] - later[0][1]) / 2**20, 2),
+        "seconds": round(time.monotonic() - started, 1),
+        "frames_per_s": round(frames / (time.monotonic() - started)),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--frames", type=int, default=200_000)
+    parser.add_argument("--leak", type=int, default=0, metavar="BYTES")
+    parser.add_argument("--limit", type=float, default=1.0, help="largest growth, MB in 100,000 frames")
+    arguments = parser.parse_args()
+    report = soak(arguments.model, arguments.folder, arguments.frames, arguments.leak)
+    print(json.dumps(report))
+    return int(not report["mb_per_100000_frames"] <= arguments.limit or report["processed"] != arguments.frames)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

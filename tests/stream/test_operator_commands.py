@@ -1,0 +1,217 @@
+"""shiftvae keys, status and export, and the options of serve, send and watch that belong to them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lossless_support import numbered
+from stream_support import FREE, LIMIT_S, noisy
+
+from shiftvae_rt import cli
+from shiftvae_rt.commands import serve as serve_command
+from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.stream import Options, Producer, Service
+
+Make = Callable[..., Any]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture
+def keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    folder = tmp_path / "keys"
+    assert run(capsys, "keys", "create", folder)[0] == 0
+    assert run(capsys, "keys", "add", folder, "scope", "--role", "produce")[0] == 0
+    assert run(capsys, "keys", "add", folder, "boss", "--role", "admin", "--role", "read")[0] == 0
+    return folder
+
+
+@pytest.fixture
+def movie(tmp_path: Path) -> Path:
+    np.save(tmp_path / "movie.npy", np.stack([numbered(seq, (40, 40)) for seq in range(1, 8)]))
+    return tmp_path / "movie.npy"
+
+
+def test_keys_are_made_listed_and_revoked(keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "keys", "list", keys)
+    assert code == 0
+    assert [line.split()[:-1] for line in out.splitlines()] == [["scope", "produce"], ["boss", "admin", "read"]]
+    assert (keys / "scope.key").is_file()
+    assert run(capsys, "keys", "revoke", keys, "scope")[0] == 0
+    assert "scope" not in run(capsys, "keys", "list", keys)[1]
+    code, _, err = run(capsys, "keys", "revoke", keys, "scope")
+    assert (code, err) == (1, f"shiftvae: error: {keys} does not know 'scope': it knows boss\n")
+
+
+def test_a_locked_service_serves_those_with_keys(
+    serve: Make, mapper: LatentMapper, keys: Path, movie: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    service: Service = serve(mapper, options=Options(keys=keys, control=FREE, journal=tmp_path / "j"))
+    code, out, _ = run(
+        capsys, "send", movie, "--to", service.ingest, "--lossless", "--fps", 0, "--key", keys / "scope.key", "--json"
+    )
+    assert (code, json.loads(out)["processed"]) == (0, 7)
+    code, out, _ = run(capsys, "status", "--control", service.control, "--key", keys / "boss.key")
+    assert code == 0
+    assert "offered 7 = processed 7" in out
+    code, _, err = run(capsys, "send", movie, "--to", service.ingest, "--fps", 0)
+    assert code == 1
+    assert "no service at" in err
+
+
+def test_a_lossless_file_is_sent_once_however_often_it_is_sent(
+    serve: Make, mapper: LatentMapper, movie: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    service: Service = serve(mapper, options=Options(control=FREE, journal=tmp_path / "j"))
+    send = ["send", movie, "--to", service.ingest, "--lossless", "--fps", 0]
+    code, out, _ = run(capsys, *send)
+    assert (code, out.split("; ")[0][-9:]) == (0, "committed\n"[-9:]) or "committed" in out
+    code, _, err = run(capsys, *send)
+    assert code == 1
+    assert "was ended after 7 frames" in err
+    code, out, _ = run(capsys, "status", "--control", service.control, "--streams")
+    assert out.startswith("movie (lossless, ended): offered 7 = processed 7")
+    code, _, err = run(capsys, *send, "--rows", 8, "--stream", "other")
+    assert (code, "whole frames" in err) == (1, True)
+
+
+def test_status_as_json_and_stop(
+    serve: Make, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    service: Service = serve(mapper, options=Options(control=FREE))
+    code, out, _ = run(capsys, "status", "--control", service.control, "--json")
+    status = json.loads(out)
+    assert (code, status["ready"], status["epoch"]) == (0, True, service.epoch)
+    code, _, err = run(capsys, "status", "--control", service.control, "--swap", "x.svae")
+    assert (code, "no folder of models was given" in err) == (1, True)
+    assert run(capsys, "status", "--control", service.control, "--stop")[:2] == (0, "it stops\n")
+    service._thread.join(5)
+    assert not service._thread.is_alive()
+
+
+@pytest.fixture
+def journal(serve: Make, mapper: LatentMapper, line_mapper: LatentMapper, tmp_path: Path, produce: Make) -> Path:
+    """A journal with a recorded live stream of six frames, of which the third has no map."""
+    path = tmp_path / "j"
+    service: Service = serve(mapper, options=Options(journal=path, record=True))
+    from shiftvae_rt.stream import LosslessProducer
+
+    with LosslessProducer(service.ingest, stream="run") as producer:
+        for number in range(1, 7):
+            frame = np.full((40, 40), np.nan, np.float32) if number == 3 else numbered(number, (40, 40))
+            producer.send(frame, number=number, pixel_size_nm=0.02)
+    live: Producer = produce(service, "live", mode="replay")
+    live.offer(noisy((40, 40)))
+    live.close(LIMIT_S)
+    service.__exit__()
+    return path
+
+
+def test_a_stream_is_exported_with_axes_units_and_provenance(
+    journal: Path, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    h5py = pytest.importorskip("h5py")
+    out = tmp_path / "run.hspy"
+    code, said, _ = run(capsys, "export", journal, "run", "-o", out)
+    assert code == 0
+    assert said.startswith("run (lossless, ended): offered 6 = processed 5")
+    with h5py.File(out) as file:
+        for title, name in (("latent mean", "mean"), ("latent std", "std")):
+            group = file[f"Experiments/{title}"]
+            expected = [getattr(mapper.map(numbered(n, (40, 40))), name) for n in (1, 2, 4, 5, 6)]
+            assert np.array_equal(group["data"], np.stack(expected))
+            axes = [dict(group[f"axis-{n}"].attrs) for n in range(4)]
+            assert [axis["name"] for axis in axes] == ["time", "latent", "y", "x"]
+            assert [axis["units"] for axis in axes] == ["s", "", "nm", "nm"]
+            assert axes[3]["scale"] == pytest.approx(0.08)
+        about = group["metadata/shiftvae"]
+        assert about["seq"][:].tolist() == about["frame"][:].tolist() == [1, 2, 4, 5, 6]
+        assert about.attrs["model_sha256"] == mapper.model.sha256
+        assert about.attrs["frames_without_a_map"].startswith("3 rejected: bad_frame: 1600 of 1600 pixels are NaN")
+
+
+def test_an_exported_stream_opens_in_the_readers_of_the_field(
+    journal: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rsciio = pytest.importorskip("rsciio.hspy")
+    run(capsys, "export", journal, "run", "-o", tmp_path / "run.hspy")
+    first, second = rsciio.file_reader(str(tmp_path / "run.hspy"))
+    assert [axis["name"] for axis in first["axes"]] == ["time", "latent", "y", "x"]
+    assert first["data"].shape == second["data"].shape == (5, 4, 7, 7)
+
+
+def test_streams_are_listed_while_the_service_runs_and_after(
+    serve: Make, mapper: LatentMapper, journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "export", journal)
+    assert code == 0
+    assert [line.split()[0].partition("@")[0] for line in out.splitlines()] == ["run", "live"]
+    serve(mapper, options=Options(journal=journal))
+    assert run(capsys, "export", journal) == (0, out, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["JOURNAL", "nobody", "-o", "OUT.hspy"], "has no stream 'nobody': it has 'run', 'live@"),
+        (["JOURNAL", "run", "-o", "OUT.npz"], "a stream is exported as .hspy"),
+        (["JOURNAL", "run"], "give both STREAM and -o FILE.hspy"),
+        (["nothing"], "there is no journal nothing"),
+    ],
+    ids=["stream", "ending", "output", "journal"],
+)
+def test_what_cannot_be_exported_is_one_line(
+    journal: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], text: str
+) -> None:
+    names = {"JOURNAL": journal, "OUT.hspy": tmp_path / "o.hspy", "OUT.npz": tmp_path / "o.npz"}
+    code, out, err = run(capsys, "export", *(names.get(argument, argument) for argument in arguments))
+    assert (code, out) == (1, "")
+    assert text in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "o.hspy").exists()
+
+
+def test_recording_needs_a_journal(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "serve", tiny_model, "--record", "--priority", "normal")
+    assert (code, "give --journal FILE" in err) == (1, True)
+
+
+def test_log_lines_of_a_program_are_json() -> None:
+    try:
+        raise ValueError("boom")
+    except ValueError:
+        record = logging.LogRecord("shiftvae_rt.x", logging.ERROR, "x.py", 1, "it %s", ("failed",), sys.exc_info())
+    line = json.loads(serve_command._JsonLines().format(record))
+    assert (line["level"], line["message"]) == ("error", "it failed")
+    assert "ValueError: boom" in line["traceback"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process of its own")
+def test_the_service_gives_way() -> None:
+    pid = os.fork()
+    if pid == 0:
+        serve_command.give_way()
+        os._exit(os.nice(0))
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) >= 5
+
+
+def test_an_idle_service_does_not_spin(serve: Make, mapper: LatentMapper) -> None:
+    import time
+
+    serve(mapper, options=Options(control=FREE, http="127.0.0.1:0"))
+    started, spent = time.monotonic(), time.process_time()
+    time.sleep(1.0)
+    assert (time.process_time() - spent) / (time.monotonic() - started) < 0.1
