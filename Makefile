@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo lint test test-cpp test-python
+.PHONY: bench clean demo faults fuzz lint soak test test-cpp test-python
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
@@ -37,6 +37,18 @@ lint: .venv/dev-installed  ## style, types, import contracts, and the stub of th
 
 bench: .venv/dev-installed  ## every figure that we claim
 	$(BIN)/python benchmarks/run.py
+
+# The long forms of the service's tests; their figures are in docs/reliability.md.
+faults: .venv/dev-installed  ## 1,000,000 frames and 500 kills, 100 stops, 10,000 tries without a key
+	SHIFTVAE_LONG=1 SHIFTVAE_TRIES=10000 $(BIN)/python -m pytest tests/stream/faults/test_kills.py \
+	  tests/stream/faults/test_faults.py tests/stream/test_keys.py -s
+
+fuzz: .venv/dev-installed  ## parsers and kernels under fuzzers for half an hour
+	$(BIN)/python -m pip install --quiet atheris
+	SHIFTVAE_LONG=1 $(BIN)/python -m pytest tests/stream/faults/test_fuzz.py -s
+
+soak: .venv/dev-installed  ## memory over 1,000,000 frames
+	SHIFTVAE_LONG=1 $(BIN)/python -m pytest tests/stream/faults/test_soak.py -s
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
