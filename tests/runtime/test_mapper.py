@@ -438,6 +438,7 @@ def test_the_centre_of_flat_rows_is_their_value(value):
 
 
 @given(st.floats(-100, 100), st.floats(-100, 100), st.integers(-3, 3), st.integers(-3, 3))
+@settings(deadline=None)
 def test_modulo_the_lattice_whole_cells_vanish(y, x, i, j):
     vectors = np.array([[9.0, 2.0], [-3.0, 11.0]])
     one = modulo_lattice(np.array([y, x]), vectors)
