@@ -57,7 +57,11 @@ class DataSource(_Strict, frozen=True):
 
 
 class Training(_Strict, frozen=True):
-    """How the model was trained and how it did on held-out regions."""
+    """How the model was trained and how it did on held-out regions.
+
+    ``sd_scale`` says by what the posterior deviations were multiplied to cover, by latent (``"shift"`` for all shift
+    latents); the graphs have it in them already. Empty where it was not measured.
+    """
 
     seed: int
     seconds: float
@@ -71,6 +75,7 @@ class Training(_Strict, frozen=True):
     period_reason: str
     window_mean: tuple[float, float]
     window_sd: tuple[float, float]
+    sd_scale: dict[str, float] = {}
 
 
 class Manifest(_Strict, frozen=True):

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from shiftvae_rt.manifest import USED_NATS
+
 from .column_fit import columns_of_cell, fit_columns
 from .shift import TorusShift
 from .shift_vae import Posterior, ShiftVAE
@@ -28,8 +30,6 @@ __all__ = ["settle_content"]
 HEIGHT_PX = 10.0
 #: Down counts a little less than right, so that a column that moves up and right has a sign too.
 DOWN = 0.6
-#: A content latent that says less than this about a window is not used, nats.
-USED_NATS = 0.1
 
 
 @torch.no_grad()

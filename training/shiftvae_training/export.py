@@ -160,6 +160,7 @@ def _manifest(
             noise_sd=float(model.noise_sd),
             shift_prior="uniform over the cell" if lattice else f"normal, sd {model.weights().planar_prior_px:.3g} px",
             constraints=settings.constraints | {type(c).__name__: c.weight for c in settings.conditions},
+            sd_scale={c.latent: round(c.temperature, 4) for c in trained.coverage},
             period_confidence=trained.lattice.confidence,
             period_reason=trained.lattice.reason,
             window_mean=(float(means.min()), float(means.max())),

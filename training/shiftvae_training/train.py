@@ -18,8 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from shiftvae_rt.errors import FrameError, LatticeError, TrainingError
+from shiftvae_rt.manifest import USED_NATS
 from shiftvae_rt.windows import window_statistics
 
+from .calibration import Coverage, calibrate
 from .canonical import settle_content
 from .constraints import CONSTRAINTS, Constraint
 from .feature_guess import FeatureGuess, make_feature_guess
@@ -49,6 +51,8 @@ GUIDED = 0.3
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
 #: Held-out tiles are looked at this often; training stops when it has not helped for so many looks.
 LOOK_EVERY, PATIENCE = 50, 20
+#: Windows on which the posterior deviations are calibrated.
+CALIBRATING = 800
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ class Trained:
     """A trained model and how it came about.
 
     ``kl_nats`` and ``spread`` are for each latent, shift first; see `manifest.Latent`. ``seconds`` is CPU time.
+    ``coverage`` says how well the posterior deviations, which `calibrate` has scaled, cover.
     """
 
     model: ShiftVAE
@@ -114,6 +119,7 @@ class Trained:
     windows: int
     kl_nats: tuple[float, ...]
     spread: tuple[float, ...]
+    coverage: tuple[Coverage, ...] = ()
 
 
 def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None] | None = None) -> Trained:
@@ -147,7 +153,9 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions))
     history = _optimise(model, objective, sampler, guess, settings, progress)
     kl_nats, spread = _finish(model, objective, sampler)
-    return Trained(model, settings, lattice, history, time.process_time() - started, sampler.places, kl_nats, spread)
+    coverage = _calibrate(model, sampler, kl_nats, settings.seed)
+    seconds = time.process_time() - started
+    return Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage)
 
 
 def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[ShiftVAE, Guess]:
@@ -306,3 +314,15 @@ def _finish(model: ShiftVAE, objective: Objective, sampler: TileSampler) -> tupl
     mean, _ = model.latents(posterior)
     kl = [float(shift_kl)] * model.dimensions + [float(v) for v in content_kl]
     return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0))
+
+
+@torch.no_grad()
+def _calibrate(model: ShiftVAE, sampler: TileSampler, kl_nats: tuple[float, ...], seed: int) -> tuple[Coverage, ...]:
+    """Make the posterior deviations cover, on windows of held-out and of fresh tiles."""
+    pixels = np.concatenate([sampler.held_out(64).pixels, sampler.draw(64).pixels])
+    tiles = torch.from_numpy(pixels) * torch.tensor(model.channel_scale)[:, None, None]
+    cut, _ = model.windows(tiles - tiles.mean(dim=(-1, -2), keepdim=True), TILE_STRIDE)
+    windows = cut.flatten(0, 2)
+    picked = torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:CALIBRATING]
+    used = tuple(kl >= USED_NATS for kl in kl_nats[model.dimensions :])
+    return calibrate(model, windows[picked], used, seed=seed)

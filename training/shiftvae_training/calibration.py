@@ -1,0 +1,100 @@
+"""Standard deviations that mean what they say: measured against noise that is known, and scaled until they do.
+
+A VAE's posterior is often too sure of itself. After training, windows are drawn by the decoder at known content and
+shift, noise is added, and the encoder is asked again. The noise is what the decoder left of the real window, each pixel
+with a random sign: so it has the detector's own distribution, bright columns noisier than the background, and what the
+model does not describe counts as noise too (the wild bootstrap: Wu, Ann. Statist. 14 (1986) 1261).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .shift import TorusShift
+from .shift_vae import ShiftVAE
+
+__all__ = ["Coverage", "calibrate"]
+
+#: Shares of a normal distribution within one and two standard deviations.
+ONE, TWO = 0.6827, 0.9545
+#: Noise is drawn this often for each window.
+DRAWS = 4
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often the truth lay within one and two posterior deviations, before and after scaling by `temperature`.
+
+    `shift` counts all shift latents together; measured on other windows than those that set the temperature.
+    """
+
+    latent: str
+    temperature: float
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+
+@torch.no_grad()
+def calibrate(model: ShiftVAE, windows: Tensor, used: tuple[bool, ...], *, seed: int) -> tuple[Coverage, ...]:
+    """Scale the model's posterior deviations so that they cover, and say how well they do.
+
+    Parameters
+    ----------
+    model
+        Trained and anchored; its encoder's last biases are changed.
+    windows
+        ``(n, C, h, w)`` scaled windows, or in units of their deviation; those at even places set the temperature, the
+        others test it.
+    used
+        ``(m,)`` which content latents vary; the others are left alone.
+    seed
+        Of the noise.
+    """
+    scores = _scores(model, windows, torch.Generator().manual_seed(seed))  # (n, DRAWS, L)
+    axes = model.dimensions
+    groups = {"shift": list(range(axes))} | {f"z{i + 1}": [axes + i] for i in range(model.content) if used[i]}
+    found = []
+    for name, columns in groups.items():
+        setting, testing = (scores[i::2, :, columns].abs().flatten() for i in (0, 1))
+        temperature = float((setting.quantile(ONE) * setting.quantile(TWO) / 2).sqrt().clamp(0.1, 50))
+        before, after = (
+            (float((testing < t).float().mean()), float((testing < 2 * t).float().mean())) for t in (1.0, temperature)
+        )
+        found.append(Coverage(name, temperature, before, after))
+        _scale(model, columns, temperature)
+    return tuple(found)
+
+
+def _scores(model: ShiftVAE, windows: Tensor, generator: torch.Generator) -> Tensor:
+    """Errors of all reported latents in units of their own deviations, ``(n, DRAWS, L)``."""
+    cut, sd = model.windows(windows, 1)
+    known = model.encode(windows, sd, 1)[:, 0, 0]
+    drawn = model.decoder(known.mean, model.shift.mean_px(known.code), model.noise_sd)
+    left = cut[:, 0, 0] - drawn
+    truth, _ = model.latents(known)
+    scores = []
+    for _ in range(DRAWS):
+        sign = 2.0 * torch.randint(0, 2, left.shape, generator=generator) - 1
+        noisy = drawn + sign * left
+        _, noisy_sd = model.windows(noisy, 1)
+        mean, deviation = model.latents(model.encode(noisy, noisy_sd, 1)[:, 0, 0])
+        error = mean - truth
+        axes = model.dimensions
+        shift = torch.zeros(len(error), 2)
+        shift[:, 2 - axes :] = error[:, :axes]
+        error[:, :axes] = model.shift.wrap_px(shift)[:, 2 - axes :]
+        scores.append(error / deviation)
+    return torch.stack(scores, dim=1)
+
+
+def _scale(model: ShiftVAE, columns: list[int], temperature: float) -> None:
+    """Multiply the posterior deviations of reported latents by changing the biases of their logarithms."""
+    bias, axes = model.encoder.linears[-1].bias, model.dimensions
+    if columns[0] < axes:
+        widths = len(model.shift.vectors) if isinstance(model.shift, TorusShift) else axes
+        bias[model.shift.size - widths : model.shift.size] += torch.tensor(temperature).log()
+    else:
+        bias[len(bias) - model.content + columns[0] - axes] += torch.tensor(temperature).log()
