@@ -265,10 +265,8 @@ class ScanMapper:
         if self._stream is None and (first, last) != (0, grid.rows):
             self._stream = route.rows(self._width, centre)
         window, stride = grid.window[0], grid.stride
-        if self._stream is not None:
-            together = ROWS_TOGETHER
-        else:
-            together = (BAND_PIXELS // self._width - window) // stride
+        whole = (BAND_PIXELS // self._width - window) // stride
+        together = whole if self._stream is None else ROWS_TOGETHER
         for row in range(first, last, max(1, together)):
             until = min(row + max(1, together), last)
             end = (until - 1) * stride + window - self._top

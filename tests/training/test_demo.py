@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_the_demo_writes_a_map_that_shows_the_order_parameter(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["demo", "-o", str(tmp_path), "--steps", "350", "--frames", "3", "--fps", "2", "--rows", "64"]) == 0
+    assert main(["demo", "-o", str(tmp_path), "--steps", "1200", "--frames", "3", "--fps", "2", "--rows", "64"]) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     stream = summary["stream"]
     settled = stream["processed"] + stream["dropped_producer"] + stream["dropped_stale"]
