@@ -22,8 +22,9 @@ def markdown_of(report: dict[str, Any]) -> str:
         f"{limits['write_gb_per_s']:.0f} GB/s, copy {limits['copy_gb_per_s']:.0f} GB/s."
     )
     which = (
-        "*Pipeline*: crop loop, z-score, DataLoader, the mlp in torch. *Well written*: numpy views and large batches. "
-        "*Window by window*: the same windows, the mlp in onnxruntime. Ratios are against the pipeline."
+        "*Pipeline*: crop loop, z-score of the stack, DataLoader, the mlp in torch (z-scored crop by crop: 1.4 to 2.4 "
+        "times as long). *Well written*: numpy views and large batches. *Window by window*: the same windows, mlp in "
+        "onnxruntime. Ratios are against the pipeline."
     )
     parts = [
         START,
