@@ -22,7 +22,7 @@ from shiftvae_rt.manifest import USED_NATS
 
 from .column_fit import columns_of_cell, fit_columns
 from .shift import TorusShift
-from .shift_vae import Posterior, ShiftVAE
+from .shift_vae import ShiftVAE
 
 __all__ = ["settle_content"]
 
@@ -33,25 +33,24 @@ DOWN = 0.6
 
 
 @torch.no_grad()
-def settle_content(model: ShiftVAE, posterior: Posterior, kl_nats: torch.Tensor) -> list[int]:
+def settle_content(model: ShiftVAE, content: torch.Tensor, kl_nats: torch.Tensor) -> list[int]:
     """Rewrite the model; return the old index of each new content latent.
 
     Parameters
     ----------
     model
         A trained model; its anchor must be measured afterwards.
-    posterior
-        Of many training windows.
+    content
+        ``(n, m)`` posterior means of windows all over the training frames.
     kl_nats
         ``(m,)`` information of each content latent.
     """
     order = [int(i) for i in torch.argsort(-kl_nats, stable=True)]
     if not order:
         return order
-    values = posterior.mean.flatten(0, -2)
     used = kl_nats >= USED_NATS
-    zero = torch.where(used, values.mean(0), 0.0)
-    unit = torch.where(used, values.std(0).clamp(min=1e-6), 1.0)
+    zero = torch.where(used, content.mean(0), 0.0)
+    unit = torch.where(used, content.std(0).clamp(min=1e-6), 1.0)
     _rewrite(model, zero[order], unit[order], order)
     for index in range(0 if isinstance(model.shift, TorusShift) else int(used.sum())):
         if _direction(model, index) < 0:

@@ -53,6 +53,8 @@ GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
 LOOK_EVERY, PATIENCE = 50, 20
 #: Windows on which the posterior deviations are calibrated.
 CALIBRATING = 800
+#: Frames that set the zero and the unit of the content.
+ZEROING = 8
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     constraints = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
     objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions))
     history = _optimise(model, objective, sampler, guess, settings, progress)
-    kl_nats, spread = _finish(model, objective, sampler)
+    kl_nats, spread = _finish(model, objective, sampler, frames)
     coverage = _calibrate(model, sampler, kl_nats, settings.seed)
     seconds = time.process_time() - started
     return Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage)
@@ -297,7 +299,9 @@ def _look(objective: Objective, held_out: torch.Tensor, source: Tiles, step: int
 
 
 @torch.no_grad()
-def _finish(model: ShiftVAE, objective: Objective, sampler: TileSampler) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _finish(
+    model: ShiftVAE, objective: Objective, sampler: TileSampler, frames: Frames
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Settle the content, tie the shift to the brightest column; information and spread of each latent.
 
     Both on held-out and on fresh tiles.
@@ -307,13 +311,23 @@ def _finish(model: ShiftVAE, objective: Objective, sampler: TileSampler) -> tupl
     _, posterior = objective(tiles, sample=False)
     content_kl = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).mean((0, 1))
     shift_kl = model.shift.kl(posterior.code).mean() / model.dimensions
-    content_kl = content_kl[settle_content(model, posterior, content_kl)]
+    content_kl = content_kl[settle_content(model, _content_of(model, frames), content_kl)]
     _, posterior = objective(tiles, sample=False)
     content_sd = posterior.mean.std((0, 1)) if model.content else torch.zeros(0)
     model.set_anchor(content_sd)
     mean, _ = model.latents(posterior)
     kl = [float(shift_kl)] * model.dimensions + [float(v) for v in content_kl]
     return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0))
+
+
+def _content_of(model: ShiftVAE, frames: Frames) -> torch.Tensor:
+    """Content ``(n, m)`` of windows all over a few of the frames, so that its mean is theirs and not that of a draw."""
+    parts = []
+    for frame in frames[:: -(-len(frames) // ZEROING)]:
+        centred = frame - frame.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+        mean, _ = model.map_frame(centred.astype(np.float32), max(4, model.window[1] // 8 * 4))
+        parts.append(torch.from_numpy(mean[model.dimensions :]).flatten(1).T)
+    return torch.cat(parts)
 
 
 @torch.no_grad()
