@@ -12,10 +12,11 @@ from .health import HTTP
 from .journal import Journal, Record, StreamState
 from .keys import ROLES, KeyFolder
 from .lossless_producer import LosslessProducer
+from .options import Options
 from .replay import Pace, replay
 from .report import Report, counters_line
 from .results import Result
-from .service import Options, Service
+from .service import Service
 from .sockets import CONTROL, INGEST, RESULTS
 from .subscriber import Subscriber
 from .wire import Counters

@@ -14,8 +14,6 @@ import threading
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zmq
@@ -54,6 +52,7 @@ from .messages import (
 )
 from .model_swap import ModelSwap
 from .open_intake import OpenIntake
+from .options import Options
 from .publisher import Publisher
 from .report import Report, Timings
 from .sessions import Session, Sessions
@@ -63,7 +62,7 @@ from .wire import MAX_FRAME_BYTES, Counters, FrameHeader, decode_frame_header
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
 
-__all__ = ["Options", "Service"]
+__all__ = ["Service"]
 
 _TICK_MS = 100
 _STOP_LINGER_MS = 1000
@@ -72,43 +71,6 @@ _STOP_LINGER_MS = 1000
 _INGEST_HIGH_WATER_MARK = 9
 _RESULTS_HIGH_WATER_MARK = 64
 _MAX_WAITING = 64
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a service has beyond its model and its two first sockets.
-
-    Parameters
-    ----------
-    control
-        Endpoint for requests; None: it takes none.
-    open_ingest
-        Endpoint for foreign producers that PUSH, best effort; None: none.
-    http
-        ``127.0.0.1:PORT`` for ``/livez``, ``/readyz``, ``/metrics``; None: none.
-    journal
-        File of the lossless mode; None: lossless streams are refused.
-    record
-        Keep the results of live streams in the journal too.
-    keys
-        Folder of keys; None: no keys, loopback only.
-    models
-        Folder of the models that may be swapped in; None: none may.
-    max_age_s
-        A live frame, or rows, older than this when it is their turn are dropped as stale.
-    threads
-        Of a model that is swapped in.
-    """
-
-    control: str | None = None
-    open_ingest: str | None = None
-    http: str | None = None
-    journal: Path | None = None
-    record: bool = False
-    keys: Path | None = None
-    models: Path | None = None
-    max_age_s: float = 0.25
-    threads: int = 1
 
 
 class Service:
@@ -123,7 +85,7 @@ class Service:
     ingest, results
         Endpoints ``tcp://ADDRESS:PORT``; port 0 takes a free one, see the attributes of the same names.
     options
-        See `Options`.
+        See `options.Options`.
 
     Raises
     ------

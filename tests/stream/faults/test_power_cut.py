@@ -1,7 +1,7 @@
 """R2: the power goes while the journal writes: a file system is shut down in mid-flight, without a flush.
 
-A power cut stops the processor too. So the writer is halted first: ext4 may otherwise answer an fsync that runs into the
-shutdown with success (seen once in 20 cuts), which no process lives to see when the power goes.
+A power cut stops the processor too. So the writer is halted first: ext4 may otherwise answer an fsync that runs into
+the shutdown with success (seen once in 20 cuts), which no process lives to see when the power goes.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 LONG = os.environ.get("SHIFTVAE_LONG") == "1"
-FRAMES = 1_000_000 if LONG else 12_000
+FRAMES = 1_000_000 if LONG else 8_000
 #: MB in 100,000 frames; in the short form the allocator's own steps show.
 LIMIT_MB = 1.0 if LONG else 6.0
 

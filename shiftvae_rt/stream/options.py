@@ -1,0 +1,45 @@
+"""What a service has beyond its model and its two first sockets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a service has beyond its model and its two first sockets.
+
+    Parameters
+    ----------
+    control
+        Endpoint for requests; None: it takes none.
+    open_ingest
+        Endpoint for foreign producers that PUSH, best effort; None: none.
+    http
+        ``127.0.0.1:PORT`` for ``/livez``, ``/readyz``, ``/metrics``; None: none.
+    journal
+        File of the lossless mode; None: lossless streams are refused.
+    record
+        Keep the results of live streams in the journal too.
+    keys
+        Folder of keys; None: no keys, loopback only.
+    models
+        Folder of the models that may be swapped in; None: none may.
+    max_age_s
+        A live frame, or rows, older than this when it is their turn are dropped as stale.
+    threads
+        Of a model that is swapped in.
+    """
+
+    control: str | None = None
+    open_ingest: str | None = None
+    http: str | None = None
+    journal: Path | None = None
+    record: bool = False
+    keys: Path | None = None
+    models: Path | None = None
+    max_age_s: float = 0.25
+    threads: int = 1

@@ -1,0 +1,158 @@
+"""Several producers with more than can be encoded: each gets its turn, and nothing waits but in mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from stream_support import LIMIT_S, GatedMapper, RawProducer, frame_message, hello, noisy, rows_message, until
+
+from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.stream import Counters, Options, Producer, Service
+from shiftvae_rt.stream.accounting import Ledger
+from shiftvae_rt.stream.clock import clock_name
+from shiftvae_rt.stream.floor import ACTIVE_NS, PATIENCE_NS, Floor
+from shiftvae_rt.stream.messages import Hello
+from shiftvae_rt.stream.sessions import Session, Sessions
+
+Make = Callable[..., Any]
+FRAME = noisy((40, 40))
+MS = 1_000_000
+
+
+def producers(count: int) -> list[Session]:
+    sessions = Sessions(Ledger())
+    made = []
+    for n in range(count):
+        fields = hello(stream=f"s{n}", session=f"s{n}", clock=clock_name(), clock_ns=0)
+        del fields["htype"]
+        made.append(sessions.open(b"%d" % n, Hello(**fields), 0))
+    return made
+
+
+def send(floor: Floor, session: Session, now_ns: int) -> None:
+    session.received += 1
+    floor.sent(session, now_ns)
+
+
+def test_a_producer_alone_has_its_next_credit_with_every_answer() -> None:
+    floor, (one, _) = Floor(), producers(2)
+    for n in range(5):
+        send(floor, one, n * MS)
+        assert one.granted == one.received + 1
+
+
+def test_two_active_producers_get_credit_only_in_turn() -> None:
+    floor, (one, two) = Floor(), producers(2)
+    send(floor, one, 0)
+    send(floor, two, MS)
+    assert two.granted == two.received
+    floor.want(two, MS, 2 * MS)
+    floor.want(one, MS, 2 * MS)
+    assert floor.next(3 * MS) is one, "it has waited longer"
+    assert floor.next(4 * MS) is None, "one at a time"
+    send(floor, one, 5 * MS)
+    assert floor.next(6 * MS) is two
+
+
+def test_a_producer_that_does_not_use_its_turn_loses_it() -> None:
+    floor, (one, two) = Floor(), producers(2)
+    for each in (one, two):
+        floor.want(each, 0, 0)
+    first = floor.next(0)
+    assert floor.next(PATIENCE_NS - 1) is None
+    assert floor.next(PATIENCE_NS) not in (first, None)
+
+
+def test_a_producer_that_left_holds_nobody_up() -> None:
+    floor, (one, two) = Floor(), producers(2)
+    floor.want(one, 0, 0)
+    assert floor.next(0) is one
+    floor.forget(one)
+    floor.want(two, MS, MS)
+    assert floor.next(MS) is two
+
+
+def test_a_producer_that_was_silent_for_a_while_leaves_the_other_alone() -> None:
+    floor, (one, two) = Floor(), producers(2)
+    send(floor, two, 0)
+    send(floor, one, ACTIVE_NS // 2)
+    assert one.granted == one.received
+    send(floor, one, 2 * ACTIVE_NS)
+    assert one.granted == one.received + 1
+
+
+def turns(floor: Floor, sessions: list[Session], count: int) -> list[int]:
+    """Who gets the turns when all always want: an encoding takes 20 ms, a frame is new every 100 ms."""
+    served = []
+    for turn in range(count):
+        now_ns = turn * 20 * MS + 1000 * MS
+        for n, session in enumerate(sessions):
+            newest_ns = now_ns - (now_ns - n * 7 * MS) % (100 * MS)
+            floor.want(session, newest_ns, now_ns)
+        session = floor.next(now_ns)
+        assert session is not None
+        served.append(sessions.index(session))
+        send(floor, session, now_ns)
+    return served
+
+
+def test_everybody_gets_a_fair_share_of_fresh_frames() -> None:
+    sessions = producers(10)
+    served = turns(Floor(), sessions, 500)
+    shares = [served.count(n) for n in range(10)]
+    assert min(shares) > 0.5 * 500 / 10
+
+
+def test_under_overload_by_many_a_frame_never_waits_behind_the_others(
+    serve: Make, mapper: LatentMapper, produce: Make
+) -> None:
+    gated = GatedMapper(mapper)
+    service: Service = serve(gated, options=Options(max_age_s=60.0))
+    made: list[Producer] = [produce(service, f"p{n}") for n in range(6)]
+    for producer in made:
+        producer.wait_ready(LIMIT_S)
+    for _ in range(40):
+        for producer in made:
+            producer.offer(FRAME)
+        if gated.waiting.acquire(timeout=0.05):
+            gated.gate.release()
+    gated.gate.release(1000)
+    total = Counters()
+    for producer in made:
+        total += producer.close(LIMIT_S)
+        assert producer.counters.processed >= 2, "nobody starves"
+    assert service.report().total == total
+    assert total.offered == 240
+
+
+def test_an_aborted_scan_is_settled_at_once(service: Service, raw: Make) -> None:
+    client: RawProducer = raw(service)
+    client.hello()
+    client.say(*rows_message(FRAME, 0, 20, seq=1))
+    answer = client.say({"htype": "ABORT", "seq": 1})
+    assert (answer["htype"], answer["seq"]) == ("CREDIT", 1)
+    assert service.report().total == Counters(offered=1, dropped_producer=1)
+    assert client.say({"htype": "ABORT", "seq": 7})["htype"] == "CREDIT", "nothing to abort"
+    assert client.say(*frame_message(FRAME, seq=2))["outcome"] == "processed"
+
+
+def test_a_producer_aborts_a_scan_and_both_sides_count_alike(service: Service, produce: Make) -> None:
+    producer: Producer = produce(service, mode="replay")
+    producer.offer_rows(7, FRAME[:20], 0, FRAME.shape)
+    producer.wait(LIMIT_S)
+    assert producer.abort(7)
+    assert not producer.abort(7)
+    until(lambda: service.report().total == Counters(offered=1, dropped_producer=1))
+    producer.offer(FRAME)
+    producer.wait(LIMIT_S)
+    assert producer.close(LIMIT_S) == service.report().total == Counters(offered=2, processed=1, dropped_producer=1)
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["never sent", "complete"])
+def test_a_frame_that_nobody_began_or_that_is_complete_is_not_aborted(produce: Make, sent: bool) -> None:
+    producer: Producer = produce("tcp://127.0.0.1:9")
+    if sent:
+        producer.offer(FRAME, number=3)
+    assert not producer.abort(3)
