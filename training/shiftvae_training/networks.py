@@ -56,8 +56,11 @@ def stem_plan(family: str, window: int) -> list[tuple[int, int]]:
 
 
 def stem_widths(family: str, layers: int) -> list[int]:
-    """Channels of each stem layer: 16 where values lie dense, then 32, a whole block of most processors."""
-    return [128] if family == "mlp" else [16, *[32] * (layers - 1)]
+    """Channels of each stem layer: 16 where values lie dense, then 32, a whole block of most processors.
+
+    The last has 64: with 32 a frame takes two thirds of the time, but one seed in five misplaced the motif by 0.2 px.
+    """
+    return [128] if family == "mlp" else [16, *[32] * (layers - 2), 64]
 
 
 class Encoder(nn.Module):
