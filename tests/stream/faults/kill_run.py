@@ -64,7 +64,7 @@ def run_runtime(model: Path, folder: Path, ends: Endpoints) -> None:
     service.run()
 
 
-def run_producer(folder: Path, ends: Endpoints, frames: int) -> None:
+def run_producer(folder: Path, ends: Endpoints, frames: int, rate: float) -> None:
     producer = LosslessProducer(ends.ingest, stream=STREAM, session="producer", key=ends.producer_key)
     try:
         first = producer.wait_ready(60).next_seq
@@ -75,6 +75,8 @@ def run_producer(folder: Path, ends: Endpoints, frames: int) -> None:
         return
     for seq in range(first, frames + 1):
         assert producer.send(frame_of(seq), number=seq) == seq
+        if rate > 0:
+            time.sleep(1 / rate)
     producer.end(60)
     (folder / "producer.done").touch()
 
@@ -162,7 +164,7 @@ def play(arguments: argparse.Namespace) -> dict[str, object]:
     roles = Roles(
         {
             "runtime": lambda: run_runtime(arguments.model, folder, ends),
-            "producer": lambda: run_producer(folder, ends, arguments.frames),
+            "producer": lambda: run_producer(folder, ends, arguments.frames, arguments.rate),
             "reader": lambda: run_reader(folder, ends),
         },
         arguments.mutant,
@@ -225,6 +227,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=15)
     parser.add_argument("--role", choices=(*ROLES, "mixed"), default="mixed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=0.0, help="frames/s, to leave time for the kills of a short run")
     parser.add_argument("--mutant", choices=sorted(MUTANTS))
     parser.add_argument("--curve", action="store_true")
     parser.add_argument("--stall", type=float, default=15.0, help="longest time without a commit, s")

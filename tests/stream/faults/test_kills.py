@@ -44,7 +44,7 @@ pytestmark = [
 
 @pytest.mark.parametrize("role", ["producer", "runtime", "reader", "mixed"])
 def test_every_frame_is_read_exactly_once_whoever_is_killed(tiny_model: Path, tmp_path: Path, role: str) -> None:
-    options = ["--frames", FRAMES, "--kills", KILLS, "--role", role]
+    options = ["--frames", FRAMES, "--kills", KILLS, "--role", role, "--rate", 0 if LONG else 250]
     code, report = play(tiny_model, tmp_path, *options, limit_s=FRAMES // 50 + 60)
     print(json.dumps(report))
     assert code == 0, report
