@@ -154,8 +154,9 @@ def test_bands_are_rejected_by_name(lossless: Service, raw: Make) -> None:
 
 
 def test_two_producers_of_one_stream_cannot_write_at_once(lossless: Service, sender: Make) -> None:
-    first, second = sender(lossless), sender(lossless)
+    first: LosslessProducer = sender(lossless)
     first.wait_ready(LIMIT_S)
+    second: LosslessProducer = sender(lossless)
     until(lambda: "stream_busy" in second.last_error)
     first.send(FRAME)
     assert first.flush(LIMIT_S).processed == 1
