@@ -97,7 +97,7 @@ def load_beside(path: Path, old: LatentMapper, *, threads: int) -> LatentMapper:
             f"{path} is for {new.dimensions}D frames of {new.channels} channel(s), "
             f"the service runs one for {now.dimensions}D and {now.channels}: start another service"
         )
-    mapper = LatentMapper(model, stride=old.stride, threads=threads)
+    mapper = LatentMapper(model, stride=old.stride, threads=threads, provider=old.provider)
     mapper.map(model.golden.frame if new.dimensions == 2 else model.golden.frame[:, 0])  # warm
     return mapper
 
