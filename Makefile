@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo faults fuzz lint soak test test-cpp test-python
+.PHONY: bench clean demo faults fuzz lint science soak test test-cpp test-python
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
@@ -35,8 +35,11 @@ lint: .venv/dev-installed  ## style, types, import contracts, and the stub of th
 	$(BIN)/lint-imports
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml shiftvae_rt._core
 
-bench: .venv/dev-installed  ## every figure that we claim
+bench: .venv/dev-installed  ## every figure of speed that we claim
 	$(BIN)/python benchmarks/run.py
+
+science: .venv/dev-installed  ## every score that we claim: hours on one core
+	$(BIN)/python benchmarks/science/run.py
 
 # The long forms of the service's tests; their figures are in docs/reliability.md.
 faults: .venv/dev-installed  ## 1,000,000 frames and 500 kills, 100 stops, 10,000 tries without a key

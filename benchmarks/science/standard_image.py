@@ -1,20 +1,20 @@
 """Scores of the standard simulated scan over several seeds, through the exported model file.
 
-    python benchmarks/science/standard_image.py --seeds 5 --encoders dilated mlp
+    python benchmarks/science/standard_image.py --seeds 5 --encoders dilated mlp --write
 
 One thread. Trains on one 512 x 512 frame, maps the next (fresh noise, moved wall) at stride 4 by `LatentMapper`.
-Prints a Markdown table and writes JSON; exits with 1 if a seed misses the floors given by --min-r2 and --max-shift.
+Exits with 1 if a seed misses the floors given by --min-r2 and --max-shift.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from tables import add_options, publish, show
 
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.frame import as_pixels
@@ -22,6 +22,14 @@ from shiftvae_rt.simulator import Microscope
 from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.export import export_model
 from shiftvae_training.train import Settings, train
+
+ABOUT = """
+Trains on one simulated 512 x 512 frame (perovskite-like lattice of 24 px growing by 1.5 %, B columns displaced by up
+to 2 px with a slanted domain wall and a gradient, 15 % shading, drift, flyback lag, 100 counts at an A peak), and
+scores the next frame (fresh noise, the wall moved on) through the exported model file at stride 4, window 32 px. `R2`
+is that of the true displacement at the window's centre from the content latents alone, by 25 neighbours, in folds
+blocked in space; *linear* by a linear fit. The shift error is rms, modulo the lattice, after the best global offset.
+"""
 
 
 def score(seed: int, encoder: str, steps: int) -> dict[str, float]:
@@ -57,31 +65,24 @@ def score(seed: int, encoder: str, steps: int) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--encoders", nargs="+", default=["dilated"])
+    parser.add_argument("--encoders", nargs="+", default=["dilated", "mlp"])
     parser.add_argument("--steps", type=int, default=Settings().steps)
     parser.add_argument("--min-r2", type=float, default=0.95)
     parser.add_argument("--max-shift", type=float, default=0.3)
-    parser.add_argument("--json", type=Path, help="also write the rows here")
-    arguments = parser.parse_args()
+    add_options(parser)
+    options = parser.parse_args()
     rows = []
-    for encoder in arguments.encoders:
-        for seed in range(arguments.seeds):
-            row = {"encoder": encoder, **score(seed, encoder, arguments.steps)}
-            if not rows:
-                print("| " + " | ".join(row) + " |\n|" + "---|" * len(row))
-            print(
-                "| "
-                + " | ".join(f"{v:.1e}" if isinstance(v, float) and 0 < v < 1e-3 else str(v) for v in row.values())
-                + " |",
-                flush=True,
-            )
-            rows.append(row)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
-    good = [r["r2"] >= arguments.min_r2 and max(r["shift_y_px"], r["shift_x_px"]) <= arguments.max_shift for r in rows]
-    print(f"\n{sum(good)} of {len(rows)} reach R2 >= {arguments.min_r2} and a shift error <= {arguments.max_shift} px")
+    for encoder in options.encoders:
+        for seed in range(1 if options.quick else options.seeds):
+            rows.append({"encoder": encoder, **score(seed, encoder, 300 if options.quick else options.steps)})
+            show(rows)
+    good = [r["r2"] >= options.min_r2 and max(r["shift_y_px"], r["shift_x_px"]) <= options.max_shift for r in rows]
+    verdict = f"{sum(good)} of {len(rows)} reach R2 >= {options.min_r2} and a shift error <= {options.max_shift} px."
+    print(f"\n{verdict}")
+    if options.write:
+        publish("standard-image", "The standard scan", about=ABOUT, rows=rows, verdict=verdict)
     return 0 if all(good) else 1
 
 
