@@ -1,8 +1,4 @@
-"""AtomAI's `encode_images` and pyroVED's `encode`, as published, on the same frame, in an environment of their own.
-
-Both ask for torchvision, for one picture function and three networks that have no part in this; it would bring another
-torch. A stand-in of a few lines satisfies the import, and torch and numpy are those of this environment.
-"""
+"""AtomAI's `encode_images` and pyroVED's `encode`, as published, on the same frame, in an environment of their own."""
 
 from __future__ import annotations
 
@@ -10,20 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[2] / "build" / "peers"
-PACKAGES = ("atomai==0.8.1", "pyroved==0.3.0")
-NEEDED = (
-    "gpytorch", "mendeleev", "networkx", "opencv-python-headless", "pandas", "progressbar2", "pyro-ppl", "scikit-image",
-)  # fmt: skip
-STAND_IN = {
-    "__init__.py": '__version__ = "0.0"\n',
-    "utils.py": 'def make_grid(*_, **__):\n    raise NotImplementedError("torchvision is not installed")\n',
-    "models.py": "mobilenet_v2 = resnet50 = vgg16 = None\n",
-}
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from peer_environment import peer_python, why  # noqa: E402 - found beside this folder
+
 WORKER = """
 import json, time
 import numpy as np, torch
@@ -54,37 +43,14 @@ print("RESULT" + json.dumps(result))
 def measure_peers(size: int = 512, rounds: int = 3) -> dict[str, Any]:
     """CPU milliseconds of every window at stride 1, one thread, untrained networks; or ``not_measured`` and why."""
     try:
-        python = _environment()
+        python = peer_python()
         code = WORKER.replace("SIZE", str(size)).replace("ROUNDS", str(rounds))
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, env=environment, check=True)
     except (subprocess.CalledProcessError, OSError) as error:
-        detail = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
-        return {"not_measured": detail}
+        return {"not_measured": why(error)}
     result: dict[str, Any] = json.loads(done.stdout.split("RESULT")[1])
     return result
-
-
-def _environment() -> str:
-    """Python of the virtual environment, made on first use."""
-    home = FOLDER / "venv"
-    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not (FOLDER / "ready").exists():
-        _run([sys.executable, "-m", "venv", str(home)])
-        packages = Path(_run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
-        (packages / "host.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        stand_in = packages / "torchvision"
-        stand_in.mkdir(exist_ok=True)
-        for name, text in STAND_IN.items():
-            (stand_in / name).write_text(text)
-        _run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", *PACKAGES])
-        _run([str(python), "-m", "pip", "install", "--quiet", *NEEDED])
-        (FOLDER / "ready").touch()
-    return str(python)
-
-
-def _run(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":
