@@ -1,7 +1,8 @@
 """An environment of their own for the packages that we compare with, made on first use in build/peers.
 
 pyroVED and AtomAI ask for torchvision, for one picture function and three networks that have no part in this; it would
-bring another torch. A stand-in of a few lines satisfies the import; torch, numpy and onnxruntime are those of this environment.
+bring another torch. A stand-in of a few lines satisfies the import; torch, numpy and onnxruntime are those of this
+environment.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from .errors import ModelFileError
 #: A content latent that carries less than this about a window was not used by the model, nats.
 USED_NATS = 0.1
 
-__all__ = ["DataSource", "Intensity", "Latent", "Manifest", "Member", "Training"]
+__all__ = ["DataSource", "Imported", "Intensity", "Latent", "Manifest", "Member", "Training"]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,8 +40,14 @@ class Latent(_Strict, frozen=True):
 
 
 class Intensity(_Strict, frozen=True):
-    """How raw detector units are scaled inside the graph."""
+    """How raw detector units become what the network sees: ``(raw - offset) * scale``, then `normalisation`.
 
+    Of every window: ``"zscore"`` removes each channel's mean and divides all by one deviation, no less than
+    `sd_floor`; ``"minmax"`` takes each channel to 0..1; ``"none"`` leaves it as it is.
+    """
+
+    normalisation: Literal["zscore", "minmax", "none"]
+    channel_offset: tuple[float, ...]
     channel_scale: tuple[float, ...]
     sd_floor: float
 
@@ -78,6 +84,21 @@ class Training(_Strict, frozen=True):
     sd_scale: dict[str, float] = {}
 
 
+class Imported(_Strict, frozen=True):
+    """Whose weights these are, where the model was not trained by this package.
+
+    ``shift_prior`` is in half windows, as in the package; ``scaling`` says in words how the intensity was to be scaled.
+    """
+
+    package: str
+    weights: str
+    sha256: str
+    network: str
+    invariances: str
+    shift_prior: float
+    scaling: str
+
+
 class Manifest(_Strict, frozen=True):
     """Everything that a runtime or a reader needs to know about a model file.
 
@@ -90,13 +111,17 @@ class Manifest(_Strict, frozen=True):
     encoder
         Family of the encoder.
     latents
-        In the order of the encoder's outputs: shift latents first.
+        In the order of the encoder's outputs: shift latents first (an imported model may have none).
     lattice
         Lattice vectors ``(y, x)`` in px, modulo which the shift is known; empty for a planar shift.
     intensity
         Scaling that the graph applies.
     pixel_size_nm
         Of the training data, if known.
+    training, imported
+        How the model came about: one of the two.
+    data
+        What it was trained on; for an imported model, what it was tried on.
     members
         Every other file in the zip.
     """
@@ -111,7 +136,8 @@ class Manifest(_Strict, frozen=True):
     lattice: tuple[tuple[float, float], ...]
     intensity: Intensity
     pixel_size_nm: float | None
-    training: Training
+    training: Training | None
+    imported: Imported | None
     data: tuple[DataSource, ...]
     versions: dict[str, str]
     git_commit: str
@@ -146,13 +172,17 @@ class Manifest(_Strict, frozen=True):
         if not self.strides or list(self.strides) != sorted(set(self.strides)) or self.strides[0] < 1:
             problems.append(f"strides {self.strides}")
         shifts = [latent.name for latent in self.latents if latent.kind == "shift"]
-        if shifts != (["dy", "dx"] if self.dimensions == 2 else ["dx"]):
+        wanted = ["dy", "dx"] if self.dimensions == 2 else ["dx"]
+        if shifts != wanted and not (self.imported and not shifts):
             problems.append(f"shift latents {shifts}")
         if [latent.kind for latent in self.latents] != sorted((x.kind for x in self.latents), reverse=True):
             problems.append("content latents before shift latents")
         if len({latent.name for latent in self.latents}) != len(self.latents):
             problems.append("two latents of one name")
-        if len(self.intensity.channel_scale) != self.channels:
-            problems.append(f"{len(self.intensity.channel_scale)} channel scales")
+        scales, offsets = self.intensity.channel_scale, self.intensity.channel_offset
+        if not len(scales) == len(offsets) == self.channels:
+            problems.append(f"{len(scales)} channel scales, {len(offsets)} offsets")
+        if (self.training is None) == (self.imported is None):
+            problems.append("neither trained nor imported" if self.training is None else "trained and imported")
         if problems:
             raise ModelFileError(f"manifest.json contradicts itself ({'; '.join(problems)}): export the model again")

@@ -2,7 +2,7 @@
 
 Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx`` (complete in themselves, for any
 program), the same network as this runtime runs it (``windows.onnx``, or ``dense_s<stride>.onnx`` and
-``rows_s<stride>.onnx``), ``decoder.onnx``, ``golden.npz`` (a frame and the outputs that it must give), and perhaps
+``rows_s<stride>.onnx``), ``golden.npz`` (a frame and the outputs that it must give), and perhaps ``decoder.onnx`` and
 ``report.html``. The file is read into memory under size caps and never extracted.
 """
 
@@ -106,7 +106,7 @@ class ModelFile:
             raise ModelFileError(f"{path} has no manifest.json: it is not a shiftvae model file")
         manifest = Manifest.from_json(members.pop("manifest.json"))
         _check_hashes(members, manifest, path)
-        needed = [*(f"encoder_s{stride}.onnx" for stride in manifest.strides), "decoder.onnx", "golden.npz"]
+        needed = [*(f"encoder_s{stride}.onnx" for stride in manifest.strides), "golden.npz"]
         if "windows.onnx" not in members:
             needed += [f"dense_s{stride}.onnx" for stride in manifest.strides]
         lacking = [name for name in needed if name not in members]
@@ -130,9 +130,12 @@ class ModelFile:
         return name in self._members
 
     @property
-    def decoder_graph(self) -> bytes:
-        """The serialised decoder: ``latents (N, L)`` to ``windows (N, C, h, w)`` in units of a window's sd."""
-        return self._members["decoder.onnx"]
+    def decoder_graph(self) -> bytes | None:
+        """The serialised decoder, if there is one: ``latents (N, L)`` to ``windows (N, C, h, w)``.
+
+        Windows are as the network sees them: after the manifest's `Intensity`.
+        """
+        return self._members.get("decoder.onnx")
 
     @property
     def golden(self) -> Golden:

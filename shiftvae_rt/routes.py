@@ -183,11 +183,13 @@ class WindowRoute:
     """C++ cuts the windows, the graph encodes them; parameters as for `DenseRoute`."""
 
     def __init__(self, model: ModelFile, stride: int, *, threads: int, provider: str) -> None:
-        manifest = model.manifest
+        manifest, intensity = model.manifest, model.manifest.intensity
         self._stride, self._window, self._threads = stride, manifest.window, threads
-        scale = manifest.intensity.channel_scale
-        self._scale = np.reshape(scale, (-1, 1, 1)) if len(scale) > 1 else None
-        self._floor = max(manifest.intensity.sd_floor, LEAST_SD) / (1 if len(scale) > 1 else scale[0])
+        self._normalisation, scale = intensity.normalisation, intensity.channel_scale
+        # what normalises a window of one channel undoes any scaling before it
+        self._scaled = len(scale) > 1 or intensity.normalisation == "none"
+        self._offset, self._scale = (np.reshape(a, (-1, 1, 1)) for a in (intensity.channel_offset, scale))
+        self._floor = max(intensity.sd_floor, LEAST_SD) / (1 if self._scaled else scale[0])
         self._encoder = Encoder(model.graph("windows.onnx"), threads=threads, provider=provider)
         self._buffer, self._lock = np.zeros(0, np.float32), threading.Lock()
 
@@ -202,8 +204,9 @@ class WindowRoute:
 
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
         """As `Route.encode`."""
-        if self._scale is not None:
-            lines, centre = lines * self._scale, np.broadcast_to(centre, (len(lines),)) * self._scale[:, 0, 0]
+        if self._scaled:
+            lines = (lines - self._offset) * self._scale
+            centre = (np.broadcast_to(centre, (len(lines),)) - self._offset[:, 0, 0]) * self._scale[:, 0, 0]
         grid = WindowGrid((lines.shape[1], lines.shape[2]), self._window, self._stride)
         size = len(lines) * self._window[0] * self._window[1]
         together = max(1, min(grid.rows, WINDOW_PIXELS // (grid.cols * size)))
@@ -216,7 +219,7 @@ class WindowRoute:
                     lines[:, row * self._stride : (row + count - 1) * self._stride + self._window[0]],
                     self._window,
                     self._stride,
-                    normalisation="zscore",
+                    normalisation=self._normalisation,
                     sd_floor=self._floor,
                     centre=centre,
                     out=out[: count * grid.cols].reshape(count, grid.cols, len(lines), *self._window),

@@ -71,7 +71,12 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
         "encoder": "dilated",
         "latents": tuple(latents),
         "lattice": tuple((float(v[0]), float(v[1])) for v in weights.lattice),
-        "intensity": Intensity(channel_scale=weights.channel_scale, sd_floor=weights.sd_floor),
+        "intensity": Intensity(
+            normalisation="zscore",
+            channel_offset=(0.0,) * len(weights.channel_scale),
+            channel_scale=weights.channel_scale,
+            sd_floor=weights.sd_floor,
+        ),
         "pixel_size_nm": 0.02,
         "training": Training(
             seed=0,
@@ -87,6 +92,7 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
             window_mean=(0.0, 100.0),
             window_sd=(0.0, 100.0),
         ),
+        "imported": None,
         "data": (DataSource(name="none", sha256="", frames=0, shape=(0, 0), dtype="uint16"),),
         "versions": {},
         "git_commit": "",

@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from peer_environment import peer_python, why  # noqa: E402 - found beside this folder
+from peer_environment import peer_python, why  # found beside this folder
 
 WORKER = """
 import json, time

@@ -59,7 +59,9 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
     training = manifest.training
     strides = ", ".join(map(str, manifest.strides))
     vectors = ", ".join(f"({y:.2f}, {x:.2f})" for y, x in manifest.lattice)
-    lattice = f"{vectors} px (y, x), confidence {training.period_confidence:.2f}" if vectors else "none: planar shift"
+    sure = f", confidence {training.period_confidence:.2f}" if training else ""
+    shifts = [latent.name for latent in manifest.latents if latent.kind == "shift"]
+    lattice = f"{vectors} px (y, x){sure}" if vectors else f"none: {'planar' if shifts else 'no'} shift"
     lines = [
         ("model", f"{model.path} ({sum(member.size for member in manifest.members.values()) / 1e6:.2f} MB)"),
         ("sha256", model.sha256),
@@ -74,9 +76,14 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
         lines.append((f"latent {latent.name}", f"{latent.kind}, {use}, {latent.kl_nats:.2f} nats"))
     for source in manifest.data:
         shape = " x ".join(map(str, source.shape))
-        lines.append(("trained on", f"{source.name}, {source.frames} frame(s) of {shape} {source.dtype}"))
-    effort = f"{training.seconds:.0f} s, {training.steps} steps, {training.windows} windows, seed {training.seed}"
-    lines.append(("training", f"{effort}, held-out loss {training.held_out_loss:.4g}"))
+        verb = "trained on" if training else "tried on"
+        lines.append((verb, f"{source.name}, {source.frames} frame(s) of {shape} {source.dtype}"))
+    if training:
+        effort = f"{training.seconds:.0f} s, {training.steps} steps, {training.windows} windows, seed {training.seed}"
+        lines.append(("training", f"{effort}, held-out loss {training.held_out_loss:.4g}"))
+    if imported := manifest.imported:
+        lines.append(("imported", f"{imported.package} weights {imported.weights}: {imported.network}"))
+        lines.append(("intensity", imported.scaling))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
     commit = f"commit {manifest.git_commit[:10]}" if manifest.git_commit else ""
     lines.append(("made", ", ".join(part for part in (manifest.created, versions, commit) if part)))

@@ -210,11 +210,16 @@ def test_a_member_that_the_manifest_does_not_know_is_refused(path, tiny_model):
         ModelFile.read(path)
 
 
-@pytest.mark.parametrize("name", ["encoder_s4.onnx", "decoder.onnx", "golden.npz"])
+@pytest.mark.parametrize("name", ["encoder_s4.onnx", "golden.npz"])
 def test_a_file_that_lacks_a_member_is_refused(path, members, name):
     write_model_file(path, tiny_manifest(WEIGHTS), {n: c for n, c in members.items() if n != name})
     with pytest.raises(ModelFileError, match=f"lacks {name}"):
         ModelFile.read(path)
+
+
+def test_a_file_without_a_decoder_is_whole(path, members):
+    write_model_file(path, tiny_manifest(WEIGHTS), {n: c for n, c in members.items() if n != "decoder.onnx"})
+    assert ModelFile.read(path).decoder_graph is None
 
 
 @pytest.mark.parametrize("field", tiny_manifest(WEIGHTS).__struct_fields__, ids=str)
@@ -245,6 +250,7 @@ def test_an_unknown_field_is_named(path, tiny_model):
         ({"strides": [0, 2]}, r"strides \(0, 2\)"),
         ({"dimensions": 1}, "window 16 px high.*shift latents"),
         ({"latents": []}, r"shift latents \[\]"),
+        ({"training": None}, "neither trained nor imported"),
         ({"lattice": [[None, 1]]}, r"\$\.lattice"),
     ],
     ids=str,

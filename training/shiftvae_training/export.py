@@ -149,7 +149,12 @@ def _manifest(
         encoder=settings.encoder,
         latents=latents,
         lattice=lattice,
-        intensity=Intensity(channel_scale=model.channel_scale, sd_floor=model.sd_floor),
+        intensity=Intensity(
+            normalisation="zscore",
+            channel_offset=(0.0,) * len(model.channel_scale),
+            channel_scale=model.channel_scale,
+            sd_floor=model.sd_floor,
+        ),
         pixel_size_nm=pixel_size_nm,
         training=Training(
             seed=settings.seed,
@@ -166,6 +171,7 @@ def _manifest(
             window_mean=(float(means.min()), float(means.max())),
             window_sd=(float(sds.min()), float(sds.max())),
         ),
+        imported=None,
         data=sources,
         versions={
             "shiftvae-rt": shiftvae_rt.__version__,

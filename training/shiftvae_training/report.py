@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from shiftvae_rt.latent_map import LatentMap
-from shiftvae_rt.manifest import Manifest
+from shiftvae_rt.manifest import Manifest, Training
 from shiftvae_rt.window_grid import WindowGrid
 
 from . import report_figures as draw
@@ -39,6 +39,10 @@ class _Findings:
     latent_map: LatentMap
     meaning: Meaning
     confounds: list[Confound]
+
+    @property
+    def training(self) -> Training:
+        return cast("Training", self.manifest.training)  # nobody reports on an imported model
 
     @property
     def content(self) -> list[int]:
@@ -121,7 +125,7 @@ def _verdict(found: _Findings) -> str:
 
 
 def _facts(found: _Findings) -> list[tuple[str, str]]:
-    manifest, training = found.manifest, found.manifest.training
+    manifest, training = found.manifest, found.training
     vectors = manifest.lattice
     unit = manifest.pixel_size_nm
     periods = ", ".join(f"{np.hypot(y, x) * (unit or 1):.4g}" for y, x in vectors)
@@ -141,7 +145,7 @@ def _scan(found: _Findings) -> str:
     frame = np.asarray(found.frame, float).mean(axis=0)
     vectors = np.array(found.manifest.lattice).reshape(-1, 2)
     picture = draw.data_uri(draw.draw_scan(frame, found.manifest.window, vectors, found.manifest.pixel_size_nm))
-    return section("Scan and period", paragraph(found.manifest.training.period_reason), figure(picture, "the scan"))
+    return section("Scan and period", paragraph(found.training.period_reason), figure(picture, "the scan"))
 
 
 def _maps(found: _Findings) -> str:
@@ -317,9 +321,9 @@ def _settings(found: _Findings) -> str:
     manifest, settings = found.manifest, found.trained.settings
     rows = [
         ("encoder", manifest.encoder),
-        ("shift", f"{settings.shift}; prior {manifest.training.shift_prior}"),
+        ("shift", f"{settings.shift}; prior {found.training.shift_prior}"),
         ("content latents", str(settings.content)),
-        ("constraints, nats", ", ".join(f"{k} {v:g}" for k, v in manifest.training.constraints.items()) or "none"),
+        ("constraints, nats", ", ".join(f"{k} {v:g}" for k, v in found.training.constraints.items()) or "none"),
         ("most steps", str(settings.steps)),
         ("seed", str(settings.seed)),
         ("threads", str(settings.threads)),
