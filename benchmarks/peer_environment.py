@@ -13,7 +13,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "build" / "peers"
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "build" / "peers"
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PACKAGES = ("atomai==0.8.1", "pyroved==0.3.0")
 NEEDED = (
     "gpytorch", "mendeleev", "networkx", "opencv-python-headless", "pandas", "progressbar2", "pyro-ppl", "scikit-image",
@@ -47,6 +49,15 @@ def peer_python() -> str:
         _run([str(python), "-m", "pip", "install", "--quiet", *NEEDED])
         (FOLDER / "ready").touch()
     return str(python)
+
+
+def enter_environment(**variables: str) -> None:
+    """Run this script again with the environment's Python and these variables; returns where it is the one already."""
+    if (FOLDER / "venv").exists() and Path(sys.prefix).samefile(FOLDER / "venv"):
+        return
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "training")])
+    environment = os.environ | ONE_THREAD | {"PYTHONPATH": paths} | variables
+    sys.exit(subprocess.run([peer_python(), *sys.argv], env=environment, check=False).returncode)
 
 
 def why(error: Exception) -> str:

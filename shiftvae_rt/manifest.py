@@ -8,6 +8,8 @@ import msgspec
 
 from .errors import ModelFileError
 
+#: Of latents, in the order that they have in a model.
+KINDS = ("shift", "rotation", "scale", "content")
 #: A content latent that carries less than this about a window was not used by the model, nats.
 USED_NATS = 0.1
 
@@ -34,7 +36,7 @@ class Latent(_Strict, frozen=True):
 
     name: str
     unit: str
-    kind: Literal["shift", "content"]
+    kind: Literal["shift", "rotation", "scale", "content"]
     kl_nats: float
     spread: float
 
@@ -175,8 +177,9 @@ class Manifest(_Strict, frozen=True):
         wanted = ["dy", "dx"] if self.dimensions == 2 else ["dx"]
         if shifts != wanted and not (self.imported and not shifts):
             problems.append(f"shift latents {shifts}")
-        if [latent.kind for latent in self.latents] != sorted((x.kind for x in self.latents), reverse=True):
-            problems.append("content latents before shift latents")
+        order = [KINDS.index(latent.kind) for latent in self.latents]
+        if order != sorted(order):
+            problems.append(f"latents that are not in the order {', '.join(KINDS)}")
         if len({latent.name for latent in self.latents}) != len(self.latents):
             problems.append("two latents of one name")
         scales, offsets = self.intensity.channel_scale, self.intensity.channel_offset

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,10 +22,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
-from peer_environment import peer_python  # noqa: E402 - found beside this folder
+from peer_environment import enter_environment  # noqa: E402 - found beside this folder
 
 RUNS = ROOT / "build" / "side_by_side"
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 #: Memory given back to the system after every step costs pyroVED a third of its time.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 CENTRED_S, SWEEP_S = 150.0, 80.0
@@ -57,10 +54,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=25.0, help="CPU time of each run on random windows")
     parser.add_argument("--again", action="store_true", help="run what is there already")
     arguments = parser.parse_args()
-    if "PEER" not in os.environ:
-        paths = os.pathsep.join([str(ROOT), str(ROOT / "training")])
-        environment = os.environ | ONE_THREAD | MALLOC | {"PYTHONPATH": paths, "PEER": "1"}
-        sys.exit(subprocess.run([peer_python(), *sys.argv], env=environment, check=False).returncode)
+    enter_environment(**MALLOC)
     RUNS.mkdir(parents=True, exist_ok=True)
     for part in arguments.parts:
         for name, rows in runs(part, arguments.seeds, arguments.minutes):

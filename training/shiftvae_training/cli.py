@@ -6,19 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiftvae_rt.errors import ModelFileError
-
+from .arguments import check_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
 from .demo_command import add_demo
+from .importing.cli import add_import
 from .scans import parse_frames, read_scans
 
 if TYPE_CHECKING:
     from .train import Settings, Step, Trained
 
-__all__ = ["add_demo", "add_train"]
+__all__ = ["add_demo", "add_import", "add_train"]
 
 
 def add_train(subparsers: Any) -> None:
@@ -30,7 +29,7 @@ def add_train(subparsers: Any) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="NAME.svae", help="model file to write")
     parser.add_argument(
         "--frames",
-        type=_checked(parse_frames),
+        type=checked(parse_frames),
         default=slice(None),
         metavar="A:B",
         help="frames of a stack (default: all)",
@@ -52,13 +51,13 @@ def add_train(subparsers: Any) -> None:
         "--constraint",
         action="append",
         default=[],
-        type=_checked(parse_constraint),
+        type=checked(parse_constraint),
         metavar="NAME=WEIGHT",
         help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}",
     )
-    parser.add_argument("--steps", type=_positive, default=3000, help="most optimiser steps (default 3000)")
-    parser.add_argument("--seed", type=_seed, default=0, help="of everything random (default 0)")
-    parser.add_argument("--threads", type=_positive, default=1, help="threads of torch (default 1)")
+    parser.add_argument("--steps", type=positive, default=3000, help="most optimiser steps (default 3000)")
+    parser.add_argument("--seed", type=whole, default=0, help="of everything random (default 0)")
+    parser.add_argument("--threads", type=positive, default=1, help="threads of torch (default 1)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_train)
 
@@ -68,7 +67,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     from .export import export_model
     from .train import Settings, train
 
-    _check_output(arguments.output)
+    check_output(arguments.output)
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
     settings = Settings(
         window=arguments.window,
@@ -112,16 +111,6 @@ class progress_bar:  # noqa: N801 - used as a context, like open
         self._bar.update(step.step - self._bar.n)
 
 
-def _check_output(path: str) -> None:
-    """Refuse a model path that cannot be written before a minute of training, not after it."""
-    if Path(path).suffix != ".svae":
-        raise ModelFileError(f"expected a model file that ends in .svae, got {path}: rename it")
-    if not Path(path).parent.is_dir():
-        raise ModelFileError(f"cannot write {path}: there is no folder {Path(path).parent}; make it first")
-    if Path(path).is_dir():
-        raise ModelFileError(f"cannot write {path}: it is a folder; choose another name")
-
-
 def summarise(trained: Trained) -> dict[str, Any]:
     """What a person wants to know of a training, ready for JSON."""
     model = trained.model
@@ -159,31 +148,5 @@ def _readable(summary: dict[str, Any]) -> str:
     )
 
 
-def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let argparse say what `parse` says."""
-
-    def checked(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return checked
-
-
 def _window(text: str) -> int | None:
-    return None if text == "auto" else _positive(text)
-
-
-def _positive(text: str) -> int:
-    return _whole(text, least=1)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, least=0)
-
-
-def _whole(text: str, *, least: int) -> int:
-    if not text.isdecimal() or not least <= int(text) < 2**31:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
-    return int(text)
+    return None if text == "auto" else positive(text)

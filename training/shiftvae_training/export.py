@@ -30,7 +30,7 @@ from .runtime_graphs import runtime_graphs
 from .shift_vae import ShiftVAE
 from .train import Trained
 
-__all__ = ["Parity", "export_model"]
+__all__ = ["Parity", "export_model", "golden_frame", "made_by"]
 
 Floats = NDArray[np.float32]
 STRIDES = (1, 2, 4, 8)
@@ -71,7 +71,7 @@ def export_model(
     model = trained.model.eval()
     weights = model.weights()
     graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
-    frame = _golden_frame(frames[0], model)
+    frame = golden_frame(frames[0], model.window)
     centred = convert_frame(frame, frame_centre(frame, model.window))[0]
     outputs = {stride: run_graph(graph, {"frame": centred[None]}) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
@@ -93,9 +93,9 @@ def export_model(
     return parity
 
 
-def _golden_frame(frame: NDArray[Any], model: ShiftVAE) -> NDArray[Any]:
-    """The middle of a training frame: large enough for several windows, small enough to travel."""
-    sides = [min(n, max(GOLDEN_SIDE, 2 * w)) for n, w in zip(frame.shape[1:], model.window, strict=True)]
+def golden_frame(frame: NDArray[Any], window: tuple[int, int]) -> NDArray[Any]:
+    """The middle of a frame: large enough for several windows, small enough to travel."""
+    sides = [min(n, max(GOLDEN_SIDE, 2 * w)) for n, w in zip(frame.shape[1:], window, strict=True)]
     top, left = ((n - s) // 2 for n, s in zip(frame.shape[1:], sides, strict=True))
     return np.ascontiguousarray(frame[:, top : top + sides[0], left : left + sides[1]])
 
@@ -173,17 +173,24 @@ def _manifest(
         ),
         imported=None,
         data=sources,
-        versions={
+        members={},
+        **made_by(),
+    )
+
+
+def made_by() -> dict[str, Any]:
+    """The fields of a manifest that say what wrote it, and when."""
+    return {
+        "versions": {
             "shiftvae-rt": shiftvae_rt.__version__,
             "torch": str(torch.__version__),
             "onnx": onnx.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        git_commit=_git_commit(),
-        created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
-        members={},
-    )
+        "git_commit": _git_commit(),
+        "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+    }
 
 
 def _git_commit() -> str:

@@ -1,0 +1,52 @@
+"""What the commands of the training half have in common: types of arguments, and where a model may go."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shiftvae_rt.errors import ModelFileError
+
+__all__ = ["check_output", "checked", "positive", "whole"]
+
+
+def check_output(path: str) -> None:
+    """Refuse a model path that cannot be written before a minute of work, not after it.
+
+    Raises
+    ------
+    ModelFileError
+        for another ending, a folder, or a folder that is not there.
+    """
+    if Path(path).suffix != ".svae":
+        raise ModelFileError(f"expected a model file that ends in .svae, got {path}: rename it")
+    if not Path(path).parent.is_dir():
+        raise ModelFileError(f"cannot write {path}: there is no folder {Path(path).parent}; make it first")
+    if Path(path).is_dir():
+        raise ModelFileError(f"cannot write {path}: it is a folder; choose another name")
+
+
+def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let argparse say what `parse` says."""
+
+    def checked_parse(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return checked_parse
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    return whole(text, least=1)
+
+
+def whole(text: str, *, least: int = 0) -> int:
+    """A whole number of at least `least`."""
+    if not text.isdecimal() or not least <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Models of pyroVED and AtomAI become model files: ``weights -> ForeignModel -> graphs -> .svae``."""

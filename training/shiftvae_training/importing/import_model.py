@@ -1,0 +1,158 @@
+"""From a foreign model to a model file: graphs, test vectors, manifest; compared with its twin before it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shiftvae_rt.encoder import run_graph
+from shiftvae_rt.errors import FrameError, TrainingError
+from shiftvae_rt.manifest import Imported, Latent, Manifest
+from shiftvae_rt.model_file import Golden, write_model_file
+from shiftvae_rt.window_grid import WindowGrid
+
+from ..export import STRIDES, golden_frame, made_by
+from ..scans import Scans
+from .decoder import decoder_graph
+from .foreign import ForeignModel
+from .graphs import frame_graph, windows_graph
+from .scaling import Scaling
+
+__all__ = ["ImportSummary", "import_model"]
+
+Floats = NDArray[np.float64]
+KINDS = {"dy": ("shift", "px"), "dx": ("shift", "px"), "phi": ("rotation", "deg"), "scale": ("scale", "%")}
+#: The written graphs may differ from the foreign model by this much, in units of a latent's prior.
+TOLERANCE = 1e-5
+COMPARED_STRIDE = 4
+#: Windows, of each of so many frames, on which spread and information are measured.
+MOST_WINDOWS, MOST_FRAMES = 1024, 4
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What was written; ``parity`` is the largest difference from the twin, in units of a latent's prior."""
+
+    manifest: Manifest
+    parity: float
+
+
+def import_model(
+    path: str | os.PathLike[str], model: ForeignModel, weights: Path, scans: Scans, scaling: Scaling
+) -> ImportSummary:
+    """Write `model` as the model file `path`.
+
+    Parameters
+    ----------
+    model, weights
+        The network, and the file that it was read from.
+    scans
+        What it was trained on, or the like: spread, information and test vectors come from it.
+    scaling
+        How its windows were scaled.
+
+    Raises
+    ------
+    FrameError
+        for frames of several channels or of other dimensions.
+    TrainingError
+        if the graphs differ from the foreign model by more than 1e-5. Nothing is written then.
+    """
+    shape = scans.frames[0].shape
+    if shape[0] != 1 or (shape[1] == 1) != (model.axes == 1):
+        raise FrameError(
+            f"expected {'images' if model.axes == 2 else 'signals'} of one channel, got a frame of shape {shape} "
+            "(channels, height, width): give the kind of scan that the model was trained on"
+        )
+    scaling = scaling.settled(scans.frames)
+    frame = golden_frame(scans.frames[0], model.window)
+    graphs = {stride: frame_graph(model, scaling.intensity, stride) for stride in STRIDES}
+    raw = {"frame": frame[None].astype(np.float32)}
+    outputs = {stride: run_graph(graph, raw) for stride, graph in graphs.items()}
+    golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
+    members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
+    members |= {"windows.onnx": windows_graph(model), "golden.npz": golden.to_npz()}
+    if (decoder := decoder_graph(model)) is not None:
+        members["decoder.onnx"] = decoder
+    parity = _compare(model, scaling, golden, members["windows.onnx"])
+    if not parity <= TOLERANCE:  # also catches NaN
+        raise TrainingError(
+            f"the graphs differ from the {model.package} model by {parity:.2g} of a latent's prior, more than "
+            f"{TOLERANCE:g}; nothing was written: check --scaling, values far from 0..1 lose digits"
+        )
+    manifest = _manifest(model, weights, scans, scaling)
+    write_model_file(path, manifest, members)
+    return ImportSummary(manifest, parity)
+
+
+def _compare(model: ForeignModel, scaling: Scaling, golden: Golden, windows_only: bytes) -> float:
+    """Largest difference of both graphs from the twin."""
+    windows = _windows(golden.frame, scaling, model.window, COMPARED_STRIDE)
+    with torch.no_grad():
+        wanted = torch.stack(model.report(*model.encode(torch.from_numpy(windows))))
+    flat = windows.reshape(len(windows), -1).astype(np.float32)
+    single = np.stack(run_graph(windows_only, {"windows": flat}))[:, 0, :, 0].swapaxes(1, 2)
+    dense = np.stack([golden.mean[COMPARED_STRIDE], golden.std[COMPARED_STRIDE]])
+    dense = dense.reshape(2, len(model.names), -1).swapaxes(1, 2)
+    unit = np.asarray(model.prior_sd)
+    return max(float(np.abs((found - wanted.numpy()) / unit).max()) for found in (single, dense))
+
+
+def _windows(frame: NDArray[Any], scaling: Scaling, window: tuple[int, int], stride: int) -> Floats:
+    """Scaled windows ``(n, h, w)``, row by row, in float64 throughout."""
+    views = np.lib.stride_tricks.sliding_window_view(frame[0].astype(np.float64), window)
+    return scaling.apply(views[::stride, ::stride].reshape(-1, *window))
+
+
+def _manifest(model: ForeignModel, weights: Path, scans: Scans, scaling: Scaling) -> Manifest:
+    spread, information = _tried(model, scans, scaling)
+    latents = []
+    for name, s, nats in zip(model.names, spread, information, strict=True):
+        kind, unit = KINDS.get(name, ("content", ""))
+        latents.append(Latent(name=name, unit=unit, kind=kind, kl_nats=nats, spread=s))  # type: ignore[arg-type]
+    return Manifest(
+        format="shiftvae-model-1",
+        dimensions=1 if model.axes == 1 else 2,
+        channels=1,
+        window=model.window,
+        strides=STRIDES,
+        encoder="imported",
+        latents=tuple(latents),
+        lattice=(),
+        intensity=scaling.intensity,
+        pixel_size_nm=scans.pixel_size_nm,
+        training=None,
+        imported=Imported(
+            package=model.package,
+            weights=weights.name,
+            sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+            network=model.description,
+            invariances=model.invariances,
+            shift_prior=model.shift_prior,
+            scaling=scaling.in_words,
+        ),
+        data=scans.sources,
+        members={},
+        **made_by(),
+    )
+
+
+def _tried(model: ForeignModel, scans: Scans, scaling: Scaling) -> tuple[list[float], list[float]]:
+    """Spread of each latent over windows of the scan, and what it says about one, nats; in the order of `names`."""
+    means, nats = [], []
+    for frame in scans.frames[:: -(-len(scans.frames) // MOST_FRAMES)]:
+        all_of_them = WindowGrid((frame.shape[1], frame.shape[2]), model.window, 1)
+        stride = max(1, round((all_of_them.rows * all_of_them.cols / MOST_WINDOWS) ** (1 / model.axes)))
+        with torch.no_grad():
+            mean, std = model.encode(torch.from_numpy(_windows(frame, scaling, model.window, stride)))
+            means.append(model.report(mean, std)[0])
+        nats.append(0.5 * (mean.square() + std.square() - 1 - 2 * std.log()))
+    information = model.reorder(torch.cat(nats).mean(0, keepdim=True))[0]
+    return torch.cat(means).std(0).tolist(), information.tolist()

@@ -1,0 +1,42 @@
+"""Layers of foreign networks as nodes of a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..graph_builder import GraphBuilder
+from .foreign import Layer
+from .functions import softplus
+
+__all__ = ["activate", "array", "leaky", "linear"]
+
+#: Of the leaky ReLU, as torch has it by default.
+SLOPE = 0.01
+
+
+def linear(build: GraphBuilder, layer: Layer, x: str) -> str:
+    """A linear layer on the last axis of `x`."""
+    product = build.node("MatMul", x, build.constant(array(layer[0]).T))
+    return build.node("Add", product, build.constant(array(layer[1])))
+
+
+def activate(build: GraphBuilder, name: str, x: str) -> str:
+    """One of `foreign.ACTIVATIONS`."""
+    if name == "lrelu":
+        return leaky(build, x, SLOPE)
+    if name == "softplus":
+        return softplus(build, x)
+    return build.node({"tanh": "Tanh", "relu": "Relu"}[name], x)
+
+
+def leaky(build: GraphBuilder, x: str, slope: float) -> str:
+    """`x`, its negative part times `slope`."""
+    return build.node("Max", x, build.node("Mul", x, build.constant(slope)))
+
+
+def array(tensor: Tensor) -> NDArray[np.float32]:
+    """The numbers of a tensor."""
+    found: NDArray[np.float32] = tensor.detach().float().numpy()
+    return found

@@ -1,0 +1,81 @@
+"""pyroVED's iVAE, from the state dict that its `save_weights` writes (version 0.3).
+
+The decoder is read as one that ends in a sigmoid, as it does unless ``sigmoid_d=False``; encodings do not depend on it.
+"""
+
+from __future__ import annotations
+
+from shiftvae_rt.errors import ModelFileError
+
+from .foreign import ForeignDecoder, ForeignModel
+from .weights import Weights, window_of
+
+__all__ = ["read_pyroved"]
+
+
+def read_pyroved(
+    weights: Weights,
+    *,
+    window: int | None,
+    signal: bool,
+    invariances: str,
+    shift_prior: float,
+    scale_prior: float,
+    activation: str,
+) -> ForeignModel:
+    """The model; what the file does not say is as it was given to ``iVAE``.
+
+    Raises
+    ------
+    ModelFileError, WindowError
+        if the file holds another model, or not the one described.
+    """
+    if weights.has("encoder_z.fc13") or weights.has("encoder_y"):
+        raise ModelFileError(f"{weights.path} is a model with classes: only pyroVED's iVAE can be imported")
+    dense = weights.layers("encoder_z.fc_layers")
+    if not dense:
+        raise ModelFileError(f"{weights.path} has no encoder_z.fc_layers: expected what pyroVED's iVAE saves")
+    model = ForeignModel(
+        package="pyroVED",
+        window=window_of(dense[0][0].shape[1], window, signal=signal),
+        convolutions=(),
+        dense=dense,
+        activation=activation,
+        mean=weights.layer("encoder_z.fc11"),
+        deviation=weights.layer("encoder_z.fc12"),
+        softplus=True,
+        invariances=invariances,
+        shift_prior=shift_prior,
+        scale_prior=scale_prior,
+        decoder=_decoder(weights, activation),
+    )
+    _check_content(weights, model)
+    return model
+
+
+def _decoder(weights: Weights, activation: str) -> ForeignDecoder | None:
+    if not weights.has("decoder."):
+        return None
+    spatial = weights.has("decoder.coord_latent")
+    return ForeignDecoder(
+        coordinates=weights.layer("decoder.coord_latent.fc_coord") if spatial else None,
+        content=weights.tensors["decoder.coord_latent.fc_latent.weight"] if spatial else None,
+        dense=weights.layers("decoder.fc_layers"),
+        activation=activation,
+        out=weights.layer("decoder.out"),
+        sigmoid=True,
+    )
+
+
+def _check_content(weights: Weights, model: ForeignModel) -> None:
+    """The decoder knows how many of the latents are content."""
+    decoder = model.decoder
+    if decoder is None:
+        return
+    known = (decoder.dense[0][0] if decoder.content is None else decoder.content).shape[1]
+    if known != model.content:
+        latents = len(model.mean[1])
+        raise ModelFileError(
+            f"{weights.path} has {latents} latents, {known} of them content: invariances of {latents - known} latents, "
+            f"not '{model.invariances or 'none'}'; say which it was trained with"
+        )
