@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .arguments import check_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
 from .demo_command import add_demo
-from .importing.cli import add_import
+from .importing import add_import
 from .scans import parse_frames, read_scans
 
 if TYPE_CHECKING:
