@@ -89,15 +89,14 @@ class Training(_Strict, frozen=True):
 class Imported(_Strict, frozen=True):
     """Whose weights these are, where the model was not trained by this package.
 
-    ``shift_prior`` is in half windows, as in the package; ``scaling`` says in words how the intensity was to be scaled.
+    ``priors`` are as in the package, the shift's in half windows; ``scaling`` says in words how intensity is scaled.
     """
 
     package: str
     weights: str
     sha256: str
     network: str
-    invariances: str
-    shift_prior: float
+    priors: dict[str, float]
     scaling: str
 
 

@@ -225,7 +225,7 @@ def test_the_file_says_where_it_came_from_and_what_it_expects(convert):
     assert manifest.training is None
     assert manifest.imported.package == "pyroVED"
     assert manifest.imported.network == "256-24-16-4 tanh"
-    assert manifest.imported.shift_prior == 0.5
+    assert manifest.imported.priors == {"shift": 0.5}
     assert "becomes 0..1, the range of the scan" in manifest.imported.scaling
     assert manifest.data[0].name == "scan.npy"
     assert all(latent.spread > 0 for latent in manifest.latents)
@@ -271,14 +271,19 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(convert, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
+ATOMAI = atomai_encoder().state_dict(prefix="encoder.")
+
+
 @pytest.mark.parametrize(
     ("weights", "package", "arguments", "error", "message"),
     [
         ({}, "pyroved", ["t"], ModelFileError, "has no encoder_z.fc_layers"),
         ({}, "atomai", ["none"], ModelFileError, "has no encoder.dense or encoder.conv"),
         ({"encoder_z.fc13.weight": torch.zeros(1)}, "pyroved", ["t"], ModelFileError, "a model with classes"),
-        (pyroved_model().state_dict(), "atomai", ["t"], ModelFileError, "expected what an AtomAI VAE saves"),
-        (pyroved_model().state_dict(), "pyroved", ["none"], ModelFileError, "invariances of 2 latents, not 'none'"),
+        (pyroved_model().state_dict(), "atomai", ["rt"], ModelFileError, "expected what an AtomAI VAE saves"),
+        (ATOMAI, "atomai", ["t"], ModelFileError, "rt or r for an AtomAI rVAE"),
+        (ATOMAI, "atomai", ["rt"], ModelFileError, "of 2 latents were expected"),
+        (pyroved_model().state_dict(), "pyroved", ["none"], ModelFileError, "of 2 latents were expected, not 'none'"),
         (pyroved_model().state_dict(), "pyroved", ["t", "--window", "24"], WindowError, "got one with 256 inputs"),
         (pyroved_model(inputs=259).state_dict(), "pyroved", ["t"], WindowError, "class-conditional"),
         (
@@ -286,7 +291,8 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(convert, tmp_path):
             "pyroved", ["t"], ModelFileError, "is not finite",
         ),
     ],
-    ids=["empty", "empty too", "classes", "other package", "no shift", "window", "not square", "diverged"],
+    ids=["empty", "empty too", "classes", "other package", "no rVAE", "too few", "no shift", "window", "not square",
+         "diverged"],
 )  # fmt: skip
 def test_what_cannot_be_imported_is_refused_with_the_reason(convert, weights, package, arguments, error, message):
     with pytest.raises(error, match=message):

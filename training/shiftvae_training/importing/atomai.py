@@ -8,7 +8,7 @@ from __future__ import annotations
 from shiftvae_rt.errors import ModelFileError
 
 from .foreign import ForeignModel
-from .weights import Weights, window_of
+from .weights import Weights, check_latents, window_of
 
 __all__ = ["read_atomai"]
 
@@ -25,6 +25,8 @@ def read_atomai(
     """
     if weights.has("encoder.fc13"):
         raise ModelFileError(f"{weights.path} is a model with classes: only AtomAI's VAE and rVAE can be imported")
+    if invariances not in ("", "r", "rt"):
+        raise ModelFileError(f"expected --invariances rt or r for an AtomAI rVAE, none for a VAE, got {invariances}")
     dense, convolutions = weights.layers("encoder.dense"), weights.layers("encoder.conv.block")
     if not dense and not convolutions:
         raise ModelFileError(f"{weights.path} has no encoder.dense or encoder.conv: expected what an AtomAI VAE saves")
@@ -48,4 +50,7 @@ def read_atomai(
         raise ModelFileError(
             f"{weights.path} takes {convolutions[0][0].shape[1]} channels: one is all that is imported"
         )
+    check_latents(
+        weights, model, "decoder.coord_latent.fc_latent.weight" if invariances else "decoder.decoder.0.weight"
+    )
     return model

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from shiftvae_rt.errors import ModelFileError
 
 from ..arguments import check_output, checked, positive
@@ -15,7 +17,6 @@ from .scaling import Scaling, parse_scaling
 
 if TYPE_CHECKING:
     from .foreign import ForeignModel
-    from .import_model import ImportSummary
 
 __all__ = ["add_import"]
 
@@ -40,7 +41,7 @@ def add_import(subparsers: Any) -> None:
         help="latents beside the content: r turn, t shift, s scale (an AtomAI rVAE has rt, a VAE none)",
     )  # fmt: skip
     parser.add_argument(
-        "--prior", type=checked(_share), default=PRIOR, help="shift prior of its training, half windows (default 0.1)"
+        "--prior", type=checked(_share), default=PRIOR, help="shift prior of its training, both axes (default 0.1)"
     )
     parser.add_argument(
         "--scale-prior", type=checked(_share), default=PRIOR, help="scale prior of its training (default 0.1)"
@@ -64,8 +65,15 @@ def run_import(arguments: argparse.Namespace) -> None:
     check_output(arguments.output)
     model = _read(arguments)
     scans = read_scans([arguments.scan], which=arguments.frames, dimensions=1 if arguments.signal else None)
-    summary = import_model(arguments.output, model, Path(arguments.weights), scans, arguments.scaling)
-    print(_as_json(arguments.output, summary) if arguments.json else _readable(arguments.output, summary))
+    done = import_model(arguments.output, model, Path(arguments.weights), scans, arguments.scaling)
+    summary = {
+        "model": arguments.output,
+        **msgspec.structs.asdict(done.imported),
+        "window_px": list(model.window),
+        "information_nats": {latent.name: round(latent.kl_nats, 2) for latent in done.latents},
+        "difference": done.parity,
+    }
+    print(json.dumps(summary, indent=1) if arguments.json else _readable(summary))
 
 
 def parse_invariances(text: str) -> str:
@@ -97,33 +105,17 @@ def _read(arguments: argparse.Namespace) -> ForeignModel:
     return read_pyroved(weights, scale_prior=arguments.scale_prior, activation=arguments.activation, **common)
 
 
-def _as_json(path: str, summary: ImportSummary) -> str:
-    manifest = summary.manifest
-    found = {
-        "model": path,
-        "network": manifest.imported.network if manifest.imported else "",
-        "window_px": list(manifest.window),
-        "scaling": manifest.imported.scaling if manifest.imported else "",
-        "information_nats": {latent.name: round(latent.kl_nats, 2) for latent in manifest.latents},
-        "difference": summary.parity,
-    }
-    return json.dumps(found, indent=1)
-
-
-def _readable(path: str, summary: ImportSummary) -> str:
-    manifest = summary.manifest
-    imported = manifest.imported
-    if imported is None:
-        return path
-    names = ", ".join(f"{latent.name} {latent.kl_nats:.1f}" for latent in manifest.latents)
+def _readable(found: dict[str, Any]) -> str:
+    window = " x ".join(map(str, found["window_px"]))
+    information = ", ".join(f"{name} {nats:.1f}" for name, nats in found["information_nats"].items())
+    priors = ", ".join(f"{name} {prior:g}" for name, prior in found["priors"].items())
     return "\n".join(
         [
-            f"{path}: {imported.package} {imported.weights}, {imported.network}",
-            f"  window       {' x '.join(str(n) for n in manifest.window)} px",
-            f"  intensity    {imported.scaling}",
-            f"  shift prior  {imported.shift_prior:g} of half a window",
-            f"  information  {names} nats",
-            f"  exactness    {summary.parity:.1e} of a latent's prior",
+            f"{found['model']}: {found['package']} {found['weights']}, {found['network']}, window {window} px",
+            f"  intensity    {found['scaling']}",
+            f"  priors       {priors or 'none'}",
+            f"  information  {information} nats",
+            f"  exactness    {found['difference']:.1e} of a latent's prior",
         ]
     )
 

@@ -104,6 +104,12 @@ class ForeignModel:
         return tuple(self.shift_prior * (n - 1) / 2 for n in self.window[2 - self.axes :])
 
     @property
+    def priors(self) -> dict[str, float]:
+        """As they were given to the package, by name."""
+        known = {"t": ("shift", self.shift_prior), "s": ("scale", self.scale_prior)}
+        return dict(pair for letter, pair in known.items() if letter in self.invariances)
+
+    @property
     def prior_sd(self) -> tuple[float, ...]:
         """Deviation of the prior of each reported latent, to first order, in its unit."""
         shift = self.half_px if "t" in self.invariances else ()

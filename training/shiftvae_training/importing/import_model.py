@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import FrameError, TrainingError
-from shiftvae_rt.manifest import Imported, Latent, Manifest
+from shiftvae_rt.manifest import Imported, Intensity, Latent, Manifest
 from shiftvae_rt.model_file import Golden, write_model_file
 from shiftvae_rt.window_grid import WindowGrid
 
@@ -28,7 +28,13 @@ from .scaling import Scaling
 __all__ = ["ImportSummary", "import_model"]
 
 Floats = NDArray[np.float64]
-KINDS = {"dy": ("shift", "px"), "dx": ("shift", "px"), "phi": ("rotation", "deg"), "scale": ("scale", "%")}
+Kind = Literal["shift", "rotation", "scale", "content"]
+KINDS: dict[str, tuple[Kind, str]] = {
+    "dy": ("shift", "px"),
+    "dx": ("shift", "px"),
+    "phi": ("rotation", "deg"),
+    "scale": ("scale", "%"),
+}
 #: The written graphs may differ from the foreign model by this much, in units of a latent's prior.
 TOLERANCE = 1e-5
 COMPARED_STRIDE = 4
@@ -40,7 +46,8 @@ MOST_WINDOWS, MOST_FRAMES = 1024, 4
 class ImportSummary:
     """What was written; ``parity`` is the largest difference from the twin, in units of a latent's prior."""
 
-    manifest: Manifest
+    imported: Imported
+    latents: tuple[Latent, ...]
     parity: float
 
 
@@ -87,9 +94,17 @@ def import_model(
             f"the graphs differ from the {model.package} model by {parity:.2g} of a latent's prior, more than "
             f"{TOLERANCE:g}; nothing was written: check --scaling, values far from 0..1 lose digits"
         )
-    manifest = _manifest(model, weights, scans, scaling)
-    write_model_file(path, manifest, members)
-    return ImportSummary(manifest, parity)
+    imported = Imported(
+        package=model.package,
+        weights=weights.name,
+        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        network=model.description,
+        priors=model.priors,
+        scaling=scaling.in_words,
+    )
+    latents = _latents(model, scans, scaling)
+    write_model_file(path, _manifest(model, latents, imported, scans, scaling.intensity), members)
+    return ImportSummary(imported, latents, parity)
 
 
 def _compare(model: ForeignModel, scaling: Scaling, golden: Golden, windows_only: bytes) -> float:
@@ -111,12 +126,9 @@ def _windows(frame: NDArray[Any], scaling: Scaling, window: tuple[int, int], str
     return scaling.apply(views[::stride, ::stride].reshape(-1, *window))
 
 
-def _manifest(model: ForeignModel, weights: Path, scans: Scans, scaling: Scaling) -> Manifest:
-    spread, information = _tried(model, scans, scaling)
-    latents = []
-    for name, s, nats in zip(model.names, spread, information, strict=True):
-        kind, unit = KINDS.get(name, ("content", ""))
-        latents.append(Latent(name=name, unit=unit, kind=kind, kl_nats=nats, spread=s))  # type: ignore[arg-type]
+def _manifest(
+    model: ForeignModel, latents: tuple[Latent, ...], imported: Imported, scans: Scans, intensity: Intensity
+) -> Manifest:
     return Manifest(
         format="shiftvae-model-1",
         dimensions=1 if model.axes == 1 else 2,
@@ -124,24 +136,25 @@ def _manifest(model: ForeignModel, weights: Path, scans: Scans, scaling: Scaling
         window=model.window,
         strides=STRIDES,
         encoder="imported",
-        latents=tuple(latents),
+        latents=latents,
         lattice=(),
-        intensity=scaling.intensity,
+        intensity=intensity,
         pixel_size_nm=scans.pixel_size_nm,
         training=None,
-        imported=Imported(
-            package=model.package,
-            weights=weights.name,
-            sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
-            network=model.description,
-            invariances=model.invariances,
-            shift_prior=model.shift_prior,
-            scaling=scaling.in_words,
-        ),
+        imported=imported,
         data=scans.sources,
         members={},
         **made_by(),
     )
+
+
+def _latents(model: ForeignModel, scans: Scans, scaling: Scaling) -> tuple[Latent, ...]:
+    spread, information = _tried(model, scans, scaling)
+    found = []
+    for name, s, nats in zip(model.names, spread, information, strict=True):
+        kind, unit = KINDS.get(name, ("content", ""))
+        found.append(Latent(name=name, unit=unit, kind=kind, kl_nats=nats, spread=s))
+    return tuple(found)
 
 
 def _tried(model: ForeignModel, scans: Scans, scaling: Scaling) -> tuple[list[float], list[float]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from shiftvae_rt.errors import ModelFileError
 
 from .foreign import ForeignDecoder, ForeignModel
-from .weights import Weights, window_of
+from .weights import Weights, check_latents, window_of
 
 __all__ = ["read_pyroved"]
 
@@ -49,7 +49,8 @@ def read_pyroved(
         scale_prior=scale_prior,
         decoder=_decoder(weights, activation),
     )
-    _check_content(weights, model)
+    spatial = model.decoder is not None and model.decoder.coordinates is not None
+    check_latents(weights, model, f"decoder.{'coord_latent.fc_latent' if spatial else 'fc_layers.0'}.weight")
     return model
 
 
@@ -65,17 +66,3 @@ def _decoder(weights: Weights, activation: str) -> ForeignDecoder | None:
         out=weights.layer("decoder.out"),
         sigmoid=True,
     )
-
-
-def _check_content(weights: Weights, model: ForeignModel) -> None:
-    """The decoder knows how many of the latents are content."""
-    decoder = model.decoder
-    if decoder is None:
-        return
-    known = (decoder.dense[0][0] if decoder.content is None else decoder.content).shape[1]
-    if known != model.content:
-        latents = len(model.mean[1])
-        raise ModelFileError(
-            f"{weights.path} has {latents} latents, {known} of them content: invariances of {latents - known} latents, "
-            f"not '{model.invariances or 'none'}'; say which it was trained with"
-        )

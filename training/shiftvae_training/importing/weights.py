@@ -17,9 +17,9 @@ from torch import Tensor
 
 from shiftvae_rt.errors import ModelFileError, WindowError
 
-from .foreign import Layer
+from .foreign import ForeignModel, Layer
 
-__all__ = ["Weights", "read_weights", "window_of"]
+__all__ = ["Weights", "check_latents", "read_weights", "window_of"]
 
 
 @dataclass(frozen=True)
@@ -104,3 +104,20 @@ def window_of(inputs: int, asked: int | None, *, signal: bool) -> tuple[int, int
             "(--signal for 1D); several channels and class-conditional networks cannot be imported"
         )
     return window
+
+
+def check_latents(weights: Weights, model: ForeignModel, first_of_decoder: str) -> None:
+    """Compare the invariances with the decoder, which knows how many of the latents are content.
+
+    Raises
+    ------
+    ModelFileError
+        if they disagree, or the network has too few latents for them.
+    """
+    latents, content = len(model.mean[1]), model.content
+    known = weights.tensors[first_of_decoder].shape[1] if first_of_decoder in weights.tensors else max(content, 0)
+    if known != content:
+        raise ModelFileError(
+            f"{weights.path} has {latents} latents, {known} of them content: --invariances of {latents - known} "
+            f"latents were expected, not '{model.invariances or 'none'}': say which it was trained with"
+        )
