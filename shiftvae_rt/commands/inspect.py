@@ -82,7 +82,8 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
         effort = f"{training.seconds:.0f} s, {training.steps} steps, {training.windows} windows, seed {training.seed}"
         lines.append(("training", f"{effort}, held-out loss {training.held_out_loss:.4g}"))
     if imported := manifest.imported:
-        lines.append(("imported", f"{imported.package} weights {imported.weights}: {imported.network}"))
+        priors = "".join(f", {name} prior {prior:g}" for name, prior in imported.priors.items())
+        lines.append(("imported", f"{imported.package} weights {imported.weights}: {imported.network}{priors}"))
         lines.append(("intensity", imported.scaling))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
     commit = f"commit {manifest.git_commit[:10]}" if manifest.git_commit else ""

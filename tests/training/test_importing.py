@@ -12,6 +12,7 @@ import torch
 from foreign_models import (
     atomai_encode,
     atomai_encoder,
+    dense,
     places_of,
     pyroved_draw,
     pyroved_encode,
@@ -178,6 +179,17 @@ def test_the_decoder_draws_what_the_package_draws_for_reported_latents(convert, 
     assert np.abs(drawn - wanted).max() < 1e-5
 
 
+def test_the_decoder_of_a_model_without_invariances_is_its_own(convert):
+    model = pyroved_model(latents=2)
+    layers = dense([2, 24, 16])
+    model["decoder"] = torch.nn.ModuleDict({"fc_layers": layers, "out": torch.nn.Linear(16, WINDOW**2)})
+    mapper = convert(model.state_dict(), "pyroved", "none")
+    latents = torch.tensor([[0.3, -1.0], [2.0, 0.1]])
+    wanted = torch.sigmoid(model["decoder"]["out"](layers(latents))).detach().numpy().reshape(2, 1, WINDOW, WINDOW)
+    drawn = run_graph(mapper.model.decoder_graph, {"latents": latents.numpy()})[0]
+    assert np.abs(drawn - wanted).max() < 1e-6
+
+
 def test_rows_of_an_imported_model_give_the_bits_of_the_whole(convert, frame):
     mapper = convert(pyroved_model(latents=6).state_dict(), "pyroved", "rts", "--activation", "softplus")
     scan, rows = mapper.begin_scan(frame.shape, dtype=frame.dtype), []
@@ -239,7 +251,7 @@ def test_inspect_and_json_say_it_too(convert, tmp_path, capsys):
     assert said["difference"] < EQUAL
     assert main(["inspect", str(tmp_path / "m.svae")]) == 0
     said = capsys.readouterr().out
-    assert "pyroVED weights w.pt: 256-24-16-4 tanh" in said
+    assert "pyroVED weights w.pt: 256-24-16-4 tanh, shift prior 0.1" in said
     assert "tried on" in said
     assert "planar shift" in said
 
