@@ -161,7 +161,10 @@ class Control:
         deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         if not self._socket.poll(int(self._timeout_s * 1e3), zmq.POLLOUT):
             raise self._absent()
-        self._socket.send(msgspec.json.encode(question))
+        try:
+            self._socket.send(msgspec.json.encode(question), zmq.NOBLOCK)
+        except zmq.Again:  # the connection ended just now; without NOBLOCK we would wait for another without a limit
+            raise self._absent() from None
         if not self._socket.poll(int(max(0.0, deadline - time.monotonic()) * 1e3)):
             raise self._absent()
         parts = receive(self._socket)
