@@ -22,9 +22,10 @@ class LatentMap:
     ----------
     mean, std
         ``(latent, rows, cols)`` float32: posterior mean and standard deviation, in `units`. Shift latents come first
-        and say where the motif lies from the window's centre (y down, x right), modulo the lattice.
+        and say where the motif lies from the window's centre (y down, x right), modulo the lattice. Where the model has
+        them, ``phi`` follows, how far it is turned (counter-clockwise as seen), and ``scale``, by how much it is larger.
     names, units
-        Of the latents: ``"dy", "dx", "z1", ...`` and ``"px"`` or ``""``.
+        Of the latents: ``"dy", "dx", "phi", "scale", "z1", ...`` and ``"px"``, ``"deg"``, ``"%"`` or ``""``.
     varies
         False for a content latent in which training found no variation: its map is noise.
     grid
@@ -73,7 +74,7 @@ class LatentMap:
         """Mean on the frame's own pixels, ``(latent, height, width)`` float32; NaN where no window reaches.
 
         Every pixel is the mean over the windows that cover it, weighted by posterior precision ``1 / std**2``.
-        Only content latents may be averaged so: the rows of shift latents, being periodic, are NaN.
+        Only scale and content may be averaged so: the rows of shift and angle, being periodic, are NaN.
         """
         pixels = np.full((len(self.names), *self.grid.frame_shape), np.nan, np.float32)
         content = self._content()
@@ -82,7 +83,7 @@ class LatentMap:
         return pixels
 
     def at_motifs(self, *, threads: int = 1) -> NDArray[np.float32]:
-        """Content where the motif itself sits (window centre + shift), ``(content latent, height, width)``.
+        """Scale and content where the motif itself sits (window centre + shift), ``(latent, height, width)``.
 
         NaN between motifs.
         """
@@ -93,7 +94,7 @@ class LatentMap:
         return place_at_motifs(whole.mean[content], precision, self.grid, shift_y, whole["dx"], threads=threads)
 
     def _content(self) -> list[int]:
-        return [i for i, name in enumerate(self.names) if name not in ("dy", "dx")]
+        return [i for i, name in enumerate(self.names) if name not in ("dy", "dx", "phi")]
 
     def _whole(self) -> LatentMap:
         if self.mean.shape[1] != self.grid.rows:

@@ -31,7 +31,8 @@ class Latent(_Strict, frozen=True):
     """One latent: its name, its unit, and what it stands for.
 
     ``kl_nats`` is the mean information that it carries about a window; a content latent near 0 was not used.
-    ``spread`` is the standard deviation of its mean over the training windows, in its unit.
+    ``spread`` is the standard deviation of its mean over the training windows, in its unit. ``period`` is where it
+    starts again, in its unit: of an angle; of shift latents the lattice says it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Latent(_Strict, frozen=True):
     kind: Literal["shift", "rotation", "scale", "content"]
     kl_nats: float
     spread: float
+    period: float | None = None
 
 
 class Intensity(_Strict, frozen=True):
@@ -68,7 +70,8 @@ class Training(_Strict, frozen=True):
     """How the model was trained and how it did on held-out regions.
 
     ``sd_scale`` says by what the posterior deviations were multiplied to cover, by latent (``"shift"`` for all shift
-    latents); the graphs have it in them already. Empty where it was not measured.
+    latents); the graphs have it in them already. Empty where it was not measured. ``classes`` are the names of those
+    that the decoder is told, in the order of its input; empty for a model without.
     """
 
     seed: int
@@ -84,6 +87,9 @@ class Training(_Strict, frozen=True):
     window_mean: tuple[float, float]
     window_sd: tuple[float, float]
     sd_scale: dict[str, float] = {}
+    decoder: str = "template"
+    likelihood: str = "gaussian"
+    classes: tuple[str, ...] = ()
 
 
 class Imported(_Strict, frozen=True):
@@ -112,7 +118,7 @@ class Manifest(_Strict, frozen=True):
     encoder
         Family of the encoder.
     latents
-        In the order of the encoder's outputs: shift latents first (an imported model may have none).
+        In the order of the encoder's outputs: shift, rotation, scale, content (an imported model may have no shift).
     lattice
         Lattice vectors ``(y, x)`` in px, modulo which the shift is known; empty for a planar shift.
     intensity
@@ -177,7 +183,7 @@ class Manifest(_Strict, frozen=True):
         if shifts != wanted and not (self.imported and not shifts):
             problems.append(f"shift latents {shifts}")
         order = [KINDS.index(latent.kind) for latent in self.latents]
-        if order != sorted(order):
+        if order != sorted(order) or max(order.count(1), order.count(2)) > 1:
             problems.append(f"latents that are not in the order {', '.join(KINDS)}")
         if len({latent.name for latent in self.latents}) != len(self.latents):
             problems.append("two latents of one name")

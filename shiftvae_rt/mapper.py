@@ -11,7 +11,7 @@ memory; one that comes in parts goes on where the last part ended. Both give the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,9 +164,9 @@ class LatentMapper:
                 f"{self.model.path}: its encoder gives shape {mean.shape}, its test vectors {wanted_mean.shape}: "
                 "export it again"
             )
-        off = mean.astype(np.float64) - wanted_mean
-        if manifest.lattice:
-            off[: manifest.dimensions] = modulo_lattice(off[: manifest.dimensions], manifest.lattice)
+        periods = [latent.period for latent in manifest.latents]
+        lattice = np.reshape(manifest.lattice, (-1, 2))[:, 2 - manifest.dimensions :]
+        off = difference(mean, wanted_mean, lattice=lattice, periods=periods)
         spread = np.maximum([latent.spread for latent in manifest.latents], wanted_std.mean(axis=(1, 2)))
         error = float(np.max(np.abs([off, std - wanted_std]) / spread[:, None, None]))
         if not error <= GOLDEN_TOLERANCE:  # also catches NaN
@@ -332,11 +332,26 @@ def frame_centre(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.fl
     return rounded
 
 
+def difference(
+    one: NDArray[Any], other: NDArray[Any], *, lattice: NDArray[np.float64], periods: Sequence[float | None]
+) -> NDArray[np.float64]:
+    """One minus the other latents ``(L, ...)``: shifts modulo the lattice, angles modulo their period.
+
+    The lattice vectors are ``(k, dimensions)`` px, those of the first latents; ``periods (L,)`` are None for latents
+    without one.
+    """
+    off: NDArray[np.float64] = one.astype(np.float64) - other
+    if len(lattice):
+        off[: lattice.shape[1]] = modulo_lattice(off[: lattice.shape[1]], lattice)
+    for index, period in enumerate(periods):
+        if period is not None:
+            off[index] -= period * np.rint(off[index] / period)
+    return off
+
+
 def modulo_lattice(displacement: NDArray[np.float64], lattice: ArrayLike) -> NDArray[np.float64]:
     """Bring ``displacement (2 or 1, ...)`` px into the cell around 0 of the lattice vectors ``(k, 2)``, each (y, x)."""
-    vectors = np.asarray(lattice, dtype=np.float64)
-    if len(displacement) == 1:
-        vectors = vectors[:, 1:]
+    vectors = np.asarray(lattice, dtype=np.float64)[:, -len(displacement) :]
     cells = np.tensordot(np.linalg.pinv(vectors).T, displacement, axes=1)
     wrapped: NDArray[np.float64] = displacement - np.tensordot(vectors.T, np.rint(cells), axes=1)
     return wrapped

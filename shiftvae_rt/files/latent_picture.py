@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["frame_panels", "latent_panels", "write"]
 
-_SHIFTS = {"dy": "dy: shift down", "dx": "dx: shift right"}
+_POSES = {"dy": "dy: shift down", "dx": "dx: shift right", "phi": "phi: counter-clockwise", "scale": "scale: larger"}
+_COLOURS: dict[str, Colours] = {"dy": "cyclic", "dx": "cyclic", "phi": "cyclic", "scale": "signed"}
 
 
 def write(path: Path, latent_map: LatentMap, frame: Frame | None, truth: Mapping[str, NDArray[Any]]) -> None:
-    """Draw frame, truth, content and shifts, in this order: what is to be compared lies side by side."""
-    shift, content = latent_panels(latent_map)
+    """Draw frame, truth, content and pose, in this order: what is to be compared lies side by side."""
+    pose, content = latent_panels(latent_map)
     known = [Panel(title, np.atleast_2d(image), colours="signed") for title, image in truth.items()]
-    panels = [*(frame_panels(frame, latent_map) if frame is not None else []), *known, *content, *shift]
+    panels = [*(frame_panels(frame, latent_map) if frame is not None else []), *known, *content, *pose]
     window, stride = latent_map.grid.window, latent_map.grid.stride
     size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
     title = f"{frame.name}   " if frame is not None and frame.name else ""
@@ -41,17 +42,17 @@ def frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
 
 
 def latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
-    """One panel a shift latent and one a content latent, lying where the windows' centres lie in the frame."""
+    """One panel a latent of the pose (shift, rotation, scale) and one a content latent, lying where the windows' centres lie in the frame."""
     half = latent_map.grid.stride / 2
     y, x = latent_map.centre_y_px, latent_map.centre_x_px
     extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
-    shift: list[Panel] = []
+    pose: list[Panel] = []
     content: list[Panel] = []
     for index, name in enumerate(latent_map.names):
-        colours: Colours = "cyclic" if name in _SHIFTS else "content"
-        (shift if name in _SHIFTS else content).append(
+        colours = _COLOURS.get(name, "content")
+        (pose if name in _POSES else content).append(
             Panel(
-                _SHIFTS.get(name, name),
+                _POSES.get(name, name),
                 latent_map.mean[index],
                 unit=latent_map.units[index],
                 extent_px=extent,
@@ -59,4 +60,4 @@ def latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
                 band=latent_map.std[index],
             )
         )
-    return shift, content
+    return pose, content

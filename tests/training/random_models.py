@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shiftvae_training.shift import Shift, TorusShift
-from shiftvae_training.shift_vae import ShiftVAE
+from shiftvae_training.coordinate_decoder import CoordinateDecoder
+from shiftvae_training.shift import PlanarShift, Shift, TorusShift
+from shiftvae_training.shift_vae import Member, ShiftVAE
+from shiftvae_training.template_decoder import TemplateDecoder
 
 SQUARE = ((10.0, 0.0), (0.0, 10.0))
 OBLIQUE = ((9.0, 3.0), (-2.5, 8.0))
@@ -26,23 +28,31 @@ def random_model(
     content: int = 2,
     channels: int = 1,
     seed: int = 0,
+    member: Member | None = None,
 ) -> ShiftVAE:
     """A model whose every number is random, anchor and decoder included."""
     torch.manual_seed(seed)
     if shift is None:
         shift = torus(SIGNAL if window[0] == 1 else SQUARE)
     scale = tuple(float(s) for s in np.linspace(0.05, 0.1, channels))
-    model = ShiftVAE(family, window, scale, shift=shift, content=content, sd_floor=0.01)
+    model = ShiftVAE(family, window, scale, shift=shift, content=content, sd_floor=0.01, member=member)
     with torch.no_grad():
         for linear in model.encoder.linears:
             linear.weight.mul_(4)
             linear.bias.normal_()
-        for parameter in (model.decoder.mean, model.decoder.linear, model.decoder.bend):
-            parameter.normal_(0, 0.3)
+        if isinstance(model.decoder, TemplateDecoder):
+            for parameter in (model.decoder.mean, model.decoder.linear, model.decoder.bend):
+                parameter.normal_(0, 0.3)
+        if isinstance(model.decoder, CoordinateDecoder):
+            for parameter in model.decoder.parameters():
+                parameter.mul_(3)
         if model.encoder.bias is not None:
             model.encoder.bias.normal_(0, 0.2)
-        model.anchor.copy_(torch.tensor([1.3, -2.1]))
-        model.anchor_slope.normal_(0, 0.5)
+        if not model.further:
+            model.anchor.copy_(torch.tensor([1.3, -2.1]))
+            model.anchor_slope.normal_(0, 0.5)
+        if isinstance(model.shift, PlanarShift):
+            model.shift_gain.fill_(1.2)
         if window[0] == 1:
             model.anchor[0], model.anchor_slope[:, 0] = 0, 0
         model.noise_sd.fill_(0.4)

@@ -7,12 +7,15 @@ import pytest
 from random_models import LINES, OBLIQUE, SIGNAL, counts, random_model, torus
 
 from shiftvae_rt.encoder import run_graph
-from shiftvae_rt.mapper import modulo_lattice
+from shiftvae_rt.mapper import difference
 from shiftvae_rt.onnx_check import check_graph
 from shiftvae_training.atan2_graph import atan2
 from shiftvae_training.encoder_graph import encoder_graph
 from shiftvae_training.graph_builder import GraphBuilder
+from shiftvae_training.rotation import Rotation
+from shiftvae_training.scale import Scale
 from shiftvae_training.shift import PlanarShift
+from shiftvae_training.shift_vae import Member
 
 MODELS = {
     "dilated 16": {},
@@ -30,6 +33,14 @@ MODELS = {
     "1D mlp 19": {"family": "mlp", "window": (1, 19), "shift": torus(SIGNAL)},
     "1D planar": {"window": (1, 16), "shift": PlanarShift(1, 2.5)},
     "1D two channels": {"window": (1, 16), "channels": 2},
+    "rotation": {"shift": PlanarShift(2, 3.0), "member": Member((Rotation(2),))},
+    "rotation and scale": {"shift": PlanarShift(2, 3.0), "member": Member((Rotation(1), Scale(0.1)))},
+    "1D scale, mlp": {
+        "family": "mlp",
+        "window": (1, 16),
+        "shift": PlanarShift(1, 2.5),
+        "member": Member((Scale(0.1),)),
+    },
 }
 
 
@@ -47,12 +58,15 @@ def run(model, frame, stride) -> tuple[np.ndarray, np.ndarray]:
     return mean[0], std[0]
 
 
+def away(model, one, other) -> np.ndarray:
+    """Differences, of shifts modulo the lattice, of angles modulo a turn."""
+    lattice = model.weights().lattice[:, 2 - model.dimensions :]
+    return difference(one, other, lattice=lattice, periods=[latent.period for latent in model.reported])
+
+
 def assert_equal(model, one, other, tolerance=2e-5) -> None:
     """Shifts modulo the lattice, all in units of each latent's spread."""
-    off = one[0].astype(float) - other[0]
-    lattice = model.weights().lattice
-    if len(lattice):
-        off[: model.dimensions] = modulo_lattice(off[: model.dimensions], lattice)
+    off = away(model, one[0], other[0])
     spread = np.maximum(other[0].std(axis=(1, 2)), 1e-2)[:, None, None]
     assert np.abs(off / spread).max() < tolerance
     np.testing.assert_allclose(one[1], other[1], rtol=tolerance)
@@ -62,7 +76,7 @@ def test_the_graph_is_the_torch_model(model):
     frame = frame_for(model)
     centred = frame - frame.mean(axis=(1, 2), keepdims=True).round()
     mean, std = run(model, centred, 4)
-    assert mean.shape[0] == model.dimensions + model.content
+    assert mean.shape[0] == len(model.names)
     assert (mean.std(axis=(1, 2)) > 1e-3).all()
     assert_equal(model, (mean, std), model.map_frame(centred, 4), 1e-4)
 
@@ -88,10 +102,7 @@ def test_a_window_alone_is_the_window_in_its_frame(model):
         there = [a[:, row : row + 1, col : col + 1] for a in whole]
         one = run(model, cut, 4)
         assert one[0].shape[1:] == (1, 1)
-        off = one[0].astype(float) - there[0]
-        if len(model.weights().lattice):
-            off[: model.dimensions] = modulo_lattice(off[: model.dimensions], model.weights().lattice)
-        assert np.abs(off).max() < 1e-4
+        assert (np.abs(away(model, one[0], there[0])) / np.maximum(there[1], 1)).max() < 1e-4
         np.testing.assert_allclose(one[1], there[1], rtol=1e-4)
 
 

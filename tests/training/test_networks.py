@@ -1,4 +1,4 @@
-"""Both encoders see exactly their window, not its brightness nor its contrast; the decoder crops its template."""
+"""Both encoders see exactly their window, not its brightness nor its contrast."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from shiftvae_rt.errors import WindowError
-from shiftvae_training.networks import Encoder, TemplateDecoder, stem_plan
+from shiftvae_training.networks import Encoder, stem_plan
 
 NETWORKS = {
     "dilated 8": ("dilated", (8, 8), 1),
@@ -114,73 +114,3 @@ def test_a_stride_takes_every_so_many_windows(encoder, stride):
     assert torch.allclose(
         encoder(frame, sd[:, ::rows, ::stride], stride), encoder(frame, sd, 1)[:, ::rows, ::stride], atol=1e-4
     )
-
-
-def decoder(window=(6, 7), content=2, channels=2, reach=(2.5, 3.0)) -> TemplateDecoder:
-    torch.manual_seed(0)
-    made = TemplateDecoder(window, channels, content, reach)
-    with torch.no_grad():
-        for images in (made.mean, made.linear, made.bend):
-            images.normal_()
-    return made
-
-
-def crop(template: np.ndarray, window, margin, shift) -> np.ndarray:
-    """The slow twin: bilinear interpolation pixel by pixel."""
-    out = np.zeros((template.shape[0], *window))
-    for i, j in np.ndindex(*window):
-        y, x = i + margin[0] - shift[0], j + margin[1] - shift[1]
-        for row in range(template.shape[1]):
-            for col in range(template.shape[2]):
-                out[:, i, j] += template[:, row, col] * max(0, 1 - abs(y - row)) * max(0, 1 - abs(x - col))
-    return out
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("shift", [(0.0, 0.0), (1.0, -2.0), (0.3, 2.9), (-2.5, -3.0), (2.5, 0.75)], ids=str)
-def test_the_window_is_the_template_cropped_at_the_shift(shift):
-    made = decoder()
-    content = torch.tensor([[0.4, -1.2]])
-    template = made.template(content)
-    assert template.shape == (1, 2, *made.size)
-    wanted = crop(template[0].numpy(), made.window, made.margin, shift)
-    wanted -= wanted.mean(axis=(1, 2), keepdims=True)
-    wanted /= np.sqrt(np.square(wanted).mean() + 0.3**2)
-    drawn = made(content, torch.tensor([shift]), torch.tensor(0.3))
-    np.testing.assert_allclose(drawn[0], wanted, atol=1e-5)
-
-
-@torch.no_grad()
-def test_a_signal_is_cropped_along_x():
-    made = decoder(window=(1, 9), channels=1, reach=(0.0, 3.0))
-    content, shift = torch.tensor([[0.4, -1.2]]), (0.0, 1.3)
-    wanted = crop(made.template(content)[0].numpy(), made.window, made.margin, shift)
-    wanted -= wanted.mean()
-    wanted /= np.sqrt(np.square(wanted).mean() + 0.3**2)
-    np.testing.assert_allclose(made(content, torch.tensor([shift]), torch.tensor(0.3))[0], wanted, atol=1e-5)
-
-
-def test_the_shift_has_a_gradient():
-    made = decoder()
-    shift = torch.tensor([[0.3, -1.4]], requires_grad=True)
-    kept = torch.randn(1, 2, 6, 7)
-    loss = (made(torch.zeros(1, 2), shift, torch.tensor(0.3)) * kept).sum()
-    loss.backward()
-    for axis in (0, 1):
-        step = torch.zeros(1, 2)
-        step[0, axis] = 1e-2
-        with torch.no_grad():
-            up, down = ((made(torch.zeros(1, 2), shift + s, torch.tensor(0.3)) * kept).sum() for s in (step, -step))
-        assert float(shift.grad[0, axis]) == pytest.approx(float(up - down) / 2e-2, rel=0.02, abs=0.02)
-
-
-@torch.no_grad()
-def test_the_places_of_the_template_are_relative_to_the_motif():
-    """A motif drawn at the template's origin appears in the middle of an unshifted window."""
-    made = decoder(window=(9, 9), content=0, channels=1, reach=(3.0, 3.0))
-    y, x = made.places()
-    made.mean.copy_(torch.exp(-(y[:, None] ** 2 + x**2)).reshape(1, -1))
-    content = torch.zeros(1, 0)
-    for shift, peak in (((0, 0), (4, 4)), ((2, -3), (6, 1))):
-        drawn = made(content, torch.tensor([shift]).float(), torch.tensor(0.3))[0, 0]
-        assert np.unravel_index(int(drawn.argmax()), (9, 9)) == peak

@@ -124,26 +124,46 @@ def test_an_unruly_code_is_one_off_the_unit_circle():
     assert torch.isfinite(shift.unit(torch.zeros(1, 6)).abs()).all()
 
 
-@given(st.tuples(PX, PX), st.tuples(PX, PX))
+def planar_code(shift, positions, log_sd=-9.0) -> torch.Tensor:
+    """The code of windows whose feature sits at ``positions (n, dimensions)`` px."""
+    positions = torch.as_tensor(positions, dtype=torch.float32)
+    u = torch.atanh(positions / shift.reach_px) * shift.reach_px / shift.width_px
+    return torch.cat([u, torch.full_like(u, log_sd)], dim=-1)
+
+
+@given(
+    position=st.tuples(*[st.floats(-5, 5, width=32)] * 2), displacement=st.tuples(*[st.floats(-4, 4, width=32)] * 2)
+)
 @settings(max_examples=30, deadline=None)
 def test_on_the_plane_windows_displaced_exactly_do_not_mismatch(position, displacement):
-    shift = PlanarShift(2, 4.0)
-    here = torch.tensor([[*position, 0.0, 0.0]]) / 4
-    there = here - torch.tensor([[*displacement, 0.0, 0.0]]) / 4
-    assert shift.mismatch(here, there, torch.tensor([displacement])) < 1e-6
-    further = torch.tensor([[displacement[0] + 4.0, displacement[1]]])
-    assert float(shift.mismatch(here, there, further)) == pytest.approx(1.0, rel=1e-3)
+    shift = PlanarShift(2, 10.0)
+    here = planar_code(shift, [position])
+    there = planar_code(shift, [np.subtract(position, displacement)])
+    assert float(shift.mismatch(here, there, torch.tensor([displacement]))) < 1e-6
+    assert float(shift.miss(here, torch.tensor([position]))) < 1e-6
+    further = torch.tensor([[displacement[0] + shift.width_px, displacement[1]]])
+    assert float(shift.mismatch(here, there, further)) == pytest.approx(1.0, rel=1e-2)
 
 
 def test_on_the_plane_mean_deviation_and_samples_are_in_px():
     torch.manual_seed(0)
-    shift = PlanarShift(2, 4.0)
-    code = torch.tensor([[0.5, -1.0, math.log(0.25), math.log(0.5)]]).expand(20000, -1)
-    np.testing.assert_allclose(shift.mean_px(code)[0], [2, -4])
-    np.testing.assert_allclose(shift.std_px(code)[0], [1, 2], rtol=1e-5)
-    np.testing.assert_allclose(shift.sample_px(code).std(0), [1, 2], rtol=0.03)
-    assert shift.reach == (12.0, 12.0)
+    shift = PlanarShift(2, 10.0)
+    code = planar_code(shift, [[2.0, -6.0]], math.log(0.02)).expand(20000, -1)
+    np.testing.assert_allclose(shift.mean_px(code)[0].detach(), [2, -6], rtol=1e-5)
+    wanted = [0.02 * shift.width_px * (1 - share**2) for share in (0.2, 0.6)]
+    np.testing.assert_allclose(shift.std_px(code)[0].detach(), wanted, rtol=1e-5)
+    np.testing.assert_allclose(shift.sample_px(code).std(0).detach(), wanted, rtol=0.03)
+    assert shift.reach == pytest.approx((15.0, 15.0))
     assert shift.unruly(code).abs().max() == 0
+
+
+def test_on_the_plane_the_prior_is_nearly_uniform_and_ends_at_the_reach():
+    torch.manual_seed(0)
+    shift = PlanarShift(1, 10.0)
+    prior = shift.mean_px(torch.stack([torch.randn(20000), torch.zeros(20000)], -1))[:, 1].detach()
+    counts = np.histogram(prior.numpy(), bins=8, range=(-10, 10))[0]
+    assert counts.sum() == 20000
+    np.testing.assert_allclose(counts / 2500, 1, atol=0.12)
 
 
 def test_on_the_plane_the_divergence_is_that_of_normals():
@@ -157,10 +177,11 @@ def test_on_the_plane_the_divergence_is_that_of_normals():
 
 
 def test_a_planar_signal_moves_along_x_alone():
-    shift = PlanarShift(1, 4.0)
-    code = torch.tensor([[0.5, 0.0]])
-    assert shift.mean_px(code).tolist() == [[0.0, 2.0]]
-    assert shift.std_px(code).tolist() == [[0.0, 4.0]]
-    assert shift.reach == (0.0, 12.0)
+    shift = PlanarShift(1, 10.0)
+    code = planar_code(shift, [[2.0]], 0.0)
+    np.testing.assert_allclose(shift.mean_px(code).detach(), [[0.0, 2.0]], rtol=1e-5)
+    assert float(shift.std_px(code)[0, 0]) == 0
+    assert shift.reach == pytest.approx((0.0, 15.0))
     assert shift.size == 2
-    assert float(shift.mismatch(code, code, torch.tensor([[9.0, 4.0]]))) == pytest.approx(1.0)
+    moved = torch.tensor([[9.0, shift.width_px]])
+    assert float(shift.mismatch(code, code, moved)) == pytest.approx(1.0, rel=1e-4)

@@ -38,7 +38,9 @@ class Coverage:
 
 
 @torch.no_grad()
-def calibrate(model: ShiftVAE, windows: Tensor, used: tuple[bool, ...], *, seed: int) -> tuple[Coverage, ...]:
+def calibrate(
+    model: ShiftVAE, windows: Tensor, used: tuple[bool, ...], *, seed: int, label: Tensor | None = None
+) -> tuple[Coverage, ...]:
     """Scale the model's posterior deviations so that they cover, and say how well they do.
 
     Parameters
@@ -52,10 +54,15 @@ def calibrate(model: ShiftVAE, windows: Tensor, used: tuple[bool, ...], *, seed:
         ``(m,)`` which content latents vary; the others are left alone.
     seed
         Of the noise.
+    label
+        ``(n,)`` class of each window, for a model that has classes.
     """
-    scores = _scores(model, windows, torch.Generator().manual_seed(seed))  # (n, DRAWS, L)
+    scores = _scores(model, windows, label, torch.Generator().manual_seed(seed))  # (n, DRAWS, L)
     axes = model.dimensions
-    groups = {"shift": list(range(axes))} | {f"z{i + 1}": [axes + i] for i in range(model.content) if used[i]}
+    used = (*[True] * len(model.further), *used)
+    groups = {"shift": list(range(axes))} | {
+        name: [column] for column, name in enumerate(model.names) if column >= axes and used[column - axes]
+    }
     found = []
     for name, columns in groups.items():
         setting, testing = (scores[i::2, :, columns].abs().flatten() for i in (0, 1))
@@ -68,11 +75,11 @@ def calibrate(model: ShiftVAE, windows: Tensor, used: tuple[bool, ...], *, seed:
     return tuple(found)
 
 
-def _scores(model: ShiftVAE, windows: Tensor, generator: torch.Generator) -> Tensor:
+def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, generator: torch.Generator) -> Tensor:
     """Errors of all reported latents in units of their own deviations, ``(n, DRAWS, L)``."""
     cut, sd = model.windows(windows, 1)
     known = model.encode(windows, sd, 1)[:, 0, 0]
-    drawn = model.decoder(known.mean, model.shift.mean_px(known.code), model.noise_sd)
+    drawn = model.draw(known, label)
     left = cut[:, 0, 0] - drawn
     truth, _ = model.latents(known)
     scores = []
@@ -86,6 +93,9 @@ def _scores(model: ShiftVAE, windows: Tensor, generator: torch.Generator) -> Ten
         shift = torch.zeros(len(error), 2)
         shift[:, 2 - axes :] = error[:, :axes]
         error[:, :axes] = model.shift.wrap_px(shift)[:, 2 - axes :]
+        for column, latent in enumerate(model.further, axes):
+            if latent.period is not None:
+                error[:, column] -= latent.period * torch.round(error[:, column] / latent.period)
         scores.append(error / deviation)
     return torch.stack(scores, dim=1)
 
@@ -93,8 +103,11 @@ def _scores(model: ShiftVAE, windows: Tensor, generator: torch.Generator) -> Ten
 def _scale(model: ShiftVAE, columns: list[int], temperature: float) -> None:
     """Multiply the posterior deviations of reported latents by changing the biases of their logarithms."""
     bias, axes = model.encoder.linears[-1].bias, model.dimensions
+    factor = torch.tensor(temperature).log()
     if columns[0] < axes:
         widths = len(model.shift.vectors) if isinstance(model.shift, TorusShift) else axes
-        bias[model.shift.size - widths : model.shift.size] += torch.tensor(temperature).log()
+        bias[model.shift.size - widths : model.shift.size] += factor
+    elif columns[0] < model.first_content:
+        bias[model.shift.size + sum(latent.size for latent in model.further[: columns[0] - axes + 1]) - 1] += factor
     else:
-        bias[len(bias) - model.content + columns[0] - axes] += torch.tensor(temperature).log()
+        bias[len(bias) - model.content + columns[0] - model.first_content] += factor

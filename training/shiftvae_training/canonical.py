@@ -1,4 +1,4 @@
-"""Order, sign, zero and unit of the content latents, the same from run to run.
+"""Order, sign, zero and unit of the content latents, and the unit of the shift, the same from run to run.
 
 A VAE leaves all four open: any permutation or reflection of the content explains the windows as well, and a smoothness
 condition shrinks its scale. Here they are settled after training by rewriting weights, exactly: the model draws and
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
+from torch.nn import functional as F  # noqa: N812 - the name that torch users read
 
 from shiftvae_rt.manifest import USED_NATS
 
@@ -24,12 +24,48 @@ from .column_fit import columns_of_cell, fit_columns
 from .shift import TorusShift
 from .shift_vae import ShiftVAE
 
-__all__ = ["settle_content"]
+__all__ = ["settle_content", "settle_shift"]
 
 #: px that count as much as a relative change of height of 1.
 HEIGHT_PX = 10.0
+#: Windows are moved by this share of their size, either way.
+MOVED = 0.04
 #: Down counts a little less than right, so that a column that moves up and right has a sign too.
 DOWN = 0.6
+
+
+@torch.no_grad()
+def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
+    """Measure the gain of a planar shift: windows that are moved by a few px must be reported moved by so many.
+
+    A prior draws every posterior towards 0, by more the less a window says; where windows cannot be cut beside each
+    other, no condition holds against it.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    tiles
+        ``(n, C, H, W)`` scaled, with a feature near the middle; the edges are repeated beyond them.
+    """
+    if isinstance(model.shift, TorusShift):
+        return
+    axes, most = model.dimensions, max(1, round(MOVED * max(model.window)))
+    sides = (most, most, most, most) if axes == 2 else (most, most, 0, 0)
+    wide = F.pad(tiles, sides, mode="replicate")
+    first = [(n - w) // 2 for n, w in zip(wide.shape[2:], model.window, strict=True)]
+    product = square = 0.0
+    for axis in range(2 - axes, 2):
+        reported = []
+        for move in (-most, most):  # a window cut further on sees its feature further back
+            y, x = (start + (move if axis == i else 0) for i, start in enumerate(first))
+            cut = wide[:, :, y : y + model.window[0], x : x + model.window[1]]
+            cut = cut - cut.mean(dim=(-1, -2), keepdim=True)
+            _, sd = model.windows(cut, 1)
+            reported.append(model.shift.mean_px(model.encode(cut, sd, 1)[:, 0, 0].code)[:, axis])
+        product += 2 * most * float((reported[0] - reported[1]).sum())
+        square += (2 * most) ** 2 * len(tiles)
+    model.shift_gain.fill_(min(max(square / max(product, 1e-9), 0.5), 2.0))
 
 
 @torch.no_grad()
@@ -71,15 +107,7 @@ def _rewrite(model: ShiftVAE, zero: torch.Tensor, unit: torch.Tensor, order: lis
     last.weight[mean] /= unit[:, None]
     last.bias[mean] = (last.bias[mean] - zero) / unit
     last.bias[spread] -= unit.abs().log()
-    decoder = model.decoder
-    linear = decoder.linear[order]
-    decoder.mean.add_(zero @ linear)
-    decoder.linear.copy_(linear * unit[:, None])
-    hidden = decoder.hidden[0] if decoder.hidden is not None else None
-    if isinstance(hidden, nn.Linear):
-        weight = hidden.weight[:, order]
-        hidden.bias.add_(weight @ zero)
-        hidden.weight.copy_(weight * unit)
+    model.decoder.rewrite_content(zero, unit, order)
 
 
 def _direction(model: ShiftVAE, index: int) -> float:

@@ -114,7 +114,6 @@ class progress_bar:  # noqa: N801 - used as a context, like open
 def summarise(trained: Trained) -> dict[str, Any]:
     """What a person wants to know of a training, ready for JSON."""
     model = trained.model
-    names = [*(("dx",) if model.dimensions == 1 else ("dy", "dx")), *(f"z{i + 1}" for i in range(model.content))]
     return {
         "lattice": trained.lattice.reason,
         "window_px": list(model.window),
@@ -123,7 +122,7 @@ def summarise(trained: Trained) -> dict[str, Any]:
         "cpu_s": round(trained.seconds, 1),
         "held_out_loss": round(min(look.loss for look in trained.history), 2),
         "noise_sd": round(float(model.noise_sd), 4),
-        "information_nats": dict(zip(names, (round(k, 2) for k in trained.kl_nats), strict=True)),
+        "information_nats": dict(zip(model.names, (round(k, 2) for k in trained.kl_nats), strict=True)),
     }
 
 

@@ -24,8 +24,11 @@ from .graph_builder import GraphBuilder
 #: Bounds of what the network may say; shared with `shift` and `shift_vae`.
 WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
 LOG_SD = (-8.0, 2.0)
+LOG_SCALE = (-0.5, 0.5)
+#: The deviation of a planar shift is that of u times the slope, but at least this of the slope at 0.
+LEAST_SLOPE = 0.05
 
-__all__ = ["LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph", "head", "head_layers", "latents"]
+__all__ = ["LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph", "head", "head_layers", "latents"]
 
 Floats = NDArray[np.float32]
 
@@ -55,15 +58,17 @@ class EncoderWeights:
     lattice
         ``(k, 2)`` lattice vectors in px as (y, x); k = 0 for a planar shift. The head's outputs are, in order:
         cosines and sines ``(k + k)`` and log widths ``(k)`` of the phases, or shift and log sd ``(dimensions each)``;
-        then mean and log sd of the content.
-    planar_prior_px
-        Unit of a planar shift.
+        those of `Rotation` and `Scale` where the model has them; then mean and log sd of the content.
+    planar_prior_px, planar_reach_px
+        Unit of a planar shift at 0, and where it ends softly; 0 where it does not end.
     content
         Number of content latents.
     anchor, anchor_slope
         Added to the shift, px: ``(2,)``, and ``(content, 2)`` for each unit of content.
     channel_scale, sd_floor
         Scale of each channel, and the least standard deviation (after scaling) that a window is divided by.
+    fold, scale_prior
+        Of `Rotation` and `Scale`; 0 where the model has none.
     """
 
     window: tuple[int, int]
@@ -78,11 +83,19 @@ class EncoderWeights:
     anchor_slope: NDArray[np.float64]
     channel_scale: tuple[float, ...]
     sd_floor: float
+    planar_reach_px: float = 0.0
+    fold: int = 0
+    scale_prior: float = 0.0
 
     @property
     def dimensions(self) -> int:
         """1 for signals, 2 for images."""
         return 1 if self.window[0] == 1 else 2
+
+    @property
+    def reported(self) -> int:
+        """Number of latents in the graph's outputs."""
+        return self.dimensions + bool(self.fold) + bool(self.scale_prior) + self.content
 
 
 def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
@@ -94,7 +107,7 @@ def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
     mean, std = latents(build, weights, raw)
     build.node("Identity", mean, output="mean")
     build.node("Identity", std, output="std")
-    shape: list[int | str] = ["N", weights.dimensions + weights.content, "rows", "cols"]
+    shape: list[int | str] = ["N", weights.reported, "rows", "cols"]
     frame: list[int | str] = ["N", len(weights.channel_scale), "H", "W"]
     return build.serialise(f"encoder_s{stride}", {"frame": frame}, {"mean": shape, "std": shape})
 
@@ -200,7 +213,7 @@ def head_layers(weights: EncoderWeights) -> list[tuple[Floats, Floats]]:
     """
     *layers, (weight, bias) = weights.head
     k, axes = len(weights.lattice), weights.dimensions
-    first = 3 * k if k else 2 * axes
+    first = (3 * k if k else 2 * axes) + 3 * bool(weights.fold) + 2 * bool(weights.scale_prior)
     content = slice(first, first + weights.content)
     anchor, slope = weights.anchor[2 - axes :], weights.anchor_slope[:, 2 - axes :].T
     parts = [np.eye(axes)]
@@ -216,7 +229,7 @@ def head_layers(weights: EncoderWeights) -> list[tuple[Floats, Floats]]:
 
 
 def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
-    """Mean and standard deviation maps in px (shift) and in units of the prior (content)."""
+    """Mean and standard deviation maps: shift in px, rotation in degrees, scale in per cent, content in its units."""
     k, m, axes, at = len(weights.lattice), weights.content, weights.dimensions, 0
 
     def take(count: int) -> str:
@@ -228,6 +241,8 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
         return build.node("Conv", x, build.constant(matrix[:, :, None, None]))
 
     code = [take(k) for _ in range(3)] if k else [take(axes) for _ in range(2)]
+    further = [_angle(build, take(3), weights.fold)] if weights.fold else []
+    further += [_magnification(build, take(2), weights.scale_prior)] if weights.scale_prior else []
     content, content_sd = (take(m), build.node("Exp", build.clip(take(m), *LOG_SD))) if m else ("", "")
     moved = take(k or axes)
     if k:
@@ -240,9 +255,40 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
         width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
         shift_sd = build.node("Sqrt", mix((lattice.T / (2 * np.pi)) ** 2, build.node("Mul", width, width)))
     else:
-        unit, (planar, log_sd) = build.constant(weights.planar_prior_px), code
-        shift = build.node("Add", build.node("Mul", planar, unit), moved)
-        shift_sd = build.node("Mul", build.node("Exp", build.clip(log_sd, -8.0, 1.0)), unit)
-    if not m:
+        shift, shift_sd = _planar(build, weights, *code)
+        shift = build.node("Add", shift, moved)
+    means, sds = [shift, *(mean for mean, _ in further)], [shift_sd, *(sd for _, sd in further)]
+    if m:
+        means, sds = [*means, content], [*sds, content_sd]
+    if len(means) == 1:
         return shift, shift_sd
-    return build.node("Concat", shift, content, axis=1), build.node("Concat", shift_sd, content_sd, axis=1)
+    return build.node("Concat", *means, axis=1), build.node("Concat", *sds, axis=1)
+
+
+def _planar(build: GraphBuilder, weights: EncoderWeights, u: str, log_sd: str) -> tuple[str, str]:
+    """See `PlanarShift`."""
+    unit, reach = build.constant(weights.planar_prior_px), weights.planar_reach_px
+    sd = build.node("Mul", build.node("Exp", build.clip(log_sd, -8.0, 1.0)), unit)
+    if not reach:
+        return build.node("Mul", u, unit), sd
+    bent = build.node("Tanh", build.node("Mul", u, build.constant(weights.planar_prior_px / reach)))
+    slope = build.node("Sub", build.constant(1.0), build.node("Mul", bent, bent))
+    sd = build.node("Mul", sd, build.node("Max", slope, build.constant(LEAST_SLOPE)))
+    return build.node("Mul", bent, build.constant(reach)), sd
+
+
+def _angle(build: GraphBuilder, code: str, fold: int) -> tuple[str, str]:
+    """Degrees; see `Rotation`."""
+    cosine, sine, log_width = (build.slice(code, 1, i, end=i + 1) for i in range(3))
+    degrees = build.constant(180 / (np.pi * fold))
+    width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
+    return build.node("Mul", atan2(build, sine, cosine), degrees), build.node("Mul", width, degrees)
+
+
+def _magnification(build: GraphBuilder, code: str, prior: float) -> tuple[str, str]:
+    """Per cent larger; see `Scale`."""
+    mean, log_sd = (build.slice(code, 1, i, end=i + 1) for i in range(2))
+    times = build.node("Exp", build.clip(build.node("Mul", mean, build.constant(prior)), *LOG_SCALE))
+    times = build.node("Mul", times, build.constant(100.0))
+    sd = build.node("Mul", build.node("Exp", build.clip(log_sd, *LOG_SD)), build.constant(prior))
+    return build.node("Sub", times, build.constant(100.0)), build.node("Mul", sd, times)

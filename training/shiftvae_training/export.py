@@ -19,7 +19,7 @@ import shiftvae_rt
 from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
-from shiftvae_rt.mapper import frame_centre, modulo_lattice
+from shiftvae_rt.mapper import difference, frame_centre
 from shiftvae_rt.model_file import Golden, write_model_file
 from shiftvae_rt.windows import convert_frame, window_statistics
 
@@ -113,12 +113,11 @@ def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: 
         ]
     )
     single = [a.reshape(rows, cols, -1).transpose(2, 0, 1) for a in run_graph(graph, {"frame": cut})]
-    lattice = model.weights().lattice
+    lattice = model.weights().lattice[:, 2 - model.dimensions :]
+    periods = [latent.period for latent in model.reported]
 
     def differ(other: Floats, other_std: Floats) -> float:
-        off = (mean - other).astype(np.float64)
-        if len(lattice):
-            off[: model.dimensions] = modulo_lattice(off[: model.dimensions], lattice)
+        off = difference(mean, other, lattice=lattice, periods=periods)
         scale = np.maximum(spread, std.mean(axis=(1, 2)))[:, None, None]
         return float(np.max([np.abs(off) / scale, np.abs(std - other_std) / scale]))  # NaN if there is one
 
@@ -129,13 +128,9 @@ def _manifest(
     trained: Trained, frames: list[NDArray[Any]], sources: tuple[DataSource, ...], pixel_size_nm: float | None
 ) -> Manifest:
     model, settings = trained.model, trained.settings
-    shifts = ("dx",) if model.dimensions == 1 else ("dy", "dx")
-    names = [*shifts, *(f"z{i + 1}" for i in range(model.content))]
     latents = tuple(
-        Latent(
-            name=n, unit="px" if n in shifts else "", kind="shift" if n in shifts else "content", kl_nats=k, spread=s
-        )
-        for n, k, s in zip(names, trained.kl_nats, trained.spread, strict=True)
+        Latent(name=r.name, unit=r.unit, kind=r.kind, kl_nats=k, spread=s, period=r.period)
+        for r, k, s in zip(model.reported, trained.kl_nats, trained.spread, strict=True)
     )
     lattice = tuple((float(y), float(x)) for y, x in model.weights().lattice)
     statistics = [window_statistics(frame, model.window, max(1, model.window[1] // 2)) for frame in frames[:16]]
@@ -163,13 +158,18 @@ def _manifest(
             windows=trained.windows,
             held_out_loss=min(look.loss for look in trained.history),
             noise_sd=float(model.noise_sd),
-            shift_prior="uniform over the cell" if lattice else f"normal, sd {model.weights().planar_prior_px:.3g} px",
+            shift_prior="uniform over the cell"
+            if lattice
+            else f"nearly uniform within {model.weights().planar_reach_px:.3g} px",
             constraints=settings.constraints | {type(c).__name__: c.weight for c in settings.conditions},
             sd_scale={c.latent: round(c.temperature, 4) for c in trained.coverage},
             period_confidence=trained.lattice.confidence,
             period_reason=trained.lattice.reason,
             window_mean=(float(means.min()), float(means.max())),
             window_sd=(float(sds.min()), float(sds.max())),
+            decoder=settings.decoder,
+            likelihood=settings.likelihood,
+            classes=model.classes,
         ),
         imported=None,
         data=sources,

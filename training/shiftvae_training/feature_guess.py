@@ -16,6 +16,8 @@ from scipy import ndimage
 
 from shiftvae_rt.errors import TrainingError
 
+from .feature_alignment import align_features, cut_posed
+
 __all__ = ["FeatureGuess", "make_feature_guess"]
 
 Floats = NDArray[np.float64]
@@ -32,25 +34,52 @@ LEAST_FEATURES = 12
 class FeatureGuess:
     """Features of each frame, their content, and their mean and components as images.
 
-    ``positions`` ``(n, 2)`` px for every frame; ``scores (n, m)`` of unit variance.
+    ``positions`` ``(n, 2)`` px for every frame; ``scores (n, m)`` of unit variance; ``poses (n, 2)``: how far they are
+    turned, rad, and the logarithm of their size, where the model has rotation or scale.
     """
 
     frames: Sequence[Floats]
     window: tuple[int, int]
     positions: list[Floats]
     scores: list[Floats]
+    poses: list[Floats] | None = None
 
     def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
         """Shift ``(n, 2)`` px, content ``(n, m)`` and weight 0 or 1 ``(n,)`` of windows centred at ``y, x (n,)``."""
-        away = self.positions[frame][None] - np.stack([y, x], axis=1)[:, None]
-        nearest = (away**2).sum(-1).argmin(1)
-        shift = away[np.arange(len(y)), nearest]
+        shift, nearest = self._nearest(frame, y, x)
         near = (np.abs(shift) <= WITHIN * np.array(self.window)).all(1)
         return shift, self.scores[frame][nearest], near.astype(float)
 
+    def wanted_pose(self, frame: int, y: Floats, x: Floats) -> Floats:
+        """Turn and logarithm of the size ``(n, 2)`` of the features nearest to ``y, x (n,)``."""
+        if self.poses is None:
+            return np.zeros((len(y), 2))
+        return self.poses[frame][self._nearest(frame, y, x)[1]]
+
+    def reach(self, beside: float) -> float:
+        """Largest shift of windows whose centre is at most `beside` px from where tiles have theirs, px."""
+        if self.whole:
+            middle = (np.array(self.window) - 1) / 2
+            return float(max(np.abs(p - middle).max() for p in self.positions if len(p)) + 1)
+        return 0.2 * max(self.window) + beside
+
+    @property
+    def whole(self) -> bool:
+        """Whether every frame is one window."""
+        return self.frames[0].shape[1:] == self.window
+
+    def _nearest(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, NDArray[np.int64]]:
+        """Vectors to the nearest feature ``(n, 2)`` px, and its number ``(n,)``."""
+        away = self.positions[frame][None] - np.stack([y, x], axis=1)[:, None]
+        nearest = (away**2).sum(-1).argmin(1)
+        return away[np.arange(len(y)), nearest], nearest
+
     def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
         """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` at places relative to a feature, px; in a window's sd."""
-        cut = np.concatenate([_cut(f, p, y, x, self.window) for f, p in zip(self.frames, self.positions, strict=True)])
+        poses = self.poses or [None] * len(self.frames)
+        cut = np.concatenate(
+            [_cut(f, p, y, x, self.window, o) for f, p, o in zip(self.frames, self.positions, poses, strict=True)]
+        )
         scores = np.concatenate(self.scores)
         design = np.concatenate([np.ones((len(scores), 1)), scores], axis=1)
         fit = np.linalg.lstsq(design, cut.reshape(len(cut), -1), rcond=None)[0].reshape(-1, *cut.shape[1:])
@@ -58,6 +87,8 @@ class FeatureGuess:
 
     def tile_places(self, frame: int, tile: tuple[int, int]) -> NDArray[np.bool_]:
         """First pixels of the tiles whose middle lies near a feature, ``(H - h + 1, W - w + 1)``."""
+        if self.whole:
+            return np.ones((1, 1), bool)
         tall, wide = (n - t + 1 for n, t in zip(self.frames[frame].shape[1:], tile, strict=True))
         places = np.zeros((max(tall, 0), max(wide, 0)), bool)
         reach = [max(1, int(0.2 * n)) for n in self.window]
@@ -68,8 +99,12 @@ class FeatureGuess:
         return places
 
 
-def make_feature_guess(frames: Sequence[Floats], *, window: tuple[int, int], content: int) -> FeatureGuess:
+def make_feature_guess(
+    frames: Sequence[Floats], *, window: tuple[int, int], content: int, fold: int = 0, scale: bool = False
+) -> FeatureGuess:
     """Find the features of frames ``(C, H, W)``; the first channel says where they are.
+
+    With `fold` (see `Rotation`) or `scale` they are turned and zoomed to look like each other first.
 
     Raises
     ------
@@ -84,14 +119,20 @@ def make_feature_guess(frames: Sequence[Floats], *, window: tuple[int, int], con
             "train on more or larger scans, or choose --window about twice the size of a feature"
         )
     y, x = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in window)
-    cut = [_cut(frame, p, y, x, window).reshape(len(p), -1) for frame, p in zip(frames, positions, strict=True)]
+    poses = None
+    if fold or scale:
+        poses = align_features(frames, positions, 0.5 * max(window), fold=fold, scale=scale)
+    cut = [
+        _cut(frame, p, y, x, window, o).reshape(len(p), -1)
+        for frame, p, o in zip(frames, positions, poses or [None] * len(frames), strict=True)
+    ]
     samples = np.concatenate(cut)
     mean = samples.mean(axis=0)
     _, singular, axes = np.linalg.svd(samples - mean, full_matrices=False)
     axes = axes[:content] * np.where((axes[:content] ** 3).sum(1) < 0, -1, 1)[:, None]
     spread = np.maximum(singular[:content] / np.sqrt(len(samples)), 1e-9)
     scores = [(c - mean) @ axes.T / spread for c in cut]
-    return FeatureGuess(frames, window, positions, scores)
+    return FeatureGuess(frames, window, positions, scores, poses)
 
 
 def _features(image: Floats, window: tuple[int, int]) -> Floats:
@@ -102,17 +143,29 @@ def _features(image: Floats, window: tuple[int, int]) -> Floats:
     away *= 1.0 if abs(away.max()) >= abs(away.min()) else -1.0
     threshold = STANDS_OUT * np.median(np.abs(away))
     size = [1 if n == 1 else max(3, n // 2) for n in window]
+    if image.shape == window:  # a window of its own: its one feature, wherever it lies
+        return np.argwhere(away == away.max())[:1].astype(np.float64)
     peaks = np.argwhere((away == ndimage.maximum_filter(away, size)) & (away > threshold))
     half = np.array([(n - 1) / 2 for n in window])
     inside = ((peaks >= half) & (peaks <= np.array(image.shape) - 1 - half)).all(1)
     return np.asarray(peaks[inside], dtype=np.float64)
 
 
-def _cut(frame: Floats, positions: Floats, y: Floats, x: Floats, window: tuple[int, int]) -> Floats:
+def _cut(
+    frame: Floats, positions: Floats, y: Floats, x: Floats, window: tuple[int, int], poses: Floats | None
+) -> Floats:
     """Crops ``(n, C, len(y), len(x))`` around `positions`, z-scored by the window in their middle."""
-    rows = np.clip(np.rint(positions[:, :1] + y), 0, frame.shape[1] - 1).astype(int)
-    cols = np.clip(np.rint(positions[:, 1:] + x), 0, frame.shape[2] - 1).astype(int)
-    crops = frame[:, rows[:, :, None], cols[:, None, :]].transpose(1, 0, 2, 3)
+    if poses is None:
+        crops = _crops(frame, positions, y, x)
+    else:
+        crops = cut_posed(frame, positions, y, x, poses)
     middle = crops[:, :, np.abs(y) <= (window[0] - 1) / 2 + 0.5][..., np.abs(x) <= (window[1] - 1) / 2 + 0.5]
     crops = crops - middle.mean(axis=(2, 3), keepdims=True)
     return np.asarray(crops / np.sqrt(middle.var(axis=(2, 3), keepdims=True).mean(axis=1, keepdims=True) + 1e-12))
+
+
+def _crops(frame: Floats, positions: Floats, y: Floats, x: Floats) -> Floats:
+    """Crops on the frame's own pixels."""
+    rows = np.clip(np.rint(positions[:, :1] + y), 0, frame.shape[1] - 1).astype(int)
+    cols = np.clip(np.rint(positions[:, 1:] + x), 0, frame.shape[2] - 1).astype(int)
+    return frame[:, rows[:, :, None], cols[:, None, :]].transpose(1, 0, 2, 3)

@@ -1,6 +1,6 @@
-"""The two encoder families and the template decoder.
+"""The two encoder families.
 
-Both encoders share one shape, which makes them exact when they slide over a frame (see `encoder_graph`): a stem of
+They share one shape, which makes them exact when they slide over a frame (see `encoder_graph`): a stem of
 valid convolutions without bias whose first layer sums to zero, a division by the window's standard deviation, then 1x1
 layers.
 
@@ -11,7 +11,6 @@ layers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -22,13 +21,11 @@ from shiftvae_rt.errors import WindowError
 
 from .encoder_graph import StemLayer
 
-__all__ = ["ENCODERS", "HEAD_WIDTH", "Encoder", "TemplateDecoder", "stem_plan", "stem_widths"]
+__all__ = ["ENCODERS", "HEAD_WIDTH", "Encoder", "stem_plan", "stem_widths"]
 
 ENCODERS = ("dilated", "mlp")
 #: Channels between the 1x1 layers of the head.
 HEAD_WIDTH = {"dilated": 64, "mlp": 128}
-#: Images by which a template bends away from a straight line in the content.
-BENDS = 16
 
 
 def stem_plan(family: str, window: int) -> list[tuple[int, int]]:
@@ -125,74 +122,3 @@ class Encoder(nn.Module):
             StemLayer(weight.detach().cpu().numpy(), dilation)
             for weight, (_, dilation) in zip(self.stem_weights(), self.plan, strict=True)
         )
-
-
-class TemplateDecoder(nn.Module):
-    """Draws a template larger than the window from the content, and crops it where the shift says.
-
-    A template costs one small network for each window, against one for each pixel in a coordinate decoder. It is a sum
-    of a few images: a mean, one for each latent, and some that bend the straight line they span. The crop interpolates
-    linearly between pixels, so that it can be differentiated in the shift.
-
-    Parameters
-    ----------
-    window
-        ``(height, width)`` px.
-    channels, content
-        Of a window; number of content latents.
-    reach
-        Largest shift along each axis, ``(y, x)`` px; the template is wider than the window by this and 2 px a side.
-    """
-
-    def __init__(self, window: tuple[int, int], channels: int, content: int, reach: Sequence[float]) -> None:
-        super().__init__()
-        self.window = window
-        self.margin = tuple(0 if n == 1 else math.ceil(r) + 2 for n, r in zip(window, reach, strict=True))
-        self.size = tuple(n + 2 * m for n, m in zip(window, self.margin, strict=True))
-        self.shape = (channels, *self.size)
-        sizes = (content, 64, 64, BENDS) if content else ()
-        layers = [module for i, o in pairwise(sizes) for module in (nn.Linear(i, o), nn.SiLU())]
-        self.hidden = nn.Sequential(*layers) if content else None
-        pixels = math.prod(self.shape)
-        self.mean = nn.Parameter(torch.zeros(1, pixels))
-        self.linear = nn.Parameter(torch.randn(content, pixels) * 0.05)
-        self.bend = nn.Parameter(torch.zeros(BENDS if content else 0, pixels))
-
-    def template(self, content: Tensor) -> Tensor:
-        """Templates ``(N, C, height, width)`` for ``content (N, m)``."""
-        parts = [content.new_ones(len(content), 1), content]
-        if self.hidden is not None:
-            parts.append(self.hidden(content))
-        images = torch.cat([self.mean, self.linear, self.bend])
-        return (torch.cat(parts, dim=1) @ images).view(-1, *self.shape)
-
-    def forward(self, content: Tensor, shift: Tensor, noise_sd: Tensor) -> Tensor:
-        """Windows ``(N, C, h, w)`` with the motif at ``shift (N, 2)`` px from the centre.
-
-        Normalised as the encoder's windows are: mean 0 in each channel, and variance 1 once noise of ``noise_sd ()``
-        joins it. Mean and contrast of a window depend on which part of the cell it shows; without this, the content has
-        to say so.
-        """
-        drawn = self._crop(self.template(content), shift)
-        drawn = drawn - drawn.mean(dim=(-1, -2), keepdim=True)
-        return drawn / (drawn.square().mean(dim=(-1, -2, -3), keepdim=True) + noise_sd.square()).sqrt()
-
-    def _crop(self, template: Tensor, shift: Tensor) -> Tensor:
-        """Window pixel i shows the template at i + margin - shift; a shift beyond the margin stops at its edge."""
-        channels, height, width = self.shape
-        most = torch.tensor([float(max(2 * m - 1, 0)) for m in self.margin], device=shift.device)
-        first = (torch.tensor(self.margin, device=shift.device) - shift).clamp(min=torch.zeros_like(most), max=most)
-        whole = first.detach().floor().long()
-        part = (first - whole)[:, :, None, None, None]
-        sides = [n if n == 1 else n + 1 for n in self.window]
-        y, x = (whole[:, axis, None] + torch.arange(n, device=shift.device) for axis, n in enumerate(sides))
-        place = (y[:, :, None] * width + x[:, None, :]).flatten(1)[:, None].expand(-1, channels, -1)
-        cut = template.flatten(2).gather(2, place).view(-1, channels, *sides)
-        if height > 1:
-            cut = torch.lerp(cut[:, :, :-1], cut[:, :, 1:], part[:, 0])
-        return torch.lerp(cut[..., :-1], cut[..., 1:], part[:, 1])
-
-    def places(self) -> tuple[Tensor, Tensor]:
-        """y and x of the template's pixels relative to the motif, px."""
-        y, x = (torch.arange(t) - m - (n - 1) / 2 for n, m, t in zip(self.window, self.margin, self.size, strict=True))
-        return y, x

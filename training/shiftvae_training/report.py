@@ -98,7 +98,7 @@ def _find(trained: Trained, frame: NDArray[Any], manifest: Manifest) -> _Finding
     latent_map = LatentMap(
         mean, std, names, units, manifest.varies, WindowGrid(shape, model.window, stride), "", manifest.pixel_size_nm
     )
-    axes = model.dimensions
+    axes = model.first_content
     content = mean[axes:].reshape(len(mean) - axes, mean.shape[1] * mean.shape[2]).astype(float)
     meaning = explain(model, content, manifest.varies[axes:], pixel_size_nm=manifest.pixel_size_nm)
     confounds = find_confounds(latent_map, frame, period_px=_period(found=manifest))
@@ -185,9 +185,9 @@ def _axes(found: _Findings) -> str:
 def _position(found: _Findings) -> str:
     axes = found.trained.model.dimensions
     vectors = np.array(found.manifest.lattice).reshape(-1, 2)
-    maps = draw.data_uri(draw.draw_latent_maps(found.latent_map, range(axes)))
+    maps = draw.data_uri(draw.draw_latent_maps(found.latent_map, range(found.trained.model.first_content)))
     histogram = draw.data_uri(draw.draw_cell_histogram(_shifts_anywhere(found), vectors))
-    parts = [figure(maps, "shift maps"), '<div class="side">']
+    parts = [figure(maps, "maps of the pose"), '<div class="side">']
     parts.append(
         figure(
             histogram,
@@ -313,7 +313,7 @@ def _reconstruct(found: _Findings) -> tuple[Floats, Floats]:
     scaled = torch.from_numpy(cut).float() * torch.tensor(model.channel_scale)[:, None, None]
     windows, sd = model.windows(scaled, 1)
     posterior = model.encode(scaled, sd, 1)[:, 0, 0]
-    drawn = model.decoder(posterior.mean, model.shift.mean_px(posterior.code), model.noise_sd)
+    drawn = model.draw(posterior)  # those of the first frame are of the first class
     return windows[:, 0, 0].mean(1).double().numpy(), drawn.mean(1).double().numpy()
 
 
@@ -323,6 +323,8 @@ def _settings(found: _Findings) -> str:
         ("encoder", manifest.encoder),
         ("shift", f"{settings.shift}; prior {found.training.shift_prior}"),
         ("content latents", str(settings.content)),
+        ("decoder, likelihood", f"{settings.decoder}, {settings.likelihood}"),
+        ("classes", ", ".join(found.training.classes) or "none"),
         ("constraints, nats", ", ".join(f"{k} {v:g}" for k, v in found.training.constraints.items()) or "none"),
         ("most steps", str(settings.steps)),
         ("seed", str(settings.seed)),

@@ -58,7 +58,7 @@ def _windows_graph(weights: EncoderWeights) -> bytes:
     raw = build.node("Transpose", x, perm=[1, 0])
     raw = build.node("Reshape", raw, build.constant([1, len(layers[-1][1]), 1, -1], np.int64))
     _outputs(build, weights, raw)
-    count: list[int | str] = [1, weights.dimensions + weights.content, 1, "N"]
+    count: list[int | str] = [1, weights.reported, 1, "N"]
     return build.serialise("windows", {"windows": ["N", stem.shape[1]]}, {"mean": count, "std": count})
 
 
@@ -72,7 +72,7 @@ def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> b
     build, kept = GraphBuilder(), _kept_lines(weights, stride)
     x, grid, reach = "differences", 1, 1
     inputs: Shapes = {x: ["N", _inputs(weights), "H", "W"], "sd": ["N", 1, "rows", "cols"]}
-    outputs: Shapes = {name: ["N", weights.dimensions + weights.content, "rows", "cols"] for name in ("mean", "std")}
+    outputs: Shapes = {name: ["N", weights.reported, "rows", "cols"] for name in ("mean", "std")}
     reaches, grids = [], []
     for index, (layer, coarser) in enumerate(zip(weights.stem, _grids(weights, stride), strict=True)):
         kernel = layer.weight if index else _kernel_of_differences(weights)

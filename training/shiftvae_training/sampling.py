@@ -108,6 +108,8 @@ class TileSampler:
         candidates = np.argwhere(free)
         if not len(candidates):
             return candidates, candidates
+        if free.size == 1:  # a frame that is one tile is held out, or it is not
+            return (candidates[:0], candidates) if rng.random() < HELD_OUT else (candidates, candidates[:0])
         total = len(candidates)
         held: list[tuple[int, int]] = []
         wanted = max(1, round(HELD_OUT * shape[0] * shape[1] / (self._tile[0] * self._tile[1])))

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .encoder_graph import WIDEST_PHASE
+from .encoder_graph import LEAST_SLOPE, WIDEST_PHASE
 
 __all__ = ["PlanarShift", "Shift", "TorusShift"]
+
+#: tanh(UNIFORM u) of a normal u is nearly uniform.
+UNIFORM = math.sqrt(2 / math.pi)
 
 
 class Shift(Protocol):
@@ -130,15 +133,26 @@ class TorusShift:
         return cosine, sine, log_width.clamp(-8, math.log(WIDEST_PHASE))
 
 
-@dataclass(frozen=True)
-class PlanarShift:
-    """A normal posterior on the plane, for windows that hold one isolated feature; prior N(0, `prior_px`^2).
+class PlanarShift(nn.Module):
+    """A position on the plane, for windows that hold one isolated feature; uniform prior over a range that is learned.
 
-    The raw code is ``[mean / prior, log (sd / prior)]`` along each axis of the data.
+    The raw code is ``[u, log sd of u]`` along each axis of the data; the shift is ``reach tanh(u width / reach)``, so
+    that the prior N(0, 1) of u is nearly uniform within ``reach`` px, ends softly, and bends no more than it must: with
+    a normal prior of the shift itself, features near the edge of the range cost more than they tell.
+
+    Parameters
+    ----------
+    dimensions
+        1 or 2.
+    reach_px
+        Where the prior ends, to begin with.
     """
 
-    dimensions: int
-    prior_px: float
+    def __init__(self, dimensions: int, reach_px: float) -> None:
+        super().__init__()
+        self.dimensions, self._unit_px = dimensions, UNIFORM * reach_px
+        self.log_reach = nn.Parameter(torch.tensor(math.log(reach_px)))
+        self.log_width = nn.Parameter(torch.tensor(math.log(UNIFORM * reach_px)))
 
     @property
     def size(self) -> int:
@@ -147,21 +161,35 @@ class PlanarShift:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """Three prior deviations, px."""
-        return (0.0 if self.dimensions == 1 else 3 * self.prior_px), 3 * self.prior_px
+        """Half as much again as the prior's range to begin with, px."""
+        most = 1.5 * self._unit_px / UNIFORM
+        return (0.0 if self.dimensions == 1 else most), most
+
+    @property
+    def width_px(self) -> float:
+        """px for a unit of u at 0."""
+        return float(self.log_width.detach().exp())
+
+    @property
+    def reach_px(self) -> float:
+        """Where the prior ends, px."""
+        return float(self.log_reach.detach().exp())
 
     def mean_px(self, code: Tensor) -> Tensor:
-        """Posterior mean."""
-        return self._both_axes(self._split(code)[0] * self.prior_px)
+        """Shift of the posterior mean."""
+        return self._both_axes(self._warp(self._split(code)[0]))
 
     def sample_px(self, code: Tensor) -> Tensor:
         """Posterior sample."""
         mean, log_sd = self._split(code)
-        return self._both_axes((mean + log_sd.exp() * torch.randn_like(mean)) * self.prior_px)
+        return self._both_axes(self._warp(mean + log_sd.exp() * torch.randn_like(mean)))
 
     def std_px(self, code: Tensor) -> Tensor:
-        """Posterior standard deviation."""
-        return self._both_axes(self._split(code)[1].exp() * self.prior_px)
+        """Posterior standard deviation, by the slope at the mean."""
+        mean, log_sd = self._split(code)
+        width = self.log_width.exp()
+        slope = 1 - (mean * width / self.log_reach.exp()).tanh().square()
+        return self._both_axes(log_sd.exp() * width * slope.clamp(min=LEAST_SLOPE))
 
     def wrap_px(self, shift: Tensor) -> Tensor:
         """As it is: the plane has no cell."""
@@ -173,18 +201,22 @@ class PlanarShift:
         return 0.5 * (mean.square() + (2 * log_sd).exp() - 1 - 2 * log_sd).sum(-1)
 
     def mismatch(self, code: Tensor, other: Tensor, displacement: Tensor) -> Tensor:
-        """Squared error of the known displacement, in units of the prior."""
-        moved = self._split(code)[0] - displacement[..., 2 - self.dimensions :] / self.prior_px
-        return (moved - self._split(other)[0]).square().sum(-1)
+        """Squared error of the known displacement, in units of the prior's deviation to begin with."""
+        moved = self.mean_px(code) - displacement - self.mean_px(other)
+        return (moved[..., 2 - self.dimensions :] / self._unit_px).square().sum(-1)
 
     def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
-        """Squared difference, in units of the prior."""
-        mean, _ = self._split(code)
-        return (mean - wanted[..., 2 - self.dimensions :] / self.prior_px).square().sum(-1)
+        """Squared difference, in units of the prior's deviation to begin with."""
+        off = self.mean_px(code) - wanted
+        return (off[..., 2 - self.dimensions :] / self._unit_px).square().sum(-1)
 
     def unruly(self, code: Tensor) -> Tensor:
         """Nothing: the prior holds the code."""
         return torch.zeros(code.shape[:-1], device=code.device)
+
+    def _warp(self, u: Tensor) -> Tensor:
+        reach = self.log_reach.exp()
+        return reach * torch.tanh(u * (self.log_width.exp() / reach))
 
     def _split(self, code: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_sd = code.chunk(2, dim=-1)

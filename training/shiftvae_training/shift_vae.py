@@ -2,31 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .encoder_graph import LOG_SD, EncoderWeights
-from .networks import Encoder, TemplateDecoder
+from .coordinate_decoder import CoordinateDecoder
+from .decoder import Decoder, Margins
+from .encoder_graph import LOG_SCALE, LOG_SD, EncoderWeights
+from .likelihood import Gaussian, Likelihood, Seen
+from .networks import Encoder
+from .pose import Pose, PoseLatent
+from .rotation import Rotation
+from .scale import Scale
 from .shift import PlanarShift, Shift, TorusShift
+from .template_decoder import TemplateDecoder
 
-__all__ = ["Posterior", "ShiftVAE"]
+__all__ = ["Member", "Posterior", "ShiftVAE"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """Which member of the family a model is; the default has a shift alone.
+
+    Parameters
+    ----------
+    further
+        Latents of the pose beside the shift, in the order of the encoder's outputs.
+    decoder
+        ``"template"`` or ``"coordinate"``.
+    likelihood
+        Of the pixels.
+    classes
+        Names of the classes that the decoder is told; empty where windows have none.
+    """
+
+    further: tuple[PoseLatent, ...] = ()
+    decoder: str = "template"
+    likelihood: Likelihood = field(default_factory=Gaussian)
+    classes: tuple[str, ...] = ()
+
+
+class Reported(NamedTuple):
+    """Name, unit, kind and period of a reported latent; see `manifest.Latent`."""
+
+    name: str
+    unit: str
+    kind: Literal["shift", "rotation", "scale", "content"]
+    period: float | None
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """What the encoder says of windows: the shift's raw code, and the content's mean and log sd, each ``(..., n)``."""
+    """What the encoder says of windows: raw codes of the shift and of further latents of the pose, and the content's
+    mean and log sd, each ``(..., n)``.
+    """
 
     code: Tensor
     mean: Tensor
     log_sd: Tensor
+    further: tuple[Tensor, ...] = ()
 
     def __getitem__(self, index: object) -> Posterior:
         """Pick windows."""
-        return Posterior(self.code[index], self.mean[index], self.log_sd[index])  # type: ignore[index]
+        return self.each(lambda part: part[index])  # type: ignore[index]
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Posterior:
+        """Change every part in the same way."""
+        further = tuple(change(part) for part in self.further)
+        return Posterior(change(self.code), change(self.mean), change(self.log_sd), further)
 
 
 class ShiftVAE(nn.Module):
@@ -46,20 +94,27 @@ class ShiftVAE(nn.Module):
         Number of content latents.
     sd_floor
         Least standard deviation (after scaling) that a window is divided by.
+    member
+        Further latents, decoder, likelihood and classes.
 
     Attributes
     ----------
     anchor, anchor_slope
         Where the motif's brightest column lies in the template, ``(2,)`` px, and how that moves with the content,
         ``(m, 2)``. A VAE leaves this open (a column that moves left is the same as all others that move right);
-        measured once after training, it ties the reported shift to that column.
+        measured once after training, it ties the reported shift to that column. A motif that turns or grows has its
+        origin where it does so: 0 then.
+    shift_gain
+        By which the reported shift is larger than the posterior's, ``()``: a prior draws it towards 0.
     noise_sd
         Of the likelihood, ``()``, in units of a window's standard deviation.
     """
 
     anchor: Tensor
     anchor_slope: Tensor
+    shift_gain: Tensor
     noise_sd: Tensor
+    decoder: Decoder
 
     def __init__(
         self,
@@ -70,20 +125,49 @@ class ShiftVAE(nn.Module):
         shift: Shift,
         content: int,
         sd_floor: float,
+        member: Member | None = None,
     ) -> None:
         super().__init__()
+        member = Member() if member is None else member
         self.shift, self.content, self.sd_floor = shift, content, sd_floor
         self.window, self.channel_scale = window, channel_scale
-        self.encoder = Encoder(family, window, len(channel_scale), shift.size + 2 * content)
-        self.decoder = TemplateDecoder(window, len(channel_scale), content, shift.reach)
+        self.further, self.likelihood, self.classes = member.further, member.likelihood, member.classes
+        outputs = shift.size + sum(latent.size for latent in self.further) + 2 * content
+        self.encoder = Encoder(family, window, len(channel_scale), outputs)
+        kinds = [latent.kind for latent in self.further]
+        least = float(np.exp(LOG_SCALE[0])) if "scale" in kinds else 1.0
+        margins = Margins(window, shift.reach, turned="rotation" in kinds, least_scale=least)
+        draws = CoordinateDecoder if member.decoder == "coordinate" else TemplateDecoder
+        self.decoder = draws(window, len(channel_scale), content, margins, classes=max(1, len(self.classes)))
         self.register_buffer("anchor", torch.zeros(2))
         self.register_buffer("anchor_slope", torch.zeros(content, 2))
+        self.register_buffer("shift_gain", torch.ones(()))
         self.register_buffer("noise_sd", torch.full((), 0.3))
 
     @property
     def dimensions(self) -> int:
         """1 for signals, 2 for images."""
         return 1 if self.window[0] == 1 else 2
+
+    @property
+    def first_content(self) -> int:
+        """Reported latents before the content."""
+        return self.dimensions + len(self.further)
+
+    @property
+    def reported(self) -> tuple[Reported, ...]:
+        """The latents that the encoder reports, in their order."""
+        shift = ("dx",) if self.dimensions == 1 else ("dy", "dx")
+        return (
+            *(Reported(name, "px", "shift", None) for name in shift),
+            *(Reported(latent.name, latent.unit, latent.kind, latent.period) for latent in self.further),
+            *(Reported(f"z{i + 1}", "", "content", None) for i in range(self.content)),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the reported latents."""
+        return tuple(latent.name for latent in self.reported)
 
     def windows(self, frame: Tensor, stride: int) -> tuple[Tensor, Tensor]:
         """Windows ``(N, rows, cols, C, h, w)`` of scaled ``frame (N, C, H, W)``, divided by their sd, and that sd."""
@@ -93,20 +177,47 @@ class ShiftVAE(nn.Module):
         sd = cut.square().mean(dim=(-1, -2, -3)).sqrt().clamp(min=self.sd_floor)
         return cut / sd[..., None, None, None], sd
 
+    def seen(self, normalised: Tensor, mean: Tensor, sd: Tensor) -> Seen:
+        """Windows ``(n, C, h, w)`` from `windows`, with their scaled ``mean (n, C)`` and ``sd (n,)``, in raw units."""
+        scale = torch.tensor(self.channel_scale)
+        return Seen(normalised, (mean / scale)[..., None, None], (sd[:, None] / scale)[..., None, None])
+
     def encode(self, frame: Tensor, sd: Tensor, stride: int) -> Posterior:
         """Posteriors of all windows of ``frame (N, C, H, W)``, shaped ``(N, rows, cols, ...)``."""
         raw = self.encoder(frame, sd, stride)
-        code, mean, log_sd = raw.split([self.shift.size, self.content, self.content], dim=-1)
-        return Posterior(code, mean, log_sd.clamp(*LOG_SD))
+        sizes = [self.shift.size, *(latent.size for latent in self.further), self.content, self.content]
+        code, *further, mean, log_sd = raw.split(sizes, dim=-1)
+        return Posterior(code, mean, log_sd.clamp(*LOG_SD), tuple(further))
+
+    def pose(self, posterior: Posterior, *, sample: bool = False) -> Pose:
+        """Poses of windows ``(n, ...)``: posterior means, or samples."""
+        shift = self.shift.sample_px(posterior.code) if sample else self.shift.mean_px(posterior.code)
+        further = {
+            latent.kind: latent.sample(code) if sample else latent.mean(code)
+            for latent, code in zip(self.further, posterior.further, strict=True)
+        }
+        return Pose(shift, further.get("rotation"), further.get("scale"))
+
+    def draw(self, posterior: Posterior, label: Tensor | None = None) -> Tensor:
+        """The windows ``(n, C, h, w)`` of posterior means, normalised as those that the encoder sees."""
+        drawing = self.decoder(posterior.mean, self.pose(posterior), label)
+        return self.likelihood.windows(drawing, self.noise_sd)
 
     def latents(self, posterior: Posterior) -> tuple[Tensor, Tensor]:
         """Reported latents ``(..., L)``: mean and standard deviation, shift (anchored, px) first."""
-        shift = self.shift.mean_px(posterior.code) + self.anchor + posterior.mean @ self.anchor_slope
+        shift = self.shift_gain * self.shift.mean_px(posterior.code) + self.anchor + posterior.mean @ self.anchor_slope
         if isinstance(self.shift, TorusShift):
             shift = self.shift.wrap_px(shift)
         shift = shift[..., 2 - self.dimensions :]
-        shift_sd = self.shift.std_px(posterior.code)[..., 2 - self.dimensions :]
-        return torch.cat([shift, posterior.mean], -1), torch.cat([shift_sd, posterior.log_sd.exp()], -1)
+        shift_sd = self.shift_gain * self.shift.std_px(posterior.code)[..., 2 - self.dimensions :]
+        further = [
+            latent.reported(code) for latent, code in zip(self.further, posterior.further, strict=True)
+        ]
+        means, sds = ([pair[i][..., None] for pair in further] for i in (0, 1))
+        return (
+            torch.cat([shift, *means, posterior.mean], -1),
+            torch.cat([shift_sd, *sds, posterior.log_sd.exp()], -1),
+        )
 
     @torch.no_grad()
     def map_frame(self, frame: NDArray[np.float32], stride: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -124,7 +235,12 @@ class ShiftVAE(nn.Module):
 
     @torch.no_grad()
     def set_anchor(self, content_sd: Tensor) -> None:
-        """Measure `anchor` and `anchor_slope` on templates, at up to two deviations ``content_sd (m,)`` of content."""
+        """Measure `anchor` and `anchor_slope` on templates, at up to two deviations ``content_sd (m,)`` of content.
+
+        With classes on those of the first: the encoder is not told the class.
+        """
+        if self.further:
+            return
         probes = torch.cat(
             [torch.zeros(1, self.content), *[f * torch.diag(content_sd) for f in (-2.0, -1.0, 1.0, 2.0)]]
         )
@@ -143,6 +259,7 @@ class ShiftVAE(nn.Module):
         """All numbers of the encoder, for export."""
         head = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in self.encoder.linears]
         bias = self.encoder.bias
+        gain = float(self.shift_gain)
         lattice = self.shift.vectors.numpy() if isinstance(self.shift, TorusShift) else np.zeros((0, 2))
         return EncoderWeights(
             window=self.window,
@@ -151,7 +268,10 @@ class ShiftVAE(nn.Module):
             stem_bias=None if bias is None else bias.detach().numpy(),
             head=tuple(head),
             lattice=lattice.astype(np.float64),
-            planar_prior_px=self.shift.prior_px if isinstance(self.shift, PlanarShift) else 0.0,
+            planar_prior_px=gain * self.shift.width_px if isinstance(self.shift, PlanarShift) else 0.0,
+            planar_reach_px=gain * self.shift.reach_px if isinstance(self.shift, PlanarShift) else 0.0,
+            fold=next((latent.fold for latent in self.further if isinstance(latent, Rotation)), 0),
+            scale_prior=next((latent.prior for latent in self.further if isinstance(latent, Scale)), 0.0),
             content=self.content,
             anchor=self.anchor.numpy().astype(np.float64),
             anchor_slope=self.anchor_slope.numpy().astype(np.float64),

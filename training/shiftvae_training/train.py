@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +22,10 @@ from shiftvae_rt.manifest import USED_NATS
 from shiftvae_rt.windows import window_statistics
 
 from .calibration import Coverage, calibrate
-from .canonical import settle_content
+from .canonical import settle_content, settle_shift
+from .class_guess import ClassGuess, make_class_guess
 from .constraints import CONSTRAINTS, Constraint
+from .family import check_settings, labels_of_frames, make_member
 from .feature_guess import FeatureGuess, make_feature_guess
 from .first_guess import Guess, make_first_guess
 from .lattice import Lattice, find_lattice
@@ -53,8 +55,10 @@ GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
 LOOK_EVERY, PATIENCE = 50, 20
 #: Windows on which the posterior deviations are calibrated.
 CALIBRATING = 800
-#: Frames that set the zero and the unit of the content.
-ZEROING = 8
+#: Frames that set the zero and the unit of the content, or more if they are small: so many pixels.
+ZEROING, ZEROING_PIXELS = 8, 100_000
+#: A batch has at least so many windows.
+LEAST_WINDOWS = 96
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,17 @@ class Settings:
         Of everything that is random.
     threads
         Of torch.
+    rotation
+        The motif turns: 0 if not, else its symmetry; 1 if it never looks the same, n if it does after ``360 / n``
+        degrees. Of isolated features.
+    scale
+        The motif comes in different sizes. Of isolated features.
+    decoder
+        ``"template"``, or ``"coordinate"``: the paper's, far slower.
+    likelihood
+        ``"gaussian"`` with learned noise, ``"poisson"`` for counts, ``"bernoulli"`` on data brought to 0..1.
+    classes
+        Name of the class of each frame, which the decoder is told and the encoder is not; none by default.
     """
 
     window: int | None = None
@@ -92,6 +107,11 @@ class Settings:
     steps: int = 3000
     seed: int = 0
     threads: int = 1
+    rotation: int = 0
+    scale: bool = False
+    decoder: str = "template"
+    likelihood: str = "gaussian"
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,21 +161,24 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
         raise FrameError(f"expected frames of one shape (channels, height, width), got {shapes}: train on one kind")
     if all(frame.min() == frame.max() for frame in frames):
         raise TrainingError("the frames are constant: the beam is blanked or the wrong dataset was read")
+    check_settings(settings, frames)
     started = time.process_time()
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     lattice = find_lattice(frames)
     model, guess = _prepare(frames, lattice, settings)
-    side = TILE_SIDE[model.dimensions]
-    reach = TILE_STRIDE * (side - 1)
+    reach = TILE_STRIDE * (_tile_side(frames, model.window) - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
-    near = [guess.tile_places(i, tile) for i in range(len(frames))] if isinstance(guess, FeatureGuess) else None
+    near = None
+    if settings.shift == "planar":
+        near = [features.tile_places(i, tile) for features, i in _features(guess, range(len(frames)))]
     sampler = TileSampler(frames, tile, seed=settings.seed, places=near)
     constraints = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
-    objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions))
+    _, labels = labels_of_frames(settings.classes)
+    objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions), labels=labels)
     history = _optimise(model, objective, sampler, guess, settings, progress)
     kl_nats, spread = _finish(model, objective, sampler, frames)
-    coverage = _calibrate(model, sampler, kl_nats, settings.seed)
+    coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     seconds = time.process_time() - started
     return Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage)
 
@@ -180,21 +203,44 @@ def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[Shif
     )
     if not (sd > 0).all():
         raise TrainingError("a channel of the frames has no contrast: train on an area with structure")
+    scale = tuple(float(1 / s) for s in sd)
+    scaled = [frame.astype(np.float64) * np.reshape(scale, (-1, 1, 1)) for frame in frames]
+
+    def make(some: list[NDArray[np.float64]]) -> Guess:
+        if torus:
+            return make_first_guess(some, lattice, window=window, content=settings.content)
+        return make_feature_guess(
+            some, window=window, content=settings.content, fold=settings.rotation, scale=settings.scale
+        )
+
+    _, labels = labels_of_frames(settings.classes)
+    guess = make(scaled) if labels is None else make_class_guess(scaled, labels.tolist(), make)
     shift: Shift
     if torus:
         shift = TorusShift(torch.tensor(lattice.vectors, dtype=torch.float32))
     else:
-        shift = PlanarShift(dimensions, size / 6)
-    scale = tuple(float(1 / s) for s in sd)
-    model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=settings.content, sd_floor=0.01)
-    scaled = [frame.astype(np.float64) * np.reshape(scale, (-1, 1, 1)) for frame in frames]
-    guess: Guess
-    if torus:
-        guess = make_first_guess(scaled, lattice, window=window, content=settings.content)
-    else:
-        guess = make_feature_guess(scaled, window=window, content=settings.content)
+        beside = TILE_STRIDE * (_tile_side(frames, window) - 1) / 2 + 1
+        shift = PlanarShift(dimensions, max(f.reach(beside) for f, _ in _features(guess, range(len(frames)))))
+    level = np.array([frame.mean(axis=(1, 2)) for frame in frames[:8]]).mean(axis=0)
+    member = make_member(settings, frames, level, sd)
+    model = ShiftVAE(
+        settings.encoder, window, scale, shift=shift, content=settings.content, sd_floor=0.01, member=member
+    )
     _start_from(model, guess)
     return model, guess
+
+
+def _features(guess: Guess, frames: Iterable[int]) -> Iterator[tuple[FeatureGuess, int]]:
+    """For each of `frames`, the guess that knows its features, and the frame's number there."""
+    for frame in frames:
+        part, number = guess.of(frame) if isinstance(guess, ClassGuess) else (guess, int(frame))
+        if isinstance(part, FeatureGuess):
+            yield part, number
+
+
+def _tile_side(frames: Frames, window: tuple[int, int]) -> int:
+    """Windows along each side of a tile; 1 where the frames are windows already."""
+    return 1 if frames[0].shape[1:] == window else TILE_SIDE[1 if window[0] == 1 else 2]
 
 
 def _window_for(lattice: Lattice, frames: Frames) -> int:
@@ -213,11 +259,13 @@ def _window_for(lattice: Lattice, frames: Frames) -> int:
 def _start_from(model: ShiftVAE, guess: Guess) -> None:
     """Draw the guessed motif and its variations into the decoder; let the encoder start with small content noise."""
     y, x = (place.double().numpy() for place in model.decoder.places())
-    mean, components = guess.images(y, x)
-    model.decoder.mean.copy_(torch.from_numpy(mean.ravel()))
+    parts = guess.parts if isinstance(guess, ClassGuess) else [guess]
+    drawn = [
+        model.likelihood.start(*(torch.from_numpy(image).float() for image in part.images(y, x))) for part in parts
+    ]
+    model.decoder.start_from(torch.stack([d[0] for d in drawn]), torch.stack([d[1] for d in drawn]))
     if not model.content:
         return
-    model.decoder.linear.copy_(torch.from_numpy(components.reshape(model.content, -1)))
     last = model.encoder.linears[-1]
     last.weight[-model.content :] *= 0.1
     last.bias[-model.content :] = -2.0
@@ -237,7 +285,8 @@ def _optimise(
     scale = torch.tensor(model.channel_scale)[:, None, None]
     unseen = sampler.held_out(64)
     held_out = torch.from_numpy(unseen.pixels) * scale
-    count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel())
+    inside = math.prod(1 + (n - w) // TILE_STRIDE for n, w in zip(held_out.shape[2:], model.window, strict=True))
+    count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel(), -(-LEAST_WINDOWS // inside))
     history: list[Step] = []
     best, best_at, best_state = math.inf, 0, model.state_dict()
     for step in range(steps):
@@ -273,17 +322,27 @@ def _optimise(
 
 def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
     """How far shift and content of the windows are from the first guess, weighted, nats."""
-    side = TILE_SIDE[model.dimensions]
+    side = round(posterior.mean.shape[1] ** (1 / model.dimensions))
     y, x = np.meshgrid(
         *(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij"
     )
-    wanted = [
-        guess.wanted(int(f), y.ravel() + origin[0], x.ravel() + origin[1])
+    places = [
+        (int(f), y.ravel() + origin[0], x.ravel() + origin[1])
         for f, origin in zip(tiles.frame, tiles.origin, strict=True)
     ]
+    wanted = [guess.wanted(*place) for place in places]
     shift, content, weight = (torch.from_numpy(np.stack(part)).float() for part in zip(*wanted, strict=True))
     off_content = (posterior.mean - content).square().sum(-1)
-    return (weight * (GUIDE_SHIFT * model.shift.miss(posterior.code, shift) + GUIDE_CONTENT * off_content)).mean()
+    off_pose = GUIDE_SHIFT * model.shift.miss(posterior.code, shift)
+    if model.further:
+        poses = [
+            features.wanted_pose(i, y, x)
+            for (features, i), (_, y, x) in zip(_features(guess, tiles.frame), places, strict=True)
+        ]
+        turn, size = torch.from_numpy(np.stack(poses)).float().unbind(-1)
+        for latent, code in zip(model.further, posterior.further, strict=True):
+            off_pose = off_pose + GUIDE_SHIFT * latent.miss(code, turn if latent.kind == "rotation" else size)
+    return (weight * (off_pose + GUIDE_CONTENT * off_content)).mean()
 
 
 @torch.no_grad()
@@ -302,41 +361,53 @@ def _look(objective: Objective, held_out: torch.Tensor, source: Tiles, step: int
 def _finish(
     model: ShiftVAE, objective: Objective, sampler: TileSampler, frames: Frames
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Settle the content, tie the shift to the brightest column; information and spread of each latent.
+    """Settle shift and content, tie the shift to the brightest column; information and spread of each latent.
 
     Both on held-out and on fresh tiles.
     """
-    pixels = np.concatenate([sampler.held_out(64).pixels, sampler.draw(64).pixels])
-    tiles = torch.from_numpy(pixels) * torch.tensor(model.channel_scale)[:, None, None]
-    _, posterior = objective(tiles, sample=False)
+    tiles, source = _tiles_for_looking(model, sampler)
+    _, posterior = objective(tiles, sample=False, source=source)
     content_kl = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).mean((0, 1))
-    shift_kl = model.shift.kl(posterior.code).mean() / model.dimensions
+    shift_kl = float(model.shift.kl(posterior.code).mean()) / model.dimensions
+    further_kl = [float(o.kl(code).mean()) for o, code in zip(model.further, posterior.further, strict=True)]
     content_kl = content_kl[settle_content(model, _content_of(model, frames), content_kl)]
-    _, posterior = objective(tiles, sample=False)
+    settle_shift(model, tiles)
+    _, posterior = objective(tiles, sample=False, source=source)
     content_sd = posterior.mean.std((0, 1)) if model.content else torch.zeros(0)
     model.set_anchor(content_sd)
     mean, _ = model.latents(posterior)
-    kl = [float(shift_kl)] * model.dimensions + [float(v) for v in content_kl]
+    kl = [*[shift_kl] * model.dimensions, *further_kl, *(float(v) for v in content_kl)]
     return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0))
+
+
+def _tiles_for_looking(model: ShiftVAE, sampler: TileSampler) -> tuple[torch.Tensor, Tiles]:
+    """Held-out and fresh tiles, scaled: half of each."""
+    parts = [sampler.held_out(64), sampler.draw(64)]
+    tiles = Tiles(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("pixels", "frame", "origin")))
+    return torch.from_numpy(tiles.pixels) * torch.tensor(model.channel_scale)[:, None, None], tiles
 
 
 def _content_of(model: ShiftVAE, frames: Frames) -> torch.Tensor:
     """Content ``(n, m)`` of windows all over a few of the frames, so that its mean is theirs and not that of a draw."""
     parts = []
-    for frame in frames[:: -(-len(frames) // ZEROING)]:
+    for frame in frames[:: -(-len(frames) // max(ZEROING, ZEROING_PIXELS // frames[0].size))]:
         centred = frame - frame.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
         mean, _ = model.map_frame(centred.astype(np.float32), max(4, model.window[1] // 8 * 4))
-        parts.append(torch.from_numpy(mean[model.dimensions :]).flatten(1).T)
+        parts.append(torch.from_numpy(mean[model.first_content :]).flatten(1).T)
     return torch.cat(parts)
 
 
 @torch.no_grad()
-def _calibrate(model: ShiftVAE, sampler: TileSampler, kl_nats: tuple[float, ...], seed: int) -> tuple[Coverage, ...]:
+def _calibrate(
+    model: ShiftVAE, sampler: TileSampler, kl_nats: tuple[float, ...], seed: int, labels: torch.Tensor | None
+) -> tuple[Coverage, ...]:
     """Make the posterior deviations cover, on windows of held-out and of fresh tiles."""
-    pixels = np.concatenate([sampler.held_out(64).pixels, sampler.draw(64).pixels])
-    tiles = torch.from_numpy(pixels) * torch.tensor(model.channel_scale)[:, None, None]
+    tiles, source = _tiles_for_looking(model, sampler)
     cut, _ = model.windows(tiles - tiles.mean(dim=(-1, -2), keepdim=True), TILE_STRIDE)
     windows = cut.flatten(0, 2)
     picked = torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:CALIBRATING]
-    used = tuple(kl >= USED_NATS for kl in kl_nats[model.dimensions :])
-    return calibrate(model, windows[picked], used, seed=seed)
+    used = tuple(kl >= USED_NATS for kl in kl_nats[model.first_content :])
+    label = None
+    if labels is not None:
+        label = labels[torch.from_numpy(source.frame)].repeat_interleave(len(windows) // len(tiles))[picked]
+    return calibrate(model, windows[picked], used, seed=seed, label=label)

@@ -1,0 +1,97 @@
+"""The decoder of the paper: a network that is asked for every pixel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .decoder import Margins, one_hot, places_of_pixels
+from .pose import Pose
+
+__all__ = ["CoordinateDecoder"]
+
+WIDTH = 128
+#: Steps and points a step of the regression on the first guess.
+FITTING, POINTS = 400, 2048
+
+
+class CoordinateDecoder(nn.Module):
+    """tanh(Wc r + Wz z), two tanh layers of 128, one output a channel, at the place r of every pixel in the motif.
+
+    Smooth, and free of a grid; but a window costs a network for each of its pixels, so few windows of a batch are
+    drawn. Bepler et al., arXiv 1909.11663; Ziatdinov, Wong, Kalinin 2023.
+
+    Parameters
+    ----------
+    window
+        ``(height, width)`` px; places are in units of half of it.
+    channels, content
+        Of a window; number of content latents.
+    margins
+        How far from the motif it is asked, for `template`.
+    classes
+        Number of classes of motifs.
+    """
+
+    most_windows = 32
+
+    def __init__(
+        self, window: tuple[int, int], channels: int, content: int, margins: Margins, *, classes: int = 1
+    ) -> None:
+        super().__init__()
+        self.window, self.channels, self.content, self.classes = window, channels, content, classes
+        self.places = margins.places
+        self.from_place = nn.Linear(2, WIDTH)
+        told = content + (classes if classes > 1 else 0)
+        self.from_content = nn.Linear(told, WIDTH, bias=False) if told else None
+        self.layers = nn.ModuleList([nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, channels)])
+
+    def draw(self, content: Tensor, places: Tensor, label: Tensor | None = None) -> Tensor:
+        """Values ``(N, ..., C)`` at ``places (N or 1, ..., 2)`` px from the motif."""
+        if self.classes > 1:
+            content = torch.cat([content, one_hot(label, len(content), self.classes)], dim=1)
+        unit = torch.tensor([max(n - 1, 1) / 2 for n in self.window])
+        x = self.from_place(places / unit).expand(len(content), *places.shape[1:-1], WIDTH)
+        if self.from_content is not None:
+            x = x + self.from_content(content).view(len(content), *[1] * (places.ndim - 2), WIDTH)
+        x = torch.tanh(x)
+        for layer in self.layers[:-1]:
+            x = torch.tanh(layer(x))
+        values: Tensor = self.layers[-1](x)
+        return values
+
+    def forward(self, content: Tensor, pose: Pose, label: Tensor | None = None) -> Tensor:
+        """Drawings ``(N, C, h, w)`` with the motif posed."""
+        return self.draw(content, places_of_pixels(self.window, pose), label).movedim(-1, 1)
+
+    def template(self, content: Tensor, label: Tensor | None = None) -> Tensor:
+        """Drawings ``(N, C, height, width)`` at `places`."""
+        places = torch.stack(torch.meshgrid(*self.places(), indexing="ij"), dim=-1)
+        return self.draw(content, places[None], label).movedim(-1, 1)
+
+    @torch.enable_grad()
+    def start_from(self, mean: Tensor, components: Tensor) -> None:
+        """Regression on the guessed images at random places and contents."""
+        places = torch.stack(torch.meshgrid(*self.places(), indexing="ij"), dim=-1).flatten(0, 1)
+        images = torch.cat([mean[:, None], components], dim=1).flatten(3).float()  # (K, 1 + m, C, places)
+        optimiser = torch.optim.Adam(self.parameters(), lr=5e-3)
+        for step in range(FITTING):
+            for group in optimiser.param_groups:
+                group["lr"] = 5e-3 * (1 - step / FITTING)
+            label = torch.randint(self.classes, (16,))
+            content = torch.randn(16, self.content)
+            picked = torch.randint(len(places), (POINTS // 16,))
+            weights = torch.cat([torch.ones(16, 1), content], dim=1)
+            wanted = torch.einsum("nj,njcp->npc", weights, images[label][..., picked])
+            loss = (self.draw(content, places[None, picked], label) - wanted).square().mean()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+            optimiser.step()
+
+    def rewrite_content(self, zero: Tensor, unit: Tensor, order: list[int]) -> None:
+        """Change the first layer alone."""
+        if self.from_content is None:
+            return
+        weight = self.from_content.weight[:, order]
+        self.from_place.bias.add_(weight @ zero)
+        self.from_content.weight[:, : self.content] = weight * unit

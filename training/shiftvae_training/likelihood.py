@@ -1,0 +1,147 @@
+"""How the pixels of a window scatter around what the decoder draws.
+
+Each likelihood says how a drawing is brought to a window's own units, and the negative logarithm of the probability of
+the window given the drawing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+
+__all__ = ["LIKELIHOODS", "Bernoulli", "Gaussian", "Likelihood", "Poisson", "Seen"]
+
+LIKELIHOODS = ("gaussian", "poisson", "bernoulli")
+#: The expected counts of a pixel are at least this share of its window's mean.
+LEAST_RATE = 0.05
+
+
+@dataclass(frozen=True)
+class Seen:
+    """n windows of C channels as they were cut.
+
+    Attributes
+    ----------
+    normalised
+        ``(n, C, h, w)``: less their mean, divided by their standard deviation over all channels.
+    level, spread
+        ``(n, C, 1, 1)``: that mean and that deviation in raw detector units.
+    """
+
+    normalised: Tensor
+    level: Tensor
+    spread: Tensor
+
+
+class Likelihood(Protocol):
+    """What the objective and the export need of a likelihood; `drawing` is ``(n, C, h, w)``, of a decoder."""
+
+    def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
+        """The windows drawn, normalised as those that the encoder sees."""
+
+    def nats(self, drawing: Tensor, seen: Seen, noise_sd: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean negative log likelihood of a window, and the variance of the residual in units of a window's."""
+
+    def start(self, mean: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
+        """Drawings for a guessed motif: ``mean (C, ...)`` and ``components (m, C, ...)`` in a window's deviations."""
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Normal noise of one standard deviation for all pixels, which training follows; of normalised windows.
+
+    A drawing is normalised as the encoder's windows are: mean 0 in each channel, and variance 1 once the noise joins
+    it. Mean and contrast of a window depend on which part of the cell it shows; without this, the content has to say
+    so.
+    """
+
+    def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
+        """Mean 0, variance 1 with the noise."""
+        return _normalised(drawing, noise_sd)
+
+    def nats(self, drawing: Tensor, seen: Seen, noise_sd: Tensor) -> tuple[Tensor, Tensor]:
+        """Of normalised windows."""
+        residual = (self.windows(drawing, noise_sd) - seen.normalised).square().mean()
+        pixels = seen.normalised[0].numel()
+        nats = pixels * (0.5 * residual / noise_sd.square() + noise_sd.log() + 0.5 * math.log(2 * math.pi))
+        return nats, residual
+
+    def start(self, mean: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
+        """As they are."""
+        return mean, components
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Counts: the drawing, normalised, times the window's own contrast, on its own level, is what is expected."""
+
+    def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
+        """Mean 0, variance 1 with the noise."""
+        return _normalised(drawing, noise_sd)
+
+    def nats(self, drawing: Tensor, seen: Seen, noise_sd: Tensor) -> tuple[Tensor, Tensor]:
+        """Of counts."""
+        drawn = self.windows(drawing, noise_sd)
+        rate = seen.level + seen.spread * drawn
+        rate = torch.maximum(rate, LEAST_RATE * seen.level + 1e-3)
+        counts = seen.level + seen.spread * seen.normalised
+        nats = rate - counts * rate.log() + torch.lgamma(counts + 1)
+        return nats.sum((1, 2, 3)).mean(), (drawn - seen.normalised).square().mean()
+
+    def start(self, mean: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
+        """As they are."""
+        return mean, components
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """Every pixel, brought to 0..1 over the training set, as the probability of an event: binary cross entropy.
+
+    Not a likelihood of grey values (it has no normalisation over them), but the custom of the field since pyroVED: its
+    noise is the same whatever the detector's, and the widest that 0..1 allows.
+
+    Parameters
+    ----------
+    low, high
+        ``(C,)`` least and largest raw value of the training set, for each channel.
+    level, spread
+        ``(C,)`` typical mean and standard deviation of a window, raw.
+    """
+
+    low: Tensor
+    high: Tensor
+    level: Tensor
+    spread: Tensor
+
+    def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
+        """Probabilities, then mean 0 and variance 1 with the noise, channels weighted by their range."""
+        return _normalised(drawing.sigmoid() * _by_channel((self.high - self.low) / self.spread), noise_sd)
+
+    def nats(self, drawing: Tensor, seen: Seen, noise_sd: Tensor) -> tuple[Tensor, Tensor]:
+        """Binary cross entropy with soft targets."""
+        raw = seen.level + seen.spread * seen.normalised
+        share = ((raw - _by_channel(self.low)) / _by_channel(self.high - self.low)).clamp(0, 1)
+        nats = F.binary_cross_entropy_with_logits(drawing, share, reduction="none").sum((1, 2, 3)).mean()
+        return nats, (self.windows(drawing, noise_sd) - seen.normalised).square().mean().detach()
+
+    def start(self, mean: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
+        """Log odds."""
+        width = self.spread / (self.high - self.low)
+        extra = (1,) * (mean.ndim - 1)
+        share = ((self.level - self.low) / (self.high - self.low)).view(-1, *extra) + width.view(-1, *extra) * mean
+        share = share.clamp(0.02, 0.98)
+        return share.logit(), components * width.view(-1, *extra) / (share * (1 - share))
+
+
+def _normalised(drawing: Tensor, noise_sd: Tensor) -> Tensor:
+    drawing = drawing - drawing.mean(dim=(-1, -2), keepdim=True)
+    return drawing / (drawing.square().mean(dim=(-1, -2, -3), keepdim=True) + noise_sd.square()).sqrt()
+
+
+def _by_channel(values: Tensor) -> Tensor:
+    return values[:, None, None]

@@ -1,0 +1,107 @@
+"""The decoder that draws one template for a window and crops it."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+
+from .decoder import Margins, one_hot, places_of_pixels
+from .pose import Pose
+
+__all__ = ["TemplateDecoder"]
+
+#: Images by which a template bends away from a straight line in the content.
+BENDS = 16
+
+
+class TemplateDecoder(nn.Module):
+    """Draws a template larger than the window from the content, and crops it where the shift says.
+
+    A template costs one small network for each window, against one for each pixel in a coordinate decoder. It is a sum
+    of a few images: for every class a mean and one for each latent, and some that bend the straight line they span. The
+    crop interpolates linearly between pixels, so that it can be differentiated in the shift.
+
+    Parameters
+    ----------
+    window
+        ``(height, width)`` px.
+    channels, content
+        Of a window; number of content latents.
+    margins
+        How much larger the template is.
+    classes
+        Number of classes of motifs.
+    """
+
+    most_windows = None
+
+    def __init__(
+        self, window: tuple[int, int], channels: int, content: int, margins: Margins, *, classes: int = 1
+    ) -> None:
+        super().__init__()
+        self.window, self.content, self.classes = window, content, classes
+        self.margin, self.size, self.places = margins.sides, margins.size, margins.places
+        self.shape = (channels, *self.size)
+        sizes = (content + (classes if classes > 1 else 0), 64, 64, BENDS) if content else ()
+        layers = [module for i, o in pairwise(sizes) for module in (nn.Linear(i, o), nn.SiLU())]
+        self.hidden = nn.Sequential(*layers) if content else None
+        pixels = math.prod(self.shape)
+        self.mean = nn.Parameter(torch.zeros(classes, pixels))
+        self.linear = nn.Parameter(torch.randn(classes * content, pixels) * 0.05)
+        self.bend = nn.Parameter(torch.zeros(BENDS if content else 0, pixels))
+
+    def template(self, content: Tensor, label: Tensor | None = None) -> Tensor:
+        """Templates ``(N, C, height, width)`` for ``content (N, m)``."""
+        if self.classes == 1:
+            parts = [content.new_ones(len(content), 1), content]
+        else:
+            label = one_hot(label, len(content), self.classes)
+            parts = [label, (label[:, :, None] * content[:, None]).flatten(1)]
+        if self.hidden is not None:
+            parts.append(self.hidden(content if self.classes == 1 else torch.cat([content, label], dim=1)))
+        images = torch.cat([self.mean, self.linear, self.bend])
+        return (torch.cat(parts, dim=1) @ images).view(-1, *self.shape)
+
+    def forward(self, content: Tensor, pose: Pose, label: Tensor | None = None) -> Tensor:
+        """Drawings ``(N, C, h, w)`` with the motif posed."""
+        template = self.template(content, label)
+        if pose.turn is None and pose.log_scale is None:
+            return self._crop(template, pose.shift_px)
+        half = torch.tensor([max(n - 1, 1) / 2 for n in self.size])
+        grid = (places_of_pixels(self.window, pose) / half).flip(-1)
+        return F.grid_sample(template, grid, align_corners=True, padding_mode="border")
+
+    def start_from(self, mean: Tensor, components: Tensor) -> None:
+        """Take the images as they are."""
+        self.mean.copy_(mean.flatten(1))
+        self.linear.copy_(components.reshape(self.linear.shape))
+
+    def rewrite_content(self, zero: Tensor, unit: Tensor, order: list[int]) -> None:
+        """Change the images and the first layer of what bends them."""
+        linear = self.linear.view(self.classes, self.content, -1)[:, order]
+        self.mean.add_((zero[None, None] @ linear)[:, 0])
+        self.linear.copy_((linear * unit[:, None]).flatten(0, 1))
+        hidden = self.hidden[0] if self.hidden is not None else None
+        if isinstance(hidden, nn.Linear):
+            weight = hidden.weight[:, order]
+            hidden.bias.add_(weight @ zero)
+            hidden.weight[:, : self.content] = weight * unit
+
+    def _crop(self, template: Tensor, shift: Tensor) -> Tensor:
+        """Window pixel i shows the template at i + margin - shift; a shift beyond the margin stops at its edge."""
+        channels, height, width = self.shape
+        most = torch.tensor([float(max(2 * m - 1, 0)) for m in self.margin], device=shift.device)
+        first = (torch.tensor(self.margin, device=shift.device) - shift).clamp(min=torch.zeros_like(most), max=most)
+        whole = first.detach().floor().long()
+        part = (first - whole)[:, :, None, None, None]
+        sides = [n if n == 1 else n + 1 for n in self.window]
+        y, x = (whole[:, axis, None] + torch.arange(n, device=shift.device) for axis, n in enumerate(sides))
+        place = (y[:, :, None] * width + x[:, None, :]).flatten(1)[:, None].expand(-1, channels, -1)
+        cut = template.flatten(2).gather(2, place).view(-1, channels, *sides)
+        if height > 1:
+            cut = torch.lerp(cut[:, :, :-1], cut[:, :, 1:], part[:, 0])
+        return torch.lerp(cut[..., :-1], cut[..., 1:], part[:, 1])
