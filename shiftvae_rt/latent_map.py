@@ -23,7 +23,7 @@ class LatentMap:
     mean, std
         ``(latent, rows, cols)`` float32: posterior mean and standard deviation, in `units`. Shift latents come first
         and say where the motif lies from the window's centre (y down, x right), modulo the lattice. Where the model has
-        them, ``phi`` follows, how far it is turned (counter-clockwise as seen), and ``scale``, by how much it is larger.
+        them, ``phi`` follows, how far it is turned (counter-clockwise as seen), and ``scale``, by how much larger.
     names, units
         Of the latents: ``"dy", "dx", "phi", "scale", "z1", ...`` and ``"px"``, ``"deg"``, ``"%"`` or ``""``.
     varies

@@ -42,7 +42,7 @@ def frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
 
 
 def latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
-    """One panel a latent of the pose (shift, rotation, scale) and one a content latent, lying where the windows' centres lie in the frame."""
+    """One panel a latent of the pose (shift, rotation, scale) and one a content latent, on the windows' centres."""
     half = latent_map.grid.stride / 2
     y, x = latent_map.centre_y_px, latent_map.centre_x_px
     extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)

@@ -105,7 +105,7 @@ def brightest(drawn):
 def test_a_motif_turns_counter_clockwise_as_seen_and_grows_about_its_origin(turn, growth, at):
     pose = Pose(torch.tensor([[2.0, -1.0]]), torch.tensor([math.radians(turn)]), torch.tensor([math.log(growth)]))
     drawn = posed_decoder()(torch.zeros(1, 0), pose)[0, 0]
-    np.testing.assert_array_equal(brightest(drawn), np.array(at) + (2, -1))
+    np.testing.assert_array_equal(brightest(drawn), [at[0] + 2, at[1] - 1])
 
 
 @torch.no_grad()
@@ -118,7 +118,11 @@ def test_a_pose_without_turn_and_growth_is_the_crop():
 
 
 def test_turn_and_growth_have_gradients():
-    made, turn, growth = posed_decoder(), torch.tensor([0.4], requires_grad=True), torch.tensor([0.1], requires_grad=True)
+    made, turn, growth = (
+        posed_decoder(),
+        torch.tensor([0.4], requires_grad=True),
+        torch.tensor([0.1], requires_grad=True),
+    )
     kept = torch.randn(1, 1, 25, 25)
 
     def loss(turn, growth):

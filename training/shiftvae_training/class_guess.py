@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassGuess:
-    """``parts`` one for each class; ``place (frames, 2)``: class of each frame, and its number among those of its class."""
+    """``parts`` one for each class; ``place (frames, 2)``: class of each frame, and its number in it."""
 
     parts: Sequence[Guess]
     place: NDArray[np.int64]

@@ -33,7 +33,7 @@ class CoordinateDecoder(nn.Module):
         Number of classes of motifs.
     """
 
-    most_windows = 32
+    most_windows: int | None = 32
 
     def __init__(
         self, window: tuple[int, int], channels: int, content: int, margins: Margins, *, classes: int = 1
@@ -44,7 +44,7 @@ class CoordinateDecoder(nn.Module):
         self.from_place = nn.Linear(2, WIDTH)
         told = content + (classes if classes > 1 else 0)
         self.from_content = nn.Linear(told, WIDTH, bias=False) if told else None
-        self.layers = nn.ModuleList([nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, channels)])
+        self.layers = nn.ModuleList([nn.Linear(WIDTH, o) for o in (WIDTH, WIDTH, channels)])
 
     def draw(self, content: Tensor, places: Tensor, label: Tensor | None = None) -> Tensor:
         """Values ``(N, ..., C)`` at ``places (N or 1, ..., 2)`` px from the motif."""
@@ -55,10 +55,15 @@ class CoordinateDecoder(nn.Module):
         if self.from_content is not None:
             x = x + self.from_content(content).view(len(content), *[1] * (places.ndim - 2), WIDTH)
         x = torch.tanh(x)
-        for layer in self.layers[:-1]:
+        for layer in self.linears[:-1]:
             x = torch.tanh(layer(x))
-        values: Tensor = self.layers[-1](x)
+        values: Tensor = self.linears[-1](x)
         return values
+
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """The layers after the first."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, content: Tensor, pose: Pose, label: Tensor | None = None) -> Tensor:
         """Drawings ``(N, C, h, w)`` with the motif posed."""

@@ -69,9 +69,7 @@ class Margins:
         if turned:
             half = [math.hypot(*half)] * 2
         half = [h / least_scale for h in half]
-        self.sides = tuple(
-            0 if n == 1 else math.ceil(h - (n - 1) / 2) + 2 for n, h in zip(window, half, strict=True)
-        )
+        self.sides = tuple(0 if n == 1 else math.ceil(h - (n - 1) / 2) + 2 for n, h in zip(window, half, strict=True))
         self.size = tuple(n + 2 * m for n, m in zip(window, self.sides, strict=True))
 
     def places(self) -> tuple[Tensor, Tensor]:
@@ -81,14 +79,13 @@ class Margins:
 
 
 def places_of_pixels(window: tuple[int, int], pose: Pose) -> Tensor:
-    """Where the pixels of windows lie in the motif's own frame, ``(n, h, w, 2)`` px as (y, x): R(-turn) (r - shift) / s.
+    """Where the pixels of windows lie in the motif's own frame, ``(n, h, w, 2)`` px (y, x): R(-turn) (r - shift) / s.
 
     A turn is counter-clockwise as seen, y pointing down.
     """
     y, x = ((torch.arange(n, device=pose.shift_px.device) - (n - 1) / 2) for n in window)
-    away_y = y[:, None] - pose.shift_px[:, 0, None, None]
-    away_x = x - pose.shift_px[:, 1, None, None]
-    away_y, away_x = torch.broadcast_tensors(away_y, away_x)
+    away_y = y[:, None].expand(*window) - pose.shift_px[:, 0, None, None]
+    away_x = x.expand(*window) - pose.shift_px[:, 1, None, None]
     if pose.turn is not None:
         cosine, sine = pose.turn.cos()[:, None, None], pose.turn.sin()[:, None, None]
         away_y, away_x = away_x * sine + away_y * cosine, away_x * cosine - away_y * sine
@@ -98,5 +95,7 @@ def places_of_pixels(window: tuple[int, int], pose: Pose) -> Tensor:
 
 def one_hot(label: Tensor | None, count: int, classes: int) -> Tensor:
     """Classes of `count` windows as ``(count, classes)``, 0 or 1."""
+    if classes == 1:
+        return torch.ones(count, 1)
     label = torch.zeros(count, dtype=torch.int64) if label is None else label
     return F.one_hot(label, classes).float()

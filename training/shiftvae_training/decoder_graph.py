@@ -161,7 +161,7 @@ def _asked(build: GraphBuilder, decoder: CoordinateDecoder, content: str, places
         seen = build.node("Concat", *told, axis=1) if len(told) > 1 else told[0]
         seen = build.node("MatMul", seen, build.constant(decoder.from_content.weight.numpy().T))
         x = build.node("Add", x, build.node("Unsqueeze", seen, build.constant([1, 2], int)))
-    for layer in decoder.layers:
+    for layer in decoder.linears:
         x = build.node("MatMul", build.node("Tanh", x), build.constant(layer.weight.numpy().T))
         x = build.node("Add", x, build.constant(layer.bias.numpy()))
     return build.node("Transpose", x, perm=[0, 3, 1, 2])

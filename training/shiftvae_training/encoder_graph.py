@@ -28,7 +28,18 @@ LOG_SCALE = (-0.5, 0.5)
 #: The deviation of a planar shift is that of u times the slope, but at least this of the slope at 0.
 LEAST_SLOPE = 0.05
 
-__all__ = ["LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "encoder_graph", "head", "head_layers", "latents"]
+__all__ = [
+    "LEAST_SLOPE",
+    "LOG_SCALE",
+    "LOG_SD",
+    "WIDEST_PHASE",
+    "EncoderWeights",
+    "StemLayer",
+    "encoder_graph",
+    "head",
+    "head_layers",
+    "latents",
+]
 
 Floats = NDArray[np.float32]
 

@@ -1,9 +1,9 @@
 """How far isolated features are turned, and how large they are, against their own mean: before any network is trained.
 
-In polar coordinates a turn is a displacement along the angle: of the strongest harmonic that all features share it is a
-phase, which the first singular vector of the features' profiles reads off for all of them at once; then every feature is
-correlated with the mean of those turned back, over all angles. Sizes are read off along the derivative of the mean with
-respect to size.
+In polar coordinates a turn is a displacement along the angle: of the strongest harmonic that all features share it is
+a phase, which the first singular vector of the features' profiles reads off for all of them at once; then every feature
+is correlated with the mean of those turned back, over all angles. Sizes are read off along the derivative of the mean
+with respect to size.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class FeatureGuess:
 
     def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
         """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` at places relative to a feature, px; in a window's sd."""
-        poses = self.poses or [None] * len(self.frames)
+        poses: Sequence[Floats | None] = self.poses or [None] * len(self.frames)
         cut = np.concatenate(
             [_cut(f, p, y, x, self.window, o) for f, p, o in zip(self.frames, self.positions, poses, strict=True)]
         )
@@ -119,12 +119,13 @@ def make_feature_guess(
             "train on more or larger scans, or choose --window about twice the size of a feature"
         )
     y, x = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in window)
-    poses = None
+    poses: list[Floats] | None = None
     if fold or scale:
         poses = align_features(frames, positions, 0.5 * max(window), fold=fold, scale=scale)
+    none: list[Floats | None] = [None] * len(frames)
     cut = [
         _cut(frame, p, y, x, window, o).reshape(len(p), -1)
-        for frame, p, o in zip(frames, positions, poses or [None] * len(frames), strict=True)
+        for frame, p, o in zip(frames, positions, poses or none, strict=True)
     ]
     samples = np.concatenate(cut)
     mean = samples.mean(axis=0)
@@ -155,10 +156,7 @@ def _cut(
     frame: Floats, positions: Floats, y: Floats, x: Floats, window: tuple[int, int], poses: Floats | None
 ) -> Floats:
     """Crops ``(n, C, len(y), len(x))`` around `positions`, z-scored by the window in their middle."""
-    if poses is None:
-        crops = _crops(frame, positions, y, x)
-    else:
-        crops = cut_posed(frame, positions, y, x, poses)
+    crops = _crops(frame, positions, y, x) if poses is None else cut_posed(frame, positions, y, x, poses)
     middle = crops[:, :, np.abs(y) <= (window[0] - 1) / 2 + 0.5][..., np.abs(x) <= (window[1] - 1) / 2 + 0.5]
     crops = crops - middle.mean(axis=(2, 3), keepdims=True)
     return np.asarray(crops / np.sqrt(middle.var(axis=(2, 3), keepdims=True).mean(axis=1, keepdims=True) + 1e-12))
@@ -168,4 +166,4 @@ def _crops(frame: Floats, positions: Floats, y: Floats, x: Floats) -> Floats:
     """Crops on the frame's own pixels."""
     rows = np.clip(np.rint(positions[:, :1] + y), 0, frame.shape[1] - 1).astype(int)
     cols = np.clip(np.rint(positions[:, 1:] + x), 0, frame.shape[2] - 1).astype(int)
-    return frame[:, rows[:, :, None], cols[:, None, :]].transpose(1, 0, 2, 3)
+    return np.asarray(frame[:, rows[:, :, None], cols[:, None, :]].transpose(1, 0, 2, 3))

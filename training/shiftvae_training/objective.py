@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -79,9 +78,7 @@ class Objective:
         for latent, code in zip(model.further, posterior.further, strict=True):
             kl_pose, unruly = kl_pose + latent.kl(code), unruly + latent.unruly(code)
         pairs = self._pairs(posterior, grid.code.shape[1:3], level.mean(-1), source)
-        constraints = sum(
-            (c.weight * c(pairs) for c in self._constraints), 10.0 * unruly.mean()
-        )
+        constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * unruly.mean())
         if model.further:
             constraints = constraints + TRANSFORMATION * off_known_transformation(model, tiles, grid, self._stride)
         return Terms(likelihood, kl_pose.mean(), kl_content.mean(), constraints, residual.detach()), posterior

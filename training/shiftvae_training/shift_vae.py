@@ -210,9 +210,7 @@ class ShiftVAE(nn.Module):
             shift = self.shift.wrap_px(shift)
         shift = shift[..., 2 - self.dimensions :]
         shift_sd = self.shift_gain * self.shift.std_px(posterior.code)[..., 2 - self.dimensions :]
-        further = [
-            latent.reported(code) for latent, code in zip(self.further, posterior.further, strict=True)
-        ]
+        further = [latent.reported(code) for latent, code in zip(self.further, posterior.further, strict=True)]
         means, sds = ([pair[i][..., None] for pair in further] for i in (0, 1))
         return (
             torch.cat([shift, *means, posterior.mean], -1),

@@ -37,7 +37,7 @@ class TemplateDecoder(nn.Module):
         Number of classes of motifs.
     """
 
-    most_windows = None
+    most_windows: int | None = None
 
     def __init__(
         self, window: tuple[int, int], channels: int, content: int, margins: Margins, *, classes: int = 1
@@ -56,13 +56,10 @@ class TemplateDecoder(nn.Module):
 
     def template(self, content: Tensor, label: Tensor | None = None) -> Tensor:
         """Templates ``(N, C, height, width)`` for ``content (N, m)``."""
-        if self.classes == 1:
-            parts = [content.new_ones(len(content), 1), content]
-        else:
-            label = one_hot(label, len(content), self.classes)
-            parts = [label, (label[:, :, None] * content[:, None]).flatten(1)]
+        told = one_hot(label, len(content), self.classes)
+        parts = [told, (told[:, :, None] * content[:, None]).flatten(1)]
         if self.hidden is not None:
-            parts.append(self.hidden(content if self.classes == 1 else torch.cat([content, label], dim=1)))
+            parts.append(self.hidden(content if self.classes == 1 else torch.cat([content, told], dim=1)))
         images = torch.cat([self.mean, self.linear, self.bend])
         return (torch.cat(parts, dim=1) @ images).view(-1, *self.shape)
 
