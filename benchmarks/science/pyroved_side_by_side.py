@@ -147,6 +147,7 @@ def report(*, write: bool) -> int:
         else:
             method, windows = ("ours", "random") if part == "ours" else ("pyroVED", part)
             rows.append({"method": method, "windows": windows, "seed": best["seed"]} | figures)
+    rows.sort(key=lambda row: (row["method"], row["windows"], row["seed"], row["steps"]))
     courses = [{"run": n} | {k: r[k] for k in ("cpu_s", *SCORES)} for n, found in kept.items() for r in found]
     verdict, ahead = compare(rows)
     for part in filter(None, (rows, sweep)):
