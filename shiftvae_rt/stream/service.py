@@ -150,7 +150,7 @@ class Service:
         if options.journal is not None:
             self._journal = Journal(options.journal)
         self._encoding = Encoding(mapper)
-        self._encoding.between_bands = self._answer_pings
+        self._encoding.between_bands = self._hear_meanwhile
         self._publisher = Publisher(self._results, self.epoch)
         self._live = LiveIntake(
             self._encoding,
@@ -216,13 +216,15 @@ class Service:
             self._flush(self._lossless)
         if message is None:
             self._sessions.expire(monotonic_ns())
+        if self._floor.free(monotonic_ns()):
+            self._hear_meanwhile()  # who wants it: the newest frames are those of which we have not heard yet
         granted = self._floor.next(monotonic_ns())
         if granted is not None:
             self._answer(granted.peer, Grant(credit=granted.granted))
         return asked or pushed or message is not None
 
-    def _answer_pings(self) -> None:
-        """Between two bands of a long encoding: show that it goes on. What is no PING waits its turn."""
+    def _hear_meanwhile(self) -> None:
+        """Take in PING and WANT, also between two bands of a long encoding; what else there is waits its turn."""
         while len(self._waiting) < _MAX_WAITING and sum(map(_bytes_of, self._waiting)) < MAX_FRAME_BYTES:
             message = receive(self._ingest)
             if message is None:
@@ -231,10 +233,11 @@ class Service:
             if len(message) == 2:
                 with contextlib.suppress(WireError):
                     request = decode_request(message[1])
-            reply = self._request(bytes(message[0]), request) if isinstance(request, Ping) else None
-            if reply is None:
+            if not isinstance(request, Ping | Want):
                 self._waiting.append(message)
-            else:
+                continue
+            reply = self._request(bytes(message[0]), request)
+            if reply is not None:
                 self._answer(bytes(message[0]), reply)
 
     def _handle(self, peer: bytes, parts: list[memoryview]) -> Reply | None:
@@ -306,7 +309,9 @@ class Service:
         session = self._sessions.open(peer, hello, now_ns, first_seq)
         if isinstance(session, Error):
             return session
-        if first_seq is not None:
+        if first_seq is None:
+            self._floor.opened(session, now_ns)
+        else:
             session.granted = WINDOW_FRAMES
         mapper = self._encoding.mapper
         return Welcome(

@@ -29,7 +29,7 @@ class Session:
     heard_ns: int
     scan: Scan = field(default_factory=Scan)
     received: int = 0  # frame messages since HELLO
-    granted: int = 1  # frame messages that the producer may have sent since HELLO
+    granted: int = 0  # frame messages that the producer may have sent since HELLO
     recording: str = ""  # name of its results in the journal, if they are kept
 
 

@@ -43,6 +43,23 @@ def test_a_producer_alone_has_its_next_credit_with_every_answer() -> None:
         assert one.granted == one.received + 1
 
 
+def test_of_producers_that_start_together_only_the_first_has_credit_ahead() -> None:
+    floor, sessions = Floor(), producers(16)
+    for session in sessions:
+        floor.opened(session, 0)
+    assert [session.granted for session in sessions] == [1] + [0] * 15
+    floor.forget(sessions[0])
+    floor.opened(sessions[1], 1)
+    assert sessions[1].granted == 1, "credit that was not used dies with its session"
+
+
+def test_slow_producers_that_are_each_alone_for_a_second_do_not_all_get_credit_ahead() -> None:
+    floor, sessions = Floor(), producers(4)
+    for n, session in enumerate(sessions):
+        send(floor, session, 2 * n * ACTIVE_NS)
+    assert [session.granted - session.received for session in sessions] == [1, 0, 0, 0]
+
+
 def test_two_active_producers_get_credit_only_in_turn() -> None:
     floor, (one, two) = Floor(), producers(2)
     send(floor, one, 0)
@@ -76,6 +93,7 @@ def test_a_producer_that_left_holds_nobody_up() -> None:
 
 def test_a_producer_that_was_silent_for_a_while_leaves_the_other_alone() -> None:
     floor, (one, two) = Floor(), producers(2)
+    floor.opened(one, 0)
     send(floor, two, 0)
     send(floor, one, ACTIVE_NS // 2)
     assert one.granted == one.received
@@ -83,26 +101,22 @@ def test_a_producer_that_was_silent_for_a_while_leaves_the_other_alone() -> None
     assert one.granted == one.received + 1
 
 
-def turns(floor: Floor, sessions: list[Session], count: int) -> list[int]:
-    """Who gets the turns when all always want: an encoding takes 20 ms, a frame is new every 100 ms."""
+@pytest.mark.parametrize("step_ms", [7, 10, 20])
+def test_everybody_gets_a_fair_share_and_only_fresh_frames_are_sent(step_ms: int) -> None:
+    """An encoding takes 20 ms, a frame is new every 100 ms: of frames in step with the turns, always the same five of
+    the ten would be the newest."""
+    floor, sessions = Floor(), producers(10)
     served = []
-    for turn in range(count):
-        now_ns = turn * 20 * MS + 1000 * MS
-        for n, session in enumerate(sessions):
-            newest_ns = now_ns - (now_ns - n * 7 * MS) % (100 * MS)
-            floor.want(session, newest_ns, now_ns)
+    for turn in range(500):
+        now_ns = (1000 + turn * 20) * MS
+        age_ns = [(now_ns - n * step_ms * MS) % (100 * MS) for n in range(10)]
+        for session, age in zip(sessions, age_ns, strict=True):
+            floor.want(session, now_ns - age, now_ns)
         session = floor.next(now_ns)
-        assert session is not None
         served.append(sessions.index(session))
+        assert turn < 2 or age_ns[served[-1]] < 40 * MS
         send(floor, session, now_ns)
-    return served
-
-
-def test_everybody_gets_a_fair_share_of_fresh_frames() -> None:
-    sessions = producers(10)
-    served = turns(Floor(), sessions, 500)
-    shares = [served.count(n) for n in range(10)]
-    assert min(shares) > 0.5 * 500 / 10
+    assert min(served.count(n) for n in range(10)) > 0.5 * 500 / 10
 
 
 def test_under_overload_by_many_a_frame_never_waits_behind_the_others(
