@@ -18,8 +18,8 @@ ACTIVE_NS = 1_000_000_000
 #: A producer that has the floor and does not use it loses it.
 PATIENCE_NS = 100_000_000
 #: Among producers whose newest rows are younger than this, or than two turns, the one that has waited longest comes
-#: first. Over two turns every new frame is fresh at one choice at least, so that nobody starves whose frames always come
-#: just after somebody else's; and a frame is not much older than two turns when it is sent.
+#: first. Over two turns every new frame is fresh at one choice at least, so that nobody starves whose frames always
+#: come just after somebody else's; and a frame is not much older than two turns when it is sent.
 FRESH_NS = 10_000_000
 
 

@@ -2,14 +2,14 @@
 
 The whole flow, one message at a time on one thread::
 
-    ingest ROUTER -> header -> session -> live: too old? -> encode -> publish on XPUB -> answer the producer
-                                       -> lossless: encode -> journal -> commit a group -> publish, answer
+    ingest ROUTER -> producers -> live: too old? -> encode -> publish on XPUB -> answer the producer
+                               -> lossless: encode -> journal -> commit a group -> publish, answer
+    PULL, best effort -> open intake -> encode -> publish
     control ROUTER -> request -> answer
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import uuid
@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from ..errors import WireError
 from ..latent_map import LatentMap
 from .accounting import Ledger
-from .clock import monotonic_ns
 from .control import Control
 from .control_messages import ReportOf
 from .encoding import Encoding, Watchdog
@@ -31,33 +29,17 @@ from .health import Health
 from .journal import Journal
 from .keys import KeyFolder
 from .live_intake import LiveIntake
-from .lossless_intake import WINDOW_BYTES, WINDOW_FRAMES, LosslessIntake
-from .messages import (
-    PROTOCOL,
-    Abort,
-    Credit,
-    EndAck,
-    Error,
-    GoAway,
-    Grant,
-    Hello,
-    Ping,
-    Pong,
-    Reply,
-    Request,
-    Want,
-    Welcome,
-    decode_request,
-    encode,
-)
+from .lossless_intake import LosslessIntake
+from .messages import Reply, encode
 from .model_swap import ModelSwap
 from .open_intake import OpenIntake
 from .options import Options
+from .producers import Producers
 from .publisher import Publisher
 from .report import Report, Timings
-from .sessions import Session, Sessions
+from .sessions import Sessions
 from .sockets import INGEST, RESULTS, bind, receive
-from .wire import MAX_FRAME_BYTES, Counters, FrameHeader, decode_frame_header
+from .wire import MAX_FRAME_BYTES, FrameHeader
 
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
@@ -104,13 +86,11 @@ class Service:
         self._started_s = self._turned_s = time.monotonic()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._malformed = self._unanswered = 0
+        self._unanswered = 0
         self._ages = Timings()
         self._waiting: deque[list[memoryview]] = deque()
         self._ledger = Ledger()
         self._sessions = Sessions(self._ledger)
-        self._sessions.closed = self._closed
-        self._floor = Floor()
         self._context = zmq.Context()
         self._gatekeeper: Gatekeeper | None = None
         self._journal: Journal | None = None
@@ -152,17 +132,27 @@ class Service:
         self._encoding = Encoding(mapper)
         self._encoding.between_bands = self._hear_meanwhile
         self._publisher = Publisher(self._results, self.epoch)
+        floor = Floor()
         self._live = LiveIntake(
             self._encoding,
-            self._floor,
+            floor,
             self._publish,
             ledger=self._ledger,
             max_age_s=options.max_age_s,
             record=self._journal if options.record else None,
         )
-        self._lossless = None
+        lossless = None
         if self._journal is not None:
-            self._lossless = LosslessIntake(self._journal, self._encoding, self._publish)
+            lossless = LosslessIntake(self._journal, self._encoding, self._publish)
+        self._producers = Producers(
+            self._sessions,
+            floor,
+            encoding=self._encoding,
+            live=self._live,
+            lossless=lossless,
+            answer=self._answer,
+            epoch=self.epoch,
+        )
         self._open: OpenIntake | None = None
         if self._pushed is not None:
             self._open = OpenIntake(self._pushed, self._encoding, self._publish, self._ledger)
@@ -208,19 +198,13 @@ class Service:
         pushed = self._open is not None and self._open.take()
         message = self._waiting.popleft() if self._waiting else receive(self._ingest)
         if message is not None:
-            peer = bytes(message[0])
-            reply = self._handle(peer, message[1:])
-            if reply is not None:
-                self._answer(peer, reply)
-        if self._lossless is not None and (message is None or self._lossless.due):
-            self._flush(self._lossless)
+            self._producers.hear(bytes(message[0]), message[1:])
+        self._producers.commit(idle=message is None)
         if message is None:
-            self._sessions.expire(monotonic_ns())
-        if self._floor.free(monotonic_ns()):
+            self._producers.expire()
+        if self._producers.floor_is_free:
             self._hear_meanwhile()  # who wants it: the newest frames are those of which we have not heard yet
-        granted = self._floor.next(monotonic_ns())
-        if granted is not None:
-            self._answer(granted.peer, Grant(credit=granted.granted))
+        self._producers.give_turn()
         return asked or pushed or message is not None
 
     def _hear_meanwhile(self) -> None:
@@ -229,121 +213,12 @@ class Service:
             message = receive(self._ingest)
             if message is None:
                 return
-            request = None
-            if len(message) == 2:
-                with contextlib.suppress(WireError):
-                    request = decode_request(message[1])
-            if not isinstance(request, Ping | Want):
+            if not self._producers.hear_brief(bytes(message[0]), message[1:]):
                 self._waiting.append(message)
-                continue
-            reply = self._request(bytes(message[0]), request)
-            if reply is not None:
-                self._answer(bytes(message[0]), reply)
-
-    def _handle(self, peer: bytes, parts: list[memoryview]) -> Reply | None:
-        """What one message means, and the answer to it; None: the answer comes later."""
-        try:
-            if len(parts) == 1:
-                return self._request(peer, decode_request(parts[0]))
-            if len(parts) == 2:
-                return self._frame(peer, decode_frame_header(parts[0]), parts[1])
-            raise WireError(f"expected one part (control) or two (header and buffer), got {len(parts)}")
-        except WireError as error:
-            self._malformed += 1
-            session = self._sessions.find(peer, monotonic_ns())
-            return Error(name="bad_message", text=str(error), credit=0 if session is None else session.granted)
-
-    def _frame(self, peer: bytes, header: FrameHeader, buffer: memoryview) -> Reply | None:
-        session = self._sessions.find(peer, monotonic_ns())
-        if session is None:
-            return _unknown_session()
-        if session.hello.mode == "lossless" and self._lossless is not None:
-            return self._lossless.frame(session, header, buffer)
-        return self._live.frame(session, header, buffer)
-
-    def _request(self, peer: bytes, request: Request) -> Reply | None:
-        now_ns = monotonic_ns()
-        if isinstance(request, Hello):
-            return self._hello(peer, request, now_ns)
-        session = self._sessions.find(peer, now_ns)
-        if session is None:
-            return _unknown_session()
-        if isinstance(request, Ping):
-            session.clock.hear(request.clock_ns, now_ns)
-            return Pong(
-                epoch=self.epoch,
-                credit=session.granted,
-                received=session.received,
-                counters=self._counters(session),
-                clock_ns=request.clock_ns,
-            )
-        if isinstance(request, Want):
-            session.clock.hear(request.clock_ns, now_ns)
-            self._floor.want(session, request.clock_ns, now_ns)
-            return None
-        if isinstance(request, Abort):
-            if session.account.open_seq == request.seq:
-                session.account.abandon()
-                session.scan.drop()
-            return Credit(credit=session.granted, seq=request.seq)
-        if session.hello.mode == "lossless" and self._lossless is not None:
-            self._flush(self._lossless)
-            reply = self._lossless.end(session, request.last_seq, self.epoch)
-        else:
-            session.account.end(request.last_seq)
-            reply = EndAck(epoch=self.epoch, counters=session.account.counters())
-        if isinstance(reply, EndAck):
-            self._sessions.close(session)
-        return reply
-
-    def _hello(self, peer: bytes, hello: Hello, now_ns: int) -> Reply:
-        first_seq = None
-        if hello.mode == "lossless":
-            if self._lossless is None:
-                return Error(name="no_journal", text="this service keeps no journal: start it with --journal", credit=0)
-            self._flush(self._lossless)
-            state = self._lossless.open(hello)
-            if isinstance(state, Error):
-                return state
-            first_seq = state.last_seq + 1
-        session = self._sessions.open(peer, hello, now_ns, first_seq)
-        if isinstance(session, Error):
-            return session
-        if first_seq is None:
-            self._floor.opened(session, now_ns)
-        else:
-            session.granted = WINDOW_FRAMES
-        mapper = self._encoding.mapper
-        return Welcome(
-            protocol=PROTOCOL,
-            epoch=self.epoch,
-            credit=session.granted,
-            credit_bytes=WINDOW_BYTES if first_seq is not None else MAX_FRAME_BYTES,
-            next_seq=session.account.next_seq,
-            max_frame_bytes=MAX_FRAME_BYTES,
-            counters=self._counters(session),
-            model_sha256=mapper.model.sha256,
-            dimensions=mapper.model.manifest.dimensions,
-            channels=mapper.model.manifest.channels,
-            window=mapper.model.manifest.window,
-        )
-
-    def _counters(self, session: Session) -> Counters:
-        if session.hello.mode == "lossless" and self._lossless is not None:
-            return self._lossless.counters(session.hello.stream)
-        return session.account.counters()
-
-    def _flush(self, lossless: LosslessIntake) -> None:
-        for session, reply in lossless.flush():
-            self._answer(session.peer, reply)
 
     def _publish(self, latent_map: LatentMap, header: FrameHeader, age_s: float) -> None:
         self._ages.add(age_s)
         self._publisher.publish(latent_map, header, age_s=age_s, counters=self._ledger.stream(header.source))
-
-    def _closed(self, session: Session) -> None:
-        self._floor.forget(session)
-        self._live.closed(session)
 
     def _answer(self, peer: bytes, reply: Reply) -> None:
         try:
@@ -357,7 +232,7 @@ class Service:
             self._ledger,
             self._ages,
             self._encoding.timings,
-            malformed=self._malformed + (0 if self._open is None else self._open.malformed),
+            malformed=self._producers.malformed + (0 if self._open is None else self._open.malformed),
             unanswered=self._unanswered,
             results=self._publisher.published,
             unrecorded=self._live.unrecorded,
@@ -401,14 +276,7 @@ class Service:
             self._thread.join()
 
     def _close(self) -> None:
-        if self._lossless is not None:
-            self._flush(self._lossless)
-        for session in self._sessions:
-            counters = self._counters(session)
-            self._sessions.close(session)
-            if session.hello.mode != "lossless":
-                counters = session.account.counters()
-            self._answer(session.peer, GoAway(epoch=self.epoch, text="the service was stopped", counters=counters))
+        self._producers.dismiss()
         self._close_all(linger_ms=_STOP_LINGER_MS)
 
     def _close_all(self, *, linger_ms: int) -> None:
@@ -420,7 +288,3 @@ class Service:
 
 def _bytes_of(message: list[memoryview]) -> int:
     return sum(part.nbytes for part in message)
-
-
-def _unknown_session() -> Error:
-    return Error(name="unknown_session", text="say HELLO first: this connection has no session here", credit=0)

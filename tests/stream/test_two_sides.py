@@ -46,7 +46,9 @@ class TwoSides(RuleBasedStateMachine):
         self.connect()
 
     def new_service(self) -> Service:
-        return Service(self.mapper, ingest=FREE, results=FREE, options=Options(max_age_s=3600.0))
+        service = Service(self.mapper, ingest=FREE, results=FREE, options=Options(max_age_s=3600.0))
+        service._producers._answer = lambda _, reply: self.to_producer.append(encode(reply))
+        return service
 
     def connect(self) -> None:
         self.peer = np.random.default_rng().bytes(5)
@@ -96,8 +98,7 @@ class TwoSides(RuleBasedStateMachine):
     @rule()
     def runtime_listens(self) -> None:
         if self.to_runtime:
-            parts = self.to_runtime.popleft()
-            self.to_producer.append(encode(self.service._handle(self.peer, parts)))
+            self.service._producers.hear(self.peer, self.to_runtime.popleft())
 
     @rule()
     def producer_listens(self) -> None:
@@ -114,8 +115,8 @@ class TwoSides(RuleBasedStateMachine):
 
     @rule()
     def runtime_restarts(self) -> None:
-        self.connection_breaks()
         self.stop_runtime()
+        self.connection_breaks()
         self.earlier.append(self.service.report().total)
         self.service = self.new_service()
 
