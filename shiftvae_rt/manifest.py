@@ -71,7 +71,8 @@ class Training(_Strict, frozen=True):
 
     ``sd_scale`` says by what the posterior deviations were multiplied to cover, by latent (``"shift"`` for all shift
     latents); the graphs have it in them already. Empty where it was not measured. ``classes`` are the names of those
-    that the decoder is told, in the order of its input; empty for a model without.
+    that the decoder is told, in the order of its input; empty for a model without. ``choices`` says what was chosen
+    from the frames, and why.
     """
 
     seed: int
@@ -90,6 +91,7 @@ class Training(_Strict, frozen=True):
     decoder: str = "template"
     likelihood: str = "gaussian"
     classes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 class Imported(_Strict, frozen=True):

@@ -20,7 +20,7 @@ def small_microscope() -> Microscope:
     return Microscope(crystal, shape=(192, 192), dose=3.0)
 
 
-SMALL = Settings(encoder="mlp", steps=400, constraints={"displacement": 100.0, "smooth": 10.0})
+SMALL = Settings(window=16, content=2, encoder="mlp", steps=400, constraints={"displacement": 100.0, "smooth": 10.0})
 
 
 @dataclass(frozen=True)
@@ -45,5 +45,6 @@ def line() -> tuple[SimulatedLine, list[NDArray[np.float32]], Trained]:
     """An mlp trained for 350 steps on one line signal."""
     signal = LineCrystal(noise=0.03).line(0)
     frames = [signal.samples[None, None]]
-    settings = Settings(encoder="mlp", steps=350, constraints={"displacement": 100.0, "smooth": 1.0})
+    constraints = {"displacement": 100.0, "smooth": 1.0}
+    settings = Settings(window=32, content=2, encoder="mlp", steps=350, constraints=constraints)
     return signal, frames, train(frames, settings)

@@ -13,7 +13,7 @@ from shiftvae_rt.errors import FrameError, LatticeError, TrainingError, WindowEr
 from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.train import Settings, train
 
-QUICK = Settings(encoder="mlp", steps=12)
+QUICK = Settings(window=16, content=2, encoder="mlp", steps=12, constraints={"displacement": 100.0, "smooth": 10.0})
 
 
 def centres(trained, rows, stride=4) -> np.ndarray:
@@ -47,7 +47,8 @@ def test_the_shift_is_anchored_to_the_brightest_column(scan):
 
 def test_what_it_says_of_itself_is_true(scan):
     trained = scan.trained
-    assert trained.model.window == (16, 16)  # 1.3 periods, up to a multiple of 4
+    assert trained.model.window == (16, 16)
+    assert trained.choices == ()  # all was given
     np.testing.assert_allclose(trained.lattice.period_px, 12.1, atol=0.15)
     assert [look.step for look in trained.history] == list(range(50, 401, 50))
     assert trained.history[-1].loss < trained.history[0].loss
@@ -100,6 +101,21 @@ def test_any_number_of_latents_trains(scan, encoder, content):
     mean, std = trained.model.map_frame(scan.frames[0].astype(np.float32), 8)
     assert mean.shape[0] == std.shape[0] == 2 + content
     assert np.isfinite(mean).all()
+
+
+def test_what_is_not_given_is_chosen_with_a_reason_each_and_what_is_given_stays(scan):
+    trained = train(scan.frames, Settings(encoder="mlp", steps=2))
+    settings = trained.settings
+    assert trained.model.window == (settings.window, settings.window)
+    assert settings.window in (16, 24, 36)  # 1.3, 2 and 3 periods of 12 px, up to a multiple of 4
+    assert settings.content == 1
+    assert settings.constraints["displacement"] == 100.0
+    assert 0 < settings.constraints["smooth"] <= 50
+    assert [reason.split()[0] for reason in trained.choices] == ["window", "1", "smoothness"]
+    given = train(scan.frames, replace(QUICK, steps=2, window=20, constraints={}))
+    assert given.model.window == (20, 20)
+    assert given.settings.content == 2
+    assert [reason.split()[0] for reason in given.choices] == ["smoothness"]
 
 
 def test_several_frames_and_channels_train(scan):
@@ -155,7 +171,7 @@ def test_frames_without_a_period_are_declined():
 
 def test_a_planar_shift_needs_a_window(scan):
     with pytest.raises(TrainingError, match="a planar shift needs a window size: give --window"):
-        train(scan.frames, replace(QUICK, shift="planar"))
+        train(scan.frames, replace(QUICK, shift="planar", window=None))
 
 
 @pytest.mark.parametrize("shape", [(1, 128, 128), (2, 128, 128), (1, 1, 500)])

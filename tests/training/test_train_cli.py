@@ -53,12 +53,15 @@ def test_a_file_becomes_a_model_that_maps(file, output, capsys):
     assert "exactness" in said.out
     assert "mlp encoder, window 16 x 16 px" in said.out
     manifest = ModelFile.read(output).manifest
+    assert "chosen       window 16 px = 1.3 periods: expected to explain" in said.out
+    assert [reason.split()[0] for reason in manifest.training.choices] == ["window", "1", "smoothness"]
+    assert all(reason in said.out for reason in manifest.training.choices)
     assert manifest.training.seed == 5
     assert manifest.training.steps == 30
     assert manifest.data[0].name == "scan.npy"
     assert manifest.data[0].frames == 3
     assert len(manifest.data[0].sha256) == 64
-    assert LatentMapper(output).map(np.load(file)[1]).mean.shape == (4, 45, 45)
+    assert LatentMapper(output).map(np.load(file)[1]).mean.shape == (3, 45, 45)
     assert main(["inspect", str(output)]) == 0
 
 
@@ -72,6 +75,7 @@ def test_the_summary_is_json_where_a_program_reads_it(file, output, capsys):
     assert summary["onnx_against_torch"] <= 1e-4
     manifest = ModelFile.read(output).manifest
     assert manifest.training.constraints["smooth"] == 3
+    assert summary["choices"] == list(manifest.training.choices) == []  # all was given
     assert manifest.training.constraints["displacement"] > 0
     assert manifest.data[0].frames == 2
 
@@ -138,7 +142,7 @@ def test_frames_that_are_not_there_are_named(file, output, capsys):
         ("--frames", "-1", "expected one"),
         ("--window", "0", "at least 1, got '0'"),
         ("--window", "large", "at least 1, got 'large'"),
-        ("--latents", "9", "invalid choice"),
+        ("--latents", "9", "from 0 to 8, got '9'"),
         ("--encoder", "resnet", "invalid choice"),
         ("--constraint", "rough", "unknown constraint 'rough': choose from displacement"),
         ("--constraint", "smooth=-1", "must be a number of at least 0, got '-1'"),

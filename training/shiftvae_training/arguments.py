@@ -9,7 +9,7 @@ from typing import Any
 
 from shiftvae_rt.errors import ModelFileError
 
-__all__ = ["check_output", "checked", "positive", "whole"]
+__all__ = ["automatic_or", "check_output", "checked", "positive", "whole"]
 
 
 def check_output(path: str) -> None:
@@ -45,8 +45,14 @@ def positive(text: str) -> int:
     return whole(text, least=1)
 
 
-def whole(text: str, *, least: int = 0) -> int:
-    """A whole number of at least `least`."""
-    if not text.isdecimal() or not least <= int(text) < 2**31:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+def whole(text: str, *, least: int = 0, most: int = 2**31 - 1) -> int:
+    """A whole number from `least` to `most`."""
+    if not text.isdecimal() or not least <= int(text) <= most:
+        limits = f"of at least {least}" if most == 2**31 - 1 else f"from {least} to {most}"
+        raise argparse.ArgumentTypeError(f"expected a whole number {limits}, got {text!r}")
     return int(text)
+
+
+def automatic_or(parse: Callable[[str], int]) -> Callable[[str], int | None]:
+    """None for 'auto'; else what `parse` says."""
+    return lambda text: None if text == "auto" else parse(text)

@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .arguments import check_output, checked, positive, whole
+from .arguments import automatic_or, check_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
 from .demo_command import add_demo
 from .importing import add_import
@@ -36,10 +37,14 @@ def add_train(subparsers: Any) -> None:
     )
     parser.add_argument("--signal", action="store_true", help="1D data: every row of an array is a signal of its own")
     parser.add_argument(
-        "--window", type=_window, default=None, metavar="PX", help="window size, or 'auto' (default: 1.3 periods)"
+        "--window", type=automatic_or(positive), default=None, metavar="PX", help="window size (default 'auto')"
     )
     parser.add_argument(
-        "--latents", type=int, choices=range(9), default=2, metavar="N", help="content latents, 0 to 8 (default 2)"
+        "--latents",
+        type=automatic_or(partial(whole, most=8)),
+        default=None,
+        metavar="N",
+        help="content latents, 0 to 8 (default 'auto')",
     )
     parser.add_argument(
         "--encoder", choices=("dilated", "mlp"), default="dilated", help="encoder family (default dilated)"
@@ -53,7 +58,8 @@ def add_train(subparsers: Any) -> None:
         default=[],
         type=checked(parse_constraint),
         metavar="NAME=WEIGHT",
-        help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}",
+        help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}; smooth is "
+        "chosen if not given",
     )
     parser.add_argument("--steps", type=positive, default=3000, help="most optimiser steps (default 3000)")
     parser.add_argument("--seed", type=whole, default=0, help="of everything random (default 0)")
@@ -117,6 +123,7 @@ def summarise(trained: Trained) -> dict[str, Any]:
     return {
         "lattice": trained.lattice.reason,
         "window_px": list(model.window),
+        "choices": list(trained.choices),
         "encoder": trained.settings.encoder,
         "steps": trained.history[-1].step,
         "cpu_s": round(trained.seconds, 1),
@@ -133,6 +140,7 @@ def _readable(summary: dict[str, Any]) -> str:
         [
             f"{summary['model']}: {summary['encoder']} encoder, window {window} px",
             f"  lattice      {summary['lattice']}",
+            *(f"  {'chosen' if i == 0 else '':12s} {reason}" for i, reason in enumerate(summary["choices"])),
             (
                 f"  training     {summary['steps']} steps, {summary['cpu_s']} s CPU, "
                 f"held-out loss {summary['held_out_loss']} nats a window"
@@ -145,7 +153,3 @@ def _readable(summary: dict[str, Any]) -> str:
             ),
         ]
     )
-
-
-def _window(text: str) -> int | None:
-    return None if text == "auto" else positive(text)

@@ -163,6 +163,7 @@ def _manifest(
             else f"nearly uniform within {model.weights().planar_reach_px:.3g} px",
             constraints=settings.constraints | {type(c).__name__: c.weight for c in settings.conditions},
             sd_scale={c.latent: round(c.temperature, 4) for c in trained.coverage},
+            choices=trained.choices,
             period_confidence=trained.lattice.confidence,
             period_reason=trained.lattice.reason,
             window_mean=(float(means.min()), float(means.max())),

@@ -40,7 +40,7 @@ def check_settings(settings: Settings, frames: Frames) -> None:
     FrameError
         for frames that the likelihood cannot describe, or classes that do not fit them.
     """
-    if not 0 <= settings.content <= MOST_CONTENT:
+    if settings.content is not None and not 0 <= settings.content <= MOST_CONTENT:
         raise TrainingError(f"expected 0 to {MOST_CONTENT} content latents, got {settings.content}: choose --latents")
     for name, value, allowed in (
         ("decoder", settings.decoder, DECODERS),

@@ -21,16 +21,13 @@ from numpy.typing import NDArray
 
 from .component_signs import component_signs
 from .lattice import Lattice
-from .local_fourier import LocalFourier, local_fourier
+from .local_fourier import local_fourier
+from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_coefficients
 
 __all__ = ["FirstGuess", "Guess", "Target", "make_first_guess"]
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-
-#: Harmonics finer than this are left out, cycles per px, and at most so many of the coarsest are used.
-FINEST = 0.3
-MOST_HARMONICS = 48
 
 
 class Guess(Protocol):
@@ -131,19 +128,12 @@ def make_first_guess(
     content
         Number of content latents wanted.
     """
-    orders = _orders(lattice)
+    orders = harmonic_orders(lattice)
     harmonics = orders @ lattice.reciprocal
     sigma = max(0.5 * float(lattice.period_px.max()), max(window) / 4)
     fields = [local_fourier(frame, harmonics, sigma) for frame in frames]
-    pick, unimodular = _phase_harmonics(orders, fields)
-    turned, motifs = [], []
-    for field in fields:
-        coefficients = field.coefficients
-        channel = np.argmax([np.abs(c[pick]).mean() for c in coefficients])
-        angle = -np.angle(coefficients[channel][pick])
-        whole = np.tensordot(np.linalg.inv(unimodular).round(), angle, axes=1)  # 2 pi g_k . R of the motif at R
-        motifs.append(coefficients * np.exp(1j * np.tensordot(orders, whole, axes=1)))
-        turned.append(np.exp(1j * whole))
+    turned = motif_phasors(fields, orders)
+    motifs = [in_motif_frame(f.coefficients, t, orders) for f, t in zip(fields, turned, strict=True)]
     samples = np.concatenate(
         [_inner(m, f.places, frame.shape, window) for m, f, frame in zip(motifs, fields, frames, strict=True)]
     )
@@ -153,35 +143,10 @@ def make_first_guess(
     scale = np.maximum(strengths[:content], 1e-9)
     targets = []
     for motif, phasor, field in zip(motifs, turned, fields, strict=True):
-        flat = _stack(motif.reshape(-1, *motif.shape[2:]))
+        flat = stack_coefficients(motif)
         score = np.tensordot(axes / scale[:, None], flat - mean[:, None, None], axes=1)
         targets.append(Target(phasor, score, field.step, lattice.reciprocal))
     return FirstGuess(targets, harmonics, _unstack(mean, shape), _unstack(axes * scale[:, None], shape), strengths)
-
-
-def _orders(lattice: Lattice) -> NDArray[np.int64]:
-    """Half of all harmonics (the others are their conjugates), coarsest first, ``(n, k)``."""
-    k, reach = len(lattice.vectors), 8
-    grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * k, indexing="ij"), -1).reshape(-1, k)
-    size = np.hypot(*(grid @ lattice.reciprocal).T)
-    half = np.array([tuple(m) > (0,) * k for m in grid])
-    keep = half & ((size < FINEST) | (np.abs(grid).sum(1) == 1))
-    order = np.argsort(size[keep], kind="stable")[:MOST_HARMONICS]
-    orders: NDArray[np.int64] = grid[keep][order]
-    return orders
-
-
-def _phase_harmonics(orders: NDArray[np.int64], fields: list[LocalFourier]) -> tuple[list[int], Floats]:
-    """The strongest harmonics whose phases give all lattice phases without ambiguity (unimodular), and their orders."""
-    power = np.mean([np.mean(np.abs(f.coefficients) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
-    strongest = np.argsort(-power)
-    if orders.shape[1] == 1:
-        first = [int(i) for i in strongest if abs(orders[i, 0]) == 1][:1]
-        return first, orders[first].astype(float)
-    pairs = [(int(i), int(j)) for a, i in enumerate(strongest) for j in strongest[:a]]
-    usable = [p for p in pairs if abs(round(float(np.linalg.det(orders[list(p)])))) == 1]
-    best = max(usable, key=lambda p: min(power[p[0]], power[p[1]]))
-    return list(best), orders[list(best)].astype(float)
 
 
 def _inner(motif: Complex, places: Floats, shape: tuple[int, ...], window: tuple[int, int]) -> Floats:
@@ -190,7 +155,7 @@ def _inner(motif: Complex, places: Floats, shape: tuple[int, ...], window: tuple
     for axis in (0, 1):
         half = (window[axis] - 1) / 2
         inside &= (places[axis] >= half) & (places[axis] <= shape[1 + axis] - 1 - half)
-    samples: Floats = _stack(motif.reshape(-1, *motif.shape[2:]))[:, inside].T
+    samples: Floats = stack_coefficients(motif)[:, inside].T
     return samples
 
 
@@ -201,10 +166,6 @@ def _principal(samples: Floats, content: int) -> tuple[Floats, Floats, Floats]:
     missing = max(0, content - len(axes))
     axes = np.concatenate([axes[:content], np.zeros((missing, samples.shape[1]))])
     return mean, axes, np.concatenate([strengths[: content + 8], np.zeros(missing)])
-
-
-def _stack(coefficients: Complex) -> Floats:
-    return np.concatenate([coefficients.real, coefficients.imag])
 
 
 def _unstack(values: Floats, shape: tuple[int, int]) -> Complex:

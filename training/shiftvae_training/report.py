@@ -326,6 +326,7 @@ def _settings(found: _Findings) -> str:
         ("decoder, likelihood", f"{settings.decoder}, {settings.likelihood}"),
         ("classes", ", ".join(found.training.classes) or "none"),
         ("constraints, nats", ", ".join(f"{k} {v:g}" for k, v in found.training.constraints.items()) or "none"),
+        ("chosen from the scan", "; ".join(found.training.choices) or "nothing: all was given"),
         ("most steps", str(settings.steps)),
         ("seed", str(settings.seed)),
         ("threads", str(settings.threads)),

@@ -10,17 +10,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shiftvae_rt.errors import FrameError, LatticeError, TrainingError
+from shiftvae_rt.errors import FrameError, TrainingError
 from shiftvae_rt.manifest import USED_NATS
 from shiftvae_rt.windows import window_statistics
 
+from .automatic import Choice, settle
 from .calibration import Coverage, calibrate
 from .canonical import settle_content, settle_shift
 from .class_guess import ClassGuess, make_class_guess
@@ -44,8 +45,6 @@ TILE_SIDE = {1: 8, 2: 4}
 #: Pixels of a batch, and the least tiles in it: large windows get fewer tiles a step.
 BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
-#: A window that holds this many periods sees each column of the motif once, wherever it lies.
-PERIODS_IN_WINDOW = 1.3
 LEARNING_RATE = {"dilated": 8e-3, "mlp": 4e-3}
 #: Share of the steps over which the first guess lets go.
 GUIDED = 0.3
@@ -68,15 +67,15 @@ class Settings:
     Parameters
     ----------
     window
-        px; None chooses 1.3 periods, rounded up to a multiple of 4.
+        px; None chooses it, see `automatic`.
     content
-        Number of content latents.
+        Number of content latents; None chooses it.
     encoder
         ``"dilated"`` or ``"mlp"``.
     shift
         ``"torus"`` (needs a lattice) or ``"planar"`` (isolated features).
     constraints
-        Weights by name, see `constraints`.
+        Weights by name, see `constraints`. A weight of ``"smooth"`` that is not given is chosen; 0 switches it off.
     conditions
         Further constraints, such as your own: see docs/constraints.md.
     steps
@@ -99,10 +98,10 @@ class Settings:
     """
 
     window: int | None = None
-    content: int = 2
+    content: int | None = None
     encoder: str = "dilated"
     shift: str = "torus"
-    constraints: dict[str, float] = field(default_factory=lambda: {"displacement": 100.0, "smooth": 50.0})
+    constraints: dict[str, float] = field(default_factory=lambda: {"displacement": 100.0})
     conditions: tuple[Constraint, ...] = ()
     steps: int = 3000
     seed: int = 0
@@ -130,7 +129,8 @@ class Trained:
     """A trained model and how it came about.
 
     ``kl_nats`` and ``spread`` are for each latent, shift first; see `manifest.Latent`. ``seconds`` is CPU time.
-    ``coverage`` says how well the posterior deviations, which `calibrate` has scaled, cover.
+    ``coverage`` says how well the posterior deviations, which `calibrate` has scaled, cover. ``settings`` leave nothing
+    open any more, and ``choices`` say why.
     """
 
     model: ShiftVAE
@@ -142,6 +142,7 @@ class Trained:
     kl_nats: tuple[float, ...]
     spread: tuple[float, ...]
     coverage: tuple[Coverage, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None] | None = None) -> Trained:
@@ -166,7 +167,10 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     lattice = find_lattice(frames)
-    model, guess = _prepare(frames, lattice, settings)
+    choice = settle(settings, frames, lattice, reach=TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1))
+    weights = {"smooth": choice.smooth} | settings.constraints
+    settings = replace(settings, window=choice.window, content=choice.content, constraints=weights)
+    model, guess = _prepare(frames, lattice, settings, choice)
     reach = TILE_STRIDE * (_tile_side(frames, model.window) - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
     near = None
@@ -180,20 +184,15 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     kl_nats, spread = _finish(model, objective, sampler, frames)
     coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     seconds = time.process_time() - started
-    return Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage)
+    why = choice.reasons
+    return Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)
 
 
-def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[ShiftVAE, Guess]:
+def _prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice) -> tuple[ShiftVAE, Guess]:
     """Model with its window, scaling and shift, started from the first guess."""
     dimensions = 1 if frames[0].shape[1] == 1 else 2
     torus = settings.shift == "torus"
-    if torus and not len(lattice.vectors):
-        raise LatticeError(
-            f"{lattice.reason}: train on a periodic area, or use --shift planar for isolated features (with --window)"
-        )
-    if settings.window is None and not torus:
-        raise TrainingError("a planar shift needs a window size: give --window, about twice the size of a feature")
-    size = settings.window or _window_for(lattice, frames)
+    size, content = choice.window, choice.content
     window = (1 if dimensions == 1 else size, size)
     sd = np.stack(
         [
@@ -208,10 +207,8 @@ def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[Shif
 
     def make(some: list[NDArray[np.float64]]) -> Guess:
         if torus:
-            return make_first_guess(some, lattice, window=window, content=settings.content)
-        return make_feature_guess(
-            some, window=window, content=settings.content, fold=settings.rotation, scale=settings.scale
-        )
+            return make_first_guess(some, lattice, window=window, content=content)
+        return make_feature_guess(some, window=window, content=content, fold=settings.rotation, scale=settings.scale)
 
     _, labels = labels_of_frames(settings.classes)
     guess = make(scaled) if labels is None else make_class_guess(scaled, labels.tolist(), make)
@@ -223,9 +220,7 @@ def _prepare(frames: Frames, lattice: Lattice, settings: Settings) -> tuple[Shif
         shift = PlanarShift(dimensions, max(f.reach(beside) for f, _ in _features(guess, range(len(frames)))))
     level = np.array([frame.mean(axis=(1, 2)) for frame in frames[:8]]).mean(axis=0)
     member = make_member(settings, frames, level, sd)
-    model = ShiftVAE(
-        settings.encoder, window, scale, shift=shift, content=settings.content, sd_floor=0.01, member=member
-    )
+    model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=0.01, member=member)
     _start_from(model, guess)
     return model, guess
 
@@ -241,18 +236,6 @@ def _features(guess: Guess, frames: Iterable[int]) -> Iterator[tuple[FeatureGues
 def _tile_side(frames: Frames, window: tuple[int, int]) -> int:
     """Windows along each side of a tile; 1 where the frames are windows already."""
     return 1 if frames[0].shape[1:] == window else TILE_SIDE[1 if window[0] == 1 else 2]
-
-
-def _window_for(lattice: Lattice, frames: Frames) -> int:
-    size = PERIODS_IN_WINDOW * float(lattice.period_px.max())
-    size = max(12, 4 * math.ceil(size / 4))
-    smallest = min(min(f.shape[2], f.shape[1] if f.shape[1] > 1 else f.shape[2]) for f in frames)
-    if 3 * size > smallest:
-        raise TrainingError(
-            f"a window of {size} px ({PERIODS_IN_WINDOW} periods) is too large for frames of {smallest} px: "
-            "scan a larger area, or choose --window"
-        )
-    return size
 
 
 @torch.no_grad()
