@@ -25,7 +25,7 @@ def add(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """List the streams, or write one."""
     from ..errors import DataFileError
-    from ..stream import Journal, StreamState, counters_line, export_stream
+    from ..stream import JournalReader, StreamState, counters_line, export_stream
 
     if (arguments.stream is None) != (arguments.output is None):
         raise DataFileError("to write a file give both STREAM and -o FILE.hspy; to list the streams neither")
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
             how = "ended" if state.ended else "not ended: in progress, or interrupted"
             print(f"{state.name} ({state.mode}, {how}): {counters_line(state.counters)}")
 
-    journal = Journal(arguments.journal, read_only=True)
+    journal = JournalReader(arguments.journal)
     try:
         if arguments.stream is None:
             for state in journal.streams():

@@ -9,7 +9,7 @@ from .client import Producer
 from .control_client import Control, RecordedFrame
 from .export import export_stream
 from .health import HTTP
-from .journal import Journal, Record, StreamState
+from .journal_reader import JournalReader, Record, StreamState
 from .keys import ROLES, KeyFolder
 from .lossless_producer import LosslessProducer
 from .options import Options
@@ -29,7 +29,7 @@ __all__ = [
     "ROLES",
     "Control",
     "Counters",
-    "Journal",
+    "JournalReader",
     "KeyFolder",
     "LosslessProducer",
     "Options",

@@ -28,7 +28,7 @@ from .control_messages import (
     decode_question,
 )
 from .gatekeeper import Gatekeeper
-from .journal import Journal
+from .journal_reader import JournalReader
 from .live_intake import MAX_TEXT
 from .model_swap import ModelSwap
 from .publisher import Publisher
@@ -61,7 +61,7 @@ class Control:
         *,
         gatekeeper: Gatekeeper | None,
         publisher: Publisher,
-        journal: Journal | None,
+        journal: JournalReader | None,
         swap: ModelSwap,
         report: Callable[[], ReportOf],
         live: Callable[[], tuple[str, ...]],
@@ -125,7 +125,7 @@ class Control:
             return _json(StreamsOf(streams=tuple(self._journal.streams()), live=self._live()))
         return self._read(self._journal, question)
 
-    def _read(self, journal: Journal, question: Read) -> _Parts:
+    def _read(self, journal: JournalReader, question: Read) -> _Parts:
         state = next(journal.streams(question.stream), None)
         record = journal.read(question.stream, question.after)
         if record is not None and record.outcome == "processed":

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from .journal import StreamState
+from .journal_reader import StreamState
 from .messages import MAX_CONTROL_BYTES, Name
 from .report import Report
 from .wire import Count, Text, decode

@@ -10,7 +10,7 @@ import numpy as np
 from .. import __version__
 from ..errors import DataFileError
 from ..files.results_file import whole_or_nothing
-from .journal import Journal, StreamState
+from .journal_reader import JournalReader, StreamState
 from .results import Result, read_result
 
 __all__ = ["export_stream"]
@@ -18,7 +18,7 @@ __all__ = ["export_stream"]
 _TOGETHER = 64  # maps that are written at once
 
 
-def export_stream(journal: Journal, stream: str, path: Path) -> StreamState:
+def export_stream(journal: JournalReader, stream: str, path: Path) -> StreamState:
     """Write the latent maps of all processed frames of `stream` to `path`; what else the journal says of it.
 
     Two signals, ``latent mean`` and ``latent std``, float32 ``(time, latent, y, x)``, or ``(time, latent, x)`` of
@@ -43,7 +43,7 @@ def export_stream(journal: Journal, stream: str, path: Path) -> StreamState:
     return state
 
 
-def _write(file: Any, journal: Journal, state: StreamState, path: Path) -> None:
+def _write(file: Any, journal: JournalReader, state: StreamState, path: Path) -> None:
     first: Result | None = None
     waiting: list[Result] = []
     numbers: list[tuple[int, int, int, int]] = []  # seq, frame, utc_ns, index of the model

@@ -14,21 +14,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import msgspec
-
 from ..errors import JournalError
 from .journal_lock import JournalLock
-from .wire import Counters
+from .journal_reader import VERSION, JournalReader, StreamState, connect, guarded, read_states
 
-__all__ = ["MAX_CRASHES", "Journal", "Record", "StreamState"]
+__all__ = ["MAX_CRASHES", "Journal"]
 
 #: Deaths with the same frame in hand after which it is quarantined.
 MAX_CRASHES = 3
-_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS streams (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, mode TEXT NOT NULL, created_ns INTEGER NOT NULL,
@@ -48,26 +45,6 @@ _COUNT = {
 _Value = TypeVar("_Value")
 
 
-class StreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream of the journal. One that is not `ended` is being sent, or was interrupted and can be resumed."""
-
-    name: str
-    mode: Literal["lossless", "live"]
-    ended: bool
-    last_seq: int
-    created_ns: int
-    counters: Counters
-
-
-class Record(msgspec.Struct, frozen=True):
-    """What became of one frame: for ``processed`` the two parts of its result, else the reason in `header`."""
-
-    seq: int
-    outcome: str
-    header: bytes
-    buffer: bytes
-
-
 class Journal:
     """Results on disk, each frame of a stream exactly once. Belongs to one thread.
 
@@ -75,8 +52,11 @@ class Journal:
     ----------
     path
         The file; made if it is missing. Beside it lie SQLite's ``-wal`` and ``-shm`` and our ``.hand``.
-    read_only
-        Only read, which is possible while a service writes.
+
+    Attributes
+    ----------
+    reader
+        Reads what is committed.
 
     Raises
     ------
@@ -84,43 +64,27 @@ class Journal:
         if the file cannot be made or read, is damaged, of another version, or another service writes to it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.pending = self.pending_bytes = 0
         self._lost: JournalError | None = None
-        self._lock: JournalLock | None = None
         self._ids: dict[str, int] = {}
         self._next: dict[str, int] = {}
-        if read_only:
-            self._read = self._write = self._guard(self._open_to_read, "cannot open")
-            return
-        lock = self._lock = JournalLock(self.path)
+        self._hand = JournalLock(self.path)
         try:
             self._write = self._guard(self._open, "cannot open")
-            self._read = self._guard(lambda: _connect(self.path, read_only=True), "cannot open")
+            self.reader = JournalReader(self.path)
             self._count_crash()
         except BaseException:
-            lock.close()
+            self._hand.close()
             raise
 
-    def _open_to_read(self) -> sqlite3.Connection:
-        connection = _connect(self.path, read_only=True)
-        self._check_version(connection, (_VERSION,))
-        return connection
-
-    def _check_version(self, connection: sqlite3.Connection, known: tuple[int, ...]) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in known:
-            connection.close()
-            raise JournalError(f"{self.path} is a journal of version {version}, this program writes {_VERSION}")
-
     def _open(self) -> sqlite3.Connection:
-        connection = _connect(self.path, read_only=False)
-        self._check_version(connection, (0, _VERSION))
+        connection = connect(self.path, read_only=False, versions=(0, VERSION))
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(_SCHEMA)
-        connection.execute(f"PRAGMA user_version={_VERSION}")
+        connection.execute(f"PRAGMA user_version={VERSION}")
         return connection
 
     def open_stream(self, name: str, mode: Literal["lossless", "live"]) -> StreamState:
@@ -133,7 +97,7 @@ class Journal:
 
         self._commit()
         self._guard(add, "cannot write to")
-        state = next(self.streams(name))
+        state = next(self.reader.streams(name))
         self._next[name] = state.last_seq + 1
         return state
 
@@ -213,37 +177,14 @@ class Journal:
         self._commit()
         self._guard(lambda: self._write.execute("UPDATE streams SET ended=1 WHERE name=?", (name,)), "cannot write to")
 
-    def read(self, name: str, after: int) -> Record | None:
-        """The first committed record of the stream after `after`; None if there is none (yet)."""
-        row = self._guard(
-            lambda: self._read.execute(
-                "SELECT seq, outcome, header, buffer FROM records JOIN streams ON stream=id "
-                "WHERE name=? AND seq>? ORDER BY seq LIMIT 1",
-                (name, after),
-            ).fetchone(),
-            "cannot read",
-        )
-        return None if row is None else Record(*row)
-
-    def streams(self, name: str | None = None) -> Iterator[StreamState]:
-        """All streams, or the one called `name`, with what is committed of them."""
-        yield from self._guard(lambda: list(_states(self._read, name)), "cannot read")
-
     def close(self) -> None:
         """Commit what is pending and close the files."""
         try:
             self._commit()
         finally:
             self._write.close()
-            self._read.close()
-            if self._lock is not None:
-                self._lock.close()
-
-    @property
-    def _hand(self) -> JournalLock:
-        if self._lock is None:
-            raise RuntimeError("a journal that is only read has nothing in hand")
-        return self._lock
+            self.reader.close()
+            self._hand.close()
 
     def _id(self, name: str) -> int:
         if name not in self._ids:
@@ -264,11 +205,10 @@ class Journal:
 
     def _guard(self, act: Callable[[], _Value], what: str) -> _Value:
         try:
-            return act()
-        except (sqlite3.Error, OSError) as error:
-            failure = JournalError(f"{what} the journal {self.path}: {error}: nothing acknowledged is lost")
+            return guarded(self.path, act, what)
+        except JournalError as failure:
             self._forget_pending(failure)
-            raise failure from error
+            raise
 
     def _forget_pending(self, failure: JournalError) -> None:
         self._lost = failure
@@ -278,29 +218,6 @@ class Journal:
         try:
             if self._write.in_transaction:
                 self._write.execute("ROLLBACK")
-            self._next.update({state.name: state.last_seq + 1 for state in _states(self._write, None)})
+            self._next.update({state.name: state.last_seq + 1 for state in read_states(self._write)})
         except sqlite3.Error:  # the disk is gone: every stream is opened anew before anything is appended
             self._next.clear()
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
-
-
-def _states(connection: sqlite3.Connection, name: str | None) -> Iterator[StreamState]:
-    rows = connection.execute(
-        "SELECT name, mode, ended, last_seq, created_ns, processed, rejected, quarantined FROM streams "
-        "WHERE ?1 IS NULL OR name=?1 ORDER BY id",
-        (name,),
-    )
-    for stream, mode, ended, last_seq, created_ns, processed, rejected, quarantined in rows:
-        counts = {"processed": processed, "rejected": rejected, "quarantined": quarantined}
-        yield StreamState(
-            name=stream,
-            mode=mode,
-            ended=bool(ended),
-            last_seq=last_seq,
-            created_ns=created_ns,
-            counters=Counters(offered=sum(counts.values()), **counts),
-        )

@@ -10,7 +10,8 @@ from ..errors import JournalError, WireError
 from ..latent_map import LatentMap
 from .clock import monotonic_ns
 from .encoding import FRAME_FAULTS, Encoding, error_name
-from .journal import MAX_CRASHES, Journal, StreamState
+from .journal import MAX_CRASHES, Journal
+from .journal_reader import StreamState
 from .live_intake import MAX_TEXT, Publish, check_source
 from .messages import Committed, EndAck, Error, Hello, Outcome, Reply
 from .results import result_message

@@ -162,7 +162,7 @@ class Service:
                 self._requests,
                 gatekeeper=self._gatekeeper,
                 publisher=self._publisher,
-                journal=self._journal,
+                journal=None if self._journal is None else self._journal.reader,
                 swap=ModelSwap(self._encoding, options.models, threads=options.threads),
                 report=self.status,
                 live=lambda: tuple(session.hello.stream for session in self._sessions),

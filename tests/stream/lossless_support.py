@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftvae_rt.stream import Journal
+from shiftvae_rt.stream import JournalReader
 from shiftvae_rt.stream.results import read_result
 
 
@@ -17,7 +17,7 @@ def numbered(seq: int, shape: tuple[int, int] = (18, 16)) -> np.ndarray:
 
 def committed(path: Path, stream: str) -> list[tuple[int, int]]:
     """(seq, the acquisition's number) of every record of the stream, as a reader of the closed journal sees them."""
-    journal = Journal(path)
+    journal = JournalReader(path)
     records, after = [], 0
     while (record := journal.read(stream, after)) is not None:
         number = read_result((record.header, record.buffer)).frame if record.outcome == "processed" else -1

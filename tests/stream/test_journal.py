@@ -34,7 +34,7 @@ def test_what_was_committed_is_read_back_in_order(path: Path) -> None:
     journal = Journal(path)
     state = journal.open_stream("s", "lossless")
     assert (state.last_seq, state.counters.processed, state.ended) == (3, 3, False)
-    records = [journal.read("s", after) for after in range(4)]
+    records = [journal.reader.read("s", after) for after in range(4)]
     assert [record and record.seq for record in records] == [1, 2, 3, None]
     assert records[1] is not None
     assert (records[1].header, records[1].buffer) == (b"header", b"2")
@@ -44,10 +44,10 @@ def test_what_was_committed_is_read_back_in_order(path: Path) -> None:
 def test_readers_do_not_see_what_is_not_committed(path: Path) -> None:
     journal = filled(path)
     journal.append("s", 4, "processed", b"h", b"b")
-    assert journal.read("s", 3) is None
-    assert next(journal.streams("s")).last_seq == 3
+    assert journal.reader.read("s", 3) is None
+    assert next(journal.reader.streams("s")).last_seq == 3
     journal.commit()
-    assert journal.read("s", 3) is not None
+    assert journal.reader.read("s", 3) is not None
     journal.close()
 
 
@@ -89,8 +89,8 @@ def test_crashes_over_the_same_frame_are_counted(path: Path) -> None:
         journal.open_stream("s", "lossless")
         assert journal.take_in_hand("s", 1) == deaths
         journal._write.close()
-        journal._read.close()
-        journal._lock.close()  # as if it had died here
+        journal.reader.close()
+        journal._hand.close()  # as if it had died here
 
 
 def test_a_frame_that_was_put_down_is_no_crash(path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_full_disk_loses_nothing_that_was_committed_and_the_next_commit_says_s
     journal._write.execute("PRAGMA max_page_count=1000000")
     journal.append("s", 4, "processed", b"h", bytes(4000))
     journal.commit()
-    assert next(journal.streams("s")).last_seq == 4
+    assert next(journal.reader.streams("s")).last_seq == 4
     journal.close()
 
 
@@ -160,7 +160,7 @@ def test_streams_say_how_they_are(path: Path) -> None:
     journal.append("live@1", 5, "processed", b"h", b"b")
     journal.append("live@1", 9, "rejected", b"bad_frame: NaN")
     journal.end("live@1")
-    first, second = journal.streams()
+    first, second = journal.reader.streams()
     assert (first.name, first.mode, first.ended, first.last_seq) == ("s", "lossless", False, 3)
     assert (second.name, second.mode, second.ended, second.last_seq) == ("live@1", "live", True, 9)
     assert (second.counters.offered, second.counters.processed, second.counters.rejected) == (2, 1, 1)

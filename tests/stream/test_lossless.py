@@ -14,7 +14,7 @@ from stream_support import LIMIT_S, RawProducer, frame_message, noisy, rows_mess
 from shiftvae_rt.errors import ServiceError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Counters, LosslessProducer, Options, Producer, Service, Subscriber
-from shiftvae_rt.stream.journal import Journal
+from shiftvae_rt.stream.journal_reader import JournalReader
 from shiftvae_rt.stream.lossless_intake import WINDOW_FRAMES, LosslessIntake
 
 Make = Callable[..., Any]
@@ -99,7 +99,7 @@ def test_bad_frames_have_their_place_and_their_reason(lossless: Service, sender:
         producer.send(frame)
     assert producer.end(LIMIT_S) == Counters(offered=4, processed=2, rejected=2)
     lossless.__exit__()
-    journal = Journal(path)
+    journal = JournalReader(path)
     reasons = [journal.read("run", after).header for after in (1, 2)]
     journal.close()
     assert reasons[0].startswith(b"bad_frame: 288 of 288 pixels are NaN")
@@ -214,7 +214,7 @@ def test_live_results_are_recorded_if_asked(serve: Make, mapper: LatentMapper, p
         producer.wait(LIMIT_S)
     producer.close(LIMIT_S)
     service.__exit__()
-    journal = Journal(path)
+    journal = JournalReader(path)
     (state,) = journal.streams()
     journal.close()
     assert state.name.startswith("HAADF@")
@@ -259,7 +259,7 @@ def test_a_runtime_that_acknowledges_before_the_commit_is_caught(
     service._journal._write.execute("ROLLBACK")
     assert producer.committed == 10
     with pytest.raises(AssertionError):
-        assert next(service._journal.streams("run")).last_seq == 10
+        assert next(service._journal.reader.streams("run")).last_seq == 10
 
 
 def test_everything_acknowledged_is_on_disk_at_that_moment(lossless: Service, sender: Make, path: Path) -> None:
@@ -267,4 +267,4 @@ def test_everything_acknowledged_is_on_disk_at_that_moment(lossless: Service, se
     for seq in range(1, 11):
         producer.send(numbered(seq), number=seq)
     producer.flush(LIMIT_S)
-    assert next(lossless._journal.streams("run")).last_seq == 10
+    assert next(lossless._journal.reader.streams("run")).last_seq == 10

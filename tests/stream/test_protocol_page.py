@@ -12,7 +12,7 @@ import zmq
 from stream_support import LIMIT_S
 
 from shiftvae_rt.frame import DTYPES
-from shiftvae_rt.stream import Service, control_messages, journal, messages, sockets, wire
+from shiftvae_rt.stream import Service, control_messages, journal_reader, messages, sockets, wire
 from shiftvae_rt.stream.link import PING_NS
 from shiftvae_rt.stream.sessions import MAX_SESSIONS, SILENCE_NS
 
@@ -76,7 +76,7 @@ def test_the_pixels_of_the_page_begin_as_it_says() -> None:
 
 UNIONS = (messages.Request, messages.Reply, control_messages.Question, control_messages.Answer)
 STRUCTS = [
-    *(wire.FrameHeader, wire.ResultHeader, wire.Counters, journal.StreamState),
+    *(wire.FrameHeader, wire.ResultHeader, wire.Counters, journal_reader.StreamState),
     *(struct for union in UNIONS for struct in get_args(union)),
 ]
 

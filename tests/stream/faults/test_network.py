@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shiftvae_rt.stream import Journal, KeyFolder
+from shiftvae_rt.stream import JournalReader, KeyFolder
 
 LONG = os.environ.get("SHIFTVAE_LONG") == "1"
 PARTITIONS_S = (0.3, 1.0, 4.0, 10.0) if LONG else (0.3, 3.0)
@@ -96,7 +96,7 @@ class Network:
         command("ip", "netns", "exec", self.names[0], "iptables", action, "INPUT", "-i", "veth0", *rule)
 
     def committed(self) -> int:
-        journal = Journal(self.folder / "j", read_only=True)
+        journal = JournalReader(self.folder / "j")
         try:
             return next(journal.streams("run")).last_seq
         finally:
@@ -116,7 +116,7 @@ class Network:
         assert self.producer.returncode == 0
         self.service.terminate()
         self.service.communicate(timeout=10)
-        journal = Journal(self.folder / "j", read_only=True)
+        journal = JournalReader(self.folder / "j")
         state, seqs, after = next(journal.streams("run")), [], 0
         while (record := journal.read("run", after)) is not None:
             after = record.seq

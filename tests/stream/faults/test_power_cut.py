@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from shiftvae_rt.stream import Journal
+from shiftvae_rt.stream.journal import Journal
 
 LONG = os.environ.get("SHIFTVAE_LONG") == "1"
 CUTS = 50 if LONG else 6
@@ -27,7 +27,7 @@ EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 
 WRITE = """
 import sys
-from shiftvae_rt.stream import Journal
+from shiftvae_rt.stream.journal import Journal
 journal = Journal(sys.argv[1])
 if sys.argv[2] == "careless":
     journal._write.execute("PRAGMA synchronous=OFF")
@@ -77,7 +77,7 @@ def cut_power(disk: Path, image: Path, how: str, seconds: float) -> tuple[int, i
     subprocess.run(["mount", "-o", "loop", str(image), str(disk)], check=True)
     journal = Journal(path)
     seqs, after = [], 0
-    while (record := journal.read("s", after)) is not None:
+    while (record := journal.reader.read("s", after)) is not None:
         after = record.seq
         seqs.append(after)
     last = journal.open_stream("s", "lossless").last_seq
