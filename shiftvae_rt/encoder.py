@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import ProviderError
 
-__all__ = ["PROVIDERS", "Encoder", "RowEncoder", "available_providers"]
+__all__ = ["PROVIDERS", "Decoder", "Encoder", "RowEncoder", "available_providers"]
 
 #: Providers by the name that a user types.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -124,6 +124,17 @@ class RowEncoder(Encoder):
         before = {f"state{i}": value for i, value in enumerate(state)}
         mean, std, *after = self._run({**inputs, **before}, self._outputs)
         return _array(mean), _array(std), after
+
+
+class Decoder(Encoder):
+    """Draws windows, on the CPU: a few a frame."""
+
+    def __init__(self, graph: bytes) -> None:
+        super().__init__(graph)
+
+    def draw(self, latents: Floats) -> Floats:
+        """Windows ``(n, C, h, w)`` in units of their deviation, of reported latents ``(n, L)``."""
+        return _array(self._run({"latents": latents}, ["windows"])[0])
 
 
 def available_providers() -> list[str]:

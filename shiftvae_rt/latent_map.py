@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .assembly import assemble_latent_map, place_at_motifs
+from .domain import DomainGauge, DomainVerdict
 from .errors import FrameError
 from .window_grid import WindowGrid
 
@@ -36,6 +38,11 @@ class LatentMap:
         Edge of a pixel, if known.
     model_sha256
         Hash of the model file that made it.
+    domain
+        Whether the frame is of the kind that the model was trained on; None for a band of a frame that goes on, and
+        for a model that does not know.
+    gauge
+        Scores single windows, where `domain` is known and the map did not come over the network.
     """
 
     mean: NDArray[np.float32]
@@ -47,6 +54,13 @@ class LatentMap:
     model_sha256: str
     pixel_size_nm: float | None = None
     first_row: int = 0
+    domain: DomainVerdict | None = None
+    gauge: DomainGauge | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def window_scores(self) -> NDArray[np.float32] | None:
+        """``(rows, cols)``: beyond 1 a window is unlike 99 % of those of the training data; None without a `gauge`."""
+        return None if self.gauge is None else self.gauge.score_windows(self.mean, self.std)
 
     @property
     def complete(self) -> bool:

@@ -13,7 +13,7 @@ KINDS = ("shift", "rotation", "scale", "content")
 #: A content latent that carries less than this about a window was not used by the model, nats.
 USED_NATS = 0.1
 
-__all__ = ["DataSource", "Imported", "Intensity", "Latent", "Manifest", "Member", "Training"]
+__all__ = ["DataSource", "Domain", "Imported", "Intensity", "Latent", "Manifest", "Member", "Training"]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -108,6 +108,33 @@ class Imported(_Strict, frozen=True):
     scaling: str
 
 
+class Domain(_Strict, frozen=True):
+    """What the windows of the training data say, and how far those of another frame may be from it; see `domain`.
+
+    Attributes
+    ----------
+    centre, whitening
+        ``(K,)`` mean of the features of a window, and ``(K, K)`` the matrix that makes their distance from it a score:
+        beyond 1 the window is unlike 99 % of those of the training data.
+    most_windows_out
+        Largest share of such windows in a frame.
+    strain, most_strain
+        ``(axes, axes)`` mean displacement in px for a px along each axis, against the mean lattice, and the largest
+        difference from it.
+    structure, most_structure
+        Covariance of neighbouring pixels of what the decoder leaves, and the largest excess over it; in units of a
+        window's variance.
+    """
+
+    centre: tuple[float, ...]
+    whitening: tuple[tuple[float, ...], ...]
+    most_windows_out: float
+    strain: tuple[tuple[float, ...], ...]
+    most_strain: float
+    structure: float
+    most_structure: float
+
+
 class Manifest(_Strict, frozen=True):
     """Everything that a runtime or a reader needs to know about a model file.
 
@@ -131,6 +158,8 @@ class Manifest(_Strict, frozen=True):
         How the model came about: one of the two.
     data
         What it was trained on; for an imported model, what it was tried on.
+    domain
+        What tells frames of another kind; None where the training data were not at hand.
     members
         Every other file in the zip.
     """
@@ -152,6 +181,7 @@ class Manifest(_Strict, frozen=True):
     git_commit: str
     created: str
     members: dict[str, Member]
+    domain: Domain | None
 
     @property
     def varies(self) -> tuple[bool, ...]:
@@ -194,5 +224,11 @@ class Manifest(_Strict, frozen=True):
             problems.append(f"{len(scales)} channel scales, {len(offsets)} offsets")
         if (self.training is None) == (self.imported is None):
             problems.append("neither trained nor imported" if self.training is None else "trained and imported")
+        if self.domain is not None:
+            sizes = {len(self.domain.centre), len(self.domain.whitening), *map(len, self.domain.whitening)}
+            if len(sizes) != 1:
+                problems.append(f"domain: centre and whitening of sizes {sorted(sizes)}")
+        if len(self.intensity.channel_scale) != self.channels:
+            problems.append(f"{len(self.intensity.channel_scale)} channel scales")
         if problems:
             raise ModelFileError(f"manifest.json contradicts itself ({'; '.join(problems)}): export the model again")

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .domain import DomainGauge
+from .encoder import Decoder
 from .errors import FrameError, ModelFileError, PixelSizeError, ShiftVaeError, WindowError
 from .frame import DTYPES, as_pixels
 from .latent_map import LatentMap
 from .model_file import ModelFile
 from .provider_choice import ProviderChoice, choose_provider
 from .routes import Route, RowStream, choose_route
+from .samples import Samples
 from .window_grid import WindowGrid
 
 __all__ = ["LatentMapper", "ScanMapper"]
@@ -76,6 +80,7 @@ class LatentMapper:
         self.names = tuple(latent.name for latent in manifest.latents)
         self.units = tuple(latent.unit for latent in manifest.latents)
         self.varies = manifest.varies
+        self.gauge: DomainGauge | None = None
         usable = [s for s in manifest.strides if stride > 0 and stride % s == 0]
         if not usable:
             raise WindowError(
@@ -88,6 +93,10 @@ class LatentMapper:
             self.provider, self.provider_reason = choice.provider, choice.reason
             self.route: Route = choose_route(self.model, stride, threads=threads, provider=self.provider)
             self._check_golden(max(usable))
+            if manifest.domain is not None:
+                self.gauge = DomainGauge(
+                    manifest, manifest.domain, stride, Decoder(self.model.graph("decoder.onnx")).draw
+                )
         except ShiftVaeError:
             raise
         except Exception as error:  # onnxruntime has no common base class for what a bad graph raises
@@ -210,6 +219,7 @@ class ScanMapper:
         self._flat = True
         self._centre: NDArray[np.float64] | None = None
         self._stream: RowStream | None = None
+        self._samples = Samples(self.grid, manifest.intensity)
         shape = (len(manifest.latents), self.grid.rows, self.grid.cols)
         self._mean, self._std = np.empty(shape, np.float32), np.empty(shape, np.float32)
 
@@ -256,8 +266,11 @@ class ScanMapper:
         return self._band(first, last) if last > first else None
 
     def result(self) -> LatentMap:
-        """The rows of the map so far, from row 0."""
-        return self._band(0, self._rows_done)
+        """The rows of the map so far, from row 0, and whether they are of the kind that the model knows."""
+        band, gauge = self._band(0, self._rows_done), self._mapper.gauge
+        if gauge is None or not self._rows_done:
+            return band
+        return replace(band, domain=gauge.judge(band.mean, band.std, self._samples), gauge=gauge)
 
     def _encode(self, first: int, last: int, centre: NDArray[np.float64]) -> None:
         """Append rows `first` to `last` of the map to the bands."""
@@ -278,6 +291,8 @@ class ScanMapper:
                 self._mean, self._std = band
             else:
                 self._mean[:, row:until], self._std[:, row:until] = band
+            if self._mapper.gauge is not None:
+                self._samples.take(self._lines, self._top, row, until)
             self._rows_done = until
             self._mapper.between_bands()
 

@@ -109,6 +109,8 @@ class ModelFile:
         needed = [*(f"encoder_s{stride}.onnx" for stride in manifest.strides), "golden.npz"]
         if "windows.onnx" not in members:
             needed += [f"dense_s{stride}.onnx" for stride in manifest.strides]
+        if manifest.domain is not None:
+            needed.append("decoder.onnx")
         lacking = [name for name in needed if name not in members]
         if lacking:
             raise ModelFileError(f"{path} lacks {', '.join(lacking)}: export the model again")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shiftvae_rt.encoder import run_graph
-from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
+from shiftvae_rt.manifest import DataSource, Domain, Intensity, Latent, Manifest, Training
 from shiftvae_rt.mapper import frame_centre
 from shiftvae_rt.model_file import Golden, write_model_file
 from shiftvae_training.encoder_graph import EncoderWeights, StemLayer, encoder_graph
@@ -55,6 +55,22 @@ def tiny_decoder(weights: EncoderWeights) -> bytes:
     return build.serialise("decoder", {"latents": ["N", latents]}, {"windows": ["N", *shape]})
 
 
+def tiny_domain(weights: EncoderWeights, **changes: object) -> Domain:
+    """Wide limits: whatever a random encoder says of whatever frame is in domain."""
+    axes = weights.dimensions
+    size = weights.content + axes + weights.content + axes * len(weights.lattice)
+    fields: dict[str, object] = {
+        "centre": (0.0,) * size,
+        "whitening": tuple(map(tuple, (0.01 * np.eye(size)).tolist())),
+        "most_windows_out": 0.5,
+        "strain": ((0.0,) * axes,) * axes,
+        "most_strain": 10.0,
+        "structure": 0.0,
+        "most_structure": 1000.0,
+    }
+    return Domain(**{**fields, **changes})  # type: ignore[arg-type]
+
+
 def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
     """A manifest that fits `tiny_weights`."""
     shift = ("dx",) if weights.dimensions == 1 else ("dy", "dx")
@@ -98,6 +114,7 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
         "git_commit": "",
         "created": "2026-01-01T00:00:00Z",
         "members": {},
+        "domain": tiny_domain(weights),
     }
     return Manifest(**{**fields, **changes})  # type: ignore[arg-type]
 

@@ -116,6 +116,7 @@ def _manifest(weights: EncoderWeights) -> Manifest:
         pixel_size_nm=None,
         training=training,
         imported=None,
+        domain=None,
         data=(),
         versions={},
         git_commit="",

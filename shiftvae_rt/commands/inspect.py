@@ -74,6 +74,9 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
     for latent, varies in zip(manifest.latents, manifest.varies, strict=True):
         use = f"spread {latent.spread:.3g} {latent.unit}".rstrip() if varies else "not used: no variation found"
         lines.append((f"latent {latent.name}", f"{latent.kind}, {use}, {latent.kl_nats:.2f} nats"))
+    if manifest.domain is not None:
+        strain, out = 100 * manifest.domain.most_strain, 100 * manifest.domain.most_windows_out
+        lines.append(("domain", f"strain up to {strain:.1f} %, {out:.0f} % of the windows unlike the training data"))
     for source in manifest.data:
         shape = " x ".join(map(str, source.shape))
         verb = "trained on" if training else "tried on"

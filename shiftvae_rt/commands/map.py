@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     rows, cols = maps[0].mean.shape[1:]
     what = f"{len(maps)} frame(s), {rows} x {cols} windows each, latents {', '.join(maps[0].names)}"
     print(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")
+    _warn(frames, maps)
 
 
 def _map(mapper: LatentMapper, frame: Frame) -> LatentMap:
@@ -69,6 +70,15 @@ def _map(mapper: LatentMapper, frame: Frame) -> LatentMap:
         return mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
     except ShiftVaeError as error:
         raise type(error)(f"{frame.name}: {error}") from error
+
+
+def _warn(frames: Sequence[Frame], maps: Sequence[LatentMap]) -> None:
+    """One line for the frames that are out of domain."""
+    verdicts = [(frame, m.domain) for frame, m in zip(frames, maps, strict=True) if m.domain and m.domain.out_of_domain]
+    if verdicts:
+        frame, worst = max(verdicts, key=lambda pair: pair[1].score)
+        which = frame.name if len(maps) == 1 else f"{len(verdicts)} of {len(maps)} frames, most of all {frame.name}"
+        print(f"shiftvae: warning: out of domain: {which} (score {worst.score:.3g}): {worst.reason}", file=sys.stderr)
 
 
 def _which(text: str) -> int | None:

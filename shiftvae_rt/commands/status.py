@@ -63,6 +63,8 @@ def _status(control: Control, as_json: bool) -> None:
     print(f"model {status.model} ({status.model_sha256[:16]}), stride {status.stride}, {status.swaps} swaps")
     print(f"{status.producers} producers, {status.readers} readers, {report.results} results")
     print(counters_line(report.total))
+    if report.out_of_domain:
+        print(f"{report.out_of_domain} frames out of domain: unlike the training data of the model")
     if report.age_p50_ms is not None:
         print(f"age p50 {report.age_p50_ms:.1f} ms, p99 {report.age_p99_ms:.1f} ms")
 

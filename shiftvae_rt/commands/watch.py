@@ -89,13 +89,16 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
     ranges = "".join(f"{low:>9.3g} to {high:<8.3g}" for low, high in _ranges(result).values())
     line = (
         f"{result.stream[:16]:<16} {result.frame:>8} {result.age_s * 1e3:>8.1f} {dropped:>8} {refused:>8} "
-        f"{subscriber.gaps:>6}{ranges}"
+        f"{subscriber.gaps:>6} {_domain(result):>6}{ranges}"
     )
+    verdict = result.latent_map.domain
+    if verdict is not None and verdict.out_of_domain:
+        line += f"\n{'':<16} out of domain: {verdict.reason}"
     if seen % 20:
         return line
     units = zip(result.latent_map.names, result.latent_map.units, strict=True)
     latents = "".join(f"{(f'{name} ({unit})' if unit else name):^21}" for name, unit in units)
-    titles = f"{'stream':<16} {'frame':>8} {'age (ms)':>8} {'dropped':>8} {'refused':>8} {'missed':>6}"
+    titles = f"{'stream':<16} {'frame':>8} {'age (ms)':>8} {'dropped':>8} {'refused':>8} {'missed':>6} {'domain':>6}"
     return f"{titles}{latents}\n{line}"
 
 
@@ -110,10 +113,17 @@ def _json_line(result: Result, subscriber: Subscriber) -> str:
         "age_ms": round(result.age_s * 1e3, 3),
         "missed": subscriber.gaps,
         "latents": _ranges(result),
+        "domain": result.latent_map.domain,
         "model_sha256": result.latent_map.model_sha256,
         "counters": result.counters,
     }
     return msgspec.json.encode(fields).decode()
+
+
+def _domain(result: Result) -> str:
+    """The frame's score, beyond 1 out of domain."""
+    verdict = result.latent_map.domain
+    return "-" if verdict is None else f"{verdict.score:.3g}"
 
 
 def _ranges(result: Result) -> dict[str, tuple[float, float]]:

@@ -23,7 +23,10 @@ __all__ = ["write"]
 
 
 def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
-    """Write two signals, ``latent mean`` and ``latent std``, with axes (frame), latent, y, x; signals without y."""
+    """Write ``latent mean`` and ``latent std``, with axes (frame), latent, y, x; of line signals without y.
+
+    And ``out of domain``, the scores of the windows, as a single latent, where the model knows its domain.
+    """
     first = maps[0]
     axes: list[dict[str, Any]] = [{"name": "latent", "navigate": True, "units": "", "scale": 1.0, "offset": 0.0}]
     if several:
@@ -51,15 +54,21 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
         "window_px": str(first.grid.window),
         "stride_px": first.grid.stride,
         "frame_shape_px": str(first.grid.frame_shape),
+        "domain_score": [np.nan if each.domain is None else each.domain.score for each in maps],
+        "domain_reason": "\n".join("" if each.domain is None else each.domain.reason for each in maps)[:60_000],
     }
+    signals = {"latent mean": [each.mean for each in maps], "latent std": [each.std for each in maps]}
+    scores = [each.window_scores[np.newaxis] for each in maps if each.window_scores is not None]
+    if len(scores) == len(maps):
+        signals["out of domain"] = scores
     with whole_or_nothing(path, "h5py") as part:
         import h5py
 
         with h5py.File(part, "w") as file:
             file.attrs["file_format"] = "HyperSpy"
             file.attrs["file_format_version"] = "3.1"
-            for title, field in (("latent mean", "mean"), ("latent std", "std")):
-                data = np.stack([getattr(each, field) for each in maps])
+            for title, arrays in signals.items():
+                data = np.stack(arrays)
                 data = data if several else data[0]
                 data = data[..., 0, :] if signal else data
                 group = file.create_group(f"Experiments/{title}")

@@ -19,6 +19,10 @@ __all__ = ["write"]
 def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     """Write `maps`; `several` keeps a leading frame axis."""
     first = maps[0]
+    unknown = np.full(first.mean.shape[1:], np.nan, np.float32)
+    windows = np.stack([unknown if each.window_scores is None else each.window_scores for each in maps])
+    scores = np.array([np.nan if each.domain is None else each.domain.score for each in maps])
+    reasons = np.array(["" if each.domain is None else each.domain.reason for each in maps])
     mean, std = np.stack([each.mean for each in maps]), np.stack([each.std for each in maps])
     with whole_or_nothing(path) as part:
         np.savez(
@@ -31,4 +35,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
             centre_x_px=first.centre_x_px,
             pixel_size_nm=np.float64(np.nan if first.pixel_size_nm is None else first.pixel_size_nm),
             model_sha256=np.array(first.model_sha256),
+            domain_score=scores if several else scores[0],
+            domain_reason=reasons if several else reasons[0],
+            domain_windows=windows if several else windows[0],
         )

@@ -134,6 +134,8 @@ def metrics_text(status: ReportOf) -> str:
         {f'{{outcome="{name}"}}': count for name, count in total.items()},
     )
     family("results_total", "counter", "Results that were published.", {"": report.results})
+    about = "Frames unlike the training data of the model."
+    family("out_of_domain_total", "counter", about, {"": report.out_of_domain})
     family("malformed_total", "counter", "Messages that break the protocol.", {"": report.malformed})
     family("unanswered_total", "counter", "Answers that could not be delivered.", {"": report.unanswered})
     family("unrecorded_total", "counter", "Live results that the journal did not take.", {"": report.unrecorded})

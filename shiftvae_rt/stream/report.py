@@ -34,7 +34,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     ``age`` is from the offer of the newest line of a result to its publication. ``malformed`` counts messages that
     were no frame of anybody, ``unanswered`` answers that could not be delivered, ``unrecorded`` live results that the
-    journal did not take, ``refused_clients`` connections without an allowed key.
+    journal did not take, ``refused_clients`` connections without an allowed key, ``out_of_domain`` frames unlike the
+    training data of the model.
     """
 
     total: Counters
@@ -42,6 +43,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     malformed: int
     unanswered: int
     results: int
+    out_of_domain: int
     unrecorded: int
     refused_clients: int
     age_p50_ms: float | None

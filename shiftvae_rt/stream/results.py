@@ -91,6 +91,7 @@ def result_message(
         age_ms=round(age_s * 1e3, 3),
         utc_ns=of.utc_ns,
         counters=counters,
+        domain=latent_map.domain,
     )
     return encode_array(header, array)
 
@@ -127,6 +128,7 @@ def read_result(parts: Sequence[bytes | memoryview]) -> Result:
         model_sha256=header.model_sha256,
         pixel_size_nm=header.pixel_size_nm,
         first_row=header.first_row,
+        domain=header.domain,
     )
     return Result(
         latent_map=latent_map,

@@ -86,7 +86,7 @@ class Service:
         self._started_s = self._turned_s = time.monotonic()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._unanswered = 0
+        self._unanswered = self._out_of_domain = 0
         self._ages = Timings()
         self._waiting: deque[list[memoryview]] = deque()
         self._ledger = Ledger()
@@ -218,6 +218,7 @@ class Service:
 
     def _publish(self, latent_map: LatentMap, header: FrameHeader, age_s: float) -> None:
         self._ages.add(age_s)
+        self._out_of_domain += latent_map.domain is not None and latent_map.domain.out_of_domain
         self._publisher.publish(latent_map, header, age_s=age_s, counters=self._ledger.stream(header.source))
 
     def _answer(self, peer: bytes, reply: Reply) -> None:
@@ -235,6 +236,7 @@ class Service:
             malformed=self._producers.malformed + (0 if self._open is None else self._open.malformed),
             unanswered=self._unanswered,
             results=self._publisher.published,
+            out_of_domain=self._out_of_domain,
             unrecorded=self._live.unrecorded,
             refused_clients=0 if self._gatekeeper is None else self._gatekeeper.refused,
         )

@@ -18,6 +18,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from ..domain import DomainVerdict
 from ..errors import WireError
 from ..frame import DTYPES
 
@@ -142,6 +143,9 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Time from the offer of the newest row to the publication of this result.
     counters
         What became of the frames of this stream so far.
+    domain
+        Of a complete frame: whether it is of the kind that the model was trained on. Else, and for a model that does
+        not know, null.
     """
 
     htype: Literal["array-1.0"]
@@ -173,6 +177,7 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     age_ms: Annotated[float, Meta(ge=0)]
     utc_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     counters: Counters
+    domain: DomainVerdict | None = None  # records of older journals lack it
 
 
 _frame_headers = msgspec.json.Decoder(FrameHeader)

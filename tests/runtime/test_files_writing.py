@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 from rsciio.hspy import file_reader as read_hspy
+from tiny_models import tiny_domain, tiny_manifest, tiny_weights
 
+from shiftvae_rt.domain import DomainGauge, DomainVerdict
 from shiftvae_rt.errors import DataFileError
 from shiftvae_rt.files import read_frames, write_latent_map
 from shiftvae_rt.frame import Frame
@@ -29,6 +33,14 @@ def made_map(seed=0, *, frame_shape=(60, 80), pixel_size_nm=NM) -> LatentMap:
     return LatentMap(mean, np.abs(std), names, units, varies, grid, "ab" * 32, pixel_size_nm)
 
 
+def judged_map() -> LatentMap:
+    """A map that is out of domain."""
+    weights = tiny_weights()
+    gauge = DomainGauge(tiny_manifest(weights), tiny_domain(weights), 4, lambda latents: latents)
+    verdict = DomainVerdict(score=2.5, windows_out=0.1, reason="the period is 5 % longer")
+    return replace(made_map(), domain=verdict, gauge=gauge)
+
+
 @pytest.fixture
 def latent_map():
     return made_map()
@@ -44,9 +56,9 @@ class TestNpz:
     def test_holds_the_fields_that_the_design_names_and_no_others(self, tmp_path, latent_map):
         write_latent_map(tmp_path / "a.npz", latent_map)
         with np.load(tmp_path / "a.npz", allow_pickle=False) as read:
-            assert sorted(read.files) == sorted(
-                ["mean", "std", "names", "units", "centre_y_px", "centre_x_px", "pixel_size_nm", "model_sha256"]
-            )
+            about = ["names", "units", "centre_y_px", "centre_x_px", "pixel_size_nm", "model_sha256"]
+            verdict = ["domain_score", "domain_reason", "domain_windows"]
+            assert sorted(read.files) == sorted(["mean", "std", *about, *verdict])
             np.testing.assert_array_equal(read["mean"], latent_map.mean)
             np.testing.assert_array_equal(read["std"], latent_map.std)
             assert read["mean"].dtype == read["std"].dtype == np.float32
@@ -62,6 +74,15 @@ class TestNpz:
         write_latent_map(tmp_path / "a.npz", maps)
         with np.load(tmp_path / "a.npz") as read:
             np.testing.assert_array_equal(read["mean"], np.stack([each.mean for each in maps]))
+
+    def test_says_which_frames_and_windows_are_out_of_domain(self, tmp_path):
+        known, unknown = judged_map(), made_map()
+        write_latent_map(tmp_path / "a.npz", [known, unknown])
+        with np.load(tmp_path / "a.npz") as read:
+            np.testing.assert_array_equal(read["domain_score"], [2.5, np.nan])
+            assert read["domain_reason"].tolist() == ["the period is 5 % longer", ""]
+            np.testing.assert_array_equal(read["domain_windows"][0], known.window_scores)
+            assert np.isnan(read["domain_windows"][1]).all()
 
     def test_an_unknown_pixel_size_is_nan(self, tmp_path):
         write_latent_map(tmp_path / "a.npz", made_map(pixel_size_nm=None))
@@ -122,6 +143,14 @@ class TestHspy:
         mean, _ = read_hspy(str(tmp_path / "a.hspy"))
         assert [(axis["name"], axis["units"]) for axis in mean["axes"]] == [("latent", ""), ("x", "px")]
         np.testing.assert_array_equal(mean["data"], line.mean[:, 0])
+
+    def test_the_scores_of_the_windows_are_a_signal_and_the_verdict_is_metadata(self, tmp_path):
+        write_latent_map(tmp_path / "a.hspy", judged_map())
+        *_, scores = read_hspy(str(tmp_path / "a.hspy"))
+        assert scores["metadata"]["General"]["title"] == "out of domain"
+        np.testing.assert_array_equal(scores["data"][0], judged_map().window_scores)
+        assert scores["metadata"]["shiftvae"]["domain_score"] == [2.5]
+        assert scores["metadata"]["shiftvae"]["domain_reason"] == "the period is 5 % longer"
 
     def test_our_own_reader_opens_it_as_frames(self, tmp_path, latent_map):
         write_latent_map(tmp_path / "a.hspy", latent_map)

@@ -52,6 +52,7 @@ def test_metrics_are_the_counters_in_prometheus_text(healthy: Service, produce: 
     assert values["shiftvae_frames_offered_total"] == "1"
     assert values['shiftvae_frames_total{outcome="processed"}'] == "1"
     assert values["shiftvae_producers"] == "1"
+    assert values["shiftvae_out_of_domain_total"] == "0"
     assert float(values['shiftvae_encode_seconds{quantile="0.99"}']) > 0
 
 

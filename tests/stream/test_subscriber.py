@@ -34,6 +34,8 @@ def test_a_result_comes_back_as_it_went_out(mapper: LatentMapper) -> None:
     assert result.latent_map.grid == expected.grid
     assert not result.latent_map.mean.flags.writeable
     assert (result.seq, result.age_s, result.counters) == (1, 0.01, Counters(offered=1))
+    assert result.latent_map.domain == expected.domain
+    assert expected.domain is not None
 
 
 def test_a_foreign_reader_needs_json_and_numpy_alone(mapper: LatentMapper) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 import torch
@@ -19,11 +20,12 @@ import shiftvae_rt
 from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
-from shiftvae_rt.mapper import difference, frame_centre
-from shiftvae_rt.model_file import Golden, write_model_file
+from shiftvae_rt.mapper import LatentMapper, difference, frame_centre
+from shiftvae_rt.model_file import Golden, ModelFile, write_model_file
 from shiftvae_rt.windows import convert_frame, window_statistics
 
 from .decoder_graph import decoder_graph
+from .domain_fit import fit_domain
 from .encoder_graph import encoder_graph
 from .report import write_report
 from .runtime_graphs import runtime_graphs
@@ -86,6 +88,8 @@ def export_model(
     members |= runtime_graphs(weights, STRIDES)
     members |= {"decoder.onnx": decoder_graph(model), "golden.npz": golden.to_npz()}
     manifest = _manifest(trained, frames, sources, pixel_size_nm)
+    mapper = LatentMapper(ModelFile(Path(path), manifest, "", members))
+    manifest = msgspec.structs.replace(manifest, domain=fit_domain(mapper, frames))
     report = write_report(trained, frames, manifest, parity=(parity.against_torch, parity.against_windows))
     members["report.html"] = report.encode()
     write_model_file(path, manifest, members)
@@ -173,6 +177,7 @@ def _manifest(
             classes=model.classes,
         ),
         imported=None,
+        domain=None,
         data=sources,
         members={},
         **made_by(),

@@ -142,6 +142,7 @@ def _manifest(
         pixel_size_nm=scans.pixel_size_nm,
         training=None,
         imported=imported,
+        domain=None,
         data=scans.sources,
         members={},
         **made_by(),

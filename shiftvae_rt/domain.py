@@ -1,0 +1,203 @@
+"""Whether a frame is of the kind that the model was trained on: a score for every window, and a verdict on the frame.
+
+Three checks, each in units of its limit in the model file, so that 1 is the threshold of all:
+
+- period: the shift is a ruler. Of two windows ``d`` apart the shifts differ by exactly ``d``, modulo the lattice; what
+  is left is local strain, and its mean over a frame a change of magnification, a shear or another lattice.
+- motif: what the decoder leaves of a few windows. Noise is white and structure is not: the covariance of
+  neighbouring pixels tells a motif that the model cannot draw (defocus, tilt, other atoms) from a lower dose.
+- windows: content, log posterior deviations and strain of each window, as the Mahalanobis distance from those of the
+  training data; of a frame, the share of windows beyond the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .manifest import Domain, Manifest
+
+if TYPE_CHECKING:
+    from .samples import Samples
+
+__all__ = ["DomainGauge", "DomainVerdict", "Ruler", "residual_structure", "window_features"]
+
+Floats = NDArray[np.float32]
+#: Windows of a frame that its verdict looks at, about: every second or third row and column of a large map.
+LOOKED_AT = 4096
+#: Windows that are scored together.
+BAND_WINDOWS = 1 << 13
+
+
+class DomainVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the checks say of a frame, or of its rows so far.
+
+    ``score`` is that of the check that fails most clearly; beyond 1 the frame is out of domain and ``reason`` says why.
+    ``windows_out`` is the share of windows whose own score is beyond 1.
+    """
+
+    score: float
+    windows_out: float
+    reason: str = ""
+
+    @property
+    def out_of_domain(self) -> bool:
+        """True when the model was not trained on frames like this one."""
+        return self.score > 1
+
+
+class DomainGauge:
+    """Scores the latent maps of one model.
+
+    Parameters
+    ----------
+    manifest, domain
+        Of the model, and what the manifest says of its domain.
+    stride
+        px between windows.
+    draw
+        The decoder: latents ``(n, L)`` to windows ``(n, C, h, w)``.
+    """
+
+    def __init__(self, manifest: Manifest, domain: Domain, stride: int, draw: Callable[[Floats], Floats]) -> None:
+        self._manifest, self._domain, self._stride, self._draw = manifest, domain, stride, draw
+        whitening = np.asarray(domain.whitening)
+        self._whitening = whitening.astype(np.float32)
+        self._offset = (whitening @ np.asarray(domain.centre)).astype(np.float32)[:, None]
+        self._rulers: dict[int, Ruler] = {}
+
+    def judge(self, mean: Floats, std: Floats, samples: Samples) -> DomainVerdict:
+        """The verdict on the windows of ``mean, std (L, rows, cols)`` together."""
+        domain, reasons = self._domain, []
+        step = max(1, round((mean[0].size / LOOKED_AT) ** 0.5))
+        few_mean, few_std = (np.ascontiguousarray(a[:, ::step, ::step]) for a in (mean, std))
+        ruler = self._ruler(step)
+        advance = ruler.advance(few_mean)
+        known = ruler.known(advance)
+        if known.size:
+            strain = ruler.strain(known) - domain.strain
+            reasons.append((float(np.abs(strain).max()) / domain.most_strain, _strain_in_words(strain)))
+        if len(samples.rows):
+            latents = np.ascontiguousarray(mean[:, samples.rows[:, None], samples.cols].reshape(len(mean), -1).T)
+            excess = residual_structure(samples.windows, self._draw(latents)) - domain.structure
+            reasons.append((max(0.0, excess) / domain.most_structure, "another motif: focus, tilt or material"))
+        scores = self._score(few_mean, few_std, advance)
+        out = float(np.count_nonzero(scores > 1)) / scores.size
+        share = f"{100 * out:.0f} % of the windows are unlike those of the training data"
+        reasons.append((out / domain.most_windows_out, share))
+        return DomainVerdict(
+            score=round(max(score for score, _ in reasons), 4),
+            windows_out=round(out, 4),
+            reason="; ".join(reason for score, reason in reasons if score > 1),
+        )
+
+    def score_windows(self, mean: Floats, std: Floats) -> Floats:
+        """Scores ``(rows, cols)`` of all windows of ``mean, std (L, rows, cols)``."""
+        return self._score(mean, std, self._ruler(1).advance(mean))
+
+    def _ruler(self, step: int) -> Ruler:
+        """For every `step`-th window; kept, since frames come in one size."""
+        if step not in self._rulers:
+            self._rulers[step] = Ruler(self._manifest, self._stride * step)
+        return self._rulers[step]
+
+    def _score(self, mean: Floats, std: Floats, advance: Floats) -> Floats:
+        """In bands of rows that stay in the cache."""
+        _, rows, cols = mean.shape
+        scores = np.empty((rows, cols), np.float32)
+        together = max(1, BAND_WINDOWS // cols)
+        for row in range(0, rows, together):
+            band = (slice(None), slice(row, row + together))
+            features = window_features(mean[band], std[band], advance[band], self._manifest.dimensions)
+            away = self._whitening @ features.reshape(len(features), -1)
+            away -= self._offset
+            np.einsum("kn,kn->n", away, away, out=scores[row : row + together].reshape(-1))
+        return np.sqrt(scores, out=scores)
+
+
+class Ruler:
+    """What the shift says about lengths: how far it is, over about a window's width, from what the mean lattice says.
+
+    Parameters
+    ----------
+    manifest
+        Of the model; without a lattice, or without shift latents, there is no ruler.
+    stride
+        px between windows.
+    """
+
+    def __init__(self, manifest: Manifest, stride: int) -> None:
+        self.axes, self.stride = manifest.dimensions, stride
+        self.steps = max(1, round(manifest.window[1] / stride))
+        self._vectors = np.reshape(manifest.lattice, (-1, 2))[:, 2 - self.axes :]
+        self._to_turns = np.linalg.pinv(self._vectors)  # (axes, k)
+
+    @property
+    def turns(self) -> NDArray[np.float64]:
+        """Turns of each phase for a strain of 1, ``(axes k,)``."""
+        lengths = np.linalg.norm(self._to_turns, axis=0).astype(np.float64)
+        return np.tile(self.stride * self.steps * lengths, self.axes)
+
+    def advance(self, mean: Floats) -> Floats:
+        """Advance of each phase beyond the lattice's, turns, ``(axes k, rows, cols)``, for ``mean (L, rows, cols)``.
+
+        Down for each lattice vector, then along. 0 where there is no window that far above or left.
+        """
+        k, axes, steps = len(self._vectors), self.axes, self.steps
+        phase = (self._to_turns.T.astype(np.float32) @ mean[:axes].reshape(axes, -1)).reshape(k, *mean.shape[1:])
+        found = np.zeros((axes, k, *mean.shape[1:]), np.float32)
+        for axis, advance in enumerate(found):
+            place, ahead, behind = self._from(axis, advance), self._from(axis, phase), self._until(axis, phase)
+            np.subtract(ahead, behind, out=place)
+            place += (self.stride * steps * self._to_turns[axis]).astype(np.float32)[:, None, None]
+            place -= np.rint(place)
+        return found.reshape(axes * k, *mean.shape[1:])
+
+    def known(self, advance: Floats) -> Floats:
+        """Without the windows that have none so far above or left."""
+        return advance[:, self.steps if self.axes == 2 else 0 :, self.steps :]
+
+    def strain(self, known: Floats) -> NDArray[np.float64]:
+        """Mean displacement ``(axes, axes)`` in px for a px along each axis; zeros where nothing is known of it."""
+        k = len(self._vectors)
+        if not known.size:
+            return np.zeros((self.axes, self.axes))
+        turns = known.mean(axis=(1, 2), dtype=np.float64).reshape(self.axes, k)
+        strain: NDArray[np.float64] = turns @ self._vectors / (self.stride * self.steps)
+        return strain
+
+    def _from(self, axis: int, values: Floats) -> Floats:
+        """Windows that have one `steps` before them along `axis`."""
+        return values[:, self.steps :] if axis == 0 and self.axes == 2 else values[:, :, self.steps :]
+
+    def _until(self, axis: int, values: Floats) -> Floats:
+        """The windows before those."""
+        return values[:, : -self.steps] if axis == 0 and self.axes == 2 else values[:, :, : -self.steps]
+
+
+def window_features(mean: Floats, std: Floats, advance: Floats, axes: int) -> Floats:
+    """What windows are compared by, ``(K, rows, cols)``: content, log posterior deviations, advance of the phases."""
+    return np.concatenate([mean[axes:], np.log(std), advance])
+
+
+def residual_structure(windows: Floats, drawn: Floats) -> float:
+    """Covariance of neighbouring pixels of what the decoder leaves, in units of a window's variance.
+
+    ``windows, drawn (n, C, h, w)`` in units of their deviation.
+    """
+    left = windows - drawn
+    neighbours = [(left[..., 1:], left[..., :-1]), (left[..., 1:, :], left[..., :-1, :])]
+    return float(np.mean([np.einsum("nchw,nchw->", a, b) / a.size for a, b in neighbours if a.size]))
+
+
+def _strain_in_words(strain: NDArray[np.float64]) -> str:
+    axis, along = np.unravel_index(np.abs(strain).argmax(), strain.shape)
+    percent = 100 * float(strain[axis, along])
+    names = ("y", "x")[-len(strain) :]
+    if axis == along:
+        return f"the period along {names[axis]} is {abs(percent):.1f} % {'longer' if percent > 0 else 'shorter'}"
+    return f"the lattice is sheared or turned by {abs(percent):.1f} % of its length"
