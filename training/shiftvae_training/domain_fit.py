@@ -38,8 +38,10 @@ DEVIATIONS = 3.0
 def fit_domain(mapper: LatentMapper, frames: list[NDArray[Any]]) -> Domain | None:
     """Measure ``frames (C, H, W)``, raw, with the model of `mapper`, which knows no domain yet.
 
-    None if every frame is constant.
+    None if every frame is constant, and for a model with classes: its decoder must be told which one it draws.
     """
+    if mapper.model.manifest.training is not None and mapper.model.manifest.training.classes:
+        return None
     chosen = [frame for frame in frames if frame.min() < frame.max()]
     chosen = chosen[:: -(-len(chosen) // FRAMES) or 1]
     if not chosen:
