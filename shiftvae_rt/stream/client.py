@@ -3,8 +3,9 @@
 ::
 
     with Producer("tcp://127.0.0.1:5701", stream="HAADF") as producer:
-        producer.offer(frame)                                   # a whole frame
-        producer.offer_rows(7, rows, first_row, (512, 512))     # or its rows as they come
+        producer.offer(frame)                                       # a whole frame
+        producer.offer_rows(7, rows, first_row, (512, 512))         # or its rows as they come
+        producer.offer_rectangle(8, pixels, (y, x), (512, 512))     # or rectangles of it, in any order
 
 `offer` copies the pixels and returns; a thread of its own talks to the runtime. While the runtime is busy, absent or
 restarting, the newest frame waits in a mailbox and older ones are counted as dropped.
@@ -158,15 +159,58 @@ class Producer:
             raise FrameError(f"expected rows of {frame_shape[1]} px, got shape {pixels.shape}")
         return self._put(pixels, number, first_row=first_row, height=frame_shape[0], pixel_size_nm=pixel_size_nm)
 
+    def offer_rectangle(
+        self,
+        number: int,
+        rectangle: ArrayLike,
+        place: tuple[int, int],
+        frame_shape: tuple[int, int],
+        *,
+        pixel_size_nm: float | None = None,
+    ) -> int:
+        """Offer a rectangle of frame `number`; returns at once with its ``seq``. The pixels are copied.
+
+        The rectangles of a frame come in any order and cover it once. Lines go out as soon as they, and all above them,
+        are complete.
+
+        Parameters
+        ----------
+        number
+            The acquisition's number of the frame. Another than the last one begins a new frame, and gives up the old
+            one if that is not complete.
+        rectangle
+            ``(n, m)`` or ``(channels, n, m)``.
+        place
+            ``(y, x)`` of its first pixel in the frame, px.
+        frame_shape
+            ``(height, width)`` of the whole frame, px.
+
+        Raises
+        ------
+        FrameError
+            for a rectangle that does not fit the frame, or covers pixels that were offered before.
+        """
+        pixels = wire_pixels(rectangle)
+        if pixels.ndim < 2:
+            raise FrameError(f"expected a rectangle of two or three axes, got shape {pixels.shape}")
+        self._check(number, pixel_size_nm)
+        seq = self._mailbox.put_rectangle(
+            pixels, frame=number, place=place, frame_shape=frame_shape, pixel_size_nm=pixel_size_nm
+        )
+        self._driver.wake()
+        return seq
+
     def _put(self, pixels: NDArray[Any], number: int | None, **place: Any) -> int:
-        size = place["pixel_size_nm"]
+        self._check(number, place["pixel_size_nm"])
+        seq = self._mailbox.put(pixels, frame=number, **place)
+        self._driver.wake()
+        return seq
+
+    def _check(self, number: int | None, size: float | None) -> None:
         if (number is not None and not 0 <= number <= 2**53) or (size is not None and not 0 < size < np.inf):
             raise FrameError(f"expected a number from 0 and a pixel size above 0, got {number} and {size}")
         if not self._driver.alive:
             raise ServiceError("the producer is closed: make a new one")
-        seq = self._mailbox.put(pixels, frame=number, **place)
-        self._driver.wake()
-        return seq
 
     def abort(self, number: int) -> bool:
         """Give up frame `number`, of which rows were offered; it counts as dropped. False if it is over already."""

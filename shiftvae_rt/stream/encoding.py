@@ -64,7 +64,8 @@ class Encoding:
     def encode(self, scan: Scan, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
         """Encode what a message brings; see `Scan.push`.
 
-        A new model that fails on its first frame is taken back, and the frame goes to the old one.
+        A new model that fails on its first frame is taken back. The frame goes to the old one, unless it arrives in
+        parts and is past its first: then it fails.
         """
         if self._next is not None:
             self._previous, self.mapper, self._next = self.mapper, self._next, None
@@ -74,11 +75,13 @@ class Encoding:
         except FRAME_FAULTS:
             raise
         except Exception:
-            if self._previous is None or scan.mapper not in (None, self.mapper) or header.roi[0] != 0:
+            if self._previous is None or scan.mapper not in (None, self.mapper):
                 raise
             _log.exception("the new model %s failed: the old one is back", self.mapper.model.sha256)
             self.mapper, self._previous = self._previous, None
             self.rollbacks += 1
+            if header.roi[0] != 0 or not header.whole_lines:  # the lines before are gone
+                raise
             return self._push(scan, header, buffer)
         if latent_map is not None and latent_map.model_sha256 == self.mapper.model.sha256:
             self._previous = None

@@ -99,8 +99,8 @@ class LosslessIntake:
             if crashes >= MAX_CRASHES:
                 raise RuntimeError(f"the service died {crashes} times with this frame in hand")
             check_source(session, header)
-            if not header.complete or header.roi[0] != 0:
-                raise WireError("a lossless stream takes whole frames: send bands in live mode")
+            if not header.complete or header.roi != (0, 0, *header.frame_shape):
+                raise WireError("a lossless stream takes whole frames: send bands and rectangles in live mode")
             latent_map = self._encoding.encode(session.scan, header, buffer)
         except FRAME_FAULTS as error:
             outcome, reason = "rejected", f"{error_name(error)}: {error}"

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import FrameError
 from .clock import monotonic_ns
 from .messages import Outcome
+from .rectangles import Rectangles
 from .wire import Counters, FrameHeader
 
 __all__ = ["Mailbox", "Source"]
@@ -49,6 +50,7 @@ class _Slot:
     utc_ns: int = 0
     replaced: bool = False  # a newer frame came
     over: bool = False  # has its outcome
+    rectangles: Rectangles | None = None  # if it is filled by them
 
     @property
     def height(self) -> int:
@@ -112,7 +114,10 @@ class Mailbox:
                     )
                 if count > height:
                     raise FrameError(f"the frame has {height} rows, got {count}")
-                slot = self._begin(rows, frame, height, pixel_size_nm)
+                shape = rows.shape if rows.ndim == 1 else (*rows.shape[:-2], height, rows.shape[-1])
+                slot = self._begin(np.empty(shape, rows.dtype), frame, pixel_size_nm)
+            elif slot.rectangles is not None:
+                raise FrameError(f"frame {frame} comes in rectangles, got rows: begin a new frame")
             elif first_row != slot.filled or first_row + count > slot.height:
                 raise FrameError(
                     f"expected row {slot.filled} of {slot.height} of frame {frame}, got rows {first_row} to "
@@ -129,11 +134,55 @@ class Mailbox:
             slot.filled, slot.clock_ns, slot.utc_ns = first_row + count, monotonic_ns(), time.time_ns()
             return slot.seq
 
-    def _begin(self, rows: NDArray[Any], frame: int | None, height: int, pixel_size_nm: float | None) -> _Slot:
+    def put_rectangle(
+        self,
+        rectangle: NDArray[Any],
+        *,
+        frame: int,
+        place: tuple[int, int],
+        frame_shape: tuple[int, int],
+        pixel_size_nm: float | None = None,
+    ) -> int:
+        """Copy a rectangle in and return the ``seq`` of its frame; its lines are sent when they are there completely.
+
+        Parameters
+        ----------
+        rectangle
+            ``(n, m)`` or ``(channels, n, m)``, little-endian; copied.
+        frame
+            The acquisition's number of the frame; another than the last one begins a new frame.
+        place, frame_shape
+            Where its first pixel lies in the frame, ``(y, x)``, and ``(height, width)`` of the frame.
+
+        Raises
+        ------
+        FrameError
+            if it does not fit its frame, or pixels are there already.
+        """
+        shape = (*rectangle.shape[:-2], *frame_shape)
+        (y, x), (rows, cols) = place, rectangle.shape[-2:]
+        if min(place) < 0 or y + rows > frame_shape[0] or x + cols > frame_shape[1]:
+            raise FrameError(f"a rectangle of {rows} x {cols} px at {place} does not fit a frame of {frame_shape}")
+        with self.changed:
+            slot = self._slot
+            if slot is None or slot.frame != frame:
+                rectangles = Rectangles(shape, rectangle.dtype)
+                slot = self._begin(rectangles.pixels, frame, pixel_size_nm)
+                slot.rectangles = rectangles
+            if slot.rectangles is None or (slot.pixels.shape, slot.pixels.dtype) != (shape, rectangle.dtype):
+                began = "rows" if slot.rectangles is None else "rectangles"
+                raise FrameError(
+                    f"frame {frame} began as {slot.pixels.dtype} {slot.pixels.shape} in {began}, "
+                    f"got a rectangle of {rectangle.dtype} {shape}: begin a new frame"
+                )
+            if not slot.rectangles.place(rectangle, y, x):
+                raise FrameError(f"the rectangle at {place} covers pixels of frame {frame} that were offered before")
+            slot.filled, slot.clock_ns, slot.utc_ns = slot.rectangles.valid_rows, monotonic_ns(), time.time_ns()
+            return slot.seq
+
+    def _begin(self, pixels: NDArray[Any], frame: int | None, pixel_size_nm: float | None) -> _Slot:
         self._replace()
         self._offered += 1
-        shape = rows.shape if rows.ndim == 1 else (*rows.shape[:-2], height, rows.shape[-1])
-        pixels = np.empty(shape, rows.dtype)
         self._slot = _Slot(self._offered, self._offered if frame is None else frame, pixels, pixel_size_nm)
         return self._slot
 

@@ -1,11 +1,15 @@
-"""The frame that a producer is sending: whole, or band by band. No sockets here."""
+"""The frame that a producer is sending: whole, band by band, or in rectangles. No sockets here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from ..errors import WireError
-from .wire import FrameHeader, frame_rows
+from .rectangles import Rectangles
+from .wire import MAX_FRAME_BYTES, FrameHeader, frame_rows
 
 if TYPE_CHECKING:
     from ..latent_map import LatentMap
@@ -23,7 +27,8 @@ class Scan:
     def __init__(self) -> None:
         self._rows: ScanMapper | None = None
         self._first: FrameHeader | None = None
-        self.mapper: LatentMapper | None = None  # of the frame that is arriving in bands
+        self._rectangles: Rectangles | None = None
+        self.mapper: LatentMapper | None = None  # of the frame that is arriving in parts
 
     def push(self, mapper: LatentMapper, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
         """Encode what a message brings: the whole map if it completes the frame, else the map rows it completes.
@@ -31,7 +36,8 @@ class Scan:
         Raises
         ------
         WireError
-            for a buffer that does not fit the header, or rows that are not the next ones of their frame.
+            for a buffer that does not fit the header, rows that are not the next ones of their frame, or a rectangle
+            where pixels are already.
         FrameError, WindowError, PixelSizeError
             from the mapper.
         """
@@ -39,14 +45,17 @@ class Scan:
         rows = frame_rows(header, buffer)
         if not rows.flags.aligned:  # ZeroMQ's buffer, which begins where the message began
             rows = rows.copy()
-        if header.roi[0] == 0 and header.complete:
+        if header.whole_lines and header.roi[0] == 0 and header.complete:
             self.drop()
             return mapper.map(rows, pixel_size_nm=header.pixel_size_nm)
-        if header.roi[0] == 0:
+        if self._begins(header):
             self._rows = mapper.begin_scan(header.frame_shape, dtype=rows.dtype, pixel_size_nm=header.pixel_size_nm)
             self._first, self.mapper = header, mapper
+            self._rectangles = None if header.whole_lines else _room_for(header, rows)
         scan = self._continued(header)
-        band = scan.push_rows(rows)
+        if self._rectangles is not None:
+            rows = _place(self._rectangles, header, rows)
+        band = scan.push_rows(rows) if rows.size else None
         if not header.complete:
             return band
         self.drop()
@@ -54,13 +63,21 @@ class Scan:
 
     def drop(self) -> None:
         """Forget the rows at hand and free their memory."""
-        self._rows = self._first = self.mapper = None
+        self._rows = self._first = self._rectangles = self.mapper = None
+
+    def _begins(self, header: FrameHeader) -> bool:
+        """Whether the message is the first of a frame: line 0, or the first rectangle of a ``seq``."""
+        if header.whole_lines:
+            return header.roi[0] == 0
+        return self._first is None or self._first.seq != header.seq
 
     def _continued(self, header: FrameHeader) -> ScanMapper:
         scan, first = self._rows, self._first
         if scan is None or first is None or first.seq != header.seq:
             raise WireError(f"a frame begins with row 0, got row {header.roi[0]} of frame {header.frame}")
-        if scan.valid_rows != header.roi[0]:
+        if header.whole_lines != first.whole_lines:
+            raise WireError(f"frame {header.frame} came in lines and in rectangles: send one kind of them")
+        if header.whole_lines and scan.valid_rows != header.roi[0]:
             raise WireError(f"expected row {scan.valid_rows} of frame {header.frame} next, got row {header.roi[0]}")
         if (header.frame_shape, header.dtype) != (first.frame_shape, first.dtype):
             raise WireError(
@@ -71,11 +88,32 @@ class Scan:
 
 
 def _check_extent(header: FrameHeader) -> None:
-    if header.roi[1] != 0 or header.roi[3] != header.frame_shape[1]:
-        raise WireError(
-            f"expected whole lines of {header.frame_shape[1]} px, got roi {header.roi} (y, x, height, width): "
-            "send the lines from their first to their last pixel"
-        )
-    pixels = header.frame_shape[0] * header.frame_shape[1]
-    if pixels > MAX_FRAME_PIXELS:
+    if math.prod(header.frame_shape) > MAX_FRAME_PIXELS:
         raise WireError(f"a frame may have {MAX_FRAME_PIXELS} px, got {header.frame_shape}: send parts of it as frames")
+
+
+def _room_for(header: FrameHeader, rectangle: NDArray[Any]) -> Rectangles:
+    """Room for the frame of which `rectangle` is the first."""
+    shape = (*rectangle.shape[:-2], *header.frame_shape)
+    nbytes = math.prod(shape) * rectangle.itemsize
+    if rectangle.ndim < 2 or nbytes > MAX_FRAME_BYTES:
+        raise WireError(
+            f"a frame in rectangles is an image of at most {MAX_FRAME_BYTES} bytes, got {header.dtype} {shape}: "
+            "send larger ones line by line, and a signal whole"
+        )
+    return Rectangles(shape, rectangle.dtype)
+
+
+def _place(frame: Rectangles, header: FrameHeader, rectangle: NDArray[Any]) -> NDArray[Any]:
+    """Put a rectangle in its place: the lines that it makes valid, perhaps none."""
+    before = frame.valid_rows
+    if rectangle.shape[:-2] != frame.pixels.shape[:-2]:
+        raise WireError(f"frame {header.frame} has shape {frame.pixels.shape}, got a rectangle {rectangle.shape}")
+    if not frame.place(rectangle, *header.roi[:2]):
+        raise WireError(f"roi {header.roi} of frame {header.frame} covers pixels that came before: send each once")
+    if frame.valid_rows != header.valid_rows:
+        raise WireError(
+            f"frame {header.frame} has {frame.valid_rows} valid lines now, got valid_rows {header.valid_rows}: "
+            "count the lines from the top that are there from their first to their last pixel"
+        )
+    return frame.pixels[..., before : frame.valid_rows, :]

@@ -84,9 +84,10 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     frame_shape
         ``(height, width)`` of the whole frame in px; a signal has height 1.
     roi
-        ``(y, x, height, width)`` of this buffer in the frame, px.
+        ``(y, x, height, width)`` of this buffer in the frame, px: whole lines, or a rectangle.
     valid_rows
-        Lines of the frame, from the top, that hold this frame's data once this message has arrived.
+        Lines of the frame, from the top, that hold this frame's data once this message has arrived. 0 while rectangles
+        leave gaps in the first line.
     complete
         True exactly when ``valid_rows`` is the height of the frame: the last message of the frame.
     seq
@@ -109,12 +110,17 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: Text
     frame_shape: tuple[Extent, Extent]
     roi: tuple[Count, Count, Extent, Extent]
-    valid_rows: Extent
+    valid_rows: Count
     complete: bool
     seq: Annotated[int, Meta(ge=1, le=2**53)]
     pixel_size_nm: Annotated[float, Meta(gt=0)] | None
     clock_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     utc_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+    @property
+    def whole_lines(self) -> bool:
+        """Whether the buffer holds lines from their first to their last pixel, or else a rectangle."""
+        return self.roi[3] == self.frame_shape[1]
 
 
 class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -211,7 +217,7 @@ def decode_frame_header(part: bytes | memoryview) -> FrameHeader:
         raise WireError(f"type and dtype must be the same, got {header.type!r} and {header.dtype!r}")
     if y + rows > height or x + cols > width:
         raise WireError(f"roi {header.roi} (y, x, height, width) does not fit frame_shape {header.frame_shape}")
-    if not y < header.valid_rows <= y + rows:
+    if header.whole_lines and not y < header.valid_rows <= y + rows:
         raise WireError(f"valid_rows must be {y + 1} to {y + rows} for roi {header.roi}, got {header.valid_rows}")
     if header.complete != (header.valid_rows == height):
         raise WireError(
@@ -259,10 +265,10 @@ def array_of(header: FrameHeader | ResultHeader, buffer: bytes | memoryview) -> 
 
 
 def frame_rows(header: FrameHeader, buffer: bytes | memoryview) -> NDArray[Any]:
-    """Return the valid rows that lie in `buffer`: what lies beyond ``valid_rows`` is left out. Raises as `array_of`."""
+    """Return what `buffer` holds: a rectangle, or the lines of it up to ``valid_rows``. Raises as `array_of`."""
     pixels = array_of(header, buffer)
     y, _, rows, _ = header.roi
-    return pixels if header.valid_rows == y + rows else pixels[..., : header.valid_rows - y, :]
+    return pixels[..., : header.valid_rows - y, :] if header.whole_lines and header.valid_rows < y + rows else pixels
 
 
 def decode(decoder: msgspec.json.Decoder[Any], part: bytes | memoryview, what: str, max_bytes: int) -> Any:

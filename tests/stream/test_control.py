@@ -190,6 +190,12 @@ class FailingMapper:
     def map(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError("Non-zero status code returned while running Conv node")
 
+    def begin_scan(self, *arguments: Any, **options: Any) -> Any:
+        scan = self._mapper.begin_scan(*arguments, **options)
+        push_rows = scan.push_rows
+        scan.push_rows = lambda rows: push_rows(rows) if scan.valid_rows == 0 else self.map()
+        return scan
+
 
 def test_a_new_model_that_fails_on_its_first_frame_is_taken_back_and_the_frame_is_processed(
     asked: Service, produce: Make, mapper: LatentMapper
@@ -200,6 +206,20 @@ def test_a_new_model_that_fails_on_its_first_frame_is_taken_back_and_the_frame_i
         producer.offer(FRAME)
         producer.wait(LIMIT_S)
     assert producer.close(LIMIT_S) == Counters(offered=2, processed=2)
+    assert (asked.status().rollbacks, asked.status().model_sha256) == (1, mapper.model.sha256)
+
+
+def test_a_new_model_that_fails_in_mid_scan_is_taken_back_and_costs_that_scan_alone(
+    asked: Service, produce: Make, mapper: LatentMapper
+) -> None:
+    asked._encoding.swap(FailingMapper(mapper))
+    producer: Producer = produce(asked, mode="replay")
+    for number in (1, 2):
+        for first in (0, 8):
+            last = first + 8 if number == 1 or first == 0 else len(FRAME)
+            producer.offer_rows(number, FRAME[first:last], first, FRAME.shape)
+            producer.wait(LIMIT_S)
+    assert producer.close(LIMIT_S) == Counters(offered=2, processed=1, quarantined=1)
     assert (asked.status().rollbacks, asked.status().model_sha256) == (1, mapper.model.sha256)
 
 

@@ -51,7 +51,7 @@ def pattern(text: str) -> str:
 
 def test_the_session_on_the_page_runs_byte_for_byte(service: Service) -> None:
     turns = conversation()
-    assert len(turns) == 8
+    assert len(turns) == 10
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(service.ingest)
