@@ -146,20 +146,20 @@ class Microscope:
         height, width = self.shape
         wall = 0.55 * width + self.wall_step_px * index
         wall = wall % (0.8 * width) + 0.1 * width
-        sample_y, sample_x = self._beam_path()
+        sample_y, sample_x = self.beam_path()
         shading_y, shading_x = np.ogrid[0 : np.pi : height * 1j, 0 : np.pi : width * 1j]
         shading = 1 + self.crystal.shading * np.cos(shading_y) * np.cos(shading_x)
-        a = self._columns(index, (0.0, 0.0))
-        b = self._columns(index, (0.5, 0.5))
+        a = self.columns(index, (0.0, 0.0))
+        b = self.columns(index, (0.5, 0.5))
         b[:, 1] += self.crystal.displacement(b[:, 0], b[:, 1], shape=self.shape, wall_x_px=wall)
         counts = np.zeros(self.shape)
-        _add_columns(counts, sample_y, sample_x, a, self.crystal.peak_a, self.crystal.sigma_a_px)
-        _add_columns(counts, sample_y, sample_x, b, self.crystal.peak_b, self.crystal.sigma_b_px)
+        add_columns(counts, sample_y, sample_x, a, self.crystal.peak_a, self.crystal.sigma_a_px)
+        add_columns(counts, sample_y, sample_x, b, self.crystal.peak_b, self.crystal.sigma_b_px)
         counts = self.dose * (counts * shading + self.crystal.background * (2 - shading))
         return SimulatedFrame(
             pixels=np.minimum(rng.poisson(counts), 65535).astype(np.uint16),
             displacement_px=self.crystal.displacement(sample_y, sample_x, shape=self.shape, wall_x_px=wall),
-            columns_px=_in_frame(a, sample_y, sample_x),
+            columns_px=in_frame(a, sample_y, sample_x),
             pixel_size_nm=self.pixel_size_nm,
             index=index,
         )
@@ -171,15 +171,15 @@ class Microscope:
             yield self.frame(index)
             index += 1
 
-    def _beam_path(self) -> tuple[Array, Array]:
-        """Specimen position under the beam at every pixel: the scan, the flyback lag and the drift within a frame."""
+    def beam_path(self) -> tuple[Array, Array]:
+        """Specimen position ``(y, x)`` under the beam at every pixel: the scan, the flyback lag and the drift within a frame."""
         height, width = self.shape
         y, x = np.mgrid[0.0:height, 0.0:width]
         time = (y - height / 2) / height
         lag = self.flyback_px * np.exp(-x / self.flyback_length_px)
         return y - self.drift_px[0] * time, x - self.drift_px[1] * time - lag
 
-    def _columns(self, index: int, fraction: tuple[float, float]) -> Array:
+    def columns(self, index: int, fraction: tuple[float, float]) -> Array:
         """Specimen positions ``(n, 2)`` of the columns at `fraction` of each cell that frame `index` may reach."""
         vectors = np.asarray(self.crystal.vectors)
         start = np.random.default_rng([self.seed, 7]).uniform(0, 1, 2)
@@ -193,8 +193,13 @@ class Microscope:
         return np.stack(self.crystal.strained(perfect[:, 0], perfect[:, 1], shape=self.shape), axis=1)
 
 
-def _add_columns(image: Array, sample_y: Array, sample_x: Array, columns: Array, peak: float, sigma: float) -> None:
-    """Add a Gaussian of height `peak` for every column to `image`, whose pixels were taken at `sample_y, sample_x`."""
+def add_columns(
+    image: Array, sample_y: Array, sample_x: Array, columns: Array, peak: float | Array, sigma: float
+) -> None:
+    """Add a Gaussian of height `peak ()` or `(n,)` for each of ``columns (n, 2)`` to `image`.
+
+    The image's pixels were taken at the specimen positions `sample_y`, `sample_x`.
+    """
     height, width = image.shape
     reach = int(np.ceil(5 * sigma)) + 4
     offsets = np.arange(-reach, reach + 1)
@@ -205,12 +210,12 @@ def _add_columns(image: Array, sample_y: Array, sample_x: Array, columns: Array,
     distance = (sample_y[rows, cols] - columns[:, 0, None, None]) ** 2
     distance += (sample_x[rows, cols] - columns[:, 1, None, None]) ** 2
     flat = np.broadcast_to(rows * width + cols, inside.shape)
-    value = np.where(inside, peak * np.exp(-0.5 * distance / sigma**2), 0.0)
+    value = np.where(inside, np.reshape(peak, (-1, 1, 1)) * np.exp(-0.5 * distance / sigma**2), 0.0)
     image += np.bincount(flat.ravel(), value.ravel(), minlength=image.size).reshape(image.shape)
 
 
-def _in_frame(columns: Array, sample_y: Array, sample_x: Array) -> Array:
-    """Frame positions of specimen positions: solve ``sample(frame position) = column`` by fixed point."""
+def in_frame(columns: Array, sample_y: Array, sample_x: Array) -> Array:
+    """Frame positions of specimen positions ``columns (n, 2)``: solve ``sample(frame position) = column`` by fixed point."""
     height, width = sample_y.shape
     y, x = columns[:, 0].copy(), columns[:, 1].copy()
     for _ in range(4):
