@@ -30,7 +30,7 @@ LATTICES = {
 }
 #: The order parameter, mean and largest change: displacement of B in periods; change of its brightness, in units of
 #: that; half distance of the two images of each column, in periods.
-ORDERS = {"displacement": (0.0, 0.08), "intensity": (0.0, 0.3), "tilt": (0.07, 0.05)}
+ORDERS = {"displacement": (0.0, 0.08), "intensity": (0.0, 0.5), "tilt": (0.09, 0.05)}
 #: In periods; of an A peak.
 SIGMA_A, SIGMA_B, BACKGROUND = 0.115, 0.11, 0.11
 

@@ -25,9 +25,10 @@ TILE_PERIODS = 4.0
 LEAST_TILE = 40
 #: Tiles along each axis at most.
 MOST_TILES = 12
-#: A superlattice is patchy when its share of the power in the poorest fifth of the frame falls below this part of its
-#: mean.
-PATCHY = 0.5
+#: A superlattice is patchy when its share of the power in the poorest twentieth of the frame falls below this part of
+#: its mean. Columns whose brightness varies between a quarter and three quarters of their neighbours' stay at 0.3 of
+#: the mean, a domain without the superlattice is at 0.04.
+PATCHY, POOREST = 0.12, 0.05
 #: A superlattice anchors the phase of a window when it stands this far above the noise in four fifths of the frame.
 VISIBLE = 8.0
 #: A wave is present in a tile with this share of its power in the best tiles (contrast may vary fourfold).
@@ -118,7 +119,7 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
                 continue
             rest = local.power[~parent].sum(axis=0)
             share = rest / (rest + local.power[parent].sum(axis=0))
-            if np.quantile(share, 0.2) < PATCHY * share.mean():
+            if np.quantile(share, POOREST) < PATCHY * share.mean():
                 return form, "patchy"
             if np.quantile(rest, 0.2) < VISIBLE * local.noise[~parent].sum():
                 return form, "weak"
