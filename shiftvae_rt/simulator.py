@@ -172,7 +172,7 @@ class Microscope:
             index += 1
 
     def beam_path(self) -> tuple[Array, Array]:
-        """Specimen position ``(y, x)`` under the beam at every pixel: the scan, the flyback lag and the drift within a frame."""
+        """Specimen position under the beam at every pixel: the scan, the flyback lag and the drift within a frame."""
         height, width = self.shape
         y, x = np.mgrid[0.0:height, 0.0:width]
         time = (y - height / 2) / height
@@ -215,7 +215,7 @@ def add_columns(
 
 
 def in_frame(columns: Array, sample_y: Array, sample_x: Array) -> Array:
-    """Frame positions of specimen positions ``columns (n, 2)``: solve ``sample(frame position) = column`` by fixed point."""
+    """Frame positions of specimen positions ``(n, 2)``: solve ``sample(frame position) = column`` by fixed point."""
     height, width = sample_y.shape
     y, x = columns[:, 0].copy(), columns[:, 1].copy()
     for _ in range(4):

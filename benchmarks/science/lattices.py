@@ -54,8 +54,7 @@ def fitted(scan: Scan, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     a, b = (c[((c > EDGE) & (c < limits)).all(axis=1)] for c in (scan.columns_a_px, scan.columns_b_px))
     columns = fit_columns(scan.pixels[None].astype(float), np.concatenate([a, b]), 0.28 * scene.period_px, rounds=2)
     centre, height, width = columns.centre[0], columns.height[0], columns.width[0]
-    cell = (0.5, 0.5) == place
-    corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)][: 4 if cell else 3]) - place
+    corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)][: 4 if place == (0.5, 0.5) else 3]) - place
     away, near = cKDTree(a).query(b[:, None] + scene.period_px * corners @ vectors)
     whole = (away < 0.15 * scene.period_px).all(axis=1)
     near, mine = near[whole], np.arange(len(a), len(a) + len(b))[whole]

@@ -1,8 +1,8 @@
 """Scans with a known truth for the benchmarks: lattices of all kinds, and what may vary on them.
 
-Two columns a cell, A on the lattice and B within, seen through the microscope of `shiftvae_rt.simulator` (drift, flyback
-lag, Poisson counts). A field over the specimen, the order parameter, moves B along x, changes its brightness, or tilts
-the specimen, which doubles every column along x; the period may grow over the frame.
+Two columns a cell, A on the lattice and B within, seen through the microscope of `shiftvae_rt.simulator` (drift,
+flyback lag, Poisson counts). A field over the specimen, the order parameter, moves B along x, changes its brightness,
+or tilts the specimen, which doubles every column along x; the period may grow over the frame.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ class Terms:
     constraints: Tensor
     residual: Tensor
 
-    def total(self, content_weight: float = 1.0) -> Tensor:
-        """The sum to minimise."""
-        return self.likelihood + self.kl_shift + content_weight * self.kl_content + self.constraints
+    def total(self, shift_weight: float = 1.0, content_weight: float = 1.0) -> Tensor:
+        """The sum to minimise, the divergences weighted."""
+        return self.likelihood + shift_weight * self.kl_shift + content_weight * self.kl_content + self.constraints
 
 
 class Objective:
