@@ -143,26 +143,29 @@ class Microscope:
     def frame(self, index: int) -> SimulatedFrame:
         """Scan frame number `index`; the same index always gives the same frame."""
         rng = np.random.default_rng([self.seed, index])
+        sample_y, sample_x = self.beam_path()
+        field = self.crystal.displacement(sample_y, sample_x, shape=self.shape, wall_x_px=self._wall(index))
+        return SimulatedFrame(
+            pixels=np.minimum(rng.poisson(self.expected_counts(index)), 65535).astype(np.uint16),
+            displacement_px=field,
+            columns_px=in_frame(self.columns(index, (0.0, 0.0)), sample_y, sample_x),
+            pixel_size_nm=self.pixel_size_nm,
+            index=index,
+        )
+
+    def expected_counts(self, index: int) -> Array:
+        """Frame number `index` ``(height, width)`` before its counting noise."""
         height, width = self.shape
-        wall = 0.55 * width + self.wall_step_px * index
-        wall = wall % (0.8 * width) + 0.1 * width
         sample_y, sample_x = self.beam_path()
         shading_y, shading_x = np.ogrid[0 : np.pi : height * 1j, 0 : np.pi : width * 1j]
         shading = 1 + self.crystal.shading * np.cos(shading_y) * np.cos(shading_x)
         a = self.columns(index, (0.0, 0.0))
         b = self.columns(index, (0.5, 0.5))
-        b[:, 1] += self.crystal.displacement(b[:, 0], b[:, 1], shape=self.shape, wall_x_px=wall)
+        b[:, 1] += self.crystal.displacement(b[:, 0], b[:, 1], shape=self.shape, wall_x_px=self._wall(index))
         counts = np.zeros(self.shape)
         add_columns(counts, sample_y, sample_x, a, self.crystal.peak_a, self.crystal.sigma_a_px)
         add_columns(counts, sample_y, sample_x, b, self.crystal.peak_b, self.crystal.sigma_b_px)
-        counts = self.dose * (counts * shading + self.crystal.background * (2 - shading))
-        return SimulatedFrame(
-            pixels=np.minimum(rng.poisson(counts), 65535).astype(np.uint16),
-            displacement_px=self.crystal.displacement(sample_y, sample_x, shape=self.shape, wall_x_px=wall),
-            columns_px=in_frame(a, sample_y, sample_x),
-            pixel_size_nm=self.pixel_size_nm,
-            index=index,
-        )
+        return np.asarray(self.dose * (counts * shading + self.crystal.background * (2 - shading)))
 
     def __iter__(self) -> Iterator[SimulatedFrame]:
         """Scan for ever, from frame 0."""
@@ -170,6 +173,11 @@ class Microscope:
         while True:
             yield self.frame(index)
             index += 1
+
+    def _wall(self, index: int) -> float:
+        """Where the domain wall of frame `index` crosses mid-height, px."""
+        width = self.shape[1]
+        return (0.55 * width + self.wall_step_px * index) % (0.8 * width) + 0.1 * width
 
     def beam_path(self) -> tuple[Array, Array]:
         """Specimen position under the beam at every pixel: the scan, the flyback lag and the drift within a frame."""

@@ -1,0 +1,83 @@
+"""How well any method could do on the standard scan: the limit that counting noise and the window set.
+
+    python benchmarks/science/shot_noise_limit.py --windows 24 32 40 48
+
+For every window of the scored frame at stride 4, the Cramer-Rao bound of the displacement of its B columns: Poisson
+counts of known columns, whose place, contrast and background are unknown with it. Beside it, what the window itself
+costs: its columns are not where its middle is, so near the wall they are displaced otherwise. *Plain* is the same for
+least squares without Poisson's weights, which is what a Gaussian likelihood comes to. R2 = 1 - error^2 / variance.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+from tables import publish
+
+from shiftvae_rt.simulator import Array, Crystal, Microscope
+
+STRIDE, STEP_PX, FRAME = 4, 0.05, 1
+
+
+@dataclass(frozen=True)
+class Moved(Crystal):
+    """A crystal whose B columns are all displaced by `further_px` more."""
+
+    further_px: float = 0.0
+
+    def displacement(self, y: Array, x: Array, *, shape: tuple[int, int], wall_x_px: float) -> Array:
+        return super().displacement(y, x, shape=shape, wall_x_px=wall_x_px) + self.further_px
+
+
+def bounds(microscope: Microscope, window: int) -> dict[str, float]:
+    """Rms errors in px, and the R2 that they leave."""
+    counts = microscope.expected_counts(FRAME)
+    there, back = (
+        replace(microscope, crystal=Moved(further_px=s * STEP_PX)).expected_counts(FRAME) for s in (1, -1)
+    )
+    along_b = (there - back) / (2 * STEP_PX)
+    slopes = np.stack([along_b, *np.gradient(counts), counts, np.ones_like(counts)])
+    truth = microscope.frame(FRAME).displacement_px
+    first = window // 2
+    rows, cols = (np.arange(first, n - first + 1, STRIDE) for n in counts.shape)
+
+    def over_windows(image: Array) -> Array:
+        # uniform_filter centres an even window half a px before its middle: at index i it covers i - w/2 .. i + w/2 - 1
+        return window**2 * uniform_filter(image, window, mode="constant")[np.ix_(rows, cols)]
+
+    def matrix(weight: Array) -> Array:
+        parts = [[over_windows(a * b * weight) for b in slopes] for a in slopes]
+        return np.moveaxis(np.array(parts), (0, 1), (-2, -1))
+
+    inverse = np.linalg.inv(matrix(1 / counts))
+    plain = np.linalg.inv(matrix(np.ones_like(counts)))
+    plain = plain @ matrix(counts) @ plain
+    weight = along_b**2 / counts
+    at_columns = over_windows(truth * weight) / over_windows(weight)
+    centre = truth[np.ix_(rows, cols)]
+    blur = float(np.mean((at_columns - centre) ** 2))
+    noise, unweighted = float(inverse[..., 0, 0].mean()), float(plain[..., 0, 0].mean())
+    variance = float(centre.var())
+    return {
+        "window": window,
+        "noise_px": round(noise**0.5, 4),
+        "plain_noise_px": round(unweighted**0.5, 4),
+        "window_px": round(blur**0.5, 4),
+        "r2_noise": round(1 - noise / variance, 4),
+        "r2_noise_window": round(1 - (noise + blur) / variance, 4),
+        "r2_plain_window": round(1 - (unweighted + blur) / variance, 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--windows", type=int, nargs="+", default=[24, 32, 40, 48])
+    arguments = parser.parse_args()
+    publish("shot-noise-limit", [bounds(Microscope(), window) for window in arguments.windows])
+
+
+if __name__ == "__main__":
+    main()
