@@ -15,11 +15,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import uniform_filter
-from tables import publish
+from tables import add_options, publish, show
 
 from shiftvae_rt.simulator import Array, Crystal, Microscope
 
 STRIDE, STEP_PX, FRAME = 4, 0.05, 1
+ABOUT = """Rms error of the displacement of a window's B columns, and the R2 that it leaves. *Noise*: the Cramer-Rao bound
+for Poisson counts of known columns whose place, contrast and background are unknown with it; *plain noise*: least
+squares without Poisson's weights, which is what a Gaussian likelihood comes to; *window*: the columns are not where the
+middle of the window is, and near the wall they are displaced otherwise."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,15 @@ def bounds(microscope: Microscope, window: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
     parser.add_argument("--windows", type=int, nargs="+", default=[24, 32, 40, 48])
-    arguments = parser.parse_args()
-    publish("shot-noise-limit", [bounds(Microscope(), window) for window in arguments.windows])
+    options = parser.parse_args()
+    rows: list[dict[str, float]] = []
+    for window in options.windows[: 1 if options.quick else None]:
+        rows.append(bounds(Microscope(), window))
+        show(rows)
+    if options.write:
+        publish("shot-noise-limit", "How well any method could do on the standard scan", about=ABOUT, rows=rows)
 
 
 if __name__ == "__main__":
