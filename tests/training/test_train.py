@@ -94,8 +94,7 @@ def test_a_line_gives_position_and_width(line):
     assert shift.rms_px[0] < 1.3
 
 
-@pytest.mark.parametrize("encoder", ["dilated", "mlp"])
-@pytest.mark.parametrize("content", [0, 1, 3])
+@pytest.mark.parametrize(("encoder", "content"), [("dilated", 0), ("narrow", 1), ("mlp", 3)])
 def test_any_number_of_latents_trains(scan, encoder, content):
     trained = train(scan.frames, replace(QUICK, encoder=encoder, content=content))
     mean, std = trained.model.map_frame(scan.frames[0].astype(np.float32), 8)

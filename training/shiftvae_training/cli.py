@@ -13,6 +13,7 @@ from .arguments import automatic_or, check_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
 from .demo_command import add_demo
 from .importing import add_import
+from .networks import ENCODERS
 from .scans import parse_frames, read_scans
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ def add_train(subparsers: Any) -> None:
         metavar="N",
         help="content latents, 0 to 8 (default 'auto')",
     )
-    parser.add_argument(
-        "--encoder", choices=("dilated", "mlp"), default="dilated", help="encoder family (default dilated)"
-    )
+    parser.add_argument("--encoder", choices=ENCODERS, default="dilated", help="encoder family (default dilated)")
     parser.add_argument(
         "--shift", choices=("torus", "planar"), default="torus", help="planar: isolated features, no lattice"
     )

@@ -45,7 +45,7 @@ TILE_SIDE = {1: 8, 2: 4}
 #: Pixels of a batch, and the least tiles in it: large windows get fewer tiles a step.
 BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
-LEARNING_RATE = {"dilated": 8e-3, "mlp": 4e-3}
+LEARNING_RATE = {"dilated": 8e-3, "narrow": 8e-3, "mlp": 4e-3}
 #: Share of the steps over which the first guess lets go.
 GUIDED = 0.3
 #: The encoder's first content is this much larger than torch draws it: with 1, the variations were so faint in it that
@@ -74,7 +74,7 @@ class Settings:
     content
         Number of content latents; None chooses it.
     encoder
-        ``"dilated"`` or ``"mlp"``.
+        One of `networks.ENCODERS`.
     shift
         ``"torus"`` (needs a lattice) or ``"planar"`` (isolated features).
     constraints
