@@ -20,10 +20,12 @@ from tables import add_options, publish, show
 from shiftvae_rt.simulator import Array, Crystal, Microscope
 
 STRIDE, STEP_PX, FRAME = 4, 0.05, 1
-ABOUT = """Rms error of the displacement of a window's B columns, and the R2 that it leaves. *Noise*: the Cramer-Rao bound
-for Poisson counts of known columns whose place, contrast and background are unknown with it; *plain noise*: least
-squares without Poisson's weights, which is what a Gaussian likelihood comes to; *window*: the columns are not where the
-middle of the window is, and near the wall they are displaced otherwise."""
+ABOUT = """
+Rms error of the displacement of a window's B columns, and the R2 that it leaves. *Noise*: the Cramer-Rao bound for
+Poisson counts of known columns whose place, contrast and background are unknown with it; *plain noise*: least squares
+without Poisson's weights, which is what a Gaussian likelihood comes to; *window*: the columns are not where the middle
+of the window is, and near the wall they are displaced otherwise.
+"""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,7 @@ class Moved(Crystal):
 def bounds(microscope: Microscope, window: int) -> dict[str, float]:
     """Rms errors in px, and the R2 that they leave."""
     counts = microscope.expected_counts(FRAME)
-    there, back = (
-        replace(microscope, crystal=Moved(further_px=s * STEP_PX)).expected_counts(FRAME) for s in (1, -1)
-    )
+    there, back = (replace(microscope, crystal=Moved(further_px=s * STEP_PX)).expected_counts(FRAME) for s in (1, -1))
     along_b = (there - back) / (2 * STEP_PX)
     slopes = np.stack([along_b, *np.gradient(counts), counts, np.ones_like(counts)])
     truth = microscope.frame(FRAME).displacement_px

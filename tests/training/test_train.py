@@ -109,7 +109,7 @@ def test_what_is_not_given_is_chosen_with_a_reason_each_and_what_is_given_stays(
     assert settings.window in (16, 24, 36)  # 1.3, 2 and 3 periods of 12 px, up to a multiple of 4
     assert settings.content == 1
     assert settings.constraints["displacement"] == 100.0
-    assert 0 < settings.constraints["smooth"] <= 50
+    assert 0 < settings.constraints["smooth"] <= 100
     assert [reason.split()[0] for reason in trained.choices] == ["window", "1", "smoothness"]
     given = train(scan.frames, replace(QUICK, steps=2, window=20, constraints={}))
     assert given.model.window == (20, 20)
