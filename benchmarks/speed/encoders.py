@@ -23,6 +23,7 @@ from shiftvae_training.networks import HEAD_WIDTH, stem_widths
 
 SHAPE = (512, 512)
 DILATED = random_weights(tuple(stem_widths("dilated", 4)), (HEAD_WIDTH["dilated"],))
+NARROW = random_weights(tuple(stem_widths("narrow", 4)), (HEAD_WIDTH["narrow"],))
 MLP = random_weights(tuple(stem_widths("mlp", 1)), (HEAD_WIDTH["mlp"],))
 STRIDES = (1, 2, 4, 8)
 
@@ -79,13 +80,14 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
     frame, network, peer = lattice_frame(), torch_mlp(MLP), WindowByWindow(MLP)
     rows = []
     for stride in STRIDES:
-        dilated, mlp = (mapper_of(weights, folder, stride) for weights in (DILATED, MLP))
-        route = dilated.route
+        dilated, narrow, mlp = (mapper_of(weights, folder, stride) for weights in (DILATED, NARROW, MLP))
+        route = narrow.route
         if not isinstance(route, DenseRoute):
-            raise TypeError("the dilated network has no dense route")
+            raise TypeError("the narrow network has no dense route")
         inputs = {"differences": route.differences(frame, above=False), "sd": route.window_sd(frame, np.zeros(1))}
         fast = {
             "dilated": lambda d=dilated: d.map(frame),
+            "narrow": lambda n=narrow: n.map(frame),
             "bare": lambda r=route, i=inputs: r._encoder.encode(**i),
             "preparation": lambda r=route: (r.differences(frame, above=False), r.window_sd(frame, np.zeros(1))),
             "mlp": lambda m=mlp: m.map(frame),
@@ -99,19 +101,21 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
         times = take_turns(jobs, max(3, rounds if stride > 1 else rounds // 2))
         for name, (_, count) in together.items():
             times[name], times[f"{name}_spread"] = times[name] / count, times[f"{name}_spread"] / count
-        flops = {"dilated": arithmetic(DILATED, stride), "mlp": arithmetic(MLP, stride)}
-        gflops = {"dilated": flops["dilated"] / times["bare"] * 1e-6, "mlp": flops["mlp"] / times["mlp"] * 1e-6}
+        flops = {"narrow": arithmetic(NARROW, stride), "mlp": arithmetic(MLP, stride)}
+        gflops = {"narrow": flops["narrow"] / times["bare"] * 1e-6, "mlp": flops["mlp"] / times["mlp"] * 1e-6}
         rows.append(
             {
                 "stride": stride,
                 **times,
                 "dilated_against_pipeline": times["pipeline"] / times["dilated"],
+                "narrow_against_pipeline": times["pipeline"] / times["narrow"],
                 "mlp_against_pipeline": times["pipeline"] / times["mlp"],
-                "overhead": times["dilated"] / times["bare"] - 1,
-                "dilated_gflop": flops["dilated"] * 1e-9,
+                "overhead": times["narrow"] / times["bare"] - 1,
+                "dilated_gflop": arithmetic(DILATED, stride) * 1e-9,
+                "narrow_gflop": flops["narrow"] * 1e-9,
                 "mlp_gflop": flops["mlp"] * 1e-9,
-                "dilated_of_fma": gflops["dilated"] / limits["fma_gflops"] if limits["fma_gflops"] else None,
-                "dilated_of_gemm": gflops["dilated"] / limits["gemm_gflops"],
+                "narrow_of_fma": gflops["narrow"] / limits["fma_gflops"] if limits["fma_gflops"] else None,
+                "narrow_of_gemm": gflops["narrow"] / limits["gemm_gflops"],
                 "mlp_of_fma": gflops["mlp"] / limits["fma_gflops"] if limits["fma_gflops"] else None,
                 "mlp_of_gemm": gflops["mlp"] / limits["gemm_gflops"],
             }

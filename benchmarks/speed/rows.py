@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoders import lattice_frame
-from random_models import mapper_of, random_weights
+from encoders import NARROW, lattice_frame
+from random_models import mapper_of
 from timing import take_turns
 
 from shiftvae_rt import LatentMapper
-
-#: The network of the issue's figure, 25 k parameters, and 512 px wide.
-SMALL = random_weights((16, 32, 32, 32), (32,))
 
 
 def measure_rows(folder: Path, rounds: int) -> list[dict[str, Any]]:
     """Stride 1 (a row of the map for every line) and 4; one thread."""
     frame, results = lattice_frame()[0], []
     for stride in (1, 4):
-        mapper = mapper_of(SMALL, folder, stride)
+        mapper = mapper_of(NARROW, folder, stride)
         latency = np.concatenate([latencies(mapper, frame) for _ in range(max(2, rounds // 2))]) * 1e3
         jobs = {"whole": lambda m=mapper: m.map(frame)} | {
             f"rows_{n}": lambda m=mapper, n=n * stride: scan(m, frame, n) for n in (1, 8, 32)
