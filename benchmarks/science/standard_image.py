@@ -1,9 +1,9 @@
-"""Scores of the standard simulated scan over several seeds, through the exported model file.
+"""Scores of the standard simulated scan over many seeds, through the exported model file.
 
-    python benchmarks/science/standard_image.py --seeds 5 --encoders dilated mlp --write
+    python benchmarks/science/standard_image.py --runs dilated:3000:20 mlp:3000:5 --write
 
-One thread. Trains on one 512 x 512 frame, maps the next (fresh noise, moved wall) at stride 4 by `LatentMapper`.
-Exits with 1 if a seed misses the floors given by --min-r2 and --max-shift.
+A run is encoder:steps:seeds. One thread. Trains on one 512 x 512 frame with automatic settings, maps the next (fresh
+noise, moved wall) at stride 4 by `LatentMapper`. Exits with 1 if the dilated encoder misses a figure that was asked.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
 from tables import add_options, publish, show
@@ -23,16 +25,28 @@ from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.export import export_model
 from shiftvae_training.train import Settings, train
 
+#: Asked of every seed of a whole training, and of 19 seeds in 20 of one that takes 20 s.
+WHOLE, SHORT = {"r2": 0.98, "linear_r2": 0.96, "circ": 0.995, "shift_px": 0.15}, {"r2": 0.96}
+RUNS = (
+    f"dilated:{Settings().steps}:20",
+    "dilated:1200:20",
+    f"narrow:{Settings().steps}:5",
+    f"mlp:{Settings().steps}:5",
+)
 ABOUT = """
 Trains on one simulated 512 x 512 frame (perovskite-like lattice of 24 px growing by 1.5 %, B columns displaced by up
-to 2 px with a slanted domain wall and a gradient, 15 % shading, drift, flyback lag, 100 counts at an A peak), and
-scores the next frame (fresh noise, the wall moved on) through the exported model file at stride 4, window 32 px. `R2`
-is that of the true displacement at the window's centre from the content latents alone, by 25 neighbours, in folds
-blocked in space; *linear* by a linear fit. The shift error is rms, modulo the lattice, after the best global offset.
+to 2 px with a slanted domain wall and a gradient, 15 % shading, drift, flyback lag, 100 counts at an A peak) with
+automatic settings, and scores the next frame (fresh noise, the wall moved on) through the exported model file at
+stride 4. `R2` is that of the true displacement at the window's centre from the content latents alone, by 25 neighbours,
+in folds blocked in space; *linear* by a linear fit. *Circ* and the shift error (rms, modulo the lattice, after the best
+global offset) are of the worse axis. Worst seed, and the median; all seeds are in
+benchmarks/results/science-standard-image.json.
 """
 
+Row = dict[str, Any]
 
-def score(seed: int, encoder: str, steps: int) -> dict[str, float]:
+
+def score(seed: int, encoder: str, steps: int) -> Row:
     """Train and score one seed."""
     microscope = Microscope(seed=seed)
     frames = [as_pixels(microscope.frame(0).pixels)]
@@ -49,41 +63,58 @@ def score(seed: int, encoder: str, steps: int) -> dict[str, float]:
     r2, linear = order_parameter_r2(found.mean[content].astype(float), order) if content else (0.0, 0.0)
     shift = score_shift(found.mean[:2].astype(float), test.shift_px(y, x), trained.lattice.vectors)
     return {
+        "encoder": encoder,
+        "steps": steps,
         "seed": seed,
         "cpu_s": round(trained.seconds, 1),
-        "steps": trained.history[-1].step,
         "r2": round(r2, 4),
         "linear_r2": round(linear, 4),
-        "circ_y": round(shift.circ[0], 4),
-        "circ_x": round(shift.circ[1], 4),
-        "shift_y_px": round(shift.rms_px[0], 3),
-        "shift_x_px": round(shift.rms_px[1], 3),
+        "circ": round(min(shift.circ), 4),
+        "shift_px": round(max(shift.rms_px), 3),
         "used_latents": len(content),
         "onnx_vs_torch": parity.against_torch,
         "dense_vs_windows": parity.against_windows,
     }
 
 
+def reached(row: Row) -> bool:
+    """Whether a seed has what is asked of its number of steps."""
+    asked = WHOLE if row["steps"] >= Settings().steps else SHORT
+    return all(row[k] <= v if k == "shift_px" else row[k] >= v for k, v in asked.items())
+
+
+def summary(rows: list[Row]) -> Row:
+    """One line for all seeds of a run."""
+    line: Row = {"encoder": rows[0]["encoder"], "steps": rows[0]["steps"], "seeds": len(rows)}
+    for name in ("cpu_s", "r2", "linear_r2", "circ", "shift_px"):
+        values = [row[name] for row in rows]
+        worst = max(values) if name in ("cpu_s", "shift_px") else min(values)
+        line[name] = f"{worst:.4g} ({median(values):.4g})"
+    return line | {"as_asked": f"{sum(map(reached, rows))} of {len(rows)}"}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--encoders", nargs="+", default=["dilated", "mlp"])
-    parser.add_argument("--steps", type=int, default=Settings().steps)
-    parser.add_argument("--min-r2", type=float, default=0.95)
-    parser.add_argument("--max-shift", type=float, default=0.3)
+    parser.add_argument("--runs", nargs="+", default=RUNS, metavar="ENCODER:STEPS:SEEDS")
     add_options(parser)
     options = parser.parse_args()
-    rows = []
-    for encoder in options.encoders:
-        for seed in range(1 if options.quick else options.seeds):
-            rows.append({"encoder": encoder, **score(seed, encoder, 300 if options.quick else options.steps)})
+    rows: list[Row] = []
+    lines = []
+    for run in ["dilated:300:1"] if options.quick else options.runs:
+        encoder, steps, seeds = run.split(":")
+        for seed in range(int(seeds)):
+            rows.append(score(seed, encoder, int(steps)))
             show(rows)
-    good = [r["r2"] >= options.min_r2 and max(r["shift_y_px"], r["shift_x_px"]) <= options.max_shift for r in rows]
-    verdict = f"{sum(good)} of {len(rows)} reach R2 >= {options.min_r2} and a shift error <= {options.max_shift} px."
-    print(f"\n{verdict}")
+        lines.append(summary(rows[-int(seeds) :]))
+    good = True
+    for line, share in ((line, 1.0 if line["steps"] >= Settings().steps else 0.95) for line in lines):
+        if line["encoder"] == "dilated":
+            good &= int(line["as_asked"].split()[0]) >= share * line["seeds"]
+    verdict = "As asked: R2 >= 0.98, linear R2 >= 0.96, circ >= 0.995 and shift error <= 0.15 px; short: R2 >= 0.96."
+    print(f"\n{verdict} {', '.join(line['as_asked'] for line in lines)}")
     if options.write:
-        publish("standard-image", "The standard scan", about=ABOUT, rows=rows, verdict=verdict)
-    return 0 if all(good) else 1
+        publish("standard-image", "The standard scan", about=ABOUT, rows=lines, details=rows, verdict=verdict)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

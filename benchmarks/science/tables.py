@@ -48,15 +48,15 @@ def show(rows: Rows) -> None:
     print(_line(rows[-1]), flush=True)
 
 
-def publish(name: str, title: str, *, about: str, rows: Rows, verdict: str = "") -> None:
+def publish(name: str, title: str, *, about: str, rows: Rows, details: Rows | None = None, verdict: str = "") -> None:
     """Write ``benchmarks/results/science-NAME.json``, and the section NAME of docs/benchmarks.md.
 
-    The section holds the title, what was measured, the table and the verdict, between marks of its name; it replaces
-    the section of that name, or becomes the last of the science sections.
+    The file holds `details`, by default the rows. The section holds the title, what was measured, the table and the
+    verdict, between marks of its name; it replaces the section of that name, or becomes the last of the science ones.
     """
     out = HERE / "results" / f"science-{name}.json"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(list(rows), indent=1) + "\n")
+    out.write_text(json.dumps(list(rows if details is None else details), indent=1) + "\n")
     start, end = f"<!-- science {name} -->", f"<!-- end of {name} -->"
     text = "\n\n".join([start, f"### {title}", about.strip(), table(rows), *filter(None, [verdict.strip()]), end])
     page = PAGE.read_text()
