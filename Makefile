@@ -66,5 +66,5 @@ clean:
 	touch $@
 
 .venv/dev-installed: .venv/created $(BUILT_FROM)
-	$(INSTALL) -e '.[cpu,train,io,test,dev]'
+	$(INSTALL) -e '.[cpu,train,io,signed,test,dev]'
 	touch .venv/run-installed $@

@@ -2,8 +2,8 @@
 
 Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx`` (complete in themselves, for any
 program), the same network as this runtime runs it (``windows.onnx``, or ``dense_s<stride>.onnx`` and
-``rows_s<stride>.onnx``), ``golden.npz`` (a frame and the outputs that it must give), and perhaps ``decoder.onnx`` and
-``report.html``. The file is read into memory under size caps and never extracted.
+``rows_s<stride>.onnx``), ``golden.npz`` (a frame and the outputs that it must give), and perhaps ``decoder.onnx``,
+``report.html`` and ``manifest.sig`` (see `signature`). The file is read into memory under size caps, never extracted.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from .errors import ModelFileError
 from .frame import as_pixels
 from .manifest import Manifest, Member
 from .onnx_check import check_graph
+from .signature import check_signature, sign
 
-__all__ = ["Golden", "ModelFile", "write_model_file"]
+__all__ = ["Golden", "ModelFile", "sign_model_file", "write_model_file"]
 
 #: Largest member and largest file that is read, bytes.
 MAX_MEMBER_BYTES = 256 << 20
@@ -83,13 +84,21 @@ class ModelFile:
     _members: dict[str, bytes] = field(repr=False)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> ModelFile:
+    def read(cls, path: str | os.PathLike[str], *, signed_by: Path | None = None) -> ModelFile:
         """Read and check the file at `path`.
+
+        Parameters
+        ----------
+        signed_by
+            File of a public key: the model must carry a signature by its owner, which is checked before anything else.
 
         Raises
         ------
         ModelFileError
-            if it is missing, damaged (any bit), foreign, of another version, or holds a graph that may not run.
+            if it is missing, damaged (any bit), foreign, of another version, not signed by whom it must be, or holds a
+            graph that may not run.
+        KeyFileError
+            if the public key cannot be used.
         """
         path = Path(path)
         try:
@@ -104,7 +113,10 @@ class ModelFile:
         members = _unzip(data, str(path))
         if "manifest.json" not in members:
             raise ModelFileError(f"{path} has no manifest.json: it is not a shiftvae model file")
-        manifest = Manifest.from_json(members.pop("manifest.json"))
+        text, signature = members.pop("manifest.json"), members.pop("manifest.sig", None)
+        if signed_by is not None:
+            check_signature(text, signature, signed_by, path)
+        manifest = Manifest.from_json(text)
         _check_hashes(members, manifest, path)
         needed = [*(f"encoder_s{stride}.onnx" for stride in manifest.strides), "golden.npz"]
         if "windows.onnx" not in members:
@@ -155,11 +167,33 @@ def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: 
     """Write a model file whole or not at all; the manifest's ``members`` are filled in here."""
     hashes = {n: Member(size=len(c), sha256=hashlib.sha256(c).hexdigest()) for n, c in sorted(members.items())}
     manifest = msgspec.structs.replace(manifest, members=hashes)
+    _write_members(Path(path), {"manifest.json": manifest.to_json(), **members})
+
+
+def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
+    """Put a signature by the key in the file `key` into the model file at `path`, in place of any older one.
+
+    Raises
+    ------
+    ModelFileError
+        if the file is not a good model file, or cannot be written.
+    KeyFileError
+        if the key cannot be used.
+    """
     path = Path(path)
+    ModelFile.read(path)
+    members = _unzip(path.read_bytes(), str(path))
+    members["manifest.sig"] = sign(members["manifest.json"], key)
+    _write_members(path, members)
+    return ModelFile.read(path)
+
+
+def _write_members(path: Path, members: dict[str, bytes]) -> None:
+    """Write a model file whole or not at all."""
     part = path.with_name(path.name + ".part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in {"manifest.json": manifest.to_json(), **members}.items():
+            for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name), content)
         part.replace(path)
     except OSError as error:

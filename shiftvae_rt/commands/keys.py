@@ -1,4 +1,4 @@
-"""`shiftvae keys`: who may send to a service, read from it, and administer it."""
+"""`shiftvae keys`: who may send to a service, read from it, administer it, and sign its models."""
 
 from __future__ import annotations
 
@@ -36,11 +36,16 @@ def add(subparsers: Subparsers) -> None:
                 required=True,
                 help="produce: send frames; read: results and the journal; admin: also swap models and stop",
             )
+    signing = actions.add_parser("signing", help="make a key that signs model files, and its public half")
+    signing.add_argument("key", type=Path, metavar="NAME.key", help="the secret half; the public one is NAME.pub")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Do what was asked and say what to do next."""
+    if arguments.action == "signing":
+        _make_signing_key(arguments.key)
+        return
     from ..stream import KeyFolder
 
     if arguments.action == "create":
@@ -57,3 +62,11 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         for client in keys.clients():
             print(f"{client.name:<20} {' '.join(client.roles):<20} {client.public}")
+
+
+def _make_signing_key(path: Path) -> None:
+    from ..signature import make_signing_key
+
+    public = make_signing_key(path)
+    print(f"made {path} (a secret: sign with `shiftvae sign MODEL --key {path}`) and {public}")
+    print(f"copy {public} to the instruments: `shiftvae serve MODEL --signed-by {public.name}`")

@@ -56,6 +56,9 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--keys", type=Path, metavar="FOLDER", help="let in only the clients of `shiftvae keys`")
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="folder of the models that may be swapped in")
     parser.add_argument(
+        "--signed-by", type=Path, metavar="NAME.pub", help="serve only models that were signed with `shiftvae sign`"
+    )
+    parser.add_argument(
         "--priority",
         choices=("below-normal", "normal"),
         default="below-normal",
@@ -69,15 +72,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Load the model, listen, serve until SIGINT or SIGTERM."""
     from ..errors import ServiceError
     from ..mapper import LatentMapper
+    from ..model_file import ModelFile
     from ..stream import Options, Service
 
     if arguments.record and arguments.journal is None:
         raise ServiceError("--record keeps results in the journal: give --journal FILE")
     if arguments.priority == "below-normal":
         give_way()
-    mapper = LatentMapper(
-        arguments.model, stride=arguments.stride, threads=arguments.threads, provider=arguments.provider
-    )
+    model = ModelFile.read(arguments.model, signed_by=arguments.signed_by)
+    mapper = LatentMapper(model, stride=arguments.stride, threads=arguments.threads, provider=arguments.provider)
     say_provider(mapper, arguments.provider)
     options = Options(
         control=None if arguments.control == "off" else arguments.control,
@@ -87,6 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
         record=arguments.record,
         keys=arguments.keys,
         models=arguments.models,
+        signed_by=arguments.signed_by,
         max_age_s=arguments.max_age,
         threads=arguments.threads,
     )

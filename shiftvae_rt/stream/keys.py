@@ -12,8 +12,6 @@ Files with a secret are made with mode 0600 and refused when others may read the
 from __future__ import annotations
 
 import os
-import stat
-import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
@@ -22,6 +20,7 @@ import zmq
 from msgspec import Meta
 
 from ..errors import KeyFileError
+from ..private_file import check_mode, write_new
 
 __all__ = ["ROLES", "Client", "ClientKey", "KeyFolder", "Role", "read_key"]
 
@@ -76,13 +75,13 @@ class KeyFolder:
         except OSError as error:
             raise KeyFileError(f"cannot make the folder {path}: {error.strerror}") from error
         _write_secret(path / "server.key", _new_key("server", ""))
-        _write(path / "clients.json", b"[]\n", 0o600)
+        write_new(path / "clients.json", b"[]\n", 0o600)
         return cls(path)
 
     def clients(self) -> list[Client]:
         """Who is allowed in, read anew; whatever is wrong with the list is an error, never an empty list."""
         path = self.path / "clients.json"
-        _check_mode(path, write_only=True)
+        check_mode(path, write_only=True)
         clients = _decode(path, list[Client])
         if len({client.name for client in clients}) < len(clients):
             raise KeyFileError(f"{path} names a client twice: remove one")
@@ -113,7 +112,7 @@ class KeyFolder:
         text = msgspec.json.format(msgspec.json.encode(clients), indent=2) + b"\n"
         part = self.path / "clients.json.part"
         part.unlink(missing_ok=True)
-        _write(part, text, 0o600)
+        write_new(part, text, 0o600)
         part.replace(self.path / "clients.json")
 
 
@@ -144,7 +143,7 @@ def _new_key(name: str, server: str) -> ClientKey:
 
 
 def _read_secret(path: Path) -> ClientKey:
-    _check_mode(path)
+    check_mode(path)
     return _decode(path, ClientKey)
 
 
@@ -158,27 +157,4 @@ def _decode(path: Path, kind: type[_Kind]) -> _Kind:
 
 
 def _write_secret(path: Path, key: ClientKey) -> None:
-    _write(path, msgspec.json.format(msgspec.json.encode(key), indent=2) + b"\n", 0o600)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Make a file that did not exist; it has its mode from the first moment on."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-    except FileExistsError:
-        raise KeyFileError(f"{path} is there already and is not replaced: remove it if it is not needed") from None
-    except OSError as error:
-        raise KeyFileError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _check_mode(path: Path, *, write_only: bool = False) -> None:
-    """Refuse a file that others may read (a secret) or write to (the list of clients)."""
-    if sys.platform == "win32":  # access lists, not modes: the folder's own apply
-        return
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError as error:
-        raise KeyFileError(f"cannot read {path}: {error.strerror}: make it with `shiftvae keys`") from error
-    if mode & (0o022 if write_only else 0o077):
-        raise KeyFileError(f"{path} has mode {mode:04o}, which lets others at it: run chmod 600 {path}")
+    write_new(path, msgspec.json.format(msgspec.json.encode(key), indent=2) + b"\n", 0o600)

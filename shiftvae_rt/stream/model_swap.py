@@ -37,10 +37,15 @@ class ModelSwap:
         Where the operator puts models that may serve; None: no model may be exchanged.
     threads
         Of the new model's encoder.
+    signed_by
+        File of the public key by whose owner a new model must be signed.
     """
 
-    def __init__(self, encoding: Encoding, folder: Path | None, *, threads: int = 1) -> None:
+    def __init__(
+        self, encoding: Encoding, folder: Path | None, *, threads: int = 1, signed_by: Path | None = None
+    ) -> None:
         self._encoding, self._folder, self._threads = encoding, folder, threads
+        self._signed_by = signed_by
         self._done: queue.SimpleQueue[tuple[bytes, Swapped | Failure]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.refused = 0
@@ -64,7 +69,7 @@ class ModelSwap:
     def _load(self, peer: bytes, path: Path) -> None:
         old = self._encoding.mapper
         try:
-            mapper = load_beside(path, old, threads=self._threads)
+            mapper = load_beside(path, old, threads=self._threads, signed_by=self._signed_by)
         except Exception as error:  # noqa: BLE001  # whatever a model file does, the old one serves on
             self.refused += 1
             _log.warning("the model %s was refused: %s", path, error)
@@ -76,19 +81,19 @@ class ModelSwap:
         self._done.put((peer, Swapped(model_sha256=mapper.model.sha256, previous_sha256=previous)))
 
 
-def load_beside(path: Path, old: LatentMapper, *, threads: int) -> LatentMapper:
+def load_beside(path: Path, old: LatentMapper, *, threads: int, signed_by: Path | None = None) -> LatentMapper:
     """The model at `path`, ready to take over from `old`.
 
     Raises
     ------
     ShiftVaeError
-        if it is damaged, hostile, not for the same kind of frames, or does not run.
+        if it is damaged, hostile, not signed by whom it must be, not for the same kind of frames, or does not run.
     """
     from ..mapper import LatentMapper
     from ..model_file import ModelFile
 
-    tried = try_out(path, old.stride)
-    model = ModelFile.read(path)
+    tried = try_out(path, old.stride, signed_by)
+    model = ModelFile.read(path, signed_by=signed_by)
     if model.sha256 != tried:
         raise ModelFileError(f"{path} changed while it was being tried: put models there in one piece, by renaming")
     new, now = model.manifest, old.model.manifest
@@ -102,9 +107,10 @@ def load_beside(path: Path, old: LatentMapper, *, threads: int) -> LatentMapper:
     return mapper
 
 
-def try_out(path: Path, stride: int) -> str:
+def try_out(path: Path, stride: int, signed_by: Path | None = None) -> str:
     """Load the model in a limited process of its own and encode its test frame; the SHA-256 of what was tried."""
     command = [sys.executable, "-m", "shiftvae_rt.stream.model_trial", str(path), str(stride)]
+    command += [] if signed_by is None else [str(signed_by)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     started = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""``python -m shiftvae_rt.stream.model_trial MODEL STRIDE``: load a model and encode its own test frame.
+"""``python -m shiftvae_rt.stream.model_trial MODEL STRIDE [PUBLIC]``: load a model and encode its own test frame.
 
 Run by the service in a process of its own, which a hostile or broken model may kill: memory, processor time and files
 are limited where the system can do that. Prints the SHA-256 of the file; the reason of a failure goes to stderr.
@@ -7,6 +7,7 @@ are limited where the system can do that. Prints the SHA-256 of the file; the re
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from ..errors import ShiftVaeError
 
@@ -16,13 +17,14 @@ _MEMORY_BYTES = 4 << 30
 _CPU_S = 50
 
 
-def main(path: str, stride: int) -> int:
+def main(path: str, stride: int, signed_by: Path | None = None) -> int:
     """Try the model; 0 if it works."""
     _limit()
     from ..mapper import LatentMapper
+    from ..model_file import ModelFile
 
     try:
-        mapper = LatentMapper(path, stride=stride)
+        mapper = LatentMapper(ModelFile.read(path, signed_by=signed_by), stride=stride)
     except (ShiftVaeError, MemoryError) as error:
         sys.stderr.write(f"{' '.join(str(error).split()) or 'it needs too much memory'}\n")
         return 1
@@ -43,4 +45,4 @@ def _limit() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), *map(Path, sys.argv[3:])))

@@ -28,6 +28,8 @@ class Options:
         Folder of keys; None: no keys, loopback only.
     models
         Folder of the models that may be swapped in; None: none may.
+    signed_by
+        File of a public key: a model that is swapped in must be signed by its owner; None: it need not be.
     max_age_s
         A live frame, or rows, older than this when it is their turn are dropped as stale.
     threads
@@ -41,5 +43,6 @@ class Options:
     record: bool = False
     keys: Path | None = None
     models: Path | None = None
+    signed_by: Path | None = None
     max_age_s: float = 0.25
     threads: int = 1

@@ -163,7 +163,7 @@ class Service:
                 gatekeeper=self._gatekeeper,
                 publisher=self._publisher,
                 journal=None if self._journal is None else self._journal.reader,
-                swap=ModelSwap(self._encoding, options.models, threads=options.threads),
+                swap=ModelSwap(self._encoding, options.models, threads=options.threads, signed_by=options.signed_by),
                 report=self.status,
                 live=lambda: tuple(session.hello.stream for session in self._sessions),
                 stop=self.stop,

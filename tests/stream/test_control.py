@@ -20,7 +20,8 @@ from tiny_models import tiny_manifest, tiny_members, tiny_weights, write_tiny_mo
 
 from shiftvae_rt.errors import ServiceError
 from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.model_file import write_model_file
+from shiftvae_rt.model_file import sign_model_file, write_model_file
+from shiftvae_rt.signature import make_signing_key
 from shiftvae_rt.stream import Control, Counters, LosslessProducer, Options, Producer, Service, Subscriber
 
 Make = Callable[..., Any]
@@ -269,3 +270,17 @@ def test_every_kind_of_bad_model_is_refused_while_the_old_one_serves(
             assert service.status().model_sha256 == mapper.model.sha256, name
         assert control.swap("good.svae").previous_sha256 == mapper.model.sha256
     assert producer.close(LIMIT_S).processed == len(bad)
+
+
+def test_a_service_that_wants_signatures_exchanges_its_model_for_a_signed_one_alone(
+    serve: Make, mapper: LatentMapper, tmp_path: Path, models: Path
+) -> None:
+    pytest.importorskip("cryptography", reason="no cryptography: pip install 'shiftvae-rt[signed]'")
+    model = Path(shutil.copy(models / "other.svae", tmp_path))
+    public = make_signing_key(tmp_path / "lab.key")
+    service: Service = serve(mapper, options=Options(control=FREE, models=tmp_path, signed_by=public))
+    with Control(service.control) as control:
+        with pytest.raises(ServiceError, match="is not signed"):
+            control.swap(model.name)
+        signed = sign_model_file(model, tmp_path / "lab.key")
+        assert control.swap(model.name).model_sha256 == signed.sha256
