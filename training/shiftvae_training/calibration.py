@@ -4,37 +4,55 @@ A VAE's posterior is often too sure of itself. After training, windows are drawn
 shift, noise is added, and the encoder is asked again. The noise is what the decoder left of the real window, each pixel
 with a random sign: so it has the detector's own distribution, bright columns noisier than the background, and what the
 model does not describe counts as noise too (the wild bootstrap: Wu, Ann. Statist. 14 (1986) 1261).
+
+A window that errs by which part of the cell it shows errs without noise. Such errors of the shift are seen where the
+shifts scatter about a smooth lattice by more than the noise explains, see `consistency`; they widen its deviations too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from .consistency import position_scatter
 from .shift import TorusShift
 from .shift_vae import ShiftVAE
 
-__all__ = ["Coverage", "calibrate"]
+__all__ = ["Coverage", "calibrate", "widen_by_scatter"]
 
 #: Shares of a normal distribution within one and two standard deviations.
 ONE, TWO = 0.6827, 0.9545
 #: Noise is drawn this often for each window.
 DRAWS = 4
+#: Frames whose shifts are looked at, and px between their windows.
+FRAMES, STRIDE = 4, 4
+#: Most px along a side of each.
+SIDE = 1024
 
 
 @dataclass(frozen=True)
 class Coverage:
     """How often the truth lay within one and two posterior deviations, before and after scaling by `temperature`.
 
-    `shift` counts all shift latents together; measured on other windows than those that set the temperature.
+    `shift` counts all shift latents together; measured on other windows than those that set the temperature. Its
+    deviations are further multiplied by `scatter`, 1 for all others.
     """
 
     latent: str
     temperature: float
     before: tuple[float, float]
     after: tuple[float, float]
+    scatter: float = 1.0
+
+    @property
+    def scale(self) -> float:
+        """By what the deviations were multiplied in all."""
+        return self.temperature * self.scatter
 
 
 @torch.no_grad()
@@ -75,6 +93,31 @@ def calibrate(
     return tuple(found)
 
 
+def widen_by_scatter(
+    model: ShiftVAE, frames: list[NDArray[Any]], coverage: tuple[Coverage, ...]
+) -> tuple[Coverage, ...]:
+    """Multiply the shift's deviations by how much more than they say shifts scatter about the lattice of ``frames``.
+
+    ``frames (C, H, W)`` raw. Nothing changes without a lattice, or if the frames are too small to tell.
+    """
+    if not isinstance(model.shift, TorusShift) or model.further:
+        return coverage
+    factors, axes, lattice = [], model.dimensions, model.shift.vectors.numpy()
+    for frame in frames[:: -(-len(frames) // FRAMES)]:
+        part = frame[:, :SIDE, :SIDE]
+        centred = part - part.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+        mean, std = (a[:axes].astype(np.float64) for a in model.map_frame(centred.astype(np.float32), STRIDE))
+        factors.append(position_scatter(mean, std, lattice, window=model.window, stride=STRIDE))
+    found = [factor for factor in factors if factor is not None]
+    if not found or np.median(found) <= 1:
+        return coverage
+    scatter = float(np.median(found))
+    with torch.no_grad():
+        _scale(model, list(range(axes)), scatter)
+    return tuple(replace(c, scatter=scatter) if c.latent == "shift" else c for c in coverage)
+
+
+@torch.no_grad()
 def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, generator: torch.Generator) -> Tensor:
     """Errors of all reported latents in units of their own deviations, ``(n, DRAWS, L)``."""
     cut, sd = model.windows(windows, 1)

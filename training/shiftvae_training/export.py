@@ -166,7 +166,7 @@ def _manifest(
             if lattice
             else f"nearly uniform within {model.weights().planar_reach_px:.3g} px",
             constraints=settings.constraints | {type(c).__name__: c.weight for c in settings.conditions},
-            sd_scale={c.latent: round(c.temperature, 4) for c in trained.coverage},
+            sd_scale={c.latent: round(c.scale, 4) for c in trained.coverage},
             choices=trained.choices,
             period_confidence=trained.lattice.confidence,
             period_reason=trained.lattice.reason,

@@ -16,6 +16,7 @@ from shiftvae_rt.window_grid import WindowGrid
 from . import report_figures as draw
 from .confounds import Confound, find_confounds
 from .meaning import Meaning, explain
+from .report_domain import domain_section
 from .report_page import facts, figure, page, paragraph, section, table
 from .strain import strain_from_shift
 from .train import Trained
@@ -82,6 +83,7 @@ def write_report(
             _reconstruction(found),
             _training(found, parity),
             _coverage(found),
+            domain_section(found.manifest, found.latent_map),
             _confounds(found),
             _settings(found),
         ]
@@ -260,15 +262,15 @@ def _coverage(found: _Findings) -> str:
         (
             c.latent,
             f"{100 * c.before[0]:.0f} / {100 * c.before[1]:.0f} %",
-            f"{c.temperature:.2f}",
+            f"{c.temperature:.2f}" + (f" x {c.scatter:.2f}" if c.scatter > 1 else ""),
             f"{100 * c.after[0]:.0f} / {100 * c.after[1]:.0f} %",
         )
         for c in found.trained.coverage
     ]
     note = (
         "Windows drawn at known content and shift, with the noise of the scan, encoded again: how often the truth lay "
-        "within one and two standard deviations; 68 / 95 % is right. What bends the lattice or the motif within a "
-        "window is not in it: against a measured truth, expect a little less."
+        "within one and two standard deviations; 68 / 95 % is right. Deviations of the shift are multiplied further "
+        "where shifts scatter about a smooth lattice by more than this noise explains."
     )
     head = ("latent", "as trained", "sd multiplied by", "as exported")
     return section("How sure it is", table(head, rows), paragraph(note, "note"))

@@ -22,7 +22,7 @@ from shiftvae_rt.manifest import USED_NATS
 from shiftvae_rt.windows import window_statistics
 
 from .automatic import Choice, settle
-from .calibration import Coverage, calibrate
+from .calibration import Coverage, calibrate, widen_by_scatter
 from .canonical import settle_content, settle_shift
 from .class_guess import ClassGuess, make_class_guess
 from .constraints import CONSTRAINTS, Constraint
@@ -191,6 +191,7 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     history = _optimise(model, objective, sampler, guess, settings, progress)
     kl_nats, spread = _finish(model, objective, sampler, frames)
     coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
+    coverage = widen_by_scatter(model, frames, coverage)
     seconds = time.process_time() - started
     why = choice.reasons
     return Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)

@@ -1,0 +1,74 @@
+"""How far shifts scatter about a lattice that bends slowly: errors that no pixel noise explains, seen without a truth.
+
+All windows that show one column should agree on where it is, and neighbouring columns should lie on a lattice that
+bends slowly. Where the motif is not drawn exactly (a strained cell, a wall) a window errs by what part of the cell it
+shows, however low the noise. Here the positions of the columns that the windows tell are compared with a smooth field.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter
+
+__all__ = ["position_scatter"]
+
+Floats = NDArray[np.float64]
+
+#: Smoothing of the field, periods; the border of the map that is left out, in units of that.
+SMOOTH, BORDER = 1.5, 1.5
+#: Share of a normal distribution within one standard deviation.
+ONE = 0.6827
+
+
+def position_scatter(
+    shift: Floats, std: Floats, lattice: ArrayLike, *, window: tuple[int, int], stride: int
+) -> float | None:
+    """By what ``std`` has to be multiplied for 68 % of the shifts to lie within it of a smooth lattice.
+
+    Parameters
+    ----------
+    shift, std
+        ``(axes, rows, cols)`` px, of all windows of a frame.
+    lattice
+        Lattice vectors ``(k, 2)`` (y, x) px.
+    window
+        ``(height, width)`` px: windows that overlap share their noise.
+    stride
+        px between windows.
+
+    Returns
+    -------
+    float or None
+        None if the frame is too small to tell.
+    """
+    axes = len(shift)
+    vectors = np.reshape(np.asarray(lattice, dtype=np.float64), (-1, 2))[:, 2 - axes :]
+    sigma = SMOOTH * float(np.linalg.norm(vectors, axis=1).mean()) / stride
+    border = int(np.ceil(BORDER * sigma))
+    sizes = shift.shape[3 - axes :]
+    if min(sizes) < 2 * border + 8:
+        return None
+    places = np.stack(np.meshgrid(*(stride * np.arange(n) for n in shift.shape[1:]), indexing="ij"))[2 - axes :]
+    to_turns = np.linalg.pinv(vectors).T
+    phase = np.exp(2j * np.pi * np.tensordot(to_turns, shift + places, axes=1))
+    along = (0.0, sigma if axes == 2 else 0.0, sigma)
+    field = gaussian_filter(phase.real, along) + 1j * gaussian_filter(phase.imag, along)
+    away = np.angle(phase * field.conj())
+    for axis in range(axes):  # the field where the column is, not where the window is
+        slope = np.angle(np.roll(field, -1, axis + 3 - axes) * np.roll(field, 1, axis + 3 - axes).conj()) / (2 * stride)
+        away -= slope * shift[axis]
+    off = np.tensordot(vectors.T, away, axes=1) / (2 * np.pi)
+    inside = (slice(None), slice(border, -border) if axes == 2 else slice(None), slice(border, -border))
+    scatter = float(np.quantile(np.abs(off / std)[inside], ONE))
+    seen, px = window[2 - axes :], stride * sigma
+    return scatter / float(np.sqrt(1 - 2 * _shared(seen, px) + _shared(seen, px * 2**0.5)))
+
+
+def _shared(window: tuple[int, ...], sigma: float) -> float:
+    """Covariance of a window's noise with its mean over neighbours, weighted by a Gaussian of `sigma` px."""
+    share = 1.0
+    for size in window:
+        x = np.arange(1 - size, size)
+        share *= float(np.sum((1 - np.abs(x) / size) * np.exp(-0.5 * (x / sigma) ** 2)) / (sigma * np.sqrt(2 * np.pi)))
+    return share
