@@ -34,7 +34,7 @@ def test_fresh_frames_of_the_sample_are_in_domain(scan, mapper):
         microscope = replace(scan.microscope, seed=seed + 10, dose=3.0 + 0.1 * seed)
         verdict = mapper.map(microscope.frame(3 * seed).pixels).domain
         assert not verdict.out_of_domain, verdict
-        assert verdict.windows_out < 0.2
+        assert verdict.windows_out < 0.25
 
 
 @pytest.mark.parametrize("scale", [0.95, 1.05])

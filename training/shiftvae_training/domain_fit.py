@@ -30,7 +30,7 @@ WITHIN = 0.99
 #: Differences of a window that never matter: of the content, in units of the prior; of a log deviation; of the strain.
 CONTENT, LOG_SD, STRAIN = 0.1, 0.05, 0.015
 #: Margins of a frame: share of windows; strain (half of what the pixel size may differ by); a window's variance.
-MARGIN_OUT, MARGIN_STRAIN, MARGIN_STRUCTURE = 0.1, 0.015, 0.002
+MARGIN_OUT, MARGIN_STRAIN, MARGIN_STRUCTURE = 0.25, 0.015, 0.002
 #: Limits lie this many deviations between regions beyond their mean.
 DEVIATIONS = 3.0
 
