@@ -39,6 +39,7 @@ void set_options(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::heartbeat_ivl, 500);
     socket.set(zmq::sockopt::heartbeat_timeout, 1500);
     socket.set(zmq::sockopt::heartbeat_ttl, 2000);
+    socket.set(zmq::sockopt::connect_timeout, 500);
     socket.set(zmq::sockopt::reconnect_ivl, 100);
     socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
     socket.set(zmq::sockopt::rcvtimeo, 10000);

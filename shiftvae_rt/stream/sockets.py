@@ -46,6 +46,7 @@ _OPTIONS = {
     zmq.HEARTBEAT_TIMEOUT: 1500,
     zmq.HEARTBEAT_TTL: 2000,
     zmq.HANDSHAKE_IVL: 2000,
+    zmq.CONNECT_TIMEOUT: 500,  # the system's own tries come 1, 2, 4 s after one another
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 2000,
 }
