@@ -11,7 +11,7 @@ from conftest import Scan
 from random_models import SIGNAL, counts, random_model, torus
 
 from shiftvae_rt.mapper import modulo_lattice
-from shiftvae_training.calibration import _scale, calibrate
+from shiftvae_training.calibration import calibrate, scale_deviations
 from shiftvae_training.shift import PlanarShift
 
 
@@ -25,8 +25,8 @@ def windows_of(scan: Scan) -> torch.Tensor:
 def test_deviations_of_any_size_come_to_cover(scan, factor):
     model = copy.deepcopy(scan.trained.model)
     with torch.no_grad():
-        _scale(model, [0, 1], factor)
-        _scale(model, [2], factor)
+        scale_deviations(model, [0, 1], factor)
+        scale_deviations(model, [2], factor)
     found = calibrate(model, windows_of(scan), (True, False), seed=1)
     assert [c.latent for c in found] == ["shift", "z1"]
     for coverage in found:
@@ -73,7 +73,7 @@ def test_scaling_changes_the_deviations_that_it_should_and_nothing_else(options,
     frame = counts((1, 1 if model.dimensions == 1 else 40, 40))
     frame -= frame.mean().round()
     mean, std = model.map_frame(frame, 4)
-    _scale(model, columns, 1.5)
+    scale_deviations(model, columns, 1.5)
     new_mean, new_std = model.map_frame(frame, 4)
     np.testing.assert_array_equal(new_mean, mean)
     wanted = std.copy()

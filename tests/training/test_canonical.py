@@ -12,7 +12,10 @@ from conftest import SMALL, Scan
 from random_models import SIGNAL, counts, random_model, torus
 
 from shiftvae_training.canonical import settle_content
+from shiftvae_training.rotation import Rotation
+from shiftvae_training.scale import Scale
 from shiftvae_training.shift import PlanarShift
+from shiftvae_training.shift_vae import Member
 from shiftvae_training.train import train
 
 KL = torch.tensor([0.5, 2.0, 0.01])
@@ -21,6 +24,9 @@ MODELS = {
     "mlp": {"family": "mlp"},
     "1D": {"window": (1, 16), "shift": torus(SIGNAL)},
     "planar": {"shift": PlanarShift(2, 3.0)},
+    "coordinate": {"member": Member(decoder="coordinate")},
+    "classes": {"member": Member(classes=("a", "b"))},
+    "turning": {"shift": PlanarShift(2, 3.0), "member": Member((Rotation(1), Scale(0.1)))},
 }
 
 

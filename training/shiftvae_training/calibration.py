@@ -23,7 +23,7 @@ from .consistency import position_scatter
 from .shift import TorusShift
 from .shift_vae import ShiftVAE
 
-__all__ = ["Coverage", "calibrate", "widen_by_scatter"]
+__all__ = ["Coverage", "calibrate", "scale_deviations", "widen_by_scatter"]
 
 #: Shares of a normal distribution within one and two standard deviations.
 ONE, TWO = 0.6827, 0.9545
@@ -89,7 +89,7 @@ def calibrate(
             (float((testing < t).float().mean()), float((testing < 2 * t).float().mean())) for t in (1.0, temperature)
         )
         found.append(Coverage(name, temperature, before, after))
-        _scale(model, columns, temperature)
+        scale_deviations(model, columns, temperature)
     return tuple(found)
 
 
@@ -143,7 +143,7 @@ def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, generator: t
     return torch.stack(scores, dim=1)
 
 
-def _scale(model: ShiftVAE, columns: list[int], temperature: float) -> None:
+def scale_deviations(model: ShiftVAE, columns: list[int], temperature: float) -> None:
     """Multiply the posterior deviations of reported latents by changing the biases of their logarithms."""
     bias, axes = model.encoder.linears[-1].bias, model.dimensions
     factor = torch.tensor(temperature).log()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .arguments import automatic_or, check_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
 from .demo_command import add_demo
+from .family_arguments import add_family, classes_of_frames
 from .importing import add_import
 from .networks import ENCODERS
 from .scans import parse_frames, read_scans
@@ -60,6 +61,7 @@ def add_train(subparsers: Any) -> None:
         help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}; smooth is "
         "chosen if not given",
     )
+    add_family(parser)
     parser.add_argument("--steps", type=positive, default=3000, help="most optimiser steps (default 3000)")
     parser.add_argument("--seed", type=whole, default=0, help="of everything random (default 0)")
     parser.add_argument("--threads", type=positive, default=1, help="threads of torch (default 1)")
@@ -83,6 +85,11 @@ def run_train(arguments: argparse.Namespace) -> None:
         steps=arguments.steps,
         seed=arguments.seed,
         threads=arguments.threads,
+        rotation=arguments.rotation,
+        scale=arguments.scale,
+        likelihood=arguments.likelihood,
+        decoder=arguments.decoder,
+        classes=classes_of_frames(arguments.classes, scans),
     )
     with progress_bar(settings) as advance:
         trained = train(scans.frames, settings, progress=advance)

@@ -53,6 +53,8 @@ GUIDED = 0.3
 CONTENT_GAIN = 3.0
 #: Weights of the first guess, nats.
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
+#: ... of turn and size: at 100, the angle was not learned before the decoder had forgotten it.
+GUIDE_POSE = 3000.0
 #: Held-out tiles are looked at this often; training stops when it has not helped for so many looks.
 LOOK_EVERY, PATIENCE = 50, 20
 #: Windows on which the posterior deviations are calibrated.
@@ -226,7 +228,8 @@ def _prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choic
         shift = TorusShift(torch.tensor(lattice.vectors, dtype=torch.float32))
     else:
         beside = TILE_STRIDE * (_tile_side(frames, window) - 1) / 2 + 1
-        shift = PlanarShift(dimensions, max(f.reach(beside) for f, _ in _features(guess, range(len(frames)))))
+        parts = guess.parts if isinstance(guess, ClassGuess) else [guess]
+        shift = PlanarShift(dimensions, max(f.reach(beside) for f in parts if isinstance(f, FeatureGuess)))
     level = np.array([frame.mean(axis=(1, 2)) for frame in frames[:8]]).mean(axis=0)
     member = make_member(settings, frames, level, sd)
     model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=0.01, member=member)
@@ -256,12 +259,16 @@ def _start_from(model: ShiftVAE, guess: Guess) -> None:
         model.likelihood.start(*(torch.from_numpy(image).float() for image in part.images(y, x))) for part in parts
     ]
     model.decoder.start_from(torch.stack([d[0] for d in drawn]), torch.stack([d[1] for d in drawn]))
-    if not model.content:
-        return
     last = model.encoder.linears[-1]
-    last.weight[-2 * model.content : -model.content] *= CONTENT_GAIN
-    last.weight[-model.content :] *= 0.1
-    last.bias[-model.content :] = -2.0
+    at = model.shift.size
+    for latent in model.further:  # as wide as its prior, it would be of no use to the decoder, which forgets the guess
+        at += latent.size
+        last.weight[at - 1] *= 0.1
+        last.bias[at - 1] = -2.0
+    if model.content:
+        last.weight[-2 * model.content : -model.content] *= CONTENT_GAIN
+        last.weight[-model.content :] *= 0.1
+        last.bias[-model.content :] = -2.0
 
 
 def _optimise(
@@ -334,7 +341,7 @@ def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior
         ]
         turn, size = torch.from_numpy(np.stack(poses)).float().unbind(-1)
         for latent, code in zip(model.further, posterior.further, strict=True):
-            off_pose = off_pose + GUIDE_SHIFT * latent.miss(code, turn if latent.kind == "rotation" else size)
+            off_pose = off_pose + GUIDE_POSE * latent.miss(code, turn if latent.kind == "rotation" else size)
     return (weight * (off_pose + GUIDE_CONTENT * off_content)).mean()
 
 
