@@ -135,14 +135,14 @@ def main() -> int:
         "scale": {"turns": False, "grows": True, "settings": replace(planar, scale=True)},
         "rotation and scale": {"turns": True, "grows": True, "settings": replace(planar, rotation=1, scale=True)},
     }
-    wanted: Callable[[str], bool] = lambda name: options.only is None or name.startswith(options.only)  # noqa: E731
-    first = _rows(
-        [(n, lambda n=n, w=w: on_crystals(n, w[0], replace(plain, **w[1]))) for n, w in crystals.items()], wanted
-    )
-    second = _rows([(n, lambda n=n, w=w: on_features(n, **w)) for n, w in features.items()], wanted)
-    if options.write:
-        publish("family", "The model family on a lattice", about=ABOUT_CRYSTALS, rows=first)
-        publish("family-features", "Rotation and scale", about=ABOUT_FEATURES, rows=second)
+    if options.part != "features":
+        rows = _rows(crystals, lambda name, what: on_crystals(name, what[0], replace(plain, **what[1])))
+        if options.write:
+            publish("family", "The model family on a lattice", about=ABOUT_CRYSTALS, rows=rows)
+    if options.part != "crystals":
+        rows = _rows(features, lambda name, what: on_features(name, **what))
+        if options.write:
+            publish("family-features", "Rotation and scale", about=ABOUT_FEATURES, rows=rows)
     return 0
 
 

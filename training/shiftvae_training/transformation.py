@@ -23,8 +23,8 @@ def off_known_transformation(model: ShiftVAE, tiles: Tensor, grid: Posterior, st
     their priors.
 
     Each tile is turned by quarters and zoomed at random about the centre of its middle window. Quarters, because they
-    take pixels to pixels: between pixels, interpolation leaves traces in the noise from which an encoder learned to read
-    the angle, instead of from the motif.
+    take pixels to pixels: between pixels, interpolation leaves traces in the noise, from which an encoder learned to
+    read the angle, instead of from the motif.
 
     Parameters
     ----------
