@@ -62,8 +62,8 @@ def test_the_settled_model_is_the_same_model(before):
     correlation = np.corrcoef(used[:, 0].numpy(), old.mean[..., 1].flatten().numpy())[0, 1]
     assert abs(correlation) > 0.9999
     torch.testing.assert_close(
-        after.decoder.template(new.mean.flatten(0, -2)),
-        before.decoder.template(old.mean.flatten(0, -2)),
+        after.decoder.template(new.mean.flatten(0, -2)[:40]),
+        before.decoder.template(old.mean.flatten(0, -2)[:40]),
         atol=2e-4,
         rtol=1e-3,
     )

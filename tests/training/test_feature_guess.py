@@ -71,3 +71,18 @@ def test_a_planar_shift_learns_where_features_are():
     error = mean[:2].reshape(2, -1).T - shift
     assert np.median(np.abs(error[near])) < 0.8
     assert np.corrcoef(mean[1].ravel()[near], shift[near, 1])[0, 1] > 0.9
+
+
+def test_frames_that_are_windows_already_are_trained_on_as_they_are():
+    """Single peaks in signals of the window's length: no tiles, no known displacement, and yet shifts in px."""
+    rng = np.random.default_rng(0)
+    place, width = rng.uniform(-6, 6, 300), rng.uniform(1.5, 4, 300)
+    x = np.arange(40) - 19.5
+    signals = np.exp(-0.5 * ((x - place[:, None]) / width[:, None]) ** 2) + rng.normal(0, 0.05, (300, 40))
+    frames = [signal[None, None] for signal in signals]
+    trained = train(frames, Settings(window=40, shift="planar", content=1, encoder="mlp", steps=250))
+    found = np.array([trained.model.map_frame(f.astype(np.float32), 4)[0][:, 0, 0] for f in frames])
+    assert np.corrcoef(place, found[:, 0])[0, 1] > 0.99
+    assert np.polyfit(place, found[:, 0], 1)[0] == pytest.approx(1, abs=0.06)
+    assert abs(np.corrcoef(width, found[:, 1])[0, 1]) > 0.95
+    assert 0.9 < trained.windows / 270 < 1.1  # a tenth of the frames is held out
