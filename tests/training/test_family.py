@@ -15,7 +15,7 @@ from shiftvae_rt.errors import FrameError, TrainingError
 from shiftvae_training.family import labels_of_frames
 from shiftvae_training.train import Settings, train
 
-QUICK = Settings(encoder="mlp", steps=12, window=16, content=2)
+QUICK = Settings(encoder="mlp", steps=20, window=16, content=2)
 PLANAR = {"shift": "planar", "window": 20}
 MEMBERS = {
     "rotation": ({**PLANAR, "rotation": 2}, 1, ("dy", "dx", "phi", "z1", "z2")),

@@ -54,18 +54,21 @@ def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
     sides = (most, most, most, most) if axes == 2 else (most, most, 0, 0)
     wide = F.pad(tiles, sides, mode="replicate")
     first = [(n - w) // 2 for n, w in zip(wide.shape[2:], model.window, strict=True)]
-    product = square = 0.0
+
+    def reported(*move: int) -> torch.Tensor:
+        """Shifts of windows cut further on by ``(y, x)`` px, which see their features further back."""
+        y, x = (start + step for start, step in zip(first, move, strict=True))
+        cut = wide[:, :, y : y + model.window[0], x : x + model.window[1]]
+        cut = cut - cut.mean(dim=(-1, -2), keepdim=True)
+        _, sd = model.windows(cut, 1)
+        return model.shift.mean_px(model.encode(cut, sd, 1)[:, 0, 0].code)
+
+    still, moved = reported(0, 0), []
     for axis in range(2 - axes, 2):
-        reported = []
-        for move in (-most, most):  # a window cut further on sees its feature further back
-            y, x = (start + (move if axis == i else 0) for i, start in enumerate(first))
-            cut = wide[:, :, y : y + model.window[0], x : x + model.window[1]]
-            cut = cut - cut.mean(dim=(-1, -2), keepdim=True)
-            _, sd = model.windows(cut, 1)
-            reported.append(model.shift.mean_px(model.encode(cut, sd, 1)[:, 0, 0].code)[:, axis])
-        product += 2 * most * float((reported[0] - reported[1]).sum())
-        square += (2 * most) ** 2 * len(tiles)
-    model.shift_gain.fill_(min(max(square / max(product, 1e-9), 0.5), 2.0))
+        fore, back = (reported(*(step if axis == i else 0 for i in (0, 1)))[:, axis] for step in (most, -most))
+        right = still[:, axis] > 0  # towards the middle: beyond the range of the prior there is nothing to measure
+        moved.append(torch.where(right, still[:, axis] - fore, back - still[:, axis]))
+    model.shift_gain.copy_((most / torch.cat(moved).mean()).clamp(0.5, 2.0))
 
 
 @torch.no_grad()

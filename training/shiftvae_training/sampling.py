@@ -68,6 +68,8 @@ class TileSampler:
         self._origins = [free for free, _ in chosen]
         self._held_out = [held for _, held in chosen]
         self.places = sum(len(o) for o in self._origins)
+        #: So many tiles are looked at: more where every frame is one window.
+        self.some = 64 if self.places > len(frames) else 512
         if not self.places or not any(len(h) for h in self._held_out):
             shapes = ", ".join(sorted({f"{f.shape[1]} x {f.shape[2]}" for f in frames}))
             raise TrainingError(

@@ -283,7 +283,7 @@ def _optimise(
     rate, steps = LEARNING_RATE[settings.encoder], settings.steps
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
     scale = torch.tensor(model.channel_scale)[:, None, None]
-    unseen = sampler.held_out(64)
+    unseen = sampler.held_out(sampler.some)
     held_out = torch.from_numpy(unseen.pixels) * scale
     inside = math.prod(1 + (n - w) // TILE_STRIDE for n, w in zip(held_out.shape[2:], model.window, strict=True))
     count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel(), -(-LEAST_WINDOWS // inside))
@@ -355,7 +355,11 @@ def _follow_noise(model: ShiftVAE, terms: Terms, share: float) -> None:
 def _look(
     objective: Objective, held_out: torch.Tensor, source: Tiles, step: int, model: ShiftVAE, settings: Settings
 ) -> Step:
-    terms, _ = objective(held_out, sample=False, source=source)
+    sample = settings.likelihood == "bernoulli"  # its posteriors are so wide that means tell little of the bound
+    with torch.random.fork_rng(enabled=sample):
+        if sample:
+            torch.manual_seed(settings.seed)  # the same samples at every look
+        terms, _ = objective(held_out, sample=sample, source=source)
     return Step(
         step,
         float(terms.total(settings.kl_shift, settings.kl_content)),
@@ -390,7 +394,7 @@ def _finish(
 
 def _tiles_for_looking(model: ShiftVAE, sampler: TileSampler) -> tuple[torch.Tensor, Tiles]:
     """Held-out and fresh tiles, scaled: half of each."""
-    parts = [sampler.held_out(64), sampler.draw(64)]
+    parts = [sampler.held_out(sampler.some), sampler.draw(sampler.some)]
     tiles = Tiles(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("pixels", "frame", "origin")))
     return torch.from_numpy(tiles.pixels) * torch.tensor(model.channel_scale)[:, None, None], tiles
 
