@@ -113,7 +113,7 @@ def widen_by_scatter(
         return coverage
     scatter = float(np.median(found))
     with torch.no_grad():
-        _scale(model, list(range(axes)), scatter)
+        scale_deviations(model, list(range(axes)), scatter)
     return tuple(replace(c, scatter=scatter) if c.latent == "shift" else c for c in coverage)
 
 
