@@ -106,7 +106,7 @@ def score(case: tuple[str, str, float, int], steps: int, seed: int = 0) -> dict[
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--only", choices=list(LATTICES))
     add_options(parser)
     options = parser.parse_args()

@@ -17,7 +17,18 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SUITE = ("standard_image", "shot_noise_limit", "import_equality", "pyroved_side_by_side", "domain_table", "coverage")
+SUITE = (
+    "standard_image",
+    "shot_noise_limit",
+    "lattices",
+    "lines",
+    "uncertainty",
+    "strain_table",
+    "domain_table",
+    "coverage",
+    "import_equality",
+    "pyroved_side_by_side",
+)
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
