@@ -61,6 +61,8 @@ def test_the_total_is_the_sum(model):
     terms, _ = Objective(model, 4, (SmoothLatents(3.0),))(tiles_for(model))
     parts = terms.likelihood + terms.kl_shift + terms.constraints
     assert float(terms.total()) == pytest.approx(float(parts + terms.kl_content), rel=1e-6)
+    heavier = float(parts + terms.kl_shift + terms.kl_content)
+    assert float(terms.total(shift_weight=2.0)) == pytest.approx(heavier, rel=1e-6)
     assert float(terms.total(content_weight=0.25)) == pytest.approx(float(parts + terms.kl_content / 4), rel=1e-6)
 
 

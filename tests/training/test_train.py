@@ -213,3 +213,9 @@ def test_frames_of_different_shapes_are_declined(scan):
 def test_training_that_diverges_is_stopped(scan):
     with pytest.raises(TrainingError, match="the loss became"):
         train(scan.frames, replace(QUICK, constraints={"displacement": 1e38, "smooth": 1e38}))
+
+
+def test_heavier_divergences_leave_less_information(scan):
+    light, heavy = (train(scan.frames, replace(QUICK, steps=80, kl_shift=w, kl_content=w)) for w in (0.1, 30.0))
+    for latents in (slice(0, 2), slice(2, None)):
+        assert sum(heavy.kl_nats[latents]) < 0.8 * sum(light.kl_nats[latents])

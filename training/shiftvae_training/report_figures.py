@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.latent_map import LatentMap
 
+from .balance import Balance
 from .meaning import LatentAxis
 from .strain import Strain
 from .train import Step
@@ -286,18 +287,23 @@ def draw_cell_histogram(shift: Floats, vectors: Floats) -> Figure:
     return figure
 
 
-def draw_balance(latent_map: LatentMap, used: Iterable[int]) -> Figure:
-    """For every window, the uncertainty of position against that of shape."""
+def draw_balance(latent_map: LatentMap, axes_of_shift: int, used: Sequence[int], balance: Balance) -> Figure:
+    """The uncertainty of position against that of shape: of every window, and of all as the noise changes."""
     figure, axes = _axes(1, 1, 2.9, width=4.4)
     ax = axes[0, 0]
-    shifts = [i for i, unit in enumerate(latent_map.units) if unit]
-    position = np.sqrt(np.square(latent_map.std[shifts], dtype=float).mean(axis=0)).ravel()
+    position = np.sqrt(np.square(latent_map.std[:axes_of_shift], dtype=float).mean(axis=0)).ravel()
     every = max(1, position.size // 3000)
+    first_content = len(latent_map.names) - balance.claimed.shape[1] + 1
     for index, colour in zip(used, (INK, ACCENT, "#2563eb", "#15803d", *[FAINT] * 8), strict=False):
-        shape = latent_map.std[index].ravel()
-        ax.plot(position[::every], shape[::every], ".", markersize=1.2, alpha=0.5, color=colour)
-        ax.plot([], [], "o", color=colour, markersize=4, label=latent_map.names[index])
-    ax.set_xlabel("sd of the position, px")
-    ax.set_ylabel("sd of the shape, units of the latent")
+        name, column = latent_map.names[index], 1 + index - first_content
+        ax.plot(position[::every], latent_map.std[index].ravel()[::every], ".", markersize=1.2, alpha=0.4, color=colour)
+        for style, values, what in (("o-", balance.claimed, "claimed"), ("x--", balance.found, "found")):
+            ax.plot(values[:, 0], values[:, column], style, color=colour, markersize=4, label=f"{name}, {what}")
+        for noise, x, y in zip(balance.noise, balance.found[:, 0], balance.found[:, column], strict=True):
+            ax.annotate(f"{noise:g}", (x, y), (3, -8), textcoords="offset points", color=colour)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("uncertainty of the position, px")
+    ax.set_ylabel("of the shape, units of the latent")
     ax.legend(frameon=False)
     return figure
