@@ -43,7 +43,7 @@ def score(case: tuple[float, float, int], steps: int) -> dict[str, float]:
     truth = test.displacement_px[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
     slope, start = np.polyfit(mean[2].ravel(), truth.ravel(), 1)
     shift = score_shift(mean[:2], test.shift_px(y, x), trained.lattice.vectors)
-    factor = {c.latent: c.temperature for c in trained.coverage}
+    factor = {c.latent: c.scale for c in trained.coverage}
     position = float(np.median(np.sqrt((sd[:2] ** 2).mean(axis=0))))
     shape = float(np.median(sd[2]) * abs(slope))
     return {
@@ -62,7 +62,7 @@ def score(case: tuple[float, float, int], steps: int) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=600)
     add_options(parser)
     options = parser.parse_args()
     rows = []
