@@ -24,6 +24,8 @@ SUITE = (
     "lines",
     "uncertainty",
     "strain_table",
+    "displacement",
+    "constraints_table",
     "domain_table",
     "coverage",
     "import_equality",

@@ -204,8 +204,8 @@ def _position(found: _Findings) -> str:
         balance = draw.data_uri(draw.draw_balance(found.latent_map, axes, found.used, under_noise))
         caption = (
             "Uncertainty of position against uncertainty of shape: a dot for each window; lines, posterior deviation "
-            "(claimed) and true error (found, 68 %) of drawn windows with so many times the scan's noise. At 1 they were "
-            "calibrated; what is claimed of the shift also covers what bends the lattice."
+            "(claimed) and true error (found, 68 %) of drawn windows with so many times the scan's noise. At 1 they "
+            "were calibrated; what is claimed of the shift also covers what bends the lattice."
         )
         parts.append(figure(balance, "uncertainty of position and shape", caption))
     parts.append("</div>")
