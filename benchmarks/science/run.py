@@ -30,6 +30,9 @@ SUITE = (
     "coverage",
     "import_equality",
     "pyroved_side_by_side",
+    "authors_demo",
+    "family",
+    "choice_table",
 )
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
