@@ -172,6 +172,8 @@ int main(int argc, char** argv) {
         ingest.set(zmq::sockopt::immediate, true);
         results.set(zmq::sockopt::subscribe, "");
         results.set(zmq::sockopt::rcvhwm, 1000);
+        results.set(zmq::sockopt::heartbeat_ivl, 0);  // libzmq issue 3937
+        results.set(zmq::sockopt::tcp_keepalive, 1);
         ingest.connect(argv[1]);
         results.connect(argv[2]);
         control.connect(argv[3]);

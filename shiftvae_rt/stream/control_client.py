@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 import msgspec
 import zmq
 
-from ..errors import ServiceError, ShiftVaeError
+from ..errors import ServiceError
+from .connection import Connection
 from .control_messages import (
     Answer,
     Failure,
@@ -39,10 +40,9 @@ from .control_messages import (
     Swapped,
     decode_answer,
 )
-from .keys import read_key
-from .link import REFUSED
+from .keys import REFUSED, read_key
 from .results import Result, read_result
-from .sockets import CONTROL, connect, connected, disconnect, receive
+from .sockets import CONTROL, receive
 
 __all__ = ["Control", "RecordedFrame"]
 
@@ -83,13 +83,8 @@ class Control:
     def __init__(
         self, endpoint: str = CONTROL, *, key: str | os.PathLike[str] | None = None, timeout_s: float = 3.0
     ) -> None:
-        self._endpoint, self._key, self._timeout_s = endpoint, read_key(key), timeout_s
-        self._context = zmq.Context()
-        try:
-            self._connect()
-        except ShiftVaeError:
-            self._context.term()
-            raise
+        self._endpoint, self._timeout_s = endpoint, timeout_s
+        self._connection = Connection(zmq.DEALER, endpoint, high_water_mark=9, key=read_key(key))
 
     def __enter__(self) -> Control:
         return self
@@ -99,9 +94,7 @@ class Control:
 
     def close(self) -> None:
         """Leave; may be called twice."""
-        if not self._socket.closed:
-            disconnect(self._socket, self._monitor)
-            self._context.term()
+        self._connection.close()
 
     def status(self) -> ReportOf:
         """How the service is."""
@@ -145,11 +138,6 @@ class Control:
         """Stop the service in order."""
         _expect(self._ask(Stop()), Stopping)
 
-    def _connect(self) -> None:
-        self._socket, self._monitor = connect(
-            self._context, zmq.DEALER, self._endpoint, high_water_mark=9, key=self._key
-        )
-
     def _ask(self, question: Question, timeout_s: float | None = None) -> Answer | Result:
         """One request and its answer.
 
@@ -159,15 +147,16 @@ class Control:
             if there is none in time, or it is a refusal.
         """
         deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        if not self._socket.poll(int(self._timeout_s * 1e3), zmq.POLLOUT):
+        socket = self._connection.socket
+        if not socket.poll(int(self._timeout_s * 1e3), zmq.POLLOUT):
             raise self._absent()
         try:
-            self._socket.send(msgspec.json.encode(question), zmq.NOBLOCK)
+            socket.send(msgspec.json.encode(question), zmq.NOBLOCK)
         except zmq.Again:  # the connection ended just now; without NOBLOCK we would wait for another without a limit
             raise self._absent() from None
-        if not self._socket.poll(int(max(0.0, deadline - time.monotonic()) * 1e3)):
+        if not socket.poll(int(max(0.0, deadline - time.monotonic()) * 1e3)):
             raise self._absent()
-        parts = receive(self._socket)
+        parts = receive(socket)
         if parts is None or len(parts) == 2:
             return read_result(parts or [])
         answer = decode_answer(parts[0])
@@ -178,10 +167,9 @@ class Control:
     def _absent(self) -> ServiceError:
         """Nobody answered: why. An answer that still comes must not be taken for that to the next request."""
         refused = False
-        while (event := connected(self._monitor)) is not None:
+        while (event := self._connection.event()) is not None:
             refused = refused or event == "refused"
-        disconnect(self._socket, self._monitor)
-        self._connect()
+        self._connection.renew()
         reason = REFUSED if refused else "nobody answers there: start one with `shiftvae serve MODEL`"
         return ServiceError(f"no service takes requests at {self._endpoint} ({reason})")
 

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 import zmq
 
-from ..errors import ServiceError
 from .clock import monotonic_ns
+from .connection import Connection
 from .keys import ClientKey
-from .sockets import connect, connected, disconnect, receive
+from .sockets import receive
 
 __all__ = ["Driver", "Talk"]
 
@@ -64,14 +64,8 @@ class Driver:
 
     def __init__(self, link: Talk, endpoint: str, *, key: ClientKey | None, high_water_mark: int, name: str) -> None:
         self._link = link
-        self._endpoint, self._key, self._high_water_mark = endpoint, key, high_water_mark
-        self._context = zmq.Context()
+        self._connection = Connection(zmq.DEALER, endpoint, high_water_mark=high_water_mark, key=key)
         self._abandoned = False
-        try:
-            self._connect()
-        except ServiceError:
-            self._context.term()
-            raise
         self._wake_read, self._wake_write = sockets.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -97,42 +91,40 @@ class Driver:
             self.wake()
             self._thread.join()
 
-    def _connect(self) -> None:
-        self._socket, self._monitor = connect(
-            self._context, zmq.DEALER, self._endpoint, high_water_mark=self._high_water_mark, key=self._key
-        )
-
     def _run(self) -> None:
         try:
             while self._link.state != "ended" and not self._abandoned:
                 self._turn()
         finally:
             self._link.give_up()
-            disconnect(self._socket, self._monitor)
-            self._context.term()
+            self._connection.close()
             self._wake_read.close()
             self._wake_write.close()
 
     def _turn(self) -> None:
         link = self._link
         if link.state == "lost" and link.reopen(monotonic_ns()):
-            disconnect(self._socket, self._monitor)
-            self._connect()
-        while writable := bool(self._socket.poll(0, zmq.POLLOUT)):
+            self._connection.renew()
+        socket, monitor = self._connection.socket, self._connection.monitor
+        while writable := bool(socket.poll(0, zmq.POLLOUT)):
             message = link.next_message(monotonic_ns())
             if message is None:
                 break
-            self._socket.send_multipart(message, zmq.NOBLOCK, copy=False)
+            try:
+                socket.send_multipart(message, zmq.NOBLOCK, copy=False)
+            except zmq.Again:  # the connection ended between our question and now
+                link.disconnected(monotonic_ns())
+                break
         poller = zmq.Poller()
         poller.register(self._wake_read, zmq.POLLIN)
-        poller.register(self._monitor, zmq.POLLIN)
-        poller.register(self._socket, zmq.POLLIN | (0 if writable else zmq.POLLOUT))
+        poller.register(monitor, zmq.POLLIN)
+        poller.register(socket, zmq.POLLIN | (0 if writable else zmq.POLLOUT))
         poller.poll(_TICK_MS)
         with contextlib.suppress(BlockingIOError):
             self._wake_read.recv(4096)
-        while (parts := receive(self._socket)) is not None:
+        while (parts := receive(socket)) is not None:
             link.hear(parts, monotonic_ns())
-        while (still := connected(self._monitor)) is not None:
+        while (still := self._connection.event()) is not None:
             if still == "refused":
                 link.refused()
             elif not still:

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..errors import WireError
 from .clock import clock_name
+from .keys import REFUSED
 from .mailbox import Mailbox
 from .messages import (
     PROTOCOL,
@@ -41,7 +42,7 @@ from .messages import (
 )
 from .wire import Counters, encode_array
 
-__all__ = ["PING_NS", "REFUSED", "RETRY_NS", "SILENCE_S", "Link", "Parts"]
+__all__ = ["PING_NS", "RETRY_NS", "SILENCE_S", "Link", "Parts"]
 
 Parts: TypeAlias = Sequence[bytes | memoryview]
 
@@ -49,7 +50,6 @@ PING_NS = 500_000_000
 RETRY_NS = 500_000_000
 #: The runtime answers PING also between the bands of a long encoding; a healthy one is never silent for so long.
 SILENCE_S = 2.2
-REFUSED = "it refuses our key: is it in the runtime's list, with the role for this?"
 #: An encoding that takes longer is ended by the runtime's watchdog.
 UNANSWERED_S = 10.0
 #: A waiting producer says at most so often that it has something newer.

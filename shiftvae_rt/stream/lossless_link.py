@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ServiceError, WireError
-from .link import PING_NS, REFUSED, RETRY_NS, SILENCE_S, Parts
+from .keys import REFUSED
+from .link import PING_NS, RETRY_NS, SILENCE_S, Parts
 from .messages import (
     PROTOCOL,
     Committed,

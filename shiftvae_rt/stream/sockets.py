@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from ..errors import ServiceError
-from .keys import ClientKey
 from .wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES
 
-__all__ = ["CONTROL", "INGEST", "RESULTS", "Gate", "Socket", "bind", "connect", "connected", "disconnect", "receive"]
+__all__ = ["CONTROL", "INGEST", "RESULTS", "Gate", "Socket", "bind", "check_endpoint", "make_socket", "receive"]
 
 Socket: TypeAlias = "zmq.Socket[bytes]"
 
@@ -36,9 +34,6 @@ _ANSWERS = 1000
 
 _ENDPOINT = re.compile(r"tcp://(?P<host>[^:/]+):(?P<port>\d{1,5})")
 
-_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
-_REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-
 _OPTIONS = {
     zmq.LINGER: 0,
     zmq.MAXMSGSIZE: MAX_FRAME_BYTES + MAX_HEADER_BYTES,
@@ -49,6 +44,18 @@ _OPTIONS = {
     zmq.CONNECT_TIMEOUT: 500,  # the system's own tries come 1, 2, 4 s after one another
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 2000,
+}
+#: By kind of socket, in place of those. libzmq 4.3.5 aborts the process of a reader that reads on after heartbeats
+#: ended its connection while its queue was full (zeromq/libzmq issue 3937): a reader has none, and is asked for none.
+_OPTIONS_OF: dict[int, dict[zmq.SocketOption, int]] = {
+    zmq.SUB: {
+        zmq.HEARTBEAT_IVL: 0,
+        zmq.TCP_KEEPALIVE: 1,
+        zmq.TCP_KEEPALIVE_IDLE: 1,
+        zmq.TCP_KEEPALIVE_INTVL: 1,
+        zmq.TCP_KEEPALIVE_CNT: 2,
+    },
+    zmq.XPUB: {zmq.HEARTBEAT_TTL: 0},
 }
 
 
@@ -68,7 +75,7 @@ def bind(
         for an endpoint that is not ``tcp://ADDRESS:PORT``, that others can reach without a `gate`, or that means all
         addresses of the machine, or a port that is taken.
     """
-    _check(endpoint)
+    check_endpoint(endpoint)
     address = ipaddress.IPv4Address(endpoint.removeprefix("tcp://").partition(":")[0])
     if address.is_unspecified:
         raise ServiceError(f"refusing to listen on {endpoint}: give the one address that the clients reach")
@@ -77,7 +84,7 @@ def bind(
             f"refusing to listen on {endpoint}: without keys anyone who reaches that address could send and read; "
             "make keys with `shiftvae keys`, or listen on 127.0.0.1 and forward the port over ssh"
         )
-    socket = _socket(context, kind, high_water_mark)
+    socket = make_socket(context, kind, high_water_mark)
     if gate is not None:
         gate.guard(socket)
     if kind == zmq.ROUTER:
@@ -95,52 +102,6 @@ def bind(
     return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
-def connect(
-    context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_mark: int, key: ClientKey | None = None
-) -> tuple[Socket, Socket]:
-    """A socket of `kind` that connects to `endpoint`, now or as soon as somebody listens there, and its monitor.
-
-    The monitor tells of every handshake that succeeds and every connection that ends; see `connected`.
-
-    Raises
-    ------
-    ServiceError
-        for an endpoint that is not ``tcp://HOST:PORT``.
-    """
-    _check(endpoint, numeric=False)
-    socket = _socket(context, kind, high_water_mark)
-    if key is not None:
-        socket.curve_publickey, socket.curve_secretkey = key.public.encode(), key.secret.encode()
-        socket.curve_serverkey = key.server.encode()
-    if kind == zmq.SUB:
-        socket.setsockopt(zmq.SUBSCRIBE, b"")
-    else:
-        socket.setsockopt(zmq.IMMEDIATE, 1)  # a message waits with us, not in a queue for a peer that may never come
-    # Before connect: a monitor that comes later misses the handshake of a fast peer.
-    monitor = socket.get_monitor_socket(_EVENTS | _REFUSALS)
-    try:
-        socket.connect(endpoint)
-    except zmq.ZMQError as error:
-        disconnect(socket, monitor)
-        raise ServiceError(f"cannot connect to {endpoint}: {error}") from None
-    return socket, monitor
-
-
-def disconnect(socket: Socket, monitor: Socket) -> None:
-    """Close a socket and its monitor."""
-    socket.disable_monitor()
-    monitor.close()
-    socket.close()
-
-
-def connected(monitor: Socket) -> bool | Literal["refused"] | None:
-    """What the next event of a monitor says: connected, no longer, or refused for our key. None: there is no event."""
-    if not monitor.poll(0):
-        return None
-    event = recv_monitor_message(monitor)["event"]
-    return "refused" if event & _REFUSALS else event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-
-
 def receive(socket: Socket) -> list[memoryview] | None:
     """The parts of the next message without copying them, or None if none waits."""
     try:
@@ -149,15 +110,17 @@ def receive(socket: Socket) -> list[memoryview] | None:
         return None
 
 
-def _socket(context: zmq.Context[Any], kind: int, high_water_mark: int) -> Socket:
+def make_socket(context: zmq.Context[Any], kind: int, high_water_mark: int) -> Socket:
+    """A socket with our options, neither bound nor connected."""
     socket: Socket = context.socket(kind)
-    for option, value in _OPTIONS.items():
+    for option, value in {**_OPTIONS, **_OPTIONS_OF.get(kind, {})}.items():
         socket.setsockopt(option, value)
     socket.set_hwm(high_water_mark)
     return socket
 
 
-def _check(endpoint: str, *, numeric: bool = True) -> None:
+def check_endpoint(endpoint: str, *, numeric: bool = True) -> None:
+    """Raise `ServiceError` for an endpoint that is not ``tcp://HOST:PORT``, with `numeric` one that is no address."""
     match = _ENDPOINT.fullmatch(endpoint)
     valid = match is not None and int(match["port"]) < 65536
     if valid and numeric:

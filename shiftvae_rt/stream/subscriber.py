@@ -15,11 +15,11 @@ from collections.abc import Iterator
 
 import zmq
 
-from ..errors import ServiceError, ShiftVaeError
-from .keys import read_key
-from .link import REFUSED
+from ..errors import ServiceError
+from .connection import Connection
+from .keys import REFUSED, read_key
 from .results import Result, read_result
-from .sockets import RESULTS, connect, connected, disconnect, receive
+from .sockets import RESULTS, receive
 
 __all__ = ["Subscriber"]
 
@@ -57,17 +57,10 @@ class Subscriber:
         self._epoch, self._last_seq = "", 0
         self._connected = self._refused = False
         self._lost_at_s = time.monotonic()
-        self._context = zmq.Context()
-        try:
-            self._socket, self._monitor = connect(
-                self._context, zmq.SUB, endpoint, high_water_mark=_HIGH_WATER_MARK, key=read_key(key)
-            )
-        except ShiftVaeError:
-            self._context.term()
-            raise
+        self._connection = Connection(zmq.SUB, endpoint, high_water_mark=_HIGH_WATER_MARK, key=read_key(key))
         self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
+        self._poller.register(self._connection.socket, zmq.POLLIN)
+        self._poller.register(self._connection.monitor, zmq.POLLIN)
 
     def __enter__(self) -> Subscriber:
         return self
@@ -77,9 +70,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Leave; may be called twice."""
-        if not self._socket.closed:
-            disconnect(self._socket, self._monitor)
-            self._context.term()
+        self._connection.close()
 
     @property
     def connected(self) -> bool:
@@ -96,7 +87,7 @@ class Subscriber:
         """
         deadline = time.monotonic() + timeout_s
         while not self._connected:
-            if not self._monitor.poll(max(0, int((deadline - time.monotonic()) * 1e3))):
+            if not self._connection.monitor.poll(max(0, int((deadline - time.monotonic()) * 1e3))):
                 if self._refused:
                     raise ServiceError(f"the service at {self._endpoint} let us not in: {REFUSED}")
                 raise ServiceError(
@@ -116,7 +107,7 @@ class Subscriber:
         deadline = time.monotonic() + timeout_s
         while True:
             self._look()
-            parts = receive(self._socket)
+            parts = receive(self._connection.socket)
             if parts is not None:
                 return self._taken(read_result(parts))
             left_ms = int((deadline - time.monotonic()) * 1e3)
@@ -141,7 +132,7 @@ class Subscriber:
 
     def _look(self) -> None:
         """Take notice of connections made and lost."""
-        while (now := connected(self._monitor)) is not None:
+        while (now := self._connection.event()) is not None:
             if now == "refused":
                 self._refused = True
                 continue

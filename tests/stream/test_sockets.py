@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,8 @@ from stream_support import FREE
 
 from shiftvae_rt.errors import ServiceError
 from shiftvae_rt.stream import sockets
-from shiftvae_rt.stream.sockets import bind, connect
+from shiftvae_rt.stream.connection import Connection
+from shiftvae_rt.stream.sockets import bind
 
 
 @pytest.fixture
@@ -39,9 +41,9 @@ def test_what_is_no_loopback_endpoint_is_refused(context: zmq.Context, endpoint:
 
 
 @pytest.mark.parametrize("endpoint", ["", "tcp://", "tcp://host", "http://host:1", "tcp://host:port"])
-def test_only_an_endpoint_can_be_connected_to(context: zmq.Context, endpoint: str) -> None:
+def test_only_an_endpoint_can_be_connected_to(endpoint: str) -> None:
     with pytest.raises(ServiceError, match="expected an endpoint tcp://HOST:PORT with a host"):
-        connect(context, zmq.DEALER, endpoint, high_water_mark=1)
+        Connection(zmq.DEALER, endpoint, high_water_mark=1)
 
 
 def test_port_0_takes_a_free_port_and_says_which(context: zmq.Context) -> None:
@@ -69,8 +71,9 @@ def test_a_message_larger_than_the_limit_never_reaches_us(
 
 def test_options_hold_before_the_first_peer_comes(context: zmq.Context) -> None:
     server, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=7)
-    client, monitor = connect(context, zmq.DEALER, endpoint, high_water_mark=5)
-    with server, client, monitor:
+    connection = Connection(zmq.DEALER, endpoint, high_water_mark=5)
+    client = connection.socket
+    with server:
         assert (server.getsockopt(zmq.RCVHWM), client.get_hwm()) == (7, 5)
         assert client.getsockopt(zmq.IMMEDIATE) == 1
         for socket in (server, client):
@@ -78,3 +81,28 @@ def test_options_hold_before_the_first_peer_comes(context: zmq.Context) -> None:
             assert socket.getsockopt(zmq.HEARTBEAT_IVL) == 500
             assert 0 < socket.getsockopt(zmq.MAXMSGSIZE) < 2**27
             assert socket.getsockopt(zmq.CONFLATE) == 0
+            assert socket.getsockopt(zmq.CONNECT_TIMEOUT) == 500
+    connection.close()
+    connection.close()
+    assert client.closed
+
+
+def test_a_connection_that_is_renewed_hears_nothing_of_the_old_one(context: zmq.Context) -> None:
+    server, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=7)
+    connection = Connection(zmq.DEALER, endpoint, high_water_mark=5)
+    with server:
+        for word in (b"old", b"new"):
+            assert connection.monitor.poll(5000)
+            assert connection.event() is True
+            connection.socket.send(word)
+            assert server.poll(5000)
+            peer, heard = server.recv_multipart()
+            assert heard == word
+            if word == b"old":
+                connection.renew()
+                with contextlib.suppress(zmq.ZMQError):  # it may know already that this peer is gone
+                    server.send_multipart([peer, b"late"])
+        server.send_multipart([peer, b"now"])
+        assert connection.socket.poll(5000)
+        assert connection.socket.recv() == b"now"
+    connection.close()

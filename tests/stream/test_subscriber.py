@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -150,6 +153,43 @@ def test_a_reader_that_does_not_read_holds_up_nobody(
     producer.wait(LIMIT_S)
     assert sleeper.receive(LIMIT_S) is not None
     assert received + sleeper.gaps == 600, "what it has not got, it has counted"
+
+
+SLEEP = """
+import sys
+from shiftvae_rt.stream import Subscriber
+with Subscriber(sys.argv[1]) as subscriber:
+    subscriber.wait_ready(10)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    received = 0
+    while subscriber.receive(1.0) is not None:
+        received += 1
+    print(received, flush=True)
+    sys.stdin.readline()
+    assert subscriber.receive(10) is not None
+    print(received + subscriber.gaps)
+"""
+
+
+def test_a_reader_that_slept_longer_than_any_heartbeat_reads_on(service: Service, produce: Make) -> None:
+    """libzmq 4.3.5 aborts its process if heartbeats ended the connection meanwhile."""
+    producer: Producer = produce(service, mode="replay")
+    with subprocess.Popen(
+        [sys.executable, "-c", SLEEP, service.results], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdout.readline() == "ready\n"
+        assert service.wait_for_readers(1, LIMIT_S)
+        for _ in range(600):
+            producer.offer(FRAME)
+            producer.wait(LIMIT_S)
+        threading.Event().wait(2.5)
+        print("read", file=reader.stdin, flush=True)
+        assert 0 < int(reader.stdout.readline()) < 600, "its queue was full"
+        producer.offer(FRAME)
+        producer.wait(LIMIT_S)
+        out, _ = reader.communicate("read\n", timeout=30)
+    assert (reader.returncode, out) == (0, "600\n")
 
 
 def test_readers_that_leave_are_forgotten(service: Service, subscribe: Make) -> None:
