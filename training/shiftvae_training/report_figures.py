@@ -164,7 +164,10 @@ def draw_latent_maps(latent_map: LatentMap, indices: Sequence[int]) -> Figure:
             continue
         title, colours = f"{name}, 1 unit = 1 sd over the scan", "viridis"
         low, high = _limits(values)
-        if unit:  # a shift turns over with every period: a part of the scan shows more
+        if unit == "%":
+            title, colours = f"{name}, %", "RdBu_r"
+            low, high = -max(-low, high), max(-low, high)
+        elif unit:  # a shift turns over with every period: a part of the scan shows more
             middle = tuple(slice(max(0, (n - SHOWN) // 2), max(0, (n - SHOWN) // 2) + SHOWN) for n in values.shape)
             values, title, colours = values[middle], f"{name}, {unit}; middle of the scan", "twilight"
             low, high = -max(-low, high), max(-low, high)
