@@ -63,7 +63,7 @@ def on_crystals(name: str, microscopes: list[Microscope], settings: Settings) ->
         "linear R2": round(linear, 3),
         "shift error px": " ".join(f"{e:.2f}" for e in np.max(errors, axis=0)),
         "used": len(values),
-        "of": settings.content,
+        "of": trained.model.content,
     }
 
 
@@ -114,7 +114,7 @@ def main() -> int:
     parser.add_argument("--part", choices=("crystals", "features"), help="one of the two tables (default: both)")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    plain = Settings(steps=200 if options.quick else STEPS, window=24)
+    plain = Settings(steps=200 if options.quick else STEPS, window=24, content=2)
     planar = replace(plain, shift="planar", window=28, content=1)
     low = replace(SCAN, dose=0.1)
     both = [SCAN, replace(SCAN, crystal=OTHER, seed=1)]
