@@ -18,7 +18,6 @@ from shiftvae_training.train import Settings, train
 QUICK = Settings(encoder="mlp", steps=20, window=16, content=2)
 PLANAR = {"shift": "planar", "window": 20}
 MEMBERS = {
-    "rotation": ({**PLANAR, "rotation": 2}, 1, ("dy", "dx", "phi", "z1", "z2")),
     "rotation and scale": ({**PLANAR, "rotation": 1, "scale": True}, 1, ("dy", "dx", "phi", "scale", "z1", "z2")),
     "coordinate decoder": ({"decoder": "coordinate", "content": 1}, 1, ("dy", "dx", "z1")),
     "Poisson": ({"likelihood": "poisson", "content": 1}, 1, ("dy", "dx", "z1")),
