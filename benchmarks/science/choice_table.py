@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "training
 from lattice_frames import without_period
 
 CACHE = Path(__file__).resolve().parents[1] / "results" / "choice-search.json"
-ENCODER, STEPS, LEARNT = "mlp", (400, 1600), 0.8
+ENCODER, STEPS, LEARNT = "mlp", (400, 1200), 0.8
 STRIDE, NEAR, WANTED = 4, 0.9, 10
 REACH = TILE_STRIDE * (TILE_SIDE[2] - 1)
 ABOUT = f"""
