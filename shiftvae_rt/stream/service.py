@@ -191,7 +191,7 @@ class Service:
             self._close()
 
     def _turn(self) -> bool:
-        """Deal with one message of each socket; False if none waited."""
+        """Deal with one message of each socket; False if none waits."""
         self._turned_s = time.monotonic()
         self._publisher.welcome_readers()
         asked = self._control is not None and self._control.answer_one()
@@ -205,7 +205,7 @@ class Service:
         if self._producers.floor_is_free:
             self._hear_meanwhile()  # who wants it: the newest frames are those of which we have not heard yet
         self._producers.give_turn()
-        return asked or pushed or message is not None
+        return asked or pushed or message is not None or bool(self._waiting)
 
     def _hear_meanwhile(self) -> None:
         """Take in PING and WANT, also between two bands of a long encoding; what else there is waits its turn."""
