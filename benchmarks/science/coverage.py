@@ -101,12 +101,13 @@ def _row(counts: int, what: str, error: np.ndarray, std: np.ndarray, linear: str
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", nargs="+", type=int, choices=DOSES, default=list(DOSES))
+    parser.add_argument("--steps", type=int, default=Settings().steps)
     parser.add_argument("--seed", type=int, default=0)
     add_options(parser)
     options = parser.parse_args()
     rows: list[dict[str, object]] = []
     for counts in options.counts[-1:] if options.quick else options.counts:
-        for row in score(counts, 500 if options.quick else Settings().steps, options.seed):
+        for row in score(counts, 500 if options.quick else options.steps, options.seed):
             rows.append(row)
             show(rows)
     good = sum(bool(row["as_asked"]) for row in rows)

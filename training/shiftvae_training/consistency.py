@@ -17,15 +17,14 @@ Floats = NDArray[np.float64]
 
 #: Smoothing of the field, periods; the border of the map that is left out, in units of that.
 SMOOTH, BORDER = 1.5, 1.5
-#: Share of the shifts that is made to lie as close as in a normal distribution, and how close that is: between the 68
-#: and the 95 % of the intervals, and short of a wall or a dislocation in the frame.
-SHARE, WITHIN = 0.8, 1.2816
+#: Share of a normal distribution within one standard deviation: a wall or a dislocation in the frame does not reach it.
+SHARE = 0.6827
 
 
 def position_scatter(
     shift: Floats, std: Floats, lattice: ArrayLike, *, window: tuple[int, int], stride: int
 ) -> float | None:
-    """By what ``std`` has to be multiplied for shifts to lie about a smooth lattice as it says.
+    """By what ``std`` has to be multiplied for 68 % of the shifts to lie within it of a smooth lattice.
 
     Parameters
     ----------
@@ -61,7 +60,7 @@ def position_scatter(
         away -= slope * shift[axis]
     off = np.tensordot(vectors.T, away, axes=1) / (2 * np.pi)
     inside = (slice(None), slice(border, -border) if axes == 2 else slice(None), slice(border, -border))
-    scatter = float(np.quantile(np.abs(off / std)[inside], SHARE)) / WITHIN
+    scatter = float(np.quantile(np.abs(off / std)[inside], SHARE))
     seen, px = window[2 - axes :], stride * sigma
     return scatter / float(np.sqrt(1 - 2 * _shared(seen, px) + _shared(seen, px * 2**0.5)))
 
