@@ -25,7 +25,7 @@ from shiftvae_training.export import export_model
 from shiftvae_training.train import Settings, train
 
 ABOUT = """
-The standard scan at four doses (counts at an A peak), trained with default settings on frame 0; the next three frames
+The standard scan at four doses (counts at an A peak), trained on frame 0; the next three frames
 are mapped at stride 4, all windows counted. The *shift* is compared with the vector from the window's centre to the
 nearest A column, modulo the lattice, after the best global offset: which column is the anchor is not its question. The
 *content* latent that follows the displacement best is compared with its mean at the true displacement of the window's
@@ -111,7 +111,7 @@ def main() -> int:
             rows.append(row)
             show(rows)
     good = sum(bool(row["as_asked"]) for row in rows)
-    verdict = f"{good} of {len(rows)} within 68 +- 4 and 95 +- 3 %."
+    verdict = f"{good} of {len(rows)} within 68 +- 4 and 95 +- 3 %, after {options.steps} steps of training."
     print(f"\n{verdict}")
     if options.write:
         publish("coverage", "Coverage of the intervals", about=ABOUT, rows=rows, verdict=verdict)
