@@ -29,7 +29,7 @@ def position_scatter(
     Parameters
     ----------
     shift, std
-        ``(axes, rows, cols)`` px, of all windows of a frame.
+        ``(axes, rows, cols)`` px, of all windows of a frame; `std` is right where there is nothing but noise.
     lattice
         Lattice vectors ``(k, 2)`` (y, x) px.
     window
@@ -62,7 +62,8 @@ def position_scatter(
     inside = (slice(None), slice(border, -border) if axes == 2 else slice(None), slice(border, -border))
     scatter = float(np.quantile(np.abs(off / std)[inside], SHARE))
     seen, px = window[2 - axes :], stride * sigma
-    return scatter / float(np.sqrt(1 - 2 * _shared(seen, px) + _shared(seen, px * 2**0.5)))
+    absorbed = 2 * _shared(seen, px) - _shared(seen, px * 2**0.5)  # of the noise, by the field; of nothing else
+    return float(np.sqrt(scatter**2 + absorbed))
 
 
 def _shared(window: tuple[int, ...], sigma: float) -> float:
