@@ -62,7 +62,7 @@ def score(case: tuple[float, float, int], steps: int) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=500)
     add_options(parser)
     options = parser.parse_args()
     rows = []
