@@ -43,7 +43,8 @@ ABOUT = """
 Two columns a cell of 16 px that grows by 3 % over a 384 x 384 frame; drift and flyback lag. B is moved along x by up to
 0.08 periods, changes its brightness by up to 50 %, or all columns are doubled along x by a tilt. Trained on one frame,
 scored on the next: R2 of the order parameter at the window's centre, from the content latents and from a least-squares
-column fit averaged over the same windows, both by 25 neighbours in folds blocked in space.
+column fit averaged over the same windows, both by 25 neighbours in folds blocked in space. Trainings are short
+(800 steps): where windows hold many periods and counts are few, the content may not be learned in them.
 """
 
 
