@@ -106,10 +106,8 @@ def score(model: iVAE, test: torch.Tensor, asked: Windows, prior: float) -> dict
     return {
         "r2": round(r2, 4),
         "linear_r2": round(linear, 4),
-        "circ_y": round(found.circ[0], 4),
-        "circ_x": round(found.circ[1], 4),
-        "shift_y_px": round(found.rms_px[0], 3),
-        "shift_x_px": round(found.rms_px[1], 3),
+        "circ": round(min(found.circ), 4),
+        "shift_px": round(max(found.rms_px), 3),
     }
 
 
