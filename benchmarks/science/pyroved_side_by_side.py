@@ -63,6 +63,7 @@ ABOUT_SWEEP = """
 is the shift's, in half windows.
 """
 Rows = Iterator[dict[str, Any]]
+KINDS = (("pyroVED", "random"), ("pyroVED", "centred"), ("ours", "random"))
 SCORES = ("r2", "linear_r2", "circ", "shift_px")
 
 
@@ -180,6 +181,8 @@ def compare(rows: list[dict[str, Any]]) -> tuple[str, bool]:
                 f"R2 {row['r2']:.2f} took it {row['cpu_s']:.0f} s and us {equal:.0f} s: {row['cpu_s'] / equal:.0f}x"
             )
     words = "Ours is ahead on every score of every seed" if not behind else "Ours is not ahead at " + "; ".join(behind)
+    seeds = [len({r["seed"] for r in rows if (r["method"], r["windows"]) == kind}) for kind in KINDS]
+    words += f" (seeds: {seeds[0]} of pyroVED at random places, {seeds[1]} centred, {seeds[2]} of ours)"
     return f"{words}. Training time to equal R2 from random windows: {'; '.join(ratios)}.", not behind
 
 
