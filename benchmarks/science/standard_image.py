@@ -29,7 +29,7 @@ from shiftvae_training.train import Settings, train
 WHOLE, SHORT = {"r2": 0.98, "linear_r2": 0.96, "circ": 0.995, "shift_px": 0.15}, {"r2": 0.96}
 RUNS = (
     f"dilated:{Settings().steps}:20",
-    "dilated:1200:20",
+    "dilated:1000:20",
     f"narrow:{Settings().steps}:5",
     f"mlp:{Settings().steps}:5",
 )
