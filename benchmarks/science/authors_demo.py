@@ -27,8 +27,9 @@ from torch import Tensor
 from shiftvae_rt import LatentMapper
 from shiftvae_training.calibration import scale_deviations
 from shiftvae_training.export import export_model
+from shiftvae_training.settings import Settings
 from shiftvae_training.shift_vae import ShiftVAE
-from shiftvae_training.train import Settings, Trained, train
+from shiftvae_training.train import Trained, train
 
 COUNT, LENGTH = 5000, 100
 PX = (LENGTH - 1) / 24

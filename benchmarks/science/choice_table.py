@@ -30,7 +30,9 @@ from shiftvae_rt.errors import ShiftVaeError
 from shiftvae_training.automatic import choose
 from shiftvae_training.evaluate import order_parameter_r2
 from shiftvae_training.lattice import find_lattice
-from shiftvae_training.train import TILE_SIDE, TILE_STRIDE, Settings, train
+from shiftvae_training.sampling import TILE_SIDE, TILE_STRIDE
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "training"))
 

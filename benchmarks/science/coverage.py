@@ -22,7 +22,8 @@ from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.simulator import Microscope
 from shiftvae_training.export import export_model
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 ABOUT = """
 The standard scan at four doses (counts at an A peak), trained on frame 0; the next three frames

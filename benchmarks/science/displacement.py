@@ -24,7 +24,8 @@ from shiftvae_rt.simulator import Microscope
 from shiftvae_rt.window_grid import WindowGrid
 from shiftvae_training.column_fit import fit_columns
 from shiftvae_training.meaning import explain
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 STRIDE, PM, FIT_RADIUS = 4, 10.0, 7.0
 ABOUT = """

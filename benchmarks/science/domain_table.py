@@ -25,7 +25,8 @@ from shiftvae_rt import LatentMapper
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.export import export_model
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 ABOUT = """
 Trains on one frame of the standard scan. *Same sample*: 384 x 384 px frames with fresh noise, lattice start, wall

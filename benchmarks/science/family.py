@@ -22,7 +22,8 @@ from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.export import export_model
-from shiftvae_training.train import Settings, Trained, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import Trained, train
 
 CRYSTAL = Crystal(
     vectors=((16.0, 0.0), (0.0, 16.0)), sigma_a_px=2.0, sigma_b_px=1.9, displacement_px=1.4, wall_width_px=16.0

@@ -19,7 +19,8 @@ from tables import add_options, publish, show
 
 from shiftvae_rt.simulator import LineCrystal, SimulatedLine
 from shiftvae_training.evaluate import order_parameter_r2
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 WANTED, TRAINING, TESTS = 0.95, 16, 4
 #: px: 1.3 periods, and the automatic choice.

@@ -23,7 +23,8 @@ from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Microscope
 from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.export import export_model
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 #: Asked of every seed of a whole training, and of 19 seeds in 20 of one that takes 20 s.
 WHOLE, SHORT = {"r2": 0.98, "linear_r2": 0.96, "circ": 0.995, "shift_px": 0.15}, {"r2": 0.96}

@@ -20,8 +20,9 @@ from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_rt.window_grid import WindowGrid
+from shiftvae_training.settings import Settings
 from shiftvae_training.strain import Strain, strain_from_frame, strain_from_shift
-from shiftvae_training.train import Settings, train
+from shiftvae_training.train import train
 
 STRIDE, MARGIN = 4, 40
 STRETCH, SHEAR, SQUEEZE = 0.02, 0.01, -0.01

@@ -17,7 +17,8 @@ from tables import add_options, publish, show
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Microscope
 from shiftvae_training.evaluate import score_shift
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 STRIDE = 4
 #: Weight of the divergence of the shift, of the content, and counts at an A peak.

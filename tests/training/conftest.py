@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope, SimulatedLine
-from shiftvae_training.train import Settings, Trained, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import Trained, train
 
 
 def small_microscope() -> Microscope:

@@ -14,7 +14,8 @@ from shiftvae_rt.manifest import DataSource
 from shiftvae_rt.mapper import difference
 from shiftvae_training import export
 from shiftvae_training.export import export_model
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 SOURCES = (DataSource(name="scan.npy", sha256="00", frames=1, shape=(1, 192, 192), dtype="uint16"),)
 

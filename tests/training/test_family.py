@@ -13,7 +13,8 @@ from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import FrameError, TrainingError
 from shiftvae_training.family import labels_of_frames
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 QUICK = Settings(encoder="mlp", steps=20, window=16, content=2)
 PLANAR = {"shift": "planar", "window": 20}

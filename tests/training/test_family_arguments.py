@@ -11,7 +11,7 @@ from shiftvae_rt.errors import FrameError
 from shiftvae_rt.manifest import DataSource
 from shiftvae_training.family_arguments import add_family, classes_of_frames
 from shiftvae_training.scans import Scans
-from shiftvae_training.train import Settings
+from shiftvae_training.settings import Settings
 
 NAMES = ("rotation", "scale", "likelihood", "decoder", "classes")
 

@@ -6,7 +6,8 @@ import pytest
 from shiftvae_rt.errors import TrainingError
 from shiftvae_training.feature_guess import make_feature_guess
 from shiftvae_training.sampling import TileSampler
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 WINDOW = (24, 24)
 

@@ -22,9 +22,10 @@ from shiftvae_training.constraints import (
 )
 from shiftvae_training.objective import Objective
 from shiftvae_training.sampling import Tiles
+from shiftvae_training.settings import Settings
 from shiftvae_training.shift import PlanarShift
 from shiftvae_training.shift_vae import Posterior
-from shiftvae_training.train import Settings, train
+from shiftvae_training.train import train
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-import shiftvae_training.train as train_module
+import shiftvae_training.optimise as optimise_module
 from shiftvae_rt.errors import FrameError, LatticeError, TrainingError, WindowError
 from shiftvae_training.evaluate import order_parameter_r2, score_shift
-from shiftvae_training.train import Settings, train
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 QUICK = Settings(window=16, content=2, encoder="mlp", steps=12, constraints={"displacement": 100.0, "smooth": 10.0})
 
@@ -139,7 +140,7 @@ def test_isolated_features_train_on_the_plane():
 
 def test_training_leaves_the_model_of_the_best_look(scan, monkeypatch):
     """The look in the middle is made the best: its weights are those that stay."""
-    true_look, kept = train_module._look, []
+    true_look, kept = optimise_module._look, []
 
     def look(*arguments):
         made = true_look(*arguments)
@@ -147,17 +148,17 @@ def test_training_leaves_the_model_of_the_best_look(scan, monkeypatch):
         kept.append(model.encoder.stem[0].detach().clone())
         return replace(made, loss=made.loss - (1000 if len(kept) == 2 else 0))
 
-    monkeypatch.setattr(train_module, "_look", look)
+    monkeypatch.setattr(optimise_module, "_look", look)
     trained = train(scan.frames, replace(QUICK, steps=150))
     assert torch.equal(trained.model.encoder.stem[0], kept[1])
     assert not torch.equal(kept[1], kept[2])
 
 
 def test_training_stops_when_looks_no_longer_help(scan, monkeypatch):
-    true_look = train_module._look
-    monkeypatch.setattr(train_module, "_look", lambda *a: replace(true_look(*a), loss=1.0))
-    monkeypatch.setattr(train_module, "LOOK_EVERY", 2)
-    monkeypatch.setattr(train_module, "PATIENCE", 8)
+    true_look = optimise_module._look
+    monkeypatch.setattr(optimise_module, "_look", lambda *a: replace(true_look(*a), loss=1.0))
+    monkeypatch.setattr(optimise_module, "LOOK_EVERY", 2)
+    monkeypatch.setattr(optimise_module, "PATIENCE", 8)
     trained = train(scan.frames, replace(QUICK, steps=60))
     assert 30 < trained.history[-1].step < 60
 

@@ -20,7 +20,7 @@ from .lattice import Lattice
 from .slow_variations import SlowVariations, find_slow_variations
 
 if TYPE_CHECKING:
-    from .train import Settings
+    from .settings import Settings
 
 __all__ = ["Choice", "choose", "settle"]
 

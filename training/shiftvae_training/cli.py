@@ -18,7 +18,9 @@ from .networks import ENCODERS
 from .scans import parse_frames, read_scans
 
 if TYPE_CHECKING:
-    from .train import Settings, Step, Trained
+    from .optimise import Step
+    from .settings import Settings
+    from .train import Trained
 
 __all__ = ["add_demo", "add_import", "add_train"]
 
@@ -72,7 +74,8 @@ def add_train(subparsers: Any) -> None:
 def run_train(arguments: argparse.Namespace) -> None:
     """Read, train, export, say what came out."""
     from .export import export_model
-    from .train import Settings, train
+    from .settings import Settings
+    from .train import train
 
     check_output(arguments.output)
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)

@@ -28,7 +28,8 @@ from .cli import progress_bar, summarise
 from .evaluate import order_parameter_r2, score_shift
 from .export import export_model
 from .scans import Scans, read_scans
-from .train import Settings, Trained, train
+from .settings import Settings
+from .train import Trained, train
 
 __all__ = ["DemoSettings", "demo", "table"]
 

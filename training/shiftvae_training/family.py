@@ -19,7 +19,7 @@ from .scale import Scale
 from .shift_vae import Member
 
 if TYPE_CHECKING:
-    from .train import Settings
+    from .settings import Settings
 
 __all__ = ["MOST_CONTENT", "check_settings", "labels_of_frames", "make_member"]
 

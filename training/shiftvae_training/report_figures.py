@@ -19,8 +19,8 @@ from shiftvae_rt.latent_map import LatentMap
 
 from .balance import Balance
 from .meaning import LatentAxis
+from .optimise import Step
 from .strain import Strain
-from .train import Step
 
 __all__ = [
     "data_uri",

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.windows import extract_windows_at
 
-__all__ = ["TileSampler", "Tiles"]
+__all__ = ["TILE_SIDE", "TILE_STRIDE", "Frames", "TileSampler", "Tiles"]
+
+Frames = list[NDArray[Any]]
+
+#: px between the windows of a tile, and windows along each side of it, for signals and images.
+TILE_STRIDE = 4
+TILE_SIDE = {1: 8, 2: 4}
 
 #: Share of each frame that is held out.
 HELD_OUT = 0.1
