@@ -50,7 +50,7 @@ OURS_STEPS = (600, 1800)
 PARTS = ("random", "centred", "sweep", "ours")
 ABOUT = """
 pyroVED 0.3.0 from its own package at the best setting that is known (Gaussian likelihood of sigma 0.1, min-max of each
-window, batch 25, rate 2e-3, prior 0.5; the part `sweep` varies one at a time, and has not run in full), and ours, on the
+window, batch 25, rate 2e-3, prior 0.5; `sweep` varies one at a time and has not run in full), and ours, on the
 standard scan above: trained on frame 0, scored on frame 1. Windows of 24 px for pyroVED, 4000 at random places, tested
 at every 4th px; for *centred* they lie within 3 px of true A columns, in training and in the test, which is an easier
 task. Ours: random places, window 32 px, stride 4. One thread; seconds are CPU time of training alone, and pyroVED runs

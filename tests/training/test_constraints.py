@@ -7,8 +7,11 @@ import torch
 from random_models import OBLIQUE, torus
 
 from shiftvae_training.constraints import CONSTRAINTS, KnownDisplacement, Pairs, SmoothLatents, parse_constraint
-from shiftvae_training.shift import PlanarShift
+from shiftvae_training.shift import UNIFORM, PlanarShift
 from shiftvae_training.shift_vae import Posterior
+
+#: px; none of the displacements below comes near it.
+REACH = 80.0
 
 
 def posterior(code, mean=None) -> Posterior:
@@ -18,16 +21,18 @@ def posterior(code, mean=None) -> Posterior:
 
 def planar_pairs(moved, displacement) -> Pairs:
     """Windows whose motif moved by `moved` px while they were cut `displacement` px apart."""
-    shift = PlanarShift(2, 5.0)
+    shift = PlanarShift(2, REACH)
     here = torch.zeros(*moved.shape[:-1], 4)
-    there = torch.cat([moved / 5, torch.zeros_like(moved)], -1)
+    there = torch.cat([torch.atanh(moved / REACH) / UNIFORM, torch.zeros_like(moved)], -1)
     return Pairs(posterior(here), posterior(there), displacement, shift)
 
 
 def test_the_known_displacement_is_kept_by_a_motif_that_stays():
     displacement = torch.randn(3, 7, 2) * 9
     assert KnownDisplacement()(planar_pairs(-displacement, displacement)) < 1e-9
-    assert float(KnownDisplacement()(planar_pairs(0 * displacement, torch.full((3, 7, 2), 5.0)))) == pytest.approx(2.0)
+    assert float(
+        KnownDisplacement()(planar_pairs(0 * displacement, torch.full((3, 7, 2), UNIFORM * REACH)))
+    ) == pytest.approx(2.0)
 
 
 def test_on_a_lattice_the_known_displacement_counts_modulo_the_cell():
