@@ -112,7 +112,9 @@ def main() -> int:
         if line["encoder"] == "dilated":
             good &= int(line["as_asked"].split()[0]) >= share * line["seeds"]
     verdict = "As asked: R2 >= 0.98, linear R2 >= 0.96, circ >= 0.995 and shift error <= 0.15 px; short: R2 >= 0.96."
-    print(f"\n{verdict} {', '.join(line['as_asked'] for line in lines)}")
+    missed = [f"{r['encoder']}, {r['steps']} steps, seed {r['seed']}" for r in rows if not reached(r)]
+    verdict += f" Missed by {'; '.join(missed)}." if missed else " No seed missed it."
+    print(f"\n{verdict}")
     if options.write:
         publish("standard-image", "The standard scan", about=ABOUT, rows=lines, details=rows, verdict=verdict)
     return 0 if good else 1
