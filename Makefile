@@ -44,7 +44,7 @@ science: .venv/dev-installed  ## every score that we claim: hours on one core
 # The long forms of the service's tests; their figures are in docs/reliability.md.
 faults: .venv/dev-installed  ## 1,000,000 frames and 500 kills, 100 stops, 10,000 tries without a key
 	SHIFTVAE_LONG=1 SHIFTVAE_TRIES=10000 $(BIN)/python -m pytest tests/stream/faults/test_kills.py \
-	  tests/stream/faults/test_faults.py tests/stream/test_keys.py -s
+	  tests/stream/faults/test_stops.py tests/stream/test_keys.py -s
 
 fuzz: .venv/dev-installed  ## parsers and kernels under fuzzers for half an hour
 	$(BIN)/python -m pip install --quiet atheris

@@ -98,17 +98,17 @@ class LiveIntake:
     def _keep(
         self, journal: Journal, session: Session, header: FrameHeader, latent_map: LatentMap, age_s: float
     ) -> None:
-        """Append the result to the journal. A disk that fails costs the recording, never the live stream."""
+        """Append the result to the journal. A full disk or memory costs the recording, never the live stream."""
         counters = self._ledger.stream(session.hello.stream)
-        head, buffer = result_message(
-            latent_map, header, seq=header.seq, epoch="journal", age_s=age_s, counters=counters
-        )
         try:
+            head, buffer = result_message(
+                latent_map, header, seq=header.seq, epoch="journal", age_s=age_s, counters=counters
+            )
             if not session.recording:
                 session.recording = f"{session.hello.stream}@{session.hello.session[:12]}"
                 journal.open_stream(session.recording, "live")
             journal.append(session.recording, header.seq, "processed", head, buffer)
-        except JournalError as error:
+        except (JournalError, MemoryError) as error:
             if not self.unrecorded:
                 _log.error("a live result was not recorded: %s", error)
             self.unrecorded += 1

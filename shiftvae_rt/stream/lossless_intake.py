@@ -92,8 +92,10 @@ class LosslessIntake:
     def _append(self, session: Session, header: FrameHeader, buffer: bytes | memoryview) -> None:
         stream = session.hello.stream
         latent_map: LatentMap | None = None
+        record: tuple[bytes, bytes | memoryview] | None = None
         outcome: Outcome = "processed"
         reason = ""
+        age_s = 0.0
         crashes = self._journal.take_in_hand(stream, header.seq)
         try:
             if crashes >= MAX_CRASHES:
@@ -102,18 +104,19 @@ class LosslessIntake:
             if not header.complete or header.roi != (0, 0, *header.frame_shape):
                 raise WireError("a lossless stream takes whole frames: send bands and rectangles in live mode")
             latent_map = self._encoding.encode(session.scan, header, buffer)
+            age_s = session.clock.age_s(header.clock_ns, monotonic_ns())
+            if latent_map is not None:
+                record = result_message(
+                    latent_map, header, seq=header.seq, epoch="journal", age_s=age_s, counters=self._counters[stream]
+                )
         except FRAME_FAULTS as error:
             outcome, reason = "rejected", f"{error_name(error)}: {error}"
         except Exception as error:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
             _log.exception("frame %d of stream %r is quarantined", header.seq, stream)
             outcome, reason = "quarantined", f"encoder_failed: {str(error) or type(error).__name__}"
         self._journal.put_down()
-        age_s = session.clock.age_s(header.clock_ns, monotonic_ns())
-        if latent_map is None:
-            record: tuple[bytes, bytes | memoryview] = reason[:MAX_TEXT].encode(), b""
-        else:
-            counters = self._counters[stream]
-            record = result_message(latent_map, header, seq=header.seq, epoch="journal", age_s=age_s, counters=counters)
+        if record is None:
+            record, latent_map = (reason[:MAX_TEXT].encode(), b""), None
         self._journal.append(stream, header.seq, outcome, *record)
         if not self._pending:
             self._since_s = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 
@@ -12,10 +13,14 @@ from .results import result_message
 from .sockets import Socket, receive
 from .wire import Counters, FrameHeader
 
-__all__ = ["Publisher"]
+__all__ = ["MAX_WAITING", "Publisher"]
 
 #: Whole maps that are kept for readers that come late; of the streams seen longest ago they are dropped first.
 _MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
+#: What may wait for a reader before it loses results: so many messages, or fewer if they are large.
+MAX_WAITING = 64
+_MAX_WAITING_BYTES = 32 * 1024 * 1024
+_log = logging.getLogger(__name__)
 
 
 class Publisher:
@@ -36,6 +41,7 @@ class Publisher:
         self._readers = 0
         self._latest: OrderedDict[str, tuple[bytes, memoryview]] = OrderedDict()
         self._changed = threading.Condition()
+        self._largest = 0
         self.published = 0
 
     @property
@@ -59,13 +65,26 @@ class Publisher:
     def publish(self, latent_map: LatentMap, of: FrameHeader, *, age_s: float, counters: Counters) -> None:
         """Send `latent_map`, made from the message with header `of`, to all readers; never waits for one."""
         self.published += 1
-        message = result_message(latent_map, of, seq=self.published, epoch=self._epoch, age_s=age_s, counters=counters)
+        try:
+            message = result_message(
+                latent_map, of, seq=self.published, epoch=self._epoch, age_s=age_s, counters=counters
+            )
+        except MemoryError as error:  # the readers count it as one that they missed
+            _log.error("a result of stream %r was not published: %s", of.source, error)
+            return
         if of.complete:
             self._latest[of.source] = message
             self._latest.move_to_end(of.source)
             while len(self._latest) > 1 and sum(part.nbytes for _, part in self._latest.values()) > _MAX_SNAPSHOT_BYTES:
                 self._latest.popitem(last=False)
+        self._bound_what_waits(message[1].nbytes)
         self._socket.send_multipart(message, zmq.NOBLOCK, copy=False)
+
+    def _bound_what_waits(self, nbytes: int) -> None:
+        """Let fewer messages wait for each reader, also those that are there, if this one is the largest so far."""
+        if nbytes > self._largest:
+            self._largest = nbytes
+            self._socket.sndhwm = max(2, min(MAX_WAITING, _MAX_WAITING_BYTES // nbytes))
 
     def latest(self, stream: str) -> tuple[bytes, memoryview] | None:
         """The last whole map of a stream, as it was published, for a reader that comes late."""

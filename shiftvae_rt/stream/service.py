@@ -35,7 +35,7 @@ from .model_swap import ModelSwap
 from .open_intake import OpenIntake
 from .options import Options
 from .producers import Producers
-from .publisher import Publisher
+from .publisher import MAX_WAITING, Publisher
 from .report import Report, Timings
 from .sessions import Sessions
 from .sockets import INGEST, RESULTS, bind, receive
@@ -48,11 +48,10 @@ __all__ = ["Service"]
 
 _TICK_MS = 100
 _STOP_LINGER_MS = 1000
-#: Ingest: one frame message a live producer, and room for control messages. Results: what a reader may lag behind
-#: before it loses some; all readers share the memory of a message.
+#: One frame message a live producer, and room for control messages.
 _INGEST_HIGH_WATER_MARK = 9
-_RESULTS_HIGH_WATER_MARK = 64
-_MAX_WAITING = 64
+#: Messages that wait with us while a long encoding runs, and those of foreign producers.
+_MAX_HELD = 64
 
 
 class Service:
@@ -112,7 +111,7 @@ class Service:
             return bind(self._context, kind, endpoint, high_water_mark=high_water_mark, gate=gate)
 
         self._ingest, self.ingest = bound(zmq.ROUTER, ingest, _INGEST_HIGH_WATER_MARK, "ingest")
-        self._results, self.results = bound(zmq.XPUB, results, _RESULTS_HIGH_WATER_MARK, "results")
+        self._results, self.results = bound(zmq.XPUB, results, MAX_WAITING, "results")
         self._requests: zmq.Socket[bytes] | None = None
         self.control: str | None = None
         if self._options.control is not None:
@@ -121,9 +120,7 @@ class Service:
         self._pushed: zmq.Socket[bytes] | None = None
         self.open_ingest: str | None = None
         if self._options.open_ingest is not None:
-            self._pushed, self.open_ingest = bound(
-                zmq.PULL, self._options.open_ingest, _RESULTS_HIGH_WATER_MARK, "ingest"
-            )
+            self._pushed, self.open_ingest = bound(zmq.PULL, self._options.open_ingest, _MAX_HELD, "ingest")
 
     def _assemble(self, mapper: LatentMapper) -> None:
         options = self._options
@@ -209,7 +206,7 @@ class Service:
 
     def _hear_meanwhile(self) -> None:
         """Take in PING and WANT, also between two bands of a long encoding; what else there is waits its turn."""
-        while len(self._waiting) < _MAX_WAITING and sum(map(_bytes_of, self._waiting)) < MAX_FRAME_BYTES:
+        while len(self._waiting) < _MAX_HELD and sum(map(_bytes_of, self._waiting)) < MAX_FRAME_BYTES:
             message = receive(self._ingest)
             if message is None:
                 return

@@ -45,6 +45,8 @@ MAX_HEADER_BYTES = 256 * 1024
 
 #: Whole number that a double holds exactly, so that every JSON reader agrees on it.
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+#: Without a limit: producers that skip to the last `seq` there is must not make the sum unreadable.
+Tally: TypeAlias = Annotated[int, Meta(ge=0)]
 Extent: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Text: TypeAlias = Annotated[str, Meta(max_length=256)]
 Shape: TypeAlias = Annotated[tuple[Extent, ...], Meta(min_length=1, max_length=4)]
@@ -53,12 +55,12 @@ Shape: TypeAlias = Annotated[tuple[Extent, ...], Meta(min_length=1, max_length=4
 class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What became of the frames of one stream. ``offered`` is the sum of the others plus the frame in hand, if any."""
 
-    offered: Count = 0
-    processed: Count = 0
-    dropped_producer: Count = 0
-    dropped_stale: Count = 0
-    rejected: Count = 0
-    quarantined: Count = 0
+    offered: Tally = 0
+    processed: Tally = 0
+    dropped_producer: Tally = 0
+    dropped_stale: Tally = 0
+    rejected: Tally = 0
+    quarantined: Tally = 0
 
     @property
     def settled(self) -> int:

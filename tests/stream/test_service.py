@@ -24,6 +24,7 @@ from shiftvae_rt.simulator import LineCrystal, Microscope
 from shiftvae_rt.stream import Counters, Options, Producer, Service, Subscriber
 from shiftvae_rt.stream import service as service_module
 from shiftvae_rt.stream.clock import monotonic_ns
+from shiftvae_rt.stream.publisher import MAX_WAITING
 
 Make = Callable[..., Any]
 FRAME = Microscope(shape=(96, 80)).frame(0).pixels
@@ -420,4 +421,4 @@ def test_a_port_that_is_taken_is_an_error_that_names_it(service: Service, mapper
 
 def test_the_high_water_marks_are_set_before_the_bind(service: Service) -> None:
     assert service._ingest.getsockopt(zmq.RCVHWM) == service_module._INGEST_HIGH_WATER_MARK
-    assert service._results.get_hwm() == service_module._RESULTS_HIGH_WATER_MARK
+    assert service._results.get_hwm() == MAX_WAITING

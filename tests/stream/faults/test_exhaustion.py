@@ -1,0 +1,152 @@
+"""Descriptors, memory and messages without end: a service that runs out of something goes on with what it has."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+from serving import ANYWHERE, FRAME, LIMIT_S, Serving
+from soak import resident_bytes
+
+from shiftvae_rt.stream import Control, Counters, KeyFolder, LosslessProducer, Producer
+from shiftvae_rt.stream.gatekeeper import Gatekeeper
+from shiftvae_rt.stream.sockets import bind
+
+Make = Callable[..., Any]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and memory are those of Linux")
+
+FEW_DESCRIPTORS = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+"""
+#: Once the model is loaded, 60 MiB more and nothing else.
+LITTLE_MEMORY = """
+import resource
+from pathlib import Path
+from shiftvae_rt.stream import Service
+run = Service.run
+def capped(self):
+    size = next(int(line.split()[1]) * 1024 for line in Path("/proc/self/status").read_text().splitlines()
+                if line.startswith("VmSize"))
+    resource.setrlimit(resource.RLIMIT_AS, (size + (60 << 20),) * 2)
+    run(self)
+Service.run = capped
+"""
+
+
+def connections(endpoint: str, count: int) -> list[socket.socket]:
+    """TCP connections that say nothing; as many as the other side's backlog takes."""
+    host, _, port = endpoint.removeprefix("tcp://").partition(":")
+    made = []
+    for _ in range(count):
+        connection = socket.socket()
+        connection.settimeout(0.2)
+        with contextlib.suppress(OSError):
+            connection.connect((host, int(port)))
+        made.append(connection)
+    return made
+
+
+def descriptors(serving: Serving) -> int:
+    return len(list(Path(f"/proc/{serving.pid}/fd").iterdir()))
+
+
+def test_without_a_free_descriptor_the_streams_go_on_and_newcomers_come_in_afterwards(
+    shiftvae_serve: Make, tmp_path: Path
+) -> None:
+    serving: Serving = shiftvae_serve("--journal", tmp_path / "j", "--http", "127.0.0.1:0", code=FEW_DESCRIPTORS)
+    with LosslessProducer(serving.ingest, stream="exact") as exact, Control(serving.control) as control:
+        exact.send(FRAME)
+        exact.flush(LIMIT_S)
+        flood = [*connections(serving.ingest, 60), *connections(serving.control, 60)]
+        deadline = time.monotonic() + LIMIT_S
+        while descriptors(serving) < 64:
+            assert time.monotonic() < deadline, "the flood was to take the last descriptor"
+            time.sleep(0.01)
+        for _ in range(20):
+            exact.send(FRAME)
+        assert exact.flush(LIMIT_S).processed == 21, "who is in goes on"
+        assert control.status().report.total.processed == 21
+        for connection in flood:
+            connection.close()
+        with Producer(serving.ingest, stream="late", mode="replay") as late:
+            late.wait_ready(LIMIT_S)
+            late.offer(FRAME)
+            assert late.wait(LIMIT_S).processed == 1
+        with urllib.request.urlopen(f"http://{serving.http}/livez", timeout=LIMIT_S) as answer:
+            assert answer.status == 200
+    assert exact.counters.processed == 21
+
+
+def test_a_frame_that_the_memory_does_not_hold_is_quarantined_and_the_next_one_processed(
+    shiftvae_serve: Make,
+) -> None:
+    serving: Serving = shiftvae_serve("--stride", 4, code=LITTLE_MEMORY)
+    large = np.random.default_rng(0).integers(0, 200, (5000, 5000)).astype(np.uint8)
+    with Producer(serving.ingest, stream="s", mode="replay") as producer:
+        for pixels in (FRAME, large, FRAME):
+            producer.offer(pixels)
+            producer.wait(LIMIT_S)
+    assert producer.confirmed
+    assert producer.counters == Counters(offered=3, processed=2, quarantined=1)
+
+
+#: What a socket without a key says first in ZMTP 3.0: the greeting, and that it is a DEALER.
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+READY = b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+#: A part of 100 kB that says that more will come.
+PART = b"\x03" + (100_000).to_bytes(8, "big") + bytes(100_000)
+
+
+def growth_mib(folder: Path, *, guarded: bool) -> float:
+    """Growth of our memory while a stranger sends 60 MB of a message that never ends to a socket of ours."""
+    context, keys = zmq.Context(), KeyFolder.create(folder / "keys")
+    gatekeeper = Gatekeeper(context, keys)
+    gate = gatekeeper.domain("ingest") if guarded else None
+    server, endpoint = bind(context, zmq.ROUTER, ANYWHERE, high_water_mark=9, gate=gate)
+    (stranger,) = connections(endpoint, 1)
+    before = resident_bytes()
+    with stranger, contextlib.suppress(OSError):
+        stranger.settimeout(LIMIT_S)
+        for words in (GREETING, bytes((4, len(READY))) + READY):
+            stranger.sendall(words)
+            stranger.recv(64)  # the other side says the same, or closes
+        for _ in range(600):
+            stranger.sendall(PART)
+    grown = resident_bytes() - before
+    server.close()
+    gatekeeper.close()
+    context.destroy(linger=0)
+    return grown / 2**20
+
+
+def test_a_stranger_with_an_endless_message_takes_no_memory(tmp_path: Path) -> None:
+    assert growth_mib(tmp_path, guarded=True) < 20
+
+
+def test_without_a_gatekeeper_an_endless_message_would_take_it(tmp_path: Path) -> None:
+    """The mutant of the test above; and why addresses that others reach need keys."""
+    assert growth_mib(tmp_path, guarded=False) > 40
+
+
+def test_http_clients_that_never_finish_are_sent_away_and_others_are_answered(shiftvae_serve: Make) -> None:
+    serving: Serving = shiftvae_serve("--http", "127.0.0.1:0")
+    threads = Path(f"/proc/{serving.pid}/task")
+    before = len(list(threads.iterdir()))
+    slow = connections(f"tcp://{serving.http}", 3)
+    for connection in slow:
+        connection.sendall(b"GET /livez HTTP/1.1\r\n")
+    with urllib.request.urlopen(f"http://{serving.http}/readyz", timeout=LIMIT_S) as answer:
+        assert answer.read() == b"ready\n"
+    assert len(list(threads.iterdir())) <= before, "no thread for each"
+    for connection in slow:
+        connection.close()
