@@ -196,7 +196,7 @@ class Link:
             return
         if now_ns - self._heard_ns > self._silence_ns:
             self._lose(now_ns, f"the runtime has been silent for {self._silence_ns / 1e9:.3g} s")
-        elif self._mailbox.in_flight and now_ns - self._sent_ns > UNANSWERED_S * 1e9:
+        elif self.state != "greeting" and self._mailbox.in_flight and now_ns - self._sent_ns > UNANSWERED_S * 1e9:
             self._lose(now_ns, f"the runtime has not answered a frame for {UNANSWERED_S:.3g} s")
 
     def disconnected(self, now_ns: int) -> None:

@@ -237,6 +237,8 @@ class LosslessLink:
             return
         if now_ns - self._heard_ns > SILENCE_S * 1e9:
             self._lose(now_ns, f"the runtime has been silent for {SILENCE_S:.3g} s")
+        elif self.state == "greeting":  # what was sent and received counts from WELCOME on
+            return
         elif self._sent > self._received and now_ns - self._progress_ns > PROGRESS_S * 1e9:
             self._lose(now_ns, f"the runtime has taken no frame for {PROGRESS_S:.3g} s")
         elif self._ahead and now_ns - self._progress_ns > COMMIT_S * 1e9:

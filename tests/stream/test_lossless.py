@@ -13,7 +13,7 @@ from stream_support import LIMIT_S, RawProducer, frame_message, noisy, rows_mess
 
 from shiftvae_rt.errors import ServiceError
 from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Counters, LosslessProducer, Options, Producer, Service, Subscriber
+from shiftvae_rt.stream import Counters, LosslessProducer, Options, Producer, Service, Subscriber, lossless_intake
 from shiftvae_rt.stream.journal_reader import JournalReader
 from shiftvae_rt.stream.lossless_intake import WINDOW_FRAMES, LosslessIntake
 
@@ -268,3 +268,18 @@ def test_everything_acknowledged_is_on_disk_at_that_moment(lossless: Service, se
         producer.send(numbered(seq), number=seq)
     producer.flush(LIMIT_S)
     assert next(lossless._journal.reader.streams("run")).last_seq == 10
+
+
+def test_a_record_that_no_memory_is_left_for_is_quarantined_and_the_service_lives_on(
+    lossless: Service, sender: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: Any, **__: Any) -> Any:
+        raise MemoryError("Unable to allocate 47.5 MiB")
+
+    producer: LosslessProducer = sender(lossless)
+    with monkeypatch.context() as patch:
+        patch.setattr(lossless_intake, "result_message", no_memory)
+        producer.send(FRAME)
+        assert producer.flush(LIMIT_S).quarantined == 1
+    producer.send(FRAME)
+    assert producer.end(LIMIT_S) == Counters(offered=2, processed=1, quarantined=1)
