@@ -98,7 +98,9 @@ def guarded(path: Path, act: Callable[[], _Value], what: str) -> _Value:
     try:
         return act()
     except (sqlite3.Error, OSError) as error:
-        raise JournalError(f"{what} the journal {path}: {error}: nothing acknowledged is lost") from error
+        damaged = any(words in str(error) for words in ("malformed", "not a database"))
+        advice = "restore it from a copy, or choose another file" if damaged else "nothing acknowledged is lost"
+        raise JournalError(f"{what} the journal {path}: {error}: {advice}") from error
 
 
 def read_states(connection: sqlite3.Connection, name: str | None = None) -> Iterator[StreamState]:

@@ -174,11 +174,21 @@ def test_a_frame_brings_its_pixel_size(service: Service, produce: Make, subscrib
     assert subscriber.receive(LIMIT_S).latent_map.pixel_size_nm == 0.0203
 
 
-def test_big_endian_pixels_arrive_as_the_same_numbers(
-    service: Service, produce: Make, subscribe: Make, mapper: LatentMapper
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        FRAME.astype(">u2"),
+        np.asfortranarray(FRAME),
+        np.repeat(np.repeat(FRAME, 2, 0), 3, 1)[::2, ::3],
+        FRAME[::-1][::-1],
+    ],
+    ids=["big-endian", "columns first", "every other"],
+)
+def test_pixels_of_any_byte_order_and_strides_arrive_as_the_same_numbers(
+    service: Service, produce: Make, subscribe: Make, mapper: LatentMapper, pixels: np.ndarray
 ) -> None:
     subscriber: Subscriber = subscribe(service)
-    produce(service).offer(FRAME.astype(">u2"))
+    produce(service).offer(pixels)
     assert np.array_equal(subscriber.receive(LIMIT_S).latent_map.mean, mapper.map(FRAME).mean)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import zmq
 from lossless_support import numbered
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from stream_support import FREE, LIMIT_S, noisy, until
 from tiny_models import tiny_manifest, tiny_members, tiny_weights, write_tiny_model
 
@@ -224,6 +225,12 @@ def test_a_new_model_that_fails_in_mid_scan_is_taken_back_and_costs_that_scan_al
     assert (asked.status().rollbacks, asked.status().model_sha256) == (1, mapper.model.sha256)
 
 
+def foreign_graph(node: NodeProto, *weights: TensorProto) -> bytes:
+    """A graph of one node that is none of ours."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (node.input[0], "mean")]
+    return helper.make_model(helper.make_graph([node], "graph", ends[:1], ends[1:], weights)).SerializeToString()
+
+
 def bad_models(folder: Path, good: Path) -> list[str]:
     """Make model files that must not serve; their names."""
     data = bytearray(good.read_bytes())
@@ -236,8 +243,20 @@ def bad_models(folder: Path, good: Path) -> list[str]:
     (folder / "folder.svae").mkdir(exist_ok=True)
     weights = tiny_weights()
     members = tiny_members(weights)
-    graph = next(name for name in members if name.endswith(".onnx") and name != "decoder.onnx")
+    graphs = [name for name in members if name.endswith(".onnx") and name != "decoder.onnx"]
+    graph = graphs[0]
+    nan = tiny_weights()
+    nan.head[-1][1][0] = np.nan
+    bomb = numpy_helper.from_array(np.array([1 << 17, 1 << 17]), "huge")
+    external = numpy_helper.from_array(np.ones(1, np.float32), "ours")
+    external.data_location = TensorProto.EXTERNAL
+    external.external_data.add(key="location", value="/etc/passwd")
     for name, changed in (
+        ("operator", {graph: foreign_graph(helper.make_node("NonZero", ["frame"], ["mean"]))}),
+        ("bomb", {graph: foreign_graph(helper.make_node("ConstantOfShape", ["huge"], ["mean"]), bomb)}),
+        ("external", {graph: foreign_graph(helper.make_node("Add", ["frame", "ours"], ["mean"]), external)}),
+        ("inputs", dict.fromkeys(graphs, foreign_graph(helper.make_node("Relu", ["pixels"], ["mean"])))),
+        ("nan", tiny_members(nan)),
         ("nograph", {graph: b""}),
         ("garbagegraph", {graph: b"\x08\x07" * 400}),
         ("nogolden", {"golden.npz": b"PK"}),
@@ -259,7 +278,7 @@ def test_every_kind_of_bad_model_is_refused_while_the_old_one_serves(
     shutil.copy(models / "other.svae", folder / "good.svae")
     service: Service = serve(mapper, options=Options(control=FREE, models=folder))
     bad = bad_models(folder, folder / "good.svae")
-    assert len(bad) >= 12
+    assert len(bad) >= 18
     producer: Producer = produce(service, mode="replay")
     with Control(service.control) as control:
         for name in bad:
