@@ -1,4 +1,4 @@
-"""`shiftvae export`: a stream of the journal as one HyperSpy file."""
+"""`shiftvae export`: the streams of a journal, what became of the frames of one, and its maps as one HyperSpy file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,26 @@ def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("export", help="a recorded stream as a file", description=__doc__)
     parser.add_argument("journal", type=Path, metavar="JOURNAL", help="file of `shiftvae serve --journal`")
     parser.add_argument("stream", nargs="?", metavar="STREAM", help="name of a stream; without it, they are listed")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE.hspy", help="axes: time, latent, y, x")
-    parser.add_argument("--json", action="store_true", help="the streams, one JSON line each")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE.hspy",
+        help="write its maps: axes time, latent, y, x; without it, its refused frames are listed with their reasons",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON line for each stream")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """List the streams, or write one."""
+    """List the streams, or the refused frames of one, or write it."""
     from ..errors import DataFileError
-    from ..stream import JournalReader, StreamState, counters_line, export_stream
+    from ..stream import JournalReader, StreamState, counters_line, export_stream, stream_state
 
-    if (arguments.stream is None) != (arguments.output is None):
-        raise DataFileError("to write a file give both STREAM and -o FILE.hspy; to list the streams neither")
+    if arguments.stream is None and arguments.output is not None:
+        raise DataFileError(
+            f"say which stream goes to {arguments.output}: `shiftvae export {arguments.journal}` lists them"
+        )
     if arguments.output is not None and arguments.output.suffix.lower() != ".hspy":
         raise DataFileError(f"cannot write {arguments.output}: a stream is exported as .hspy")
     if not arguments.journal.is_file():
@@ -48,6 +56,10 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.stream is None:
             for state in journal.streams():
                 say(state)
+        elif arguments.output is None:
+            say(stream_state(journal, arguments.stream))
+            for record in () if arguments.json else journal.without_map(arguments.stream):
+                print(f"{record.seq} {record.outcome}: {record.header.decode(errors='replace')}")
         else:
             say(export_stream(journal, arguments.stream, arguments.output))
     finally:

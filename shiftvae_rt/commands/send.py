@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ from ..errors import DataFileError, FrameError, ServiceError
 
 if TYPE_CHECKING:
     from ..frame import Frame
-    from ..stream import Producer
+    from ..stream import Counters, Producer
     from . import Subparsers
 
 __all__ = ["add", "add_pace", "stream_frames"]
@@ -26,13 +27,13 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--frames", type=_range, default=slice(None), metavar="A:B", help="frames A to B-1 of a stack (default: all)"
     )
-    parser.add_argument("--stream", default=None, metavar="NAME", help="name of the stream (default: the file's)")
-    add_pace(parser)
+    add_pace(parser, "the file's")
     parser.set_defaults(run=run)
 
 
-def add_pace(parser: argparse.ArgumentParser) -> None:
+def add_pace(parser: argparse.ArgumentParser, default_stream: str) -> None:
     """Options of everything that offers frames."""
+    parser.add_argument("--stream", metavar="NAME", help=f"name of the stream (default: {default_stream})")
     parser.add_argument(
         "--to", default="tcp://127.0.0.1:5701", metavar="ENDPOINT", help="the service's ingest (default %(default)s)"
     )
@@ -125,6 +126,7 @@ def _send_lossless(
         print(msgspec.json.encode({"stream": stream, **msgspec.to_builtins(counters)}).decode())
     else:
         print(f"{stream}: {counters_line(counters)}, committed")
+    _say_refused(counters, f"`shiftvae export JOURNAL {shlex.quote(stream)}` lists the reasons")
 
 
 def _report(producer: Producer, stream: str, seconds: float, arguments: argparse.Namespace) -> None:
@@ -144,10 +146,14 @@ def _report(producer: Producer, stream: str, seconds: float, arguments: argparse
             f"the service at {arguments.to} went away ({error or 'no answer to END'}): "
             "frames that it may have processed are counted as dropped above"
         )
-    if counters.rejected + counters.quarantined:
-        text = (
-            f"{counters.rejected + counters.quarantined} of {counters.offered} frames were refused; the last: {error}"
-        )
+    _say_refused(counters, f"the last: {error}")
+
+
+def _say_refused(counters: Counters, why: str) -> None:
+    """Warn of frames that were refused; an error if all were."""
+    refused = counters.rejected + counters.quarantined
+    if refused:
+        text = f"{refused} of {counters.offered} frames were refused; {why}"
         if counters.processed == 0:
             raise FrameError(text)
         print(f"shiftvae: warning: {text}", file=sys.stderr)

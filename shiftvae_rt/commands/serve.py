@@ -28,7 +28,7 @@ def add(subparsers: Subparsers) -> None:
     for name, port, what in (
         ("ingest", 5701, "takes frames here"),
         ("results", 5702, "publishes here"),
-        ("control", 5703, "takes requests here: shiftvae status, swap, export; 'off': nowhere"),
+        ("control", 5703, "takes requests here: `shiftvae status`, readers of the journal; 'off': nowhere"),
     ):
         endpoint = f"tcp://127.0.0.1:{port}"
         parser.add_argument(

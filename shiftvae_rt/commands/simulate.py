@@ -24,7 +24,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--size", type=int, default=512, metavar="PX", help="edge of a frame (default 512)")
     parser.add_argument("--seed", type=int, default=0, help="of noise and specimen (default 0)")
-    add_pace(parser)
+    add_pace(parser, "simulator")
     parser.set_defaults(run=run)
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
         scan = _lines if dimensions == 1 else _images
         return scan(arguments, iter(indices))
 
-    stream_frames(arguments, "simulator", frames)
+    stream_frames(arguments, arguments.stream or "simulator", frames)
 
 
 def _images(arguments: argparse.Namespace, indices: Iterator[int]) -> Iterator[tuple[int, Frame]]:

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
             print("it stops")
         elif arguments.swap is not None:
             swapped = control.swap(arguments.swap)
-            print(f"now {swapped.model_sha256}, before {swapped.previous_sha256}")
+            print(f"from the next frame on {swapped.model_sha256}, until then {swapped.previous_sha256}")
         elif arguments.streams:
             _streams(control, arguments.json)
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .client import Producer
 from .control_client import Control, RecordedFrame
-from .export import export_stream
+from .export import export_stream, stream_state
 from .health import HTTP
 from .journal_reader import JournalReader, Record, StreamState
 from .keys import ROLES, KeyFolder
@@ -45,4 +45,5 @@ __all__ = [
     "counters_line",
     "export_stream",
     "replay",
+    "stream_state",
 ]

@@ -13,7 +13,7 @@ from ..files.results_file import whole_or_nothing
 from .journal_reader import JournalReader, StreamState
 from .results import Result, read_result
 
-__all__ = ["export_stream"]
+__all__ = ["export_stream", "stream_state"]
 
 _TOGETHER = 64  # maps that are written at once
 
@@ -30,16 +30,28 @@ def export_stream(journal: JournalReader, stream: str, path: Path) -> StreamStat
     DataFileError
         if there is no such stream, it has no map, its maps differ in shape, or the file cannot be written.
     """
-    state = next(journal.streams(stream), None)
-    if state is None:
-        known = ", ".join(repr(state.name) for state in journal.streams()) or "none"
-        raise DataFileError(f"{journal.path} has no stream {stream!r}: it has {known}")
+    state = stream_state(journal, stream)
     with whole_or_nothing(path, "h5py") as part:
         import h5py
 
         with h5py.File(part, "w") as file:
             file.attrs["file_format"], file.attrs["file_format_version"] = "HyperSpy", "3.1"
             _write(file, journal, state, path)
+    return state
+
+
+def stream_state(journal: JournalReader, stream: str) -> StreamState:
+    """What the journal says of `stream`.
+
+    Raises
+    ------
+    DataFileError
+        if there is no such stream; names those that there are.
+    """
+    state = next(journal.streams(stream), None)
+    if state is None:
+        known = ", ".join(repr(state.name) for state in journal.streams()) or "none"
+        raise DataFileError(f"{journal.path} has no stream {stream!r}: it has {known}")
     return state
 
 

@@ -77,6 +77,19 @@ class JournalReader:
         """All streams, or the one called `name`, with what is committed of them."""
         yield from guarded(self.path, lambda: list(read_states(self._connection, name)), "cannot read")
 
+    def without_map(self, name: str) -> Iterator[Record]:
+        """The committed records of the stream that were rejected or quarantined."""
+        rows = guarded(
+            self.path,
+            lambda: self._connection.execute(
+                "SELECT seq, outcome, header, buffer FROM records JOIN streams ON stream=id "
+                "WHERE name=? AND outcome<>'processed' ORDER BY seq",
+                (name,),
+            ).fetchall(),
+            "cannot read",
+        )
+        return (Record(*row) for row in rows)
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

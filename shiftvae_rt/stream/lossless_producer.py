@@ -95,7 +95,8 @@ class LosslessProducer:
         with link.changed:
             link.changed.wait_for(lambda: link.welcome is not None or link.failure, timeout_s)
         if link.welcome is None:
-            reason = link.failure or link.last_error or "nobody answers there"
+            nobody = "nobody answers there: start one with `shiftvae serve MODEL --journal FILE`"
+            reason = link.failure or link.last_error or nobody
             raise ServiceError(f"no lossless stream {self._stream!r} at {self._endpoint} ({reason})")
         return link.welcome
 

@@ -87,6 +87,25 @@ def test_a_lossless_file_is_sent_once_however_often_it_is_sent(
     assert (code, "whole frames" in err) == (1, True)
 
 
+def test_refused_frames_of_a_lossless_stream_are_told_and_listed_with_their_reasons(
+    serve: Make, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    service: Service = serve(mapper, options=Options(journal=tmp_path / "j"))
+    stack = np.random.default_rng(0).poisson(40, (3, 40, 40)).astype(np.float32)
+    stack[1, 5, 5] = np.nan
+    np.save(tmp_path / "some.npy", stack)
+    np.save(tmp_path / "all.npy", stack[1:2])
+    send = ["--to", service.ingest, "--lossless", "--fps", 0]
+    code, _, err = run(capsys, "send", tmp_path / "some.npy", *send, "--stream", "some")
+    assert (code, "warning: 1 of 3 frames were refused; `shiftvae export JOURNAL some` lists" in err) == (0, True)
+    code, _, err = run(capsys, "send", tmp_path / "all.npy", *send)
+    assert (code, "error: 1 of 1 frames were refused" in err) == (1, True)
+    code, out, _ = run(capsys, "export", tmp_path / "j", "some")
+    state, reason = out.splitlines()
+    assert state.startswith("some (lossless, ended): offered 3 = processed 2")
+    assert reason.startswith("2 rejected: bad_frame: 1 of 1600 pixels are NaN")
+
+
 def test_status_as_json_and_stop(
     serve: Make, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -167,10 +186,11 @@ def test_streams_are_listed_while_the_service_runs_and_after(
     [
         (["JOURNAL", "nobody", "-o", "OUT.hspy"], "has no stream 'nobody': it has 'run', 'live@"),
         (["JOURNAL", "run", "-o", "OUT.npz"], "a stream is exported as .hspy"),
-        (["JOURNAL", "run"], "give both STREAM and -o FILE.hspy"),
+        (["JOURNAL", "nobody"], "has no stream 'nobody': it has 'run', 'live@"),
+        (["JOURNAL", "-o", "OUT.hspy"], "say which stream goes to"),
         (["nothing"], "there is no journal nothing"),
     ],
-    ids=["stream", "ending", "output", "journal"],
+    ids=["stream", "ending", "listed", "output", "journal"],
 )
 def test_what_cannot_be_exported_is_one_line(
     journal: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], text: str
