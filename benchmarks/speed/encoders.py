@@ -19,12 +19,9 @@ from timing import repeated, take_turns
 from shiftvae_rt import _core
 from shiftvae_rt.routes import DenseRoute
 from shiftvae_training.graph_builder import GraphBuilder
-from shiftvae_training.networks import HEAD_WIDTH, stem_widths
 
 SHAPE = (512, 512)
-DILATED = random_weights(tuple(stem_widths("dilated", 4)), (HEAD_WIDTH["dilated"],))
-NARROW = random_weights(tuple(stem_widths("narrow", 4)), (HEAD_WIDTH["narrow"],))
-MLP = random_weights(tuple(stem_widths("mlp", 1)), (HEAD_WIDTH["mlp"],))
+DILATED, NARROW, MLP = (random_weights(family) for family in ("dilated", "narrow", "mlp"))
 STRIDES = (1, 2, 4, 8)
 
 

@@ -15,34 +15,31 @@ from shiftvae_rt.window_grid import WindowGrid
 from shiftvae_rt.windows import convert_frame
 from shiftvae_training.encoder_graph import EncoderWeights, StemLayer, encoder_graph
 from shiftvae_training.graph_builder import GraphBuilder
+from shiftvae_training.networks import HEAD_WIDTHS, stem_plan, stem_widths
 from shiftvae_training.runtime_graphs import runtime_graphs
 
 STRIDES = (1, 2, 4, 8)
-#: Kernel and dilation of the dilated stem for a window of 32 px.
-PLAN = ((4, 1), (3, 2), (3, 4), (3, 8))
 
 
-def random_weights(
-    widths: tuple[int, ...], head: tuple[int, ...], *, channels: int = 1, seed: int = 0
-) -> EncoderWeights:
-    """Weights for a window of 32 px: the dilated stem, or with one width the mlp."""
+def random_weights(family: str, *, channels: int = 1, seed: int = 0) -> EncoderWeights:
+    """Weights of an encoder family for a window of 32 px."""
     rng = np.random.default_rng(seed)
-    stem, before = [], channels
-    for (size, dilation), width in zip(PLAN if len(widths) > 1 else [(32, 1)], widths, strict=True):
+    plan, stem, before = stem_plan(family, 32), [], channels
+    for (size, dilation), width in zip(plan, stem_widths(family, len(plan)), strict=True):
         kernel = rng.normal(size=(width, before, size, size)) / np.sqrt(before * size * size / 2)
         if not stem:
             kernel -= kernel.mean((2, 3), keepdims=True)
         stem.append(StemLayer(kernel.astype(np.float32), dilation))
         before = width
     layers = []
-    for width in (*head, 10):
+    for width in (*HEAD_WIDTHS[family], 10):
         layers.append((rng.normal(size=(width, before)) / np.sqrt(before), 0.5 * rng.normal(size=width)))
         before = width
     return EncoderWeights(
         window=(32, 32),
         stem=tuple(stem),
-        stem_relu=len(widths) > 1,
-        stem_bias=None if len(widths) > 1 else np.zeros(widths[0], np.float32),
+        stem_relu=family != "mlp",
+        stem_bias=np.zeros(len(stem[0].weight), np.float32) if family == "mlp" else None,
         head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in layers),
         lattice=np.array([[24.0, 0.0], [0.0, 24.0]]),
         planar_prior_px=0.0,

@@ -47,7 +47,7 @@ def measure_channels(folder: Path, rounds: int) -> list[dict[str, Any]]:
     """512 x 512, stride 4: CPU milliseconds a frame."""
     rows = []
     for channels in (1, 2, 4, 8):
-        weights = random_weights(tuple(len(s.weight) for s in DILATED.stem), (64,), channels=channels)
+        weights = random_weights("dilated", channels=channels)
         mapper, frame = mapper_of(weights, folder, 4), lattice_frame(channels=channels)
         rows.append({"channels": channels, **take_turns({"ms": lambda m=mapper, f=frame: m.map(f)}, rounds)})
     return rows

@@ -50,6 +50,20 @@ def small_window_weights(window):
     return replace(like, window=(window, window), stem=tuple(stem), head=(first, like.head[1]))
 
 
+def narrow_weights(window, *, channels=1):
+    """An encoder with a large first layer, a 1x1 layer in its stem and one in its head."""
+    plan = {12: ((8, 1), (2, 4), (1, 8)), 16: ((8, 1), (3, 4), (1, 8))}[window]
+    rng, stem, before = np.random.default_rng(0), [], channels
+    for size, dilation in plan:
+        kernel = rng.normal(size=(16, before, size, size)) / size
+        kernel -= 0 if stem else kernel.mean((2, 3), keepdims=True)
+        stem.append(StemLayer(kernel.astype(np.float32), dilation))
+        before = 16
+    like = tiny_weights(channels=channels)
+    head = ((rng.normal(size=(10, 16)) / 4).astype(np.float32), like.head[-1][1])
+    return replace(like, window=(window, window), stem=tuple(stem), head=(head,))
+
+
 def write(path, weights):
     write_model_file(path, tiny_manifest(weights), tiny_members(weights))
     return path
@@ -63,6 +77,9 @@ def models(tmp_path_factory):
         "dilated, two channels": write_tiny_model(folder / "two.svae", channels=2),
         "dilated, window 8": write(folder / "eight.svae", small_window_weights(8)),
         "dilated, window 12": write(folder / "twelve.svae", small_window_weights(12)),
+        "narrow": write(folder / "narrow.svae", narrow_weights(16)),
+        "narrow, two channels": write(folder / "narrow2.svae", narrow_weights(16, channels=2)),
+        "narrow, window 12": write(folder / "narrow12.svae", narrow_weights(12)),
         "mlp": write(folder / "mlp.svae", mlp_weights()),
         "mlp, two channels": write(folder / "mlp2.svae", mlp_weights(channels=2)),
     }
@@ -83,7 +100,10 @@ def frame_of(kind, channels=1, shape=(61, 43)):
     return base.round().astype(np.uint16)
 
 
-NAMES = ["dilated", "dilated, two channels", "dilated, window 8", "dilated, window 12", "mlp", "mlp, two channels"]
+NAMES = [
+    *("dilated", "dilated, two channels", "dilated, window 8", "dilated, window 12"),
+    *("narrow", "narrow, two channels", "narrow, window 12", "mlp", "mlp, two channels"),
+]
 
 
 @given(
@@ -93,7 +113,7 @@ NAMES = ["dilated", "dilated, two channels", "dilated, window 8", "dilated, wind
     dtype=st.sampled_from(["uint16", "int32", "float32", "float64"]),
     kind=st.sampled_from(["plain", "step", "offset"]),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_rows_in_any_parts_give_the_whole_frame_to_the_bit(mappers, name, stride, cuts, dtype, kind):
     mapper = mappers[name, stride]
     frame = frame_of(kind, mapper.model.manifest.channels).astype(dtype)
@@ -129,8 +149,13 @@ def latents_in_float64(weights, windows):
 @pytest.mark.parametrize("kind", ["plain", "offset", "step"])
 @pytest.mark.parametrize(
     ("name", "weights"),
-    [("dilated", tiny_weights()), ("mlp", mlp_weights()), ("mlp, two channels", mlp_weights(channels=2))],
-    ids=["dilated", "mlp", "mlp, two channels"],
+    [
+        ("dilated", tiny_weights()),
+        ("narrow", narrow_weights(16)),
+        ("mlp", mlp_weights()),
+        ("mlp, two channels", mlp_weights(channels=2)),
+    ],
+    ids=["dilated", "narrow", "mlp", "mlp, two channels"],
 )
 def test_a_frame_with_any_step_is_encoded_as_its_windows_are_in_float64(mappers, name, weights, kind):
     """A step from 200 to 60000 beside windows of deviation 3: float32 on raw values would be off by a tenth."""

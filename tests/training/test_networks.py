@@ -1,4 +1,4 @@
-"""Both encoders see exactly their window, not its brightness nor its contrast."""
+"""All encoders see exactly their window, not its brightness nor its contrast."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ NETWORKS = {
     "dilated 8": ("dilated", (8, 8), 1),
     "dilated 24": ("dilated", (24, 24), 1),
     "dilated 32, two channels": ("dilated", (32, 32), 2),
+    "narrow 12": ("narrow", (12, 12), 1),
+    "narrow 32": ("narrow", (32, 32), 1),
+    "1D narrow, two channels": ("narrow", (1, 20), 2),
     "mlp 15": ("mlp", (15, 15), 1),
     "1D dilated": ("dilated", (1, 20), 1),
     "1D mlp, three channels": ("mlp", (1, 13), 3),
@@ -37,9 +40,12 @@ def deviations(frames, window) -> torch.Tensor:
     return cut.square().mean(dim=(1, -1, -2)).sqrt()
 
 
-@pytest.mark.parametrize("window", range(8, 65, 4))
-def test_the_receptive_field_of_the_plan_is_the_window(window):
-    plan = stem_plan("dilated", window)
+WINDOWS = [("dilated", window) for window in range(8, 65, 4)] + [("narrow", window) for window in range(12, 65, 4)]
+
+
+@pytest.mark.parametrize(("family", "window"), WINDOWS)
+def test_the_receptive_field_of_the_plan_is_the_window(family, window):
+    plan = stem_plan(family, window)
     assert 1 + sum((size - 1) * dilation for size, dilation in plan) == window
     dilations = [dilation for _, dilation in plan]
     assert dilations == sorted(dilations)
@@ -49,10 +55,10 @@ def test_the_receptive_field_of_the_plan_is_the_window(window):
     assert seen == set(range(window))  # no pixel of the window is skipped
 
 
-@pytest.mark.parametrize("window", range(8, 65, 4))
-def test_every_pixel_of_the_window_matters_and_none_beyond(window):
+@pytest.mark.parametrize(("family", "window"), WINDOWS)
+def test_every_pixel_of_the_window_matters_and_none_beyond(family, window):
     torch.manual_seed(0)
-    encoder = Encoder("dilated", (window, window), 1, 3)
+    encoder = Encoder(family, (window, window), 1, 3)
     frame = torch.randn(1, 1, window + 8, window + 8, requires_grad=True)
     raw = encoder(frame, torch.ones(1, 9, 9), 1)
     raw[0, 4, 4].square().sum().backward()
@@ -69,7 +75,8 @@ def test_the_mlp_is_one_convolution():
 
 
 @pytest.mark.parametrize(
-    ("family", "window"), [("dilated", 10), ("dilated", 4), ("dilated", 0), ("mlp", 3), ("mlp", 1)]
+    ("family", "window"),
+    [("dilated", 10), ("dilated", 4), ("dilated", 0), ("narrow", 8), ("narrow", 30), ("mlp", 3), ("mlp", 1)],
 )
 def test_a_window_that_the_family_cannot_have_is_refused(family, window):
     with pytest.raises(WindowError, match=f"the {family} encoder needs a window .* got {window}"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from .graph_builder import GraphBuilder
 
@@ -20,7 +21,10 @@ TANGENT = float(np.tan(np.pi / 8))
 
 
 def atan2(build: GraphBuilder, y: str, x: str) -> str:
-    """Angle of ``(x, y)``, -pi to pi, within 3e-7: the smaller over the larger side, then mirrored into its octant."""
+    """Angle of ``(x, y)``, -pi to pi, within 4e-7: the smaller over the larger side, then mirrored into its octant.
+
+    Each mirror is a factor of 1 or -1 about its axis: onnxruntime's `Where` takes five times as long as all else here.
+    """
     zero, tiny, one = build.constant(0.0), build.constant(1e-30), build.constant(1.0)
     abs_y, abs_x = build.node("Abs", y), build.node("Abs", x)
     ratio = build.node("Div", build.node("Min", abs_y, abs_x), build.node("Max", abs_y, abs_x, tiny))
@@ -32,12 +36,18 @@ def atan2(build: GraphBuilder, y: str, x: str) -> str:
     series = first
     for coefficient in rest:
         series = build.node("Add", build.node("Mul", series, square), coefficient)
-    angle = build.node("Add", build.node("Mul", series, turned), build.constant(np.pi / 8))
-    steep = build.node("Sub", build.constant(np.pi / 2), angle)
-    angle = build.node("Where", build.node("Greater", abs_y, abs_x), steep, angle)
-    left = build.node("Sub", build.constant(np.pi), angle)
-    angle = build.node("Where", build.node("Less", x, zero), left, angle)
-    return build.node("Where", build.node("Less", y, zero), build.node("Neg", angle), angle)
+    angle = build.node("Sub", build.node("Mul", series, turned), build.constant(np.pi / 8))  # from the diagonal
+    angle = build.node("Mul", angle, _minus_where(build, build.node("Greater", abs_y, abs_x)))
+    angle = build.node("Sub", angle, build.constant(np.pi / 4))  # from the y axis
+    angle = build.node("Mul", angle, _minus_where(build, build.node("Less", x, zero)))
+    angle = build.node("Add", angle, build.constant(np.pi / 2))
+    return build.node("Mul", angle, _minus_where(build, build.node("Less", y, zero)))
+
+
+def _minus_where(build: GraphBuilder, condition: str) -> str:
+    """-1 where the condition holds, 1 elsewhere."""
+    twice = build.node("Mul", build.node("Cast", condition, to=TensorProto.FLOAT), build.constant(2.0))
+    return build.node("Sub", build.constant(1.0), twice)
 
 
 def _coefficients() -> NDArray[np.float64]:

@@ -114,7 +114,7 @@ def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
     build = GraphBuilder()
     features = _stem(build, weights, stride)
     sd = _window_sd(build, weights, stride)
-    raw = head(build, weights, build.node("Div", features, sd))
+    raw = head(build, weights, features, sd)
     mean, std = latents(build, weights, raw)
     build.node("Identity", mean, output="mean")
     build.node("Identity", std, output="std")
@@ -206,11 +206,20 @@ def _add_behind(build: GraphBuilder, first: str, second: str, axis: int, offset:
     return build.node("Add", build.slice(first, axis, 0, end=-width), build.slice(second, axis, offset))
 
 
-def head(build: GraphBuilder, weights: EncoderWeights, x: str) -> str:
-    """The 1x1 layers: from features of normalised windows to the raw outputs."""
+def head(build: GraphBuilder, weights: EncoderWeights, x: str, sd: str) -> str:
+    """The 1x1 layers: from features of windows, and their deviations, to the raw outputs.
+
+    A single layer divides its outputs, which are fewer than the features and lie plane by plane already.
+    """
+    layers = head_layers(weights)
+    if len(layers) == 1 and weights.stem_bias is None:
+        ((weight, bias),) = layers
+        x = build.node("Conv", x, build.constant(weight[:, :, None, None]), kernel_shape=[1, 1])
+        return build.node("Add", build.node("Div", x, sd), build.constant(bias[:, None, None]))
+    x = build.node("Div", x, sd)
     if weights.stem_bias is not None:
         x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias[:, None, None])))
-    for index, (weight, bias) in enumerate(head_layers(weights)):
+    for index, (weight, bias) in enumerate(layers):
         if index:
             x = build.node("Tanh", x)
         x = build.node("Conv", x, build.constant(weight[:, :, None, None]), build.constant(bias), kernel_shape=[1, 1])

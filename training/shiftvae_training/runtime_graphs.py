@@ -65,25 +65,28 @@ def _windows_graph(weights: EncoderWeights) -> bytes:
 def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> bytes:
     """``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``mean, std (N, L, rows, cols)``.
 
-    With state: ``state<i>`` are the lines of layer i that the next lines need; none before the first call, whose lines
-    must make at least one row of windows. Later calls bring a multiple of the stride. ``next<i>`` goes into the next
-    call. The metadata ``reach`` and ``grid`` give the width of each state: ``(W - 1 - reach) // grid + 1``.
+    With state: ``state<i>`` are the lines before a layer that the next lines need, for each layer that needs any; none
+    before the first call, whose lines must make at least one row of windows. Later calls bring a multiple of the
+    stride. ``next<i>`` goes into the next call. The metadata ``reach`` and ``grid`` give the width of each state:
+    ``(W - 1 - reach) // grid + 1``.
     """
     build, kept = GraphBuilder(), _kept_lines(weights, stride)
     x, grid, reach = "differences", 1, 1
     inputs: Shapes = {x: ["N", _inputs(weights), "H", "W"], "sd": ["N", 1, "rows", "cols"]}
     outputs: Shapes = {name: ["N", weights.reported, "rows", "cols"] for name in ("mean", "std")}
-    reaches, grids = [], []
+    reaches: list[int] = []
+    grids: list[int] = []
     for index, (layer, coarser) in enumerate(zip(weights.stem, _grids(weights, stride), strict=True)):
         kernel = layer.weight if index else _kernel_of_differences(weights)
-        if with_state:
+        if with_state and kept[index]:
+            state = len(reaches)
             reaches.append(reach)
             grids.append(grid)
-            inputs[f"state{index}"] = ["N", kernel.shape[1], f"kept{index}", f"width{index}"]
-            outputs[f"next{index}"] = ["N", kernel.shape[1], f"keep{index}", f"width{index}"]
-            x = build.node("Concat", f"state{index}", x, axis=2)
-            bounds = [build.constant([v], np.int64) for v in (-kept[index] if kept[index] else 2**31 - 1, 2**31 - 1, 2)]
-            build.node("Slice", x, *bounds, output=f"next{index}")
+            inputs[f"state{state}"] = ["N", kernel.shape[1], f"kept{state}", f"width{state}"]
+            outputs[f"next{state}"] = ["N", kernel.shape[1], f"keep{state}", f"width{state}"]
+            x = build.node("Concat", f"state{state}", x, axis=2)
+            bounds = [build.constant([v], np.int64) for v in (-kept[index], 2**31 - 1, 2)]
+            build.node("Slice", x, *bounds, output=f"next{state}")
         flat = weights.dimensions == 1
         step, dilation = coarser // grid, layer.dilation // grid
         x = build.node(
@@ -98,7 +101,7 @@ def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> b
             x = build.node("Relu", x)
         reach = (0 if index == 0 else reach) + (layer.weight.shape[3] - 1) * layer.dilation
         grid = coarser
-    _outputs(build, weights, head(build, weights, build.node("Div", x, "sd")))
+    _outputs(build, weights, head(build, weights, x, "sd"))
     metadata = {"reach": ",".join(map(str, reaches)), "grid": ",".join(map(str, grids))} if with_state else {}
     return build.serialise(f"{'rows' if with_state else 'dense'}_s{stride}", inputs, outputs, metadata)
 
