@@ -99,8 +99,8 @@ class Producer:
             self._mailbox.changed.wait_for(lambda: self._link.welcome is not None, timeout_s)
         welcome = self._link.welcome
         if welcome is None:
-            reason = self._link.last_error or "nobody answers there"
-            raise ServiceError(f"no service at {self._endpoint} ({reason}): start one with `shiftvae serve MODEL`")
+            reason = self._link.last_error or "nobody answers there: start one with `shiftvae serve MODEL`"
+            raise ServiceError(f"no service at {self._endpoint} ({reason})")
         return welcome
 
     def offer(self, frame: Frame | ArrayLike, *, number: int | None = None, pixel_size_nm: float | None = None) -> int:

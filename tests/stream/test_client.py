@@ -30,7 +30,7 @@ def nobody(mapper: LatentMapper) -> str:
 
 
 def test_no_service_is_one_clear_error(produce: Make, nobody: str) -> None:
-    with pytest.raises(ServiceError, match=rf"no service at {nobody} \(nobody answers there\): start one with"):
+    with pytest.raises(ServiceError, match=rf"no service at {nobody} \(nobody answers there: start one with"):
         produce(nobody).wait_ready(0.2)
 
 
