@@ -1,51 +1,16 @@
-"""A frame becomes a latent map: exactly, whole or row by row, or it is refused with a reason."""
+"""A frame becomes a latent map, exactly, or it is refused with a reason."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from mapper_support import assert_same, counts
 from tiny_models import tiny_weights, write_tiny_model
 
 import shiftvae_rt.mapper
 from shiftvae_rt import FrameError, LatentMapper, ModelFile, PixelSizeError, WindowError, extract_windows
-from shiftvae_rt.mapper import frame_centre, modulo_lattice
-
-
-@pytest.fixture(scope="module")
-def mapper(tiny_model):
-    return LatentMapper(tiny_model)
-
-
-@pytest.fixture(scope="module")
-def mappers(tiny_model):
-    return {stride: LatentMapper(tiny_model, stride=stride) for stride in (1, 2, 4, 8, 16)}
-
-
-@pytest.fixture(scope="module")
-def two_channels(tmp_path_factory):
-    return LatentMapper(write_tiny_model(tmp_path_factory.mktemp("m") / "two.svae", channels=2))
-
-
-@pytest.fixture(scope="module")
-def lines(tiny_line_model):
-    return LatentMapper(tiny_line_model)
-
-
-def counts(shape, seed=0, level=100) -> np.ndarray:
-    """A frame with structure, uint16."""
-    rng = np.random.default_rng(seed)
-    y, x = np.ogrid[: shape[-2], : shape[-1]]
-    return rng.poisson(level * (1.2 + np.sin(0.6 * y) * np.cos(0.5 * x)), size=shape).astype(np.uint16)
-
-
-def assert_same(one, other) -> None:
-    np.testing.assert_array_equal(one.mean, other.mean)
-    np.testing.assert_array_equal(one.std, other.std)
+from shiftvae_rt.mapper import modulo_lattice
 
 
 def assert_close(one, other, lattice, tolerance=1e-4) -> None:
@@ -154,70 +119,6 @@ def test_a_stride_that_the_model_does_not_have_is_refused(tiny_model, stride):
     object.__setattr__(model, "manifest", msgspec.structs.replace(model.manifest, strides=(4, 8)))
     with pytest.raises(WindowError, match=rf"stride {stride} cannot be had from strides \(4, 8\)"):
         LatentMapper(model, stride=stride)
-
-
-@st.composite
-def band_splits(draw, height=61):
-    cuts = draw(st.sets(st.integers(1, height - 1), max_size=12))
-    edges = [0, *sorted(cuts), height]
-    return [slice(a, b) for a, b in pairwise(edges)]
-
-
-@given(
-    bands=band_splits(),
-    stride=st.sampled_from([1, 2, 4, 8, 16]),
-    dtype=st.sampled_from(["uint16", "float32", "float64"]),
-)
-@settings(max_examples=60, deadline=None)
-def test_rows_give_the_whole_frame_to_the_bit(mappers, bands, stride, dtype):
-    frame = counts((61, 43), seed=3).astype(dtype)
-    mapper = mappers[stride]
-    whole = mapper.map(frame)
-    scan = mapper.begin_scan(frame.shape, dtype=frame.dtype)
-    parts = [part for band in bands if (part := scan.push_rows(frame[band])) is not None]
-    assert scan.complete
-    assert scan.valid_rows == 61
-    assert_same(scan.result(), whole)
-    np.testing.assert_array_equal(np.concatenate([part.mean for part in parts], axis=1), whole.mean)
-    np.testing.assert_array_equal(np.concatenate([part.centre_y_px for part in parts]), whole.centre_y_px)
-    assert [part.first_row for part in parts] == list(np.cumsum([0, *(p.mean.shape[1] for p in parts[:-1])]))
-    assert [part.complete for part in parts] == [False] * (len(parts) - 1) + [True]
-
-
-def test_rows_come_as_soon_as_their_last_line_is_there(mapper):
-    frame = counts((24, 30))
-    scan = mapper.begin_scan(frame.shape, dtype=np.uint16)
-    ready = [scan.push_rows(frame[row : row + 1]) for row in range(24)]
-    assert [row for row, part in enumerate(ready) if part is not None] == [15, 19, 23]
-    assert [part.mean.shape for part in ready if part is not None] == [(4, 1, 4)] * 3
-
-
-def test_a_scan_under_way_gives_the_rows_so_far(mapper):
-    frame = counts((40, 30))
-    scan = mapper.begin_scan(frame.shape, dtype=np.uint16)
-    assert scan.result().mean.shape == (4, 0, 4)
-    scan.push_rows(frame[:25])
-    assert not scan.complete
-    assert scan.result().mean.shape == (4, 3, 4)
-    assert not scan.result().complete
-    np.testing.assert_array_equal(scan.result().mean, mapper.map(frame).mean[:, :3])
-
-
-def test_several_channels_arrive_row_by_row_too(two_channels):
-    frame = counts((2, 40, 30))
-    scan = two_channels.begin_scan((40, 30), dtype=np.uint16)
-    for row in range(0, 40, 8):
-        scan.push_rows(frame[:, row : row + 8])
-    assert_same(scan.result(), two_channels.map(frame))
-
-
-def test_a_line_arrives_at_once(lines):
-    line = counts((1, 200))[0]
-    scan = lines.begin_scan((1, 200), dtype=np.uint16)
-    scan.push_rows(line[None])
-    assert_same(scan.result(), lines.map(line))
-    assert lines.map(line).names == ("dx", "z1", "z2")
-    assert lines.map(line).mean.shape == (3, 1, 47)
 
 
 @pytest.mark.parametrize("stride", [1, 4, 16])
@@ -346,103 +247,7 @@ def test_a_pixel_size_within_three_percent_is_kept(mapper):
         assert mapper.map(counts((40, 40)), pixel_size_nm=0.02 * factor).pixel_size_nm == 0.02 * factor
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        np.ones((2, 29), np.uint16),
-        np.ones((2, 30), np.uint8),
-        np.ones((2, 2, 30), np.uint16),
-        np.ones((41, 30), np.uint16),
-    ],
-    ids=["width", "dtype", "channels", "too many"],
-)
-def test_lines_that_do_not_fit_the_scan_are_refused_and_leave_it_as_it_was(mapper, rows):
-    frame = counts((40, 30))
-    scan = mapper.begin_scan((40, 30), dtype=np.uint16)
-    scan.push_rows(frame[:20])
-    with pytest.raises(FrameError, match=r"expected at most 20 more lines of 1 channel\(s\), 30 px and uint16"):
-        scan.push_rows(rows)
-    scan.push_rows(frame[20:])
-    assert_same(scan.result(), mapper.map(frame))
-
-
-def test_a_scan_refuses_nan_and_lines_beyond_its_end(mapper):
-    scan = mapper.begin_scan((20, 30))
-    with pytest.raises(FrameError, match="NaN"):
-        scan.push_rows(np.full((2, 30), np.nan, np.float32))
-    scan.push_rows(counts((20, 30)).astype(np.float32))
-    with pytest.raises(FrameError, match="expected at most 0 more lines"):
-        scan.push_rows(np.ones((1, 30), np.float32))
-
-
-@pytest.mark.parametrize("dtype", ["int64", "bool", "complex64"])
-def test_a_scan_of_another_dtype_is_refused_at_its_start(mapper, dtype):
-    with pytest.raises(FrameError, match=f"expected rows of dtype .* got {dtype}"):
-        mapper.begin_scan((40, 30), dtype=dtype)
-
-
-@pytest.mark.parametrize("shape", [(40,), (1, 40, 30)])
-def test_a_scan_has_a_height_and_a_width(mapper, shape):
-    with pytest.raises(FrameError, match=r"expected a frame shape \(height, width\)"):
-        mapper.begin_scan(shape)
-
-
-def test_a_blanked_scan_is_told_at_its_last_line(mapper):
-    scan = mapper.begin_scan((40, 30), dtype=np.uint16)
-    scan.push_rows(np.zeros((39, 30), np.uint16))
-    with pytest.raises(FrameError, match="constant"):
-        scan.push_rows(np.zeros((1, 30), np.uint16))
-
-
-def test_scans_of_one_mapper_do_not_disturb_each_other(mapper):
-    one, other = counts((40, 30), seed=1), counts((40, 30), seed=2)
-    scans = [mapper.begin_scan((40, 30), dtype=np.uint16) for _ in range(2)]
-    for row in range(0, 40, 5):
-        scans[0].push_rows(one[row : row + 5])
-        scans[1].push_rows(other[row : row + 5])
-    assert_same(scans[0].result(), mapper.map(one))
-    assert_same(scans[1].result(), mapper.map(other))
-
-
 def test_threads_change_no_more_than_rounding(tiny_model):
     frame = counts((80, 80))
     one, two = (LatentMapper(tiny_model, threads=n).map(frame) for n in (1, 2))
     assert_close(one, two, [(10, 0), (0, 10)])
-
-
-def test_the_centre_is_that_of_the_first_window_rows():
-    frame = counts((2, 40, 30))
-    first = frame[:, :16]
-    np.testing.assert_allclose(frame_centre(frame, (16, 16)), first.mean(axis=(1, 2)), atol=np.ptp(first) / 256)
-    later = frame.copy()
-    later[:, 16:] = 0
-    np.testing.assert_array_equal(frame_centre(later, (16, 16)), frame_centre(frame, (16, 16)))
-
-
-@pytest.mark.parametrize("unit", [1e-10, 1.0, 1e6])
-def test_the_centre_takes_the_offset_away_in_any_unit(unit):
-    frame = unit * (20000 + np.random.default_rng(0).normal(size=(1, 40, 30)))
-    assert abs((frame - frame_centre(frame, (16, 16))[0]).mean()) < unit
-
-
-@pytest.mark.parametrize("level", [3, 100, 30000])
-def test_counts_minus_the_centre_are_exact(level):
-    frame = np.minimum(counts((1, 40, 30), level=level), 65535)
-    centre = frame_centre(frame, (16, 16))[0]
-    assert (frame[0] - centre).astype(np.float32).astype(np.float64).tolist() == (frame[0] - centre).tolist()
-
-
-@pytest.mark.parametrize("value", [0, 17, 1e-9, -3.25, 2.0**31])
-def test_the_centre_of_flat_rows_is_their_value(value):
-    assert frame_centre(np.full((1, 20, 20), value), (16, 16)) == [value]
-
-
-@given(st.floats(-100, 100), st.floats(-100, 100), st.integers(-3, 3), st.integers(-3, 3))
-@settings(deadline=None)
-def test_modulo_the_lattice_whole_cells_vanish(y, x, i, j):
-    vectors = np.array([[9.0, 2.0], [-3.0, 11.0]])
-    one = modulo_lattice(np.array([y, x]), vectors)
-    other = modulo_lattice(np.array([y, x]) + i * vectors[0] + j * vectors[1], vectors)
-    cells = (one - other) @ np.linalg.inv(vectors)
-    np.testing.assert_allclose(cells, np.rint(cells), atol=1e-9)
-    assert np.abs(one @ np.linalg.inv(vectors)).max() <= 0.5 + 1e-9
