@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--rounds 9] [--quick] [--out benchmarks/results/NAME.json]
 
-Writes the figures as JSON, and as Markdown into the speed section of docs/benchmarks.md. About 15 minutes; --quick
-takes few rounds and small frames, for a look. The kernels' own figures: benchmarks/speed/extraction.py; scores:
-benchmarks/science/.
+Writes the figures as JSON, as Markdown into the speed section of docs/benchmarks.md, and as docs/speed.svg. About 15
+minutes; --quick takes few rounds and small frames, for a look. The kernels' own figures:
+benchmarks/speed/extraction.py; int8: benchmarks/speed/int8.py; scores: benchmarks/science/.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import encoders  # noqa: E402 - after the number of threads is set
 import exactness  # noqa: E402
 import gpu  # noqa: E402
 import peers  # noqa: E402
+import plots  # noqa: E402
 import report  # noqa: E402
 import rows  # noqa: E402
 import scaling  # noqa: E402
@@ -52,6 +53,7 @@ def main() -> None:
     out.write_text(json.dumps(figures, indent=1) + "\n")
     if not options.quick:
         write_section(PAGE, text)
+        plots.write_plots(figures, PAGE.with_name("speed.svg"))
 
 
 def measure(rounds: int, *, quick: bool) -> dict[str, Any]:

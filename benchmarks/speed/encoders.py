@@ -53,22 +53,24 @@ def measure_limits(rounds: int) -> dict[str, Any]:
         rounds,
     )
     return {
-        "fma_gflops": fma_limit(),
+        "fma_gflops": fma_limit(1),
+        "fma_gflops_two": fma_limit(2),
         "gemm_gflops": 2 * size**3 / times["gemm"] * 1e-6,
         "write_gb_per_s": flat.nbytes / times["write"] * 1e-6,
         "copy_gb_per_s": out.nbytes / times["copy"] * 1e-6,
     }
 
 
-def fma_limit() -> float | None:
-    """GFLOP/s of fused multiply-add in registers, or None without a C compiler."""
+def fma_limit(processes: int) -> float | None:
+    """GFLOP/s of fused multiply-add in registers, of so many processes at once; None without a C compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         program, source = str(Path(folder) / "fma"), str(Path(__file__).with_name("fma.c"))
         subprocess.run([compiler, "-O3", "-march=native", "-ffast-math", "-o", program, source], check=True)
-        return float(subprocess.run([program], capture_output=True, text=True, check=True).stdout.split()[0])
+        running = [subprocess.Popen([program], stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+        return sum(float(process.communicate()[0].split()[0]) for process in running)
 
 
 def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[dict[str, Any]]:
@@ -78,14 +80,15 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
     rows = []
     for stride in STRIDES:
         dilated, narrow, mlp = (mapper_of(weights, folder, stride) for weights in (DILATED, NARROW, MLP))
-        route = narrow.route
-        if not isinstance(route, DenseRoute):
-            raise TypeError("the narrow network has no dense route")
+        route, default = narrow.route, dilated.route
+        if not isinstance(route, DenseRoute) or not isinstance(default, DenseRoute):
+            raise TypeError("expected dense routes")
         inputs = {"differences": route.differences(frame, above=False), "sd": route.window_sd(frame, np.zeros(1))}
         fast = {
             "dilated": lambda d=dilated: d.map(frame),
             "narrow": lambda n=narrow: n.map(frame),
             "bare": lambda r=route, i=inputs: r._encoder.encode(**i),
+            "bare_dilated": lambda r=default, i=inputs: r._encoder.encode(**i),
             "preparation": lambda r=route: (r.differences(frame, above=False), r.window_sd(frame, np.zeros(1))),
             "mlp": lambda m=mlp: m.map(frame),
         }
@@ -108,6 +111,7 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
                 "narrow_against_pipeline": times["pipeline"] / times["narrow"],
                 "mlp_against_pipeline": times["pipeline"] / times["mlp"],
                 "overhead": times["narrow"] / times["bare"] - 1,
+                "overhead_dilated": times["dilated"] / times["bare_dilated"] - 1,
                 "dilated_gflop": arithmetic(DILATED, stride) * 1e-9,
                 "narrow_gflop": flops["narrow"] * 1e-9,
                 "mlp_gflop": flops["mlp"] * 1e-9,

@@ -1,11 +1,12 @@
-"""Windows and their statistics: our kernels, NumPy, a copy of the result, and what the memory of this machine takes.
+"""Windows and their statistics: our kernels, NumPy, torch, scikit-learn, a copy of the result, and the memory's limit.
 
     python benchmarks/speed/extraction.py [--json FILE] [--rounds 7]
 
 Prints Markdown. Stride 1, z-score, uint16 in, float32 out. All outputs are touched before they are timed. Whatever is
 compared is measured in the same rounds, one after the other, so that a busy moment hits all alike; figures are medians
 of the rounds, ± half the distance between the quartiles. One thread is timed by its CPU time, two by the clock.
-Where all windows of a frame exceed --memory, a band of rows is measured and the table says so.
+Where all windows of a frame exceed --memory, a band of rows is measured and the table says so. scikit-learn's
+`extract_patches_2d` gives raw windows: it is compared without any normalisation.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from sklearn.feature_extraction.image import extract_patches_2d
 
 from shiftvae_rt import _core
 from shiftvae_rt.windows import extract_windows, window_statistics
@@ -63,6 +66,8 @@ EXTRACTION_COLUMNS = {
     "times_copy": "faster than copy",
     "numpy_ms": "NumPy, ms",
     "times_numpy": "faster than NumPy",
+    "times_torch": "than torch unfold",
+    "times_sklearn": "than scikit-learn, raw",
     "two_threads": "two threads faster",
     "error": "largest error",
 }
@@ -101,8 +106,16 @@ def measure_extraction(size: int, window: int, rounds: int, memory_gib: float) -
         },
         rounds,
     )
-    by_numpy = interleaved({"numpy": (lambda: numpy_zscore(few, window), time.thread_time)}, 3)["numpy"]
-    numpy_ms = np.median(by_numpy) * rows / few_rows * 1e3
+    torch.set_num_threads(1)
+    peers = interleaved(
+        {
+            "numpy": (lambda: numpy_zscore(few, window), time.thread_time),
+            "torch": (lambda: torch_zscore(few, window), time.thread_time),
+            "sklearn": (lambda: extract_patches_2d(few[0].astype(np.float32), square), time.thread_time),
+        },
+        3,
+    )
+    peers_ms = {name: float(np.median(values)) * rows / few_rows * 1e3 for name, values in peers.items()}
     milliseconds = {name: np.median(values) * 1e3 for name, values in times.items()}
     return {
         "frame": size,
@@ -117,8 +130,8 @@ def measure_extraction(size: int, window: int, rounds: int, memory_gib: float) -
         "copy_ms": milliseconds["copy"],
         "copy_spread_ms": spread(times["copy"]) * 1e3,
         "times_copy": float(np.median(times["copy"] / times["ours"])),
-        "numpy_ms": float(numpy_ms),
-        "times_numpy": float(numpy_ms / milliseconds["ours"]),
+        **{f"{name}_ms": value for name, value in peers_ms.items()},
+        **{f"times_{name}": float(value / milliseconds["ours"]) for name, value in peers_ms.items()},
         "two_threads": float(np.median(times["one"] / times["two"])),
         "error": largest_error(few, window),
     }
@@ -154,6 +167,13 @@ def numpy_zscore(frame: NDArray[Any], window: int) -> NDArray[np.float32]:
     mean, sd = windows.mean((2, 3), keepdims=True), windows.std((2, 3), keepdims=True)
     result: NDArray[np.float32] = (windows - mean) / sd
     return result
+
+
+def torch_zscore(frame: NDArray[Any], window: int) -> torch.Tensor:
+    """The same with torch's `unfold`."""
+    windows = torch.from_numpy(frame[0].astype(np.float32)).unfold(0, window, 1).unfold(1, window, 1)
+    mean, sd = windows.mean((2, 3), keepdim=True), windows.std((2, 3), keepdim=True, correction=0)
+    return (windows - mean) / sd
 
 
 def largest_error(frame: NDArray[Any], window: int) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from encoders import DILATED, MLP, lattice_frame
-from random_models import mapper_of
+from random_models import model_of
 from timing import take_turns
 
 from shiftvae_rt import LatentMapper, ProviderError
@@ -24,8 +24,7 @@ def measure_gpu(folder: Path, rounds: int) -> str | list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     for name, weights in (("dilated", DILATED), ("mlp", MLP)):
         for stride in (1, 4):
-            mapper_of(weights, folder, stride)
-            path = folder / f"{'-'.join(str(len(s.weight)) for s in weights.stem)}-c1.svae"
+            path = model_of(weights, folder)
             found = [{"provider": provider, **_one(path, stride, provider, rounds)} for provider in offered]
             results += [{"encoder": name, "stride": stride, **row} for row in found]
     return results

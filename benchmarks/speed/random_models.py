@@ -81,11 +81,16 @@ def arithmetic(weights: EncoderWeights, stride: int, shape: tuple[int, int] = (5
     return 2.0 * operations
 
 
-def mapper_of(weights: EncoderWeights, folder: Path, stride: int, threads: int = 1) -> LatentMapper:
-    """A mapper for the weights; the file is written on the first call."""
+def model_of(weights: EncoderWeights, folder: Path) -> Path:
+    """The model file of the weights; written on the first call."""
     widths = "-".join(str(len(layer.weight)) for layer in weights.stem)
     path = folder / f"{widths}-c{len(weights.channel_scale)}.svae"
-    return LatentMapper(path if path.exists() else write_random_model(path, weights), stride=stride, threads=threads)
+    return path if path.exists() else write_random_model(path, weights)
+
+
+def mapper_of(weights: EncoderWeights, folder: Path, stride: int, threads: int = 1) -> LatentMapper:
+    """A mapper for the weights."""
+    return LatentMapper(model_of(weights, folder), stride=stride, threads=threads)
 
 
 def _manifest(weights: EncoderWeights) -> Manifest:

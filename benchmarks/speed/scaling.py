@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from encoders import DILATED, MLP, lattice_frame
-from random_models import mapper_of, random_weights
+from encoders import DILATED, MLP, NARROW, lattice_frame
+from random_models import mapper_of, model_of, random_weights
 from timing import take_turns
 
 HERE = Path(__file__).parent
@@ -34,10 +34,11 @@ def measure_sizes(folder: Path, rounds: int, largest: int) -> list[dict[str, Any
 
 
 def measure_strides(folder: Path, rounds: int) -> list[dict[str, Any]]:
-    """512 x 512: CPU milliseconds a frame for each stride, the dilated network and the mlp."""
+    """512 x 512: CPU milliseconds a frame for each stride and encoder."""
     frame, rows = lattice_frame()[0], []
     for stride in (1, 2, 4, 8, 16, 32):
-        mappers = {name: mapper_of(w, folder, stride) for name, w in (("dilated", DILATED), ("mlp", MLP))}
+        families = {"dilated": DILATED, "narrow": NARROW, "mlp": MLP}
+        mappers = {name: mapper_of(weights, folder, stride) for name, weights in families.items()}
         times = take_turns({name: lambda m=mapper: m.map(frame) for name, mapper in mappers.items()}, rounds)
         rows.append({"stride": stride, **times, "route": mappers["dilated"].route.description.split(":")[0]})
     return rows
@@ -66,9 +67,7 @@ def measure_threads(folder: Path, rounds: int) -> list[dict[str, Any]]:
 
 def measure_memory(folder: Path, sizes: tuple[int, ...] = (512, 2048, 4096)) -> list[dict[str, Any]]:
     """Peak memory of a process that maps one frame at stride 4, MB, and what it takes before the frame."""
-    mapper_of(DILATED, folder, 4)
-    path = next(folder.glob("*-c1.svae"))
-    rows = []
+    path, rows = model_of(DILATED, folder), []
     for size in sizes:
         command = [sys.executable, str(HERE / "peak_memory.py"), str(path), str(size), "4"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
