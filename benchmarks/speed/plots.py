@@ -25,7 +25,9 @@ def write_plots(figures: dict[str, Any], path: Path) -> None:
         rows = figures["encoders"] if name == "pipeline" else figures["strides"]
         label = "mlp, window by window in torch" if name == "pipeline" else name
         stride.loglog([row["stride"] for row in rows], [row[name] for row in rows], style, label=label, base=2)
+    strides = [row["stride"] for row in figures["strides"]]
     stride.set(xlabel="stride, px (512 x 512 px frame)")
+    stride.set_xticks(strides, [str(s) for s in strides])
     stride.set_yscale("log", base=10)
     for axes in (area, stride):
         axes.legend(frameon=False, fontsize=8)
