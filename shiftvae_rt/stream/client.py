@@ -26,8 +26,9 @@ from .clock import monotonic_ns
 from .driver import Driver
 from .keys import read_key
 from .link import Link
-from .mailbox import Mailbox, Source
+from .mailbox import Mailbox
 from .messages import Welcome
+from .outgoing import Source
 from .sockets import INGEST
 from .wire import Counters
 

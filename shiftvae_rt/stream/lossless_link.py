@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ServiceError, WireError
@@ -39,9 +38,10 @@ from .messages import (
     decode_reply,
     encode,
 )
+from .outgoing import OutgoingFrame, Source
 from .wire import Counters, FrameHeader, encode_array
 
-__all__ = ["LosslessLink", "header_of", "own_copy"]
+__all__ = ["LosslessLink"]
 
 #: The runtime talks but does not take frames that we sent: something between us ate them.
 PROGRESS_S = 5.0
@@ -55,12 +55,12 @@ class LosslessLink:
 
     Parameters
     ----------
-    stream, session
-        Names of the stream and of its producer. A producer with the same session takes over at once.
+    source, session
+        Whose frames they are, and the name of this producer. One with the same session takes over at once.
     """
 
-    def __init__(self, stream: str, session: str) -> None:
-        self._stream, self._session = stream, session
+    def __init__(self, source: Source, session: str) -> None:
+        self._source, self._session = source, session
         self.changed = threading.Condition()
         self.state: Literal["connecting", "greeting", "open", "lost", "ending", "ended"] = "connecting"
         self.welcome: Welcome | None = None
@@ -76,8 +76,8 @@ class LosslessLink:
         self.lost_ns: int | None = None
         self._heard_ns = self._said_ns = self._retry_ns = self._progress_ns = 0
 
-    def put(self, header: FrameHeader, pixels: NDArray[Any], timeout_s: float) -> int:
-        """Take charge of a frame, whose header gets its ``seq`` here; waits for room.
+    def put(self, frame: OutgoingFrame, timeout_s: float) -> int:
+        """Take charge of a whole frame, which gets its ``seq`` here; waits for room.
 
         Raises
         ------
@@ -85,17 +85,16 @@ class LosslessLink:
             if there is no room in time, or the stream cannot go on.
         """
         with self.changed:
-            if not self.changed.wait_for(lambda: self.failure or self._room(pixels.nbytes), timeout_s):
+            if not self.changed.wait_for(lambda: self.failure or self._room(frame.pixels.nbytes), timeout_s):
                 reason = self.last_error or "it is slower than the producer"
                 raise ServiceError(
-                    f"the service took no frame of stream {self._stream!r} in {timeout_s:.3g} s ({reason})"
+                    f"the service took no frame of stream {self._source.stream!r} in {timeout_s:.3g} s ({reason})"
                 )
             if self.failure or self.next_seq is None:
                 raise ServiceError(self.failure)
-            seq, self.next_seq = self.next_seq, self.next_seq + 1
-            fields = {name: getattr(header, name) for name in header.__struct_fields__}
-            self._unacknowledged.append((FrameHeader(**{**fields, "seq": seq}), pixels))
-            return seq
+            frame.seq, self.next_seq = self.next_seq, self.next_seq + 1
+            self._unacknowledged.append(frame.message(self._source, 0, frame.height))
+            return frame.seq
 
     def _room(self, nbytes: int) -> bool:
         if self.next_seq is None or self.welcome is None:
@@ -155,7 +154,7 @@ class LosslessLink:
         return Hello(
             protocol=PROTOCOL,
             mode="lossless",
-            stream=self._stream,
+            stream=self._source.stream,
             session=self._session,
             first_seq=1,
             clock="",
@@ -204,7 +203,7 @@ class LosslessLink:
             expected = None if self.next_seq is None else range(self.committed + 1, self.next_seq + 1)
             if expected is not None and welcome.next_seq not in expected:
                 self.failure = (
-                    f"stream {self._stream!r} goes on at frame {welcome.next_seq}, expected {expected[0]} to "
+                    f"stream {self._source.stream!r} goes on at frame {welcome.next_seq}, expected {expected[0]} to "
                     f"{expected[-1]}: another producer sent to it, or the runtime has another journal"
                 )
             self.next_seq = welcome.next_seq if self.next_seq is None else self.next_seq
@@ -272,28 +271,3 @@ class LosslessLink:
     def _wake(self) -> None:
         with self.changed:
             self.changed.notify_all()
-
-
-def header_of(pixels: NDArray[Any], stream: str, **fields: Any) -> FrameHeader:
-    """Header of a whole frame, its ``seq`` not given yet."""
-    height = pixels.shape[-2] if pixels.ndim > 1 else 1
-    return FrameHeader(
-        htype="array-1.0",
-        type=pixels.dtype.name,
-        dtype=pixels.dtype.name,
-        shape=pixels.shape,
-        encoding="little",
-        order="C",
-        source=stream,
-        frame_shape=(height, pixels.shape[-1]),
-        roi=(0, 0, height, pixels.shape[-1]),
-        valid_rows=height,
-        complete=True,
-        seq=1,
-        **fields,
-    )
-
-
-def own_copy(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Memory of ours: the acquisition may change its array the moment that we return."""
-    return np.array(pixels, order="C", copy=True)

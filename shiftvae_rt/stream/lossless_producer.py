@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import os
-import time
 import uuid
 
 from numpy.typing import ArrayLike
@@ -18,11 +17,11 @@ from numpy.typing import ArrayLike
 from ..errors import FrameError, ServiceError
 from ..frame import Frame
 from .client import wire_pixels
-from .clock import monotonic_ns
 from .driver import Driver
 from .keys import read_key
-from .lossless_link import LosslessLink, header_of, own_copy
+from .lossless_link import LosslessLink
 from .messages import Welcome
+from .outgoing import OutgoingFrame, Source
 from .sockets import INGEST
 from .wire import Counters
 
@@ -68,8 +67,8 @@ class LosslessProducer:
     ) -> None:
         if not 1 <= len(stream) <= 64 or (session is not None and not 1 <= len(session) <= 64):
             raise ServiceError(f"stream and session have names of 1 to 64 characters, got {stream!r} and {session!r}")
-        self._endpoint, self._stream, self._series, self._name = endpoint, stream, series, name
-        self._link = LosslessLink(stream, uuid.uuid4().hex if session is None else session)
+        self._endpoint, self._stream = endpoint, stream
+        self._link = LosslessLink(Source(stream, series, name), uuid.uuid4().hex if session is None else session)
         self._driver = Driver(
             self._link, endpoint, key=read_key(key), high_water_mark=_HIGH_WATER_MARK, name=f"producer {stream}"
         )
@@ -130,20 +129,16 @@ class LosslessProducer:
         if isinstance(frame, Frame):
             pixel_size_nm = frame.pixel_size_nm if pixel_size_nm is None else pixel_size_nm
             frame = frame.pixels
-        pixels = own_copy(wire_pixels(frame))
+        pixels = wire_pixels(frame)
         if pixels.nbytes > welcome.max_frame_bytes:
-            raise FrameError(f"a frame may have {welcome.max_frame_bytes} bytes, got {pixels.nbytes}: send parts of it")
-        header = header_of(
-            pixels,
-            self._stream,
-            frame=0 if number is None else number,
-            series=self._series,
-            name=self._name,
-            pixel_size_nm=pixel_size_nm,
-            clock_ns=monotonic_ns(),
-            utc_ns=time.time_ns(),
+            raise FrameError(
+                f"a lossless frame may have {welcome.max_frame_bytes} bytes, got {pixels.nbytes}: send its channels or "
+                "parts as frames of their own, or send it live in bands"
+            )
+        outgoing = OutgoingFrame.of_rows(
+            pixels, frame=0 if number is None else number, height=None, pixel_size_nm=pixel_size_nm
         )
-        seq = self._link.put(header, pixels, timeout_s)
+        seq = self._link.put(outgoing, timeout_s)
         self._driver.wake()
         return seq
 

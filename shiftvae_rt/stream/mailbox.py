@@ -11,50 +11,16 @@ sides count alike.
 from __future__ import annotations
 
 import threading
-import time
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FrameError
-from .clock import monotonic_ns
 from .messages import Outcome
-from .rectangles import Rectangles
+from .outgoing import OutgoingFrame, Source
 from .wire import Counters, FrameHeader
 
-__all__ = ["Mailbox", "Source"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Who offers the frames: stream, series number of the acquisition, detector channel."""
-
-    stream: str
-    series: int = 0
-    name: str = ""
-
-
-@dataclass
-class _Slot:
-    """One frame that is being filled and sent."""
-
-    seq: int
-    frame: int
-    pixels: NDArray[Any]  # the whole frame, our own memory; rows that were sent never change
-    pixel_size_nm: float | None
-    filled: int = 0  # rows offered
-    sent: int = 0  # rows handed to the link
-    clock_ns: int = 0
-    utc_ns: int = 0
-    replaced: bool = False  # a newer frame came
-    over: bool = False  # has its outcome
-    rectangles: Rectangles | None = None  # if it is filled by them
-
-    @property
-    def height(self) -> int:
-        return self.pixels.shape[-2] if self.pixels.ndim > 1 else 1
+__all__ = ["Mailbox"]
 
 
 class Mailbox:
@@ -69,8 +35,8 @@ class Mailbox:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.changed = threading.Condition()
-        self._slot: _Slot | None = None
-        self._in_flight: _Slot | None = None
+        self._slot: OutgoingFrame | None = None
+        self._in_flight: OutgoingFrame | None = None
         self._aborted: int | None = None
         self._offered = self._taken_seq = 0
         self._outcomes: dict[Outcome, int] = dict.fromkeys(
@@ -103,36 +69,16 @@ class Mailbox:
         FrameError
             if the rows are not the next ones of their frame, or do not fit it.
         """
-        count = rows.shape[-2] if rows.ndim > 1 else 1
-        height = count if height is None else height
         with self.changed:
             slot = self._slot
-            if first_row == 0 or slot is None or slot.frame != frame:
-                if first_row != 0:
-                    raise FrameError(
-                        f"a frame begins with row 0, got row {first_row} of frame {frame}: wait for the next"
-                    )
-                if count > height:
-                    raise FrameError(f"the frame has {height} rows, got {count}")
-                shape = rows.shape if rows.ndim == 1 else (*rows.shape[:-2], height, rows.shape[-1])
-                slot = self._begin(np.empty(shape, rows.dtype), frame, pixel_size_nm)
-            elif slot.rectangles is not None:
-                raise FrameError(f"frame {frame} comes in rectangles, got rows: begin a new frame")
-            elif first_row != slot.filled or first_row + count > slot.height:
-                raise FrameError(
-                    f"expected row {slot.filled} of {slot.height} of frame {frame}, got rows {first_row} to "
-                    f"{first_row + count}: offer rows in order, from row 0"
-                )
-            elif rows.dtype != slot.pixels.dtype or rows[..., 0, :].shape != slot.pixels[..., 0, :].shape:
-                raise FrameError(
-                    f"frame {frame} is {slot.pixels.dtype} {slot.pixels.shape}, got rows {rows.dtype} {rows.shape}"
-                )
-            if rows.ndim > 1:
-                slot.pixels[..., first_row : first_row + count, :] = rows
-            else:
-                slot.pixels[...] = rows
-            slot.filled, slot.clock_ns, slot.utc_ns = first_row + count, monotonic_ns(), time.time_ns()
-            return slot.seq
+            if slot is not None and first_row != 0 and slot.frame == frame:
+                slot.add_rows(rows, first_row)
+                return slot.seq
+            if first_row != 0:
+                raise FrameError(f"a frame begins with row 0, got row {first_row} of frame {frame}: wait for the next")
+            number = self._offered + 1 if frame is None else frame
+            outgoing = OutgoingFrame.of_rows(rows, frame=number, height=height, pixel_size_nm=pixel_size_nm)
+            return self._begin(outgoing).seq
 
     def put_rectangle(
         self,
@@ -166,25 +112,17 @@ class Mailbox:
         with self.changed:
             slot = self._slot
             if slot is None or slot.frame != frame:
-                rectangles = Rectangles(shape, rectangle.dtype)
-                slot = self._begin(rectangles.pixels, frame, pixel_size_nm)
-                slot.rectangles = rectangles
-            if slot.rectangles is None or (slot.pixels.shape, slot.pixels.dtype) != (shape, rectangle.dtype):
-                began = "rows" if slot.rectangles is None else "rectangles"
-                raise FrameError(
-                    f"frame {frame} began as {slot.pixels.dtype} {slot.pixels.shape} in {began}, "
-                    f"got a rectangle of {rectangle.dtype} {shape}: begin a new frame"
+                slot = self._begin(
+                    OutgoingFrame.of_rectangles(shape, rectangle.dtype, frame=frame, pixel_size_nm=pixel_size_nm)
                 )
-            if not slot.rectangles.place(rectangle, y, x):
-                raise FrameError(f"the rectangle at {place} covers pixels of frame {frame} that were offered before")
-            slot.filled, slot.clock_ns, slot.utc_ns = slot.rectangles.valid_rows, monotonic_ns(), time.time_ns()
+            slot.add_rectangle(rectangle, place, shape)
             return slot.seq
 
-    def _begin(self, pixels: NDArray[Any], frame: int | None, pixel_size_nm: float | None) -> _Slot:
+    def _begin(self, slot: OutgoingFrame) -> OutgoingFrame:
         self._replace()
         self._offered += 1
-        self._slot = _Slot(self._offered, self._offered if frame is None else frame, pixels, pixel_size_nm)
-        return self._slot
+        self._slot, slot.seq = slot, self._offered
+        return slot
 
     def abort(self, frame: int) -> bool:
         """The acquisition gave up frame `frame`: what is left of it will not be sent. False if it is over already."""
@@ -226,32 +164,7 @@ class Mailbox:
                 return None
             first, last = slot.sent, min(slot.filled, slot.sent + max_bytes // row_bytes)
             slot.sent, self._in_flight, self._taken_seq = last, slot, slot.seq
-            return self._message(slot, first, last)
-
-    def _message(self, slot: _Slot, first: int, last: int) -> tuple[FrameHeader, NDArray[Any]]:
-        rows = slot.pixels if slot.pixels.ndim == 1 else np.ascontiguousarray(slot.pixels[..., first:last, :])
-        width = rows.shape[-1]
-        header = FrameHeader(
-            htype="array-1.0",
-            type=rows.dtype.name,
-            dtype=rows.dtype.name,
-            shape=rows.shape,
-            encoding="little",
-            order="C",
-            frame=slot.frame,
-            series=self.source.series,
-            source=self.source.stream,
-            name=self.source.name,
-            frame_shape=(slot.height, width),
-            roi=(first, 0, last - first, width),
-            valid_rows=last,
-            complete=last == slot.height,
-            seq=slot.seq,
-            pixel_size_nm=slot.pixel_size_nm,
-            clock_ns=slot.clock_ns,
-            utc_ns=slot.utc_ns,
-        )
-        return header, rows
+            return slot.message(self.source, first, last)
 
     def taken(self, seq: int) -> None:
         """The runtime has the rows that were on their way and wants more of frame `seq`."""
@@ -267,7 +180,7 @@ class Mailbox:
             if slot is not None and not slot.over:
                 self._settle(slot, outcome)
 
-    def _landed(self, seq: int) -> _Slot | None:
+    def _landed(self, seq: int) -> OutgoingFrame | None:
         slot = self._in_flight
         if slot is None or slot.seq != seq:
             return None
@@ -302,7 +215,7 @@ class Mailbox:
             self._replace()
             self.changed.notify_all()
 
-    def _settle(self, slot: _Slot, outcome: Outcome) -> None:
+    def _settle(self, slot: OutgoingFrame, outcome: Outcome) -> None:
         slot.over = True
         self._outcomes[outcome] += 1
         self.changed.notify_all()

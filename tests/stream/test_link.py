@@ -6,8 +6,9 @@ import numpy as np
 from test_lossless_link import welcome
 
 from shiftvae_rt.stream.link import RETRY_NS, UNANSWERED_S, Link
-from shiftvae_rt.stream.mailbox import Mailbox, Source
+from shiftvae_rt.stream.mailbox import Mailbox
 from shiftvae_rt.stream.messages import Pong, encode
+from shiftvae_rt.stream.outgoing import Source
 from shiftvae_rt.stream.wire import Counters
 
 S = 1_000_000_000

@@ -10,8 +10,9 @@ import pytest
 
 from shiftvae_rt.stream import Counters
 from shiftvae_rt.stream.link import RETRY_NS, SILENCE_S
-from shiftvae_rt.stream.lossless_link import COMMIT_S, PROGRESS_S, LosslessLink, header_of
+from shiftvae_rt.stream.lossless_link import COMMIT_S, PROGRESS_S, LosslessLink
 from shiftvae_rt.stream.messages import Committed, Error, GoAway, Pong, Reply, Welcome, encode
+from shiftvae_rt.stream.outgoing import OutgoingFrame, Source
 
 S = 1_000_000_000
 FRAME = np.zeros((18, 16), np.uint8)
@@ -38,7 +39,7 @@ class Talk:
     """A link, what it has said, and a clock that the test turns."""
 
     def __init__(self, next_seq: int = 1, **changes: Any) -> None:
-        self.link, self.now_ns, self.received = LosslessLink("s", "session"), S, 0
+        self.link, self.now_ns, self.received = LosslessLink(Source("s"), "session"), S, 0
         self.open(next_seq, **changes)
 
     def open(self, next_seq: int = 1, **changes: Any) -> None:
@@ -57,8 +58,8 @@ class Talk:
         return words
 
     def put(self, count: int) -> list[int]:
-        header = header_of(FRAME, "s", frame=0, series=0, name="", pixel_size_nm=None, clock_ns=0, utc_ns=0)
-        return [self.link.put(header, FRAME, 0.0) for _ in range(count)]
+        frames = [OutgoingFrame.of_rows(FRAME, frame=0, height=None, pixel_size_nm=None) for _ in range(count)]
+        return [self.link.put(frame, 0.0) for frame in frames]
 
     def wait(self, seconds: float, *, received: int | None = None) -> None:
         """Let time pass; the runtime answers every PING as one that has dealt with `received` messages."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from stream_support import noisy
 
 from shiftvae_rt.errors import FrameError
-from shiftvae_rt.stream.mailbox import Mailbox, Source
+from shiftvae_rt.stream.mailbox import Mailbox
+from shiftvae_rt.stream.outgoing import Source
 from shiftvae_rt.stream.wire import Counters
 
 PLENTY = 1 << 30

@@ -15,7 +15,8 @@ from stream_support import LIMIT_S, RawProducer, frame_message, noisy, rows_mess
 from shiftvae_rt.errors import FrameError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Counters, Producer, Service
-from shiftvae_rt.stream.mailbox import Mailbox, Source
+from shiftvae_rt.stream.mailbox import Mailbox
+from shiftvae_rt.stream.outgoing import Source
 from shiftvae_rt.stream.rectangles import Rectangles
 
 Make = Callable[..., Any]

@@ -24,8 +24,9 @@ from shiftvae_rt.stream import Counters, Options, Service
 from shiftvae_rt.stream.accounting import Account
 from shiftvae_rt.stream.clock import monotonic_ns
 from shiftvae_rt.stream.link import RETRY_NS, Link
-from shiftvae_rt.stream.mailbox import Mailbox, Source
+from shiftvae_rt.stream.mailbox import Mailbox
 from shiftvae_rt.stream.messages import encode
+from shiftvae_rt.stream.outgoing import Source
 
 FRAMES = [noisy((20, 18), seed) for seed in range(3)] + [np.full((20, 18), np.nan, np.float32)]
 

@@ -51,7 +51,7 @@ def test_ages_by_the_time_of_day_would_be_caught(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mutant of the test above: frames are stamped with a clock that jumps."""
-    monkeypatch.setattr("shiftvae_rt.stream.mailbox.monotonic_ns", jumping(monotonic_ns))
+    monkeypatch.setattr("shiftvae_rt.stream.outgoing.monotonic_ns", jumping(monotonic_ns))
     live, _ = outcomes(tiny_model, tmp_path / "j")
     assert live.dropped_stale > 0
     assert live.offered == live.settled == 30
