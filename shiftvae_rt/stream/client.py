@@ -100,7 +100,7 @@ class Producer:
             self._mailbox.changed.wait_for(lambda: self._link.welcome is not None, timeout_s)
         welcome = self._link.welcome
         if welcome is None:
-            reason = self._link.last_error or "nobody answers there: start one with `shiftvae serve MODEL`"
+            reason = self._link.contact.last_error or "nobody answers there: start one with `shiftvae serve MODEL`"
             raise ServiceError(f"no service at {self._endpoint} ({reason})")
         return welcome
 
@@ -234,13 +234,13 @@ class Producer:
                 if self._mailbox.changed.wait_for(lambda: self._mailbox.idle, min(left_s, 0.5)):
                     return self.counters
             if left_s <= 0.5 or self.absent_s > GONE_S:
-                reason = self._link.last_error or "it is busy, or was never there"
+                reason = self._link.contact.last_error or "it is busy, or was never there"
                 raise ServiceError(f"the service at {self._endpoint} gave no answer ({reason}): is it running?")
 
     @property
     def absent_s(self) -> float:
         """For how long the runtime has been gone, s; 0 while it is there, and before it was first there."""
-        lost_ns = self._link.lost_ns
+        lost_ns = self._link.contact.lost_ns
         return 0.0 if lost_ns is None else (monotonic_ns() - lost_ns) / 1e9
 
     @property
@@ -251,12 +251,12 @@ class Producer:
     @property
     def last_error(self) -> str:
         """Why the last frame was rejected or the runtime lost; empty if nothing happened on this connection."""
-        return self._link.last_error
+        return self._link.contact.last_error
 
     @property
     def confirmed(self) -> bool:
         """True after a `close` that the runtime acknowledged: its counters are the same as ours."""
-        return self._link.state == "ended"
+        return self._link.contact.state == "ended"
 
     def close(self, timeout_s: float = 5.0) -> Counters:
         """Wait for the last frame's outcome, say END, and give the final counters.

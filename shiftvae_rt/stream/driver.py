@@ -6,12 +6,13 @@ import contextlib
 import socket as sockets
 import threading
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import zmq
 
 from .clock import monotonic_ns
 from .connection import Connection
+from .contact import Contact
 from .keys import ClientKey
 from .sockets import receive
 
@@ -23,10 +24,7 @@ _TICK_MS = 100
 class Talk(Protocol):
     """One side of a conversation, without sockets: `link.Link` and `lossless_link.LosslessLink`."""
 
-    state: Any
-
-    def reopen(self, now_ns: int) -> bool:
-        """Begin again on a new socket, if it is time to."""
+    contact: Contact
 
     def next_message(self, now_ns: int) -> Sequence[bytes | memoryview] | None:
         """What to send now, or None."""
@@ -36,12 +34,6 @@ class Talk(Protocol):
 
     def check(self, now_ns: int) -> None:
         """Take notice of the time."""
-
-    def disconnected(self, now_ns: int) -> None:
-        """Take notice of the end of the connection."""
-
-    def refused(self) -> None:
-        """Take notice that the runtime does not accept our key."""
 
     def give_up(self) -> None:
         """The thread ends; nothing more will be sent or heard."""
@@ -93,7 +85,7 @@ class Driver:
 
     def _run(self) -> None:
         try:
-            while self._link.state != "ended" and not self._abandoned:
+            while self._link.contact.state != "ended" and not self._abandoned:
                 self._turn()
         finally:
             self._link.give_up()
@@ -102,8 +94,8 @@ class Driver:
             self._wake_write.close()
 
     def _turn(self) -> None:
-        link = self._link
-        if link.state == "lost" and link.reopen(monotonic_ns()):
+        link, contact = self._link, self._link.contact
+        if contact.state == "lost" and contact.reopen(monotonic_ns()):
             self._connection.renew()
         socket, monitor = self._connection.socket, self._connection.monitor
         while writable := bool(socket.poll(0, zmq.POLLOUT)):
@@ -113,7 +105,7 @@ class Driver:
             try:
                 socket.send_multipart(message, zmq.NOBLOCK, copy=False)
             except zmq.Again:  # the connection ended between our question and now
-                link.disconnected(monotonic_ns())
+                contact.disconnected(monotonic_ns())
                 break
         poller = zmq.Poller()
         poller.register(self._wake_read, zmq.POLLIN)
@@ -126,7 +118,7 @@ class Driver:
             link.hear(parts, monotonic_ns())
         while (still := self._connection.event()) is not None:
             if still == "refused":
-                link.refused()
+                contact.refused()
             elif not still:
-                link.disconnected(monotonic_ns())
+                contact.disconnected(monotonic_ns())
         link.check(monotonic_ns())

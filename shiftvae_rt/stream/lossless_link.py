@@ -1,13 +1,7 @@
 """The producer's half of the lossless mode: send ahead, keep what is not committed, go back after a loss. No sockets.
 
-::
-
-    connecting --HELLO--> greeting --WELCOME--> open --END--> ending --END_ACK--> ended
-         ^                    |                  |              |
-         +--------------------+---- lost --------+--------------+
-
-Every frame stays here until the runtime says that its outcome is on disk. WELCOME says which frame comes next, and
-everything from there on is sent again; the runtime drops what it has already.
+See `contact` for the states. Every frame stays here until the runtime says that its outcome is on disk. WELCOME says
+which frame comes next, and everything from there on is sent again; the runtime drops what it has already.
 """
 
 from __future__ import annotations
@@ -15,14 +9,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import ServiceError, WireError
-from .keys import REFUSED
-from .link import PING_NS, RETRY_NS, SILENCE_S, Parts
+from ..errors import ServiceError
+from .contact import Contact, Parts
 from .messages import (
     PROTOCOL,
     Committed,
@@ -32,10 +24,8 @@ from .messages import (
     ErrorName,
     GoAway,
     Hello,
-    Ping,
     Pong,
     Welcome,
-    decode_reply,
     encode,
 )
 from .outgoing import OutgoingFrame, Source
@@ -62,19 +52,18 @@ class LosslessLink:
     def __init__(self, source: Source, session: str) -> None:
         self._source, self._session = source, session
         self.changed = threading.Condition()
-        self.state: Literal["connecting", "greeting", "open", "lost", "ending", "ended"] = "connecting"
+        self.contact = Contact()
         self.welcome: Welcome | None = None
         self.next_seq: int | None = None  # of the next frame that is put; None before the first welcome
         self.committed = 0
         self.counters = Counters()
         self.closing = self._said_end = False
-        self.last_error = self.failure = ""
+        self.failure = ""
         self._unacknowledged: deque[tuple[FrameHeader, NDArray[Any]]] = deque()
         self._ahead = 0  # how many of them were sent on this connection
         self._ahead_bytes = 0
         self._credit = self._sent = self._received = 0
-        self.lost_ns: int | None = None
-        self._heard_ns = self._said_ns = self._retry_ns = self._progress_ns = 0
+        self._progress_ns = 0
 
     def put(self, frame: OutgoingFrame, timeout_s: float) -> int:
         """Take charge of a whole frame, which gets its ``seq`` here; waits for room.
@@ -86,7 +75,7 @@ class LosslessLink:
         """
         with self.changed:
             if not self.changed.wait_for(lambda: self.failure or self._room(frame.pixels.nbytes), timeout_s):
-                reason = self.last_error or "it is slower than the producer"
+                reason = self.contact.last_error or "it is slower than the producer"
                 raise ServiceError(
                     f"the service took no frame of stream {self._source.stream!r} in {timeout_s:.3g} s ({reason})"
                 )
@@ -111,19 +100,11 @@ class LosslessLink:
         with self.changed:
             return not self._unacknowledged
 
-    def reopen(self, now_ns: int) -> bool:
-        """Begin again on a new socket, if it is time to. False: not yet."""
-        if now_ns < self._retry_ns or self.failure:
-            return False
-        self.state = "connecting"
-        return True
-
     def next_message(self, now_ns: int) -> Parts | None:
         """What to send now, or None. The caller has made sure that the socket takes it."""
-        if self.state == "connecting":
-            self.state, self._heard_ns = "greeting", now_ns
-            return [encode(self._hello(now_ns))]
-        if self.state != "open":
+        if self.contact.state == "connecting":
+            return self.contact.greet(self._hello(now_ns), now_ns)
+        if self.contact.state != "open":
             return None
         with self.changed:
             message = self._next_frame()
@@ -133,12 +114,9 @@ class LosslessLink:
             self._sent += 1
             return encode_array(*message)
         if self.closing and self.idle:
-            self.state, self._said_end = "ending", True
+            self.contact.state, self._said_end = "ending", True
             return [encode(End(last_seq=(self.next_seq or 1) - 1))]
-        if now_ns - self._said_ns >= PING_NS:
-            self._said_ns = now_ns
-            return [encode(Ping(clock_ns=now_ns))]
-        return None
+        return self.contact.ping(now_ns)
 
     def _next_frame(self) -> tuple[FrameHeader, NDArray[Any]] | None:
         if self._ahead >= len(self._unacknowledged) or self._sent >= self._credit or self.welcome is None:
@@ -161,18 +139,11 @@ class LosslessLink:
             clock_ns=now_ns,
         )
 
-    def hear(self, parts: Sequence[bytes | memoryview], now_ns: int) -> None:
+    def hear(self, parts: Parts, now_ns: int) -> None:
         """Take in one message of the runtime."""
-        self._heard_ns = now_ns
-        if self.state == "lost":  # what was on its way when we gave the connection up
+        if self.contact.state == "lost":  # what was on its way when we gave the connection up
             return
-        try:
-            if len(parts) != 1:
-                raise WireError(f"an answer has one part, got {len(parts)}")
-            reply: Any = decode_reply(parts[0])
-        except WireError as error:
-            self._lose(now_ns, f"the runtime sent something that is not protocol {PROTOCOL}: {error}")
-            return
+        reply = self.contact.read(parts, now_ns)
         if isinstance(reply, Welcome):
             self._welcomed(reply, now_ns)
         elif isinstance(reply, Committed):
@@ -182,40 +153,37 @@ class LosslessLink:
             if reply.received > self._received:
                 self._received, self._progress_ns = reply.received, now_ns
         elif isinstance(reply, Error):
-            self.last_error = f"{reply.name}: {reply.text}"
+            text = f"{reply.name}: {reply.text}"
             if reply.name == "stream_ended" and self._said_end:  # only the answer to our END was lost
-                self.state = "ended"
+                self.contact.state = "ended"
                 self._wake()
-                return
-            if reply.name in _FATAL:
-                self._fail(self.last_error)
-            self._lose(now_ns, self.last_error)
+            elif reply.name in _FATAL:
+                self._fail(now_ns, text)
+            else:
+                self.contact.lose(now_ns, text)
         elif isinstance(reply, EndAck):
-            self.counters, self.state = reply.counters, "ended"
+            self.counters, self.contact.state = reply.counters, "ended"
             self._wake()
         elif isinstance(reply, GoAway):
-            self._lose(now_ns, reply.text)
+            self.contact.lose(now_ns, reply.text)
 
     def _welcomed(self, welcome: Welcome, now_ns: int) -> None:
-        if self.state != "greeting":
+        if self.contact.state != "greeting":
             return
         with self.changed:
             expected = None if self.next_seq is None else range(self.committed + 1, self.next_seq + 1)
-            if expected is not None and welcome.next_seq not in expected:
-                self.failure = (
-                    f"stream {self._source.stream!r} goes on at frame {welcome.next_seq}, expected {expected[0]} to "
-                    f"{expected[-1]}: another producer sent to it, or the runtime has another journal"
-                )
             self.next_seq = welcome.next_seq if self.next_seq is None else self.next_seq
             self._ahead = self._ahead_bytes = self._sent = self._received = 0
             self._credit, self.counters = welcome.credit, welcome.counters
-            self._said_ns = self._progress_ns = now_ns
-            self.welcome, self.state, self.lost_ns = welcome, "open", None
-        if self.failure:
-            self._fail(self.failure)
-            self._lose(now_ns, self.failure)
+            self.welcome, self._progress_ns = welcome, now_ns
+        self.contact.opened(now_ns)
+        if expected is not None and welcome.next_seq not in expected:
+            text = (
+                f"stream {self._source.stream!r} goes on at frame {welcome.next_seq}, expected {expected[0]} to "
+                f"{expected[-1]}: another producer sent to it, or the runtime has another journal"
+            )
+            self._fail(now_ns, text)
         else:
-            self.last_error = ""
             self._forget(welcome.next_seq - 1, now_ns)
 
     def _forget(self, committed: int, now_ns: int) -> None:
@@ -231,42 +199,27 @@ class LosslessLink:
             self.changed.notify_all()
 
     def check(self, now_ns: int) -> None:
-        """Lose a link whose runtime has fallen silent, or talks but does not take frames."""
-        if self.state not in ("greeting", "open", "ending"):
+        """Lose a runtime that has fallen silent, or talks but does not take frames."""
+        self.contact.check(now_ns)
+        if self.contact.state not in ("open", "ending"):  # what was sent and received counts from WELCOME on
             return
-        if now_ns - self._heard_ns > SILENCE_S * 1e9:
-            self._lose(now_ns, f"the runtime has been silent for {SILENCE_S:.3g} s")
-        elif self.state == "greeting":  # what was sent and received counts from WELCOME on
-            return
-        elif self._sent > self._received and now_ns - self._progress_ns > PROGRESS_S * 1e9:
-            self._lose(now_ns, f"the runtime has taken no frame for {PROGRESS_S:.3g} s")
-        elif self._ahead and now_ns - self._progress_ns > COMMIT_S * 1e9:
-            self._lose(now_ns, f"the runtime has committed nothing for {COMMIT_S:.3g} s")
-
-    def disconnected(self, now_ns: int) -> None:
-        """The connection ended."""
-        if self.state in ("greeting", "open", "ending"):
-            self._lose(now_ns, "the connection to the runtime ended")
-
-    def refused(self) -> None:
-        """The runtime does not accept our key. ZeroMQ goes on trying."""
-        self.last_error = REFUSED
+        without_s = (now_ns - self._progress_ns) / 1e9
+        if self._sent > self._received and without_s > PROGRESS_S:
+            self.contact.lose(now_ns, f"the runtime has taken no frame for {PROGRESS_S:.3g} s")
+        elif self._ahead and without_s > COMMIT_S:
+            self.contact.lose(now_ns, f"the runtime has committed nothing for {COMMIT_S:.3g} s")
 
     def give_up(self) -> None:
         """Nothing more will be sent; wake whoever waits."""
-        if self.state != "ended":
-            self._fail(self.failure or "the producer is closed: make a new one")
+        if self.contact.state != "ended":
+            self.failure = self.failure or "the producer is closed: make a new one"
         self._wake()
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, now_ns: int, reason: str) -> None:
+        """The stream cannot go on: wake whoever waits."""
         self.failure = reason
+        self.contact.lose(now_ns, reason, for_good=True)
         self._wake()
-
-    def _lose(self, now_ns: int, reason: str) -> None:
-        self.last_error = reason
-        self.state = "lost"
-        self.lost_ns = now_ns if self.lost_ns is None else self.lost_ns
-        self._retry_ns = now_ns + RETRY_NS
 
     def _wake(self) -> None:
         with self.changed:

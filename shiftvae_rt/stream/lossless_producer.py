@@ -95,7 +95,7 @@ class LosslessProducer:
             link.changed.wait_for(lambda: link.welcome is not None or link.failure, timeout_s)
         if link.welcome is None:
             nobody = "nobody answers there: start one with `shiftvae serve MODEL --journal FILE`"
-            reason = link.failure or link.last_error or nobody
+            reason = link.failure or link.contact.last_error or nobody
             raise ServiceError(f"no lossless stream {self._stream!r} at {self._endpoint} ({reason})")
         return link.welcome
 
@@ -155,7 +155,7 @@ class LosslessProducer:
     @property
     def last_error(self) -> str:
         """Why the runtime was lost or refused us; empty while all is well."""
-        return self._link.last_error
+        return self._link.contact.last_error
 
     def flush(self, timeout_s: float = 60.0) -> Counters:
         """Wait until everything that was sent is committed.
@@ -171,7 +171,7 @@ class LosslessProducer:
         if not done or link.failure:
             raise ServiceError(
                 f"the service at {self._endpoint} committed frames up to {link.committed} only "
-                f"({link.failure or link.last_error or 'it is slow'}): they can be sent again, none is lost"
+                f"({link.failure or link.contact.last_error or 'it is slow'}): they can be sent again, none is lost"
             )
         return link.counters
 
@@ -188,7 +188,7 @@ class LosslessProducer:
         finally:
             self._link.closing = self._link.idle
             self._driver.join(timeout_s if self._link.idle else 0.0)
-        if self._link.state != "ended":
+        if self._link.contact.state != "ended":
             raise ServiceError(f"the service at {self._endpoint} did not answer END: the stream can be resumed")
         return self._link.counters
 

@@ -122,7 +122,7 @@ def test_a_hung_service_is_noticed_and_the_frame_on_its_way_is_counted(
     gated = GatedMapper(mapper)
     service: Service = serve(gated, options=Options(max_age_s=60.0))
     producer: Producer = produce(service)
-    producer._link._silence_ns = 300_000_000
+    producer._link.contact._silence_s = 0.3
     producer.offer(FRAME)
     assert gated.waiting.acquire(timeout=LIMIT_S)
     until(lambda: "silent" in producer.last_error)
@@ -139,7 +139,7 @@ def test_a_stream_that_is_taken_is_refused_by_name(service: Service, produce: Ma
 
 def test_an_idle_producer_stays_connected(service: Service, produce: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shiftvae_rt.stream.sessions.SILENCE_NS", 300_000_000)
-    monkeypatch.setattr("shiftvae_rt.stream.link.PING_NS", 50_000_000)
+    monkeypatch.setattr("shiftvae_rt.stream.contact.PING_NS", 50_000_000)
     producer: Producer = produce(service)
     welcome = producer.wait_ready(LIMIT_S)
     heard = [session.heard_ns for session in service._sessions]

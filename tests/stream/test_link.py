@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from test_lossless_link import welcome
 
-from shiftvae_rt.stream.link import RETRY_NS, UNANSWERED_S, Link
+from shiftvae_rt.stream.contact import RETRY_NS
+from shiftvae_rt.stream.link import UNANSWERED_S, Link
 from shiftvae_rt.stream.mailbox import Mailbox
 from shiftvae_rt.stream.messages import Pong, encode
 from shiftvae_rt.stream.outgoing import Source
@@ -31,17 +32,17 @@ def test_a_frame_that_is_never_answered_ends_the_connection() -> None:
         link.next_message(now_ns)
         link.hear([encode(Pong(epoch="e", credit=1, received=0, counters=Counters(), clock_ns=0))], now_ns)
         link.check(now_ns)
-        assert link.state == "open"
+        assert link.contact.state == "open"
     link.check(S + int(UNANSWERED_S * S) + 1)
-    assert (link.state, link.last_error) == ("lost", "the runtime has not answered a frame for 10 s")
+    assert (link.contact.state, link.contact.last_error) == ("lost", "the runtime has not answered a frame for 10 s")
 
 
 def test_a_new_connection_has_time_to_be_welcomed_however_old_the_frame_on_its_way_is() -> None:
     link = open_link()
-    link.disconnected(60 * S)
-    assert link.reopen(60 * S + RETRY_NS)
+    link.contact.disconnected(60 * S)
+    assert link.contact.reopen(60 * S + RETRY_NS)
     link.next_message(61 * S)
     link.check(62 * S)
-    assert link.state == "greeting"
+    assert link.contact.state == "greeting"
     link.hear([encode(welcome(1, credit=1))], 62 * S)
-    assert (link.state, link._mailbox.counters().dropped_producer) == ("open", 1)
+    assert (link.contact.state, link._mailbox.counters().dropped_producer) == ("open", 1)

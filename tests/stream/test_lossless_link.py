@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shiftvae_rt.stream import Counters
-from shiftvae_rt.stream.link import RETRY_NS, SILENCE_S
+from shiftvae_rt.stream.contact import RETRY_NS, SILENCE_S
 from shiftvae_rt.stream.lossless_link import COMMIT_S, PROGRESS_S, LosslessLink
 from shiftvae_rt.stream.messages import Committed, Error, GoAway, Pong, Reply, Welcome, encode
 from shiftvae_rt.stream.outgoing import OutgoingFrame, Source
@@ -71,9 +71,9 @@ class Talk:
 
     def back(self, next_seq: int, **changes: Any) -> None:
         """The connection is lost; a new one is welcomed."""
-        assert self.link.state == "lost"
+        assert self.link.contact.state == "lost"
         self.now_ns += RETRY_NS
-        assert self.link.reopen(self.now_ns)
+        assert self.link.contact.reopen(self.now_ns)
         self.open(next_seq, **changes)
 
 
@@ -82,7 +82,7 @@ def test_frames_that_are_not_committed_are_sent_again_from_where_the_runtime_is(
     assert talk.put(5) == [1, 2, 3, 4, 5]
     assert talk.said() == [1, 2, 3, 4, 5]
     talk.hear(Committed(credit=34, committed=2, counters=Counters(offered=2, processed=2)))
-    talk.link.disconnected(talk.now_ns)
+    talk.link.contact.disconnected(talk.now_ns)
     talk.back(4)
     assert talk.said() == [4, 5], "frame 3 was committed, and its answer lost"
     assert talk.link.committed == 3
@@ -103,18 +103,18 @@ def test_frames_and_bytes_that_are_on_their_way_are_bounded() -> None:
 def test_a_runtime_that_says_nothing_is_given_up() -> None:
     talk = Talk()
     talk.wait(SILENCE_S - 0.1)
-    assert talk.link.state == "open"
+    assert talk.link.contact.state == "open"
     talk.wait(0.3)
-    assert (talk.link.state, talk.link.last_error) == ("lost", "the runtime has been silent for 2.2 s")
+    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "the runtime has been silent for 2.2 s")
 
 
 def test_a_runtime_that_lives_and_does_not_get_our_frames_is_given_up() -> None:
     talk = Talk()
     talk.put(2)
     talk.wait(PROGRESS_S - 0.2, received=0)
-    assert talk.link.state == "open"
+    assert talk.link.contact.state == "open"
     talk.wait(0.5, received=0)
-    assert (talk.link.state, talk.link.last_error) == ("lost", "the runtime has taken no frame for 5 s")
+    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "the runtime has taken no frame for 5 s")
     talk.back(1)
     assert talk.said() == [1, 2]
 
@@ -124,13 +124,13 @@ def test_a_new_connection_has_time_to_be_welcomed_however_long_the_old_one_made_
     talk.put(2)
     assert talk.said() == [1, 2]
     talk.now_ns += 60 * S
-    talk.link.disconnected(talk.now_ns)
+    talk.link.contact.disconnected(talk.now_ns)
     talk.now_ns += RETRY_NS
-    assert talk.link.reopen(talk.now_ns)
+    assert talk.link.contact.reopen(talk.now_ns)
     assert talk.said() == ["HELLO"]
     talk.now_ns += S
     talk.link.check(talk.now_ns)
-    assert talk.link.state == "greeting"
+    assert talk.link.contact.state == "greeting"
     talk.hear(welcome(1))
     assert talk.said() == [1, 2]
 
@@ -140,9 +140,12 @@ def test_a_runtime_that_gets_our_frames_and_commits_none_is_given_up() -> None:
     talk = Talk()
     talk.put(2)
     talk.wait(COMMIT_S - 0.2, received=2)
-    assert talk.link.state == "open", "a long encoding is no fault"
+    assert talk.link.contact.state == "open", "a long encoding is no fault"
     talk.wait(1.5, received=2)
-    assert (talk.link.state, talk.link.last_error) == ("lost", "the runtime has committed nothing for 20 s")
+    assert (talk.link.contact.state, talk.link.contact.last_error) == (
+        "lost",
+        "the runtime has committed nothing for 20 s",
+    )
 
 
 def test_a_runtime_that_has_nothing_to_do_is_never_given_up() -> None:
@@ -151,7 +154,7 @@ def test_a_runtime_that_has_nothing_to_do_is_never_given_up() -> None:
     assert talk.said() == [1]
     talk.hear(Committed(credit=33, committed=1, counters=Counters(offered=1, processed=1)))
     talk.wait(60.0, received=1)
-    assert talk.link.state == "open"
+    assert talk.link.contact.state == "open"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +170,7 @@ def test_what_the_runtime_says_may_end_a_connection_and_never_the_stream(reply: 
     talk = Talk()
     talk.put(2)
     talk.hear(reply)
-    assert talk.link.state == "lost"
+    assert talk.link.contact.state == "lost"
     talk.hear(Committed(credit=33, committed=2, counters=Counters()))
     assert talk.link.committed == 0, "an answer on the connection that we gave up"
     talk.back(1)
@@ -177,5 +180,5 @@ def test_what_the_runtime_says_may_end_a_connection_and_never_the_stream(reply: 
 def test_an_answer_that_is_no_protocol_ends_the_connection() -> None:
     talk = Talk()
     talk.link.hear([b"hello?"], talk.now_ns)
-    assert talk.link.state == "lost"
-    assert "not protocol 1" in talk.link.last_error
+    assert talk.link.contact.state == "lost"
+    assert "not protocol 1" in talk.link.contact.last_error

@@ -13,7 +13,7 @@ from stream_support import LIMIT_S
 
 from shiftvae_rt.frame import DTYPES
 from shiftvae_rt.stream import Service, control_messages, journal_reader, messages, sockets, wire
-from shiftvae_rt.stream.link import PING_NS
+from shiftvae_rt.stream.contact import PING_NS
 from shiftvae_rt.stream.sessions import MAX_SESSIONS, SILENCE_NS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()

@@ -23,7 +23,8 @@ from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Counters, Options, Service
 from shiftvae_rt.stream.accounting import Account
 from shiftvae_rt.stream.clock import monotonic_ns
-from shiftvae_rt.stream.link import RETRY_NS, Link
+from shiftvae_rt.stream.contact import RETRY_NS
+from shiftvae_rt.stream.link import Link
 from shiftvae_rt.stream.mailbox import Mailbox
 from shiftvae_rt.stream.messages import encode
 from shiftvae_rt.stream.outgoing import Source
@@ -89,8 +90,8 @@ class TwoSides(RuleBasedStateMachine):
 
     @rule()
     def producer_speaks(self) -> None:
-        if self.link.state == "lost":
-            assert self.link.reopen(monotonic_ns() + 2 * RETRY_NS)
+        if self.link.contact.state == "lost":
+            assert self.link.contact.reopen(monotonic_ns() + 2 * RETRY_NS)
             self.connect()
         message = self.link.next_message(monotonic_ns())
         if message is not None:
@@ -103,7 +104,7 @@ class TwoSides(RuleBasedStateMachine):
 
     @rule()
     def producer_listens(self) -> None:
-        if self.to_producer and self.link.state != "lost":
+        if self.to_producer and self.link.contact.state != "lost":
             self.link.hear([self.to_producer.popleft()], monotonic_ns())
 
     @rule()
@@ -111,8 +112,8 @@ class TwoSides(RuleBasedStateMachine):
         """Whatever is on its way is lost; both sides live."""
         self.to_runtime.clear()
         self.to_producer.clear()
-        if self.link.state not in ("connecting", "lost"):
-            self.link._lose(monotonic_ns(), "the connection broke")
+        if self.link.contact.state not in ("connecting", "lost"):
+            self.link.contact.lose(monotonic_ns(), "the connection broke")
 
     @rule()
     def runtime_restarts(self) -> None:
@@ -135,7 +136,7 @@ class TwoSides(RuleBasedStateMachine):
             self.producer_speaks()
             self.runtime_listens()
             self.producer_listens()
-        assert self.link.state == "ended"
+        assert self.link.contact.state == "ended"
         ours, theirs = self.mailbox.counters(), self.service.report().total
         assert ours.offered == ours.settled == self.offered
         assert theirs.offered == theirs.settled

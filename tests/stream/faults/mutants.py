@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from shiftvae_rt.stream.contact import Contact
 from shiftvae_rt.stream.journal import Journal
 from shiftvae_rt.stream.lossless_intake import LosslessIntake
 from shiftvae_rt.stream.lossless_link import LosslessLink
@@ -47,7 +48,7 @@ def no_dedupe() -> None:
 
 def liveness_only() -> None:
     """The producer takes a connection that comes back for its session, and any answer for progress."""
-    LosslessLink.disconnected = lambda self, now_ns: None
+    Contact.disconnected = lambda self, now_ns: None
     LosslessLink.check = lambda self, now_ns: None
     hear = LosslessLink.hear
 
@@ -60,16 +61,16 @@ def liveness_only() -> None:
 
 def gaps_accepted() -> None:
     """The producer forgets what it sent when a connection ends, and the runtime does not mind the gap."""
-    lose = LosslessLink._lose
+    welcomed = LosslessLink._welcomed
 
-    def careless(self: LosslessLink, now_ns: int, reason: str) -> None:
-        lose(self, now_ns, reason)
+    def careless(self: LosslessLink, welcome: Any, now_ns: int) -> None:
         with self.changed:
             for _ in range(self._ahead):
                 self._unacknowledged.popleft()
             self._ahead = 0
+        welcomed(self, welcome, now_ns)
 
-    LosslessLink._lose = careless
+    LosslessLink._welcomed = careless
     frame = LosslessIntake.frame
 
     def tolerant(self: LosslessIntake, session: Any, header: Any, buffer: Any) -> Any:

@@ -41,7 +41,7 @@ def test_a_hung_service_is_noticed_within_2_5_seconds_and_resumed_within_3(
     serving.process.send_signal(signal.SIGSTOP)
     assert wait_for(lambda: "silent" in producer.last_error or "ended" in producer.last_error) < 2.5
     serving.process.send_signal(signal.SIGCONT)
-    assert wait_for(lambda: producer._link.state == "open") < 3.0
+    assert wait_for(lambda: producer._link.contact.state == "open") < 3.0
     if lossless:
         producer.send(FRAME)
         assert producer.end(LIMIT_S).processed == 2
@@ -60,7 +60,7 @@ def test_a_dead_service_is_noticed_at_once_and_a_new_one_found_within_3_seconds(
     serving.process.wait()
     assert wait_for(lambda: bool(producer.last_error)) < 2.5
     again: Serving = shiftvae_serve("--journal", tmp_path / "j", ingest=serving.ingest)
-    assert wait_for(lambda: producer._link.state == "open") < 3.0
+    assert wait_for(lambda: producer._link.contact.state == "open") < 3.0
     producer.send(FRAME)
     assert producer.end(LIMIT_S).processed == 2
     assert again.end(signal.SIGTERM) < 5.0
