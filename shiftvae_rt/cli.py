@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Wrong usage leaves through `SystemExit` with code 2, as argparse does it.
     """
     warnings.showwarning = _show_warning
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parser(words).parse_args(words)
     try:
         arguments.run(arguments)
         sys.stdout.flush()
@@ -64,12 +65,18 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The commands that `words` may mean: all, or if the first is one of ours, ours alone.
+
+    The training half brings torch: 1.6 s of processor time for every start, 0.6 s for every end.
+    """
     parser = _Parser(prog="shiftvae", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"shiftvae-rt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in pkgutil.iter_modules(commands.__path__):
         import_module(f"{commands.__name__}.{module.name}").add(subparsers)
+    if words and words[0] in subparsers.choices:
+        return parser
     for entry_point in sorted(entry_points(group="shiftvae.commands"), key=lambda entry_point: entry_point.name):
         try:
             add: commands.AddCommand = entry_point.load()

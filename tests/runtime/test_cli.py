@@ -236,3 +236,11 @@ class TestUsage:
             process.stdout.close()
             assert process.stderr.read() == b""
             assert process.wait(60) == 1
+
+
+def test_a_command_of_the_runtime_does_not_wait_for_the_training_half(tiny_model):
+    code = "import sys; from shiftvae_rt.cli import main; main(sys.argv[1:]); print('torch' in sys.modules)"
+    for words, torch in ((["inspect", str(tiny_model), "--json"], "False"), (["train", "nothing", "-o", "x"], "True")):
+        command = [sys.executable, "-W", "ignore", "-c", code, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout.splitlines()[-1] == torch, done.stderr

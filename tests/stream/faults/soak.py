@@ -2,8 +2,9 @@
 
     python tests/stream/faults/soak.py MODEL FOLDER --frames 200000 [--leak 64]
 
-Prints a JSON report. The growth is the slope of a line through the resident memory over the second half of the run.
-``--leak`` forgets so many bytes a frame on purpose: the growth must then show it.
+Prints a JSON report, and how far it is to stderr. The growth is the slope of a line through the resident memory over
+the second half of the run. It is sampled by frames: a list of samples by the clock grew by 12 B a frame on a slow
+machine. ``--leak`` forgets so many bytes a frame on purpose: the growth must then show it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from shiftvae_rt.stream.encoding import Encoding
 
 ANYWHERE = "tcp://127.0.0.1:0"
 FRAME = np.random.default_rng(0).poisson(40, (18, 16)).astype(np.uint16)
+SAMPLES = 1000
 _leaked: list[bytearray] = []
 
 
@@ -64,7 +66,16 @@ def soak(model: Path, folder: Path, frames: int, leak: int) -> dict[str, object]
     service = Service(
         LatentMapper(model), ingest=ANYWHERE, results=ANYWHERE, options=Options(journal=folder / "soak.journal")
     )
-    samples: list[tuple[int, int]] = []
+    samples = np.zeros((SAMPLES + 2, 2))  # frames, bytes
+    taken = 0
+
+    def sample(processed: int) -> None:
+        nonlocal taken
+        samples[taken] = processed, resident_bytes()
+        taken += 1
+        if taken % (SAMPLES // 10) == 0:
+            print(f"{processed} frames, {samples[taken - 1, 1] / 2**20:.2f} MiB", file=sys.stderr, flush=True)
+
     started = time.monotonic()
     with service:
         other = context.Process(target=feed, args=(service.ingest, service.results, frames, theirs))
@@ -72,21 +83,23 @@ def soak(model: Path, folder: Path, frames: int, leak: int) -> dict[str, object]
         while not ours.poll(0.1):
             if not other.is_alive() or time.monotonic() - started > frames / 20 + 60:
                 raise RuntimeError("the feeder died, or is stuck")
-            samples.append((service.report().total.processed, resident_bytes()))
+            now = service.report().total.processed
+            if now >= taken * frames / SAMPLES:
+                sample(now)
         processed = ours.recv()
         other.join()
         gc.collect()
-        samples.append((processed, resident_bytes()))
-    later = [sample for sample in samples if sample[0] >= frames // 2]
-    done, memory = np.array(later, float).T
-    slope = float(np.polyfit(done, memory, 1)[0]) if len(later) > 2 else float("nan")
+        sample(processed)
+    done, memory = samples[:taken].T
+    later = done >= frames // 2
+    slope = float(np.polyfit(done[later], memory[later], 1)[0]) if later.sum() > 2 else float("nan")
     return {
         "frames": frames,
         "processed": processed,
         "bytes_per_frame": round(slope, 2),
         "mb_per_100000_frames": round(slope * 1e5 / 1e6, 3),
-        "peak_mib": round(max(m for _, m in samples) / 2**20, 1),
-        "growth_mib": round((samples[-1][1] - later[0][1]) / 2**20, 2),
+        "peak_mib": round(memory.max() / 2**20, 1),
+        "growth_mib": round((memory[-1] - memory[later][0]) / 2**20, 2),
         "seconds": round(time.monotonic() - started, 1),
         "frames_per_s": round(frames / (time.monotonic() - started)),
     }
