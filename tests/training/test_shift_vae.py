@@ -18,6 +18,12 @@ def gaussian(model, centre, height=1.0, sigma=2.0) -> torch.Tensor:
     return height * (along_y[:, None] * torch.exp(-0.5 * ((x - centre[1]) / sigma) ** 2)).flatten()
 
 
+def contents() -> torch.Tensor:
+    """Contents of many windows, ``(200, 2)``: two domains along the first latent, and nothing beyond them."""
+    drawn = 0.3 * torch.randn(200, 2, generator=torch.Generator().manual_seed(3))
+    return drawn + torch.tensor([[0.4, 0.0]]) * torch.tensor([1.0, -1.0]).repeat(100)[:, None]
+
+
 @torch.no_grad()
 def with_column(centre, *, slope=(0.0, 0.0), **options):
     """A model that draws one column at `centre`, moved by `slope` px for a unit of its first latent."""
@@ -34,13 +40,13 @@ def with_column(centre, *, slope=(0.0, 0.0), **options):
 @pytest.mark.parametrize("centre", [(0.0, 0.0), (1.7, -2.3), (-2.0, 0.4)], ids=str)
 def test_the_anchor_is_where_the_column_is_drawn(centre):
     model = with_column(centre)
-    model.set_anchor(torch.tensor([0.5, 0.5]))
+    model.set_anchor(contents())
     np.testing.assert_allclose(model.anchor, centre, atol=0.1)
 
 
 def test_the_anchor_follows_the_content():
     model = with_column((0.5, -0.5), slope=(-0.6, 0.9))
-    model.set_anchor(torch.tensor([0.5, 0.5]))
+    model.set_anchor(contents())
     np.testing.assert_allclose(model.anchor_slope[0], [-0.6, 0.9], atol=0.12)
     np.testing.assert_allclose(model.anchor_slope[1], [0, 0], atol=0.01)
 
@@ -49,13 +55,13 @@ def test_the_brightest_of_several_columns_is_the_anchor():
     model = with_column((1.0, 1.0))
     with torch.no_grad():
         model.decoder.mean[0] += gaussian(model, (-4.0, -4.0), 0.6)
-    model.set_anchor(torch.tensor([0.5, 0.5]))
+    model.set_anchor(contents())
     np.testing.assert_allclose(model.anchor, [1, 1], atol=0.2)
 
 
 def test_a_signal_is_anchored_along_x_alone():
     model = with_column((0.0, 2.2), slope=(0.0, 0.7), window=(1, 24), shift=torus(SIGNAL))
-    model.set_anchor(torch.tensor([0.5, 0.5]))
+    model.set_anchor(contents())
     np.testing.assert_allclose(model.anchor, [0, 2.2], atol=0.1)
     np.testing.assert_allclose(model.anchor_slope[0], [0, 0.7], atol=0.1)
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from .column_fit import columns_of_cell, fit_columns
 from .coordinate_decoder import CoordinateDecoder
 from .decoder import Decoder, Margins
 from .encoder_graph import LOG_SCALE, LOG_SD, EncoderWeights
@@ -23,6 +24,9 @@ from .shift import PlanarShift, Shift, TorusShift
 from .template_decoder import TemplateDecoder
 
 __all__ = ["Member", "Posterior", "ShiftVAE"]
+
+#: Windows whose templates tell where the brightest column lies; a latent that varies less than this moves nothing.
+ANCHORING, VARIES = 256, 0.1
 
 
 @dataclass(frozen=True)
@@ -232,26 +236,31 @@ class ShiftVAE(nn.Module):
         return mean, std
 
     @torch.no_grad()
-    def set_anchor(self, content_sd: Tensor) -> None:
-        """Measure `anchor` and `anchor_slope` on templates, at up to two deviations ``content_sd (m,)`` of content.
+    def set_anchor(self, content: Tensor) -> None:
+        """Measure `anchor` and `anchor_slope` on the templates of windows with ``content (n, m)``.
 
-        With classes on those of the first: the encoder is not told the class.
+        At contents that occur, and at no others: what is drawn beyond them is anything. Where the brightest column
+        cannot be fitted, it stays where the mean template is brightest. With classes on the templates of the first: the
+        encoder is not told the class.
         """
         if self.further:
             return
-        probes = torch.cat(
-            [torch.zeros(1, self.content), *[f * torch.diag(content_sd) for f in (-2.0, -1.0, 1.0, 2.0)]]
-        )
-        y, x = (place.numpy() for place in self.decoder.places())
-        templates = self.decoder.template(probes).mean(1).numpy()
-        start = _brightest(templates[0], y, x, None)
-        peaks = np.array([_brightest(t, y, x, start) for t in templates])
-        design = np.concatenate([np.ones((len(probes), 1)), probes.numpy()], axis=1)
-        fit = np.linalg.lstsq(design, peaks, rcond=None)[0]
-        self.anchor.copy_(torch.from_numpy(fit[0]))
-        self.anchor_slope.copy_(torch.from_numpy(fit[1:]))
+        probes = content[torch.linspace(0, len(content) - 1, min(len(content), ANCHORING)).long()]
+        templates = self.decoder.template(torch.cat([content.mean(0, keepdim=True), probes])).mean(1).double().numpy()
+        places, _, radius = columns_of_cell(templates[0], None, lambda vector: vector)
+        found = fit_columns(templates[1:], places[:1], radius).centre[:, 0]
+        known = np.isfinite(found).all(axis=1)
+        varies = (probes.std(0) > VARIES).numpy()
+        place, slope = places[0], np.zeros((self.content, 2))
+        if known.mean() > 0.5:
+            design = np.concatenate([np.ones((len(probes), 1)), probes.numpy()[:, varies]], axis=1)
+            place, *moves = np.linalg.lstsq(design[known], found[known], rcond=None)[0]
+            slope[varies] = moves
+        place = place + [float(axis[0]) for axis in self.decoder.places()]
         if self.dimensions == 1:
-            self.anchor[0], self.anchor_slope[:, 0] = 0.0, 0.0
+            place[0], slope[:, 0] = 0.0, 0.0
+        self.anchor.copy_(torch.from_numpy(place))
+        self.anchor_slope.copy_(torch.from_numpy(slope))
 
     def weights(self) -> EncoderWeights:
         """All numbers of the encoder, for export."""
@@ -276,31 +285,3 @@ class ShiftVAE(nn.Module):
             channel_scale=self.channel_scale,
             sd_floor=self.sd_floor,
         )
-
-
-def _brightest(
-    template: NDArray[np.float32], y: NDArray[np.float32], x: NDArray[np.float32], near: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """Position (y, x) of the brightest column, px from the template's middle; within 3 px of `near` if given.
-
-    The maximum of the smoothed template, refined by a parabola along each axis.
-    """
-    size = (min(3, len(y)), 3)
-    padded = np.pad(template, [(n // 2, n // 2) for n in size], mode="edge")
-    smooth = np.lib.stride_tricks.sliding_window_view(padded, size).mean(axis=(-1, -2))
-    middle = (y[:, None] - (near[0] if near is not None else 0)) ** 2 + (x - (near[1] if near is not None else 0)) ** 2
-    if near is None:  # among equal columns, the one closest to the middle
-        masked = smooth - 1e-3 * float(np.ptp(smooth)) * np.sqrt(middle)
-    else:
-        masked = np.where(middle <= 9.0, smooth, -np.inf)
-    row, col = np.unravel_index(int(np.argmax(masked)), smooth.shape)
-    return np.array([y[row] + _parabola(smooth[:, col], int(row)), x[col] + _parabola(smooth[row], int(col))])
-
-
-def _parabola(values: NDArray[np.float32], at: int) -> float:
-    """Offset of the vertex of the parabola through `at` and its neighbours."""
-    if not 0 < at < len(values) - 1:
-        return 0.0
-    before, here, after = (float(v) for v in values[at - 1 : at + 2])
-    curvature = before - 2 * here + after
-    return float(np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)) if curvature < 0 else 0.0

@@ -119,8 +119,7 @@ def _finish(
     content_kl = content_kl[settle_content(model, _content_of(model, frames), content_kl)]
     settle_shift(model, tiles)
     _, posterior = objective(tiles, sample=False, source=source)
-    content_sd = posterior.mean.std((0, 1)) if model.content else torch.zeros(0)
-    model.set_anchor(content_sd)
+    model.set_anchor(posterior.mean.flatten(0, 1))
     mean, _ = model.latents(posterior)
     kl = [*[shift_kl] * model.dimensions, *further_kl, *(float(v) for v in content_kl)]
     return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0))
