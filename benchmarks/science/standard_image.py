@@ -2,7 +2,7 @@
 
     python benchmarks/science/standard_image.py --runs dilated:3000:20 mlp:3000:5 --write
 
-A run is encoder:steps:seeds. One thread. Trains on one 512 x 512 frame with automatic settings, maps the next (fresh
+A run is encoder:steps:seeds; with --write, runs that are left out stay as they were found last. One thread. Trains on one 512 x 512 frame with automatic settings, maps the next (fresh
 noise, moved wall) at stride 4 by `LatentMapper`. Exits with 1 if the dilated encoder misses a figure that was asked.
 """
 
@@ -11,18 +11,20 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-from tables import add_options, publish, show
+from tables import add_options, last_details, publish, show
 
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Microscope
 from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.export import export_model
+from shiftvae_training.networks import ENCODERS
 from shiftvae_training.settings import Settings
 from shiftvae_training.train import train
 
@@ -94,28 +96,39 @@ def summary(rows: list[Row]) -> Row:
     return line | {"as_asked": f"{sum(map(reached, rows))} of {len(rows)}"}
 
 
+def others(rows: list[Row]) -> list[Row]:
+    """What the last time found in runs that are not among `rows`."""
+    here = {order(row)[:2] for row in rows}
+    return [row for row in last_details("standard-image") if order(row)[:2] not in here]
+
+
+def order(row: Row) -> tuple[int, int, int]:
+    """The default first, then the longer trainings, then by seed."""
+    return ENCODERS.index(row["encoder"]), -row["steps"], row["seed"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="+", default=RUNS, metavar="ENCODER:STEPS:SEEDS")
     add_options(parser)
     options = parser.parse_args()
     rows: list[Row] = []
-    lines = []
     for run in ["dilated:300:1"] if options.quick else options.runs:
         encoder, steps, seeds = run.split(":")
         for seed in range(int(seeds)):
             rows.append(score(seed, encoder, int(steps)))
             show(rows)
-        lines.append(summary(rows[-int(seeds) :]))
-    good = True
-    for line, share in ((line, 1.0 if line["steps"] >= Settings().steps else 0.95) for line in lines):
-        if line["encoder"] == "dilated":
-            good &= int(line["as_asked"].split()[0]) >= share * line["seeds"]
-    verdict = "As asked: R2 >= 0.98, linear R2 >= 0.96, circ >= 0.995 and shift error <= 0.15 px; short: R2 >= 0.96."
-    missed = [f"{r['encoder']}, {r['steps']} steps, seed {r['seed']}" for r in rows if not reached(r)]
-    verdict += f" Missed by {'; '.join(missed)}." if missed else " No seed missed it."
+    if options.write:
+        rows = sorted([*rows, *others(rows)], key=order)
+    short = [row for row in rows if row["encoder"] == "dilated" and row["steps"] < Settings().steps]
+    missed = [row for row in rows if row["encoder"] == "dilated" and not reached(row)]
+    good = all(row in short for row in missed) and len(missed) <= 0.05 * len(short)
+    verdict = "As asked: R2 >= 0.98, linear R2 >= 0.96, circ >= 0.995 and shift error <= 0.15 px; short: R2 >= 0.96. "
+    named = "; ".join(f"{row['steps']} steps, seed {row['seed']}" for row in missed)
+    verdict += f"The default encoder misses it at {named}." if missed else "No seed of the default encoder misses it."
     print(f"\n{verdict}")
     if options.write:
+        lines = [summary(list(run)) for _, run in groupby(rows, key=lambda row: order(row)[:2])]
         publish("standard-image", "The standard scan", about=ABOUT, rows=lines, details=rows, verdict=verdict)
     return 0 if good else 1
 

@@ -54,7 +54,7 @@ def publish(name: str, title: str, *, about: str, rows: Rows, details: Rows | No
     The file holds `details`, by default the rows. The section holds the title, what was measured, the table and the
     verdict, between marks of its name; it replaces the section of that name, or becomes the last of the science ones.
     """
-    out = HERE / "results" / f"science-{name}.json"
+    out = _results(name)
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(list(rows if details is None else details), indent=1) + "\n")
     start, end = f"<!-- science {name} -->", f"<!-- end of {name} -->"
@@ -66,6 +66,16 @@ def publish(name: str, title: str, *, about: str, rows: Rows, details: Rows | No
     else:
         before, after = page.split(END)
         PAGE.write_text(before + text + "\n\n" + END + after)
+
+
+def last_details(name: str) -> list[dict[str, Any]]:
+    """The details that were published last; none if none were."""
+    out = _results(name)
+    return json.loads(out.read_text()) if out.exists() else []
+
+
+def _results(name: str) -> Path:
+    return HERE / "results" / f"science-{name}.json"
 
 
 def _head(row: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ LEAST_SHARE, MOST_LATENTS = 0.08, 4
 #: ... of which so much must not be a function of the stronger ones: a curved path needs no second latent.
 LEAST_OWN = 0.1
 #: Smoothness may cost this share of the information that a latent carries, and has at most this weight.
-SMOOTH_SHARE, MOST_SMOOTH = 0.1, 150.0
+SMOOTH_SHARE, MOST_SMOOTH = 0.25, 200.0
 #: Content latents, and weight of smoothness, on the plane: without a lattice there is nothing to choose them by.
 PLANAR_CONTENT, PLANAR_SMOOTH = 2, 50.0
 

@@ -91,9 +91,11 @@ class Encoder(nn.Module):
         widths = stem_widths(family, len(self.plan))
         before, layers = channels, []
         for (size, _), width in zip(self.plan, widths, strict=True):
-            taps = size if window[0] == 1 else size * size
-            gain = math.sqrt((1 if family == "mlp" else 2) / (before * taps))
-            layers.append(nn.Parameter(torch.randn(width, before, 1 if window[0] == 1 else size, size) * gain))
+            kernel = (1 if window[0] == 1 else size, size)
+            if family == "mlp":
+                layers.append(nn.Parameter(torch.randn(width, before, *kernel) / math.sqrt(before * math.prod(kernel))))
+            else:
+                layers.append(nn.Parameter(_as_if_linear(width, before, kernel, first=not layers)))
             before = width
         self.stem = nn.ParameterList(layers)
         self.stem_relu = family != "mlp"
@@ -133,3 +135,16 @@ class Encoder(nn.Module):
             StemLayer(weight.detach().cpu().numpy(), dilation)
             for weight, (_, dilation) in zip(self.stem_weights(), self.plan, strict=True)
         )
+
+
+def _as_if_linear(width: int, before: int, kernel: tuple[int, int], *, first: bool) -> Tensor:
+    """Kernels ``(width, before, *kernel)`` with which ReLU layers in a row start as a linear map that keeps variance.
+
+    Every channel has another with the opposite sign, so that what ReLU cuts from one the other keeps, and the next layer
+    takes their difference (Balduzzi et al. 2017, "looks linear"). The phases of a lattice are linear in the window: they
+    are there from the first step, and the content is not lost while they are learned.
+    """
+    inputs = before if first else before // 2
+    half = nn.init.orthogonal_(torch.empty(width // 2, inputs * math.prod(kernel))).view(-1, inputs, *kernel)
+    signed = half if first else torch.cat([half, -half], dim=1)
+    return torch.cat([signed, -signed])

@@ -23,7 +23,7 @@ __all__ = ["Step", "optimise"]
 #: Pixels of a batch, and the least tiles in it: large windows get fewer tiles a step.
 BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
-LEARNING_RATE = {"dilated": 8e-3, "narrow": 8e-3, "mlp": 4e-3}
+LEARNING_RATE = {"dilated": 5e-3, "narrow": 5e-3, "mlp": 4e-3}
 #: Share of the steps over which the first guess lets go.
 GUIDED = 0.3
 #: Weights of the first guess, nats.
