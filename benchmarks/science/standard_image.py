@@ -2,8 +2,9 @@
 
     python benchmarks/science/standard_image.py --runs dilated:3000:20 mlp:3000:5 --write
 
-A run is encoder:steps:seeds; with --write, runs that are left out stay as they were found last. One thread. Trains on one 512 x 512 frame with automatic settings, maps the next (fresh
-noise, moved wall) at stride 4 by `LatentMapper`. Exits with 1 if the dilated encoder misses a figure that was asked.
+A run is encoder:steps:seeds; with --write, runs that are left out stay as they were found last. One thread. Trains on
+one 512 x 512 frame with automatic settings, maps the next (fresh noise, moved wall) at stride 4 by `LatentMapper`.
+Exits with 1 if the dilated encoder misses a figure that was asked.
 """
 
 from __future__ import annotations

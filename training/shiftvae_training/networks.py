@@ -140,9 +140,9 @@ class Encoder(nn.Module):
 def _as_if_linear(width: int, before: int, kernel: tuple[int, int], *, first: bool) -> Tensor:
     """Kernels ``(width, before, *kernel)`` with which ReLU layers in a row start as a linear map that keeps variance.
 
-    Every channel has another with the opposite sign, so that what ReLU cuts from one the other keeps, and the next layer
-    takes their difference (Balduzzi et al. 2017, "looks linear"). The phases of a lattice are linear in the window: they
-    are there from the first step, and the content is not lost while they are learned.
+    Every channel has another with the opposite sign, so that what ReLU cuts from one the other keeps, and the next
+    layer takes their difference (Balduzzi et al. 2017, "looks linear"). The phases of a lattice are linear in the
+    window: they are there from the first step, and the content is not lost while they are learned.
     """
     inputs = before if first else before // 2
     half = nn.init.orthogonal_(torch.empty(width // 2, inputs * math.prod(kernel))).view(-1, inputs, *kernel)
