@@ -11,8 +11,10 @@ from .pose import Pose
 __all__ = ["CoordinateDecoder"]
 
 WIDTH = 128
-#: Steps and points a step of the regression on the first guess.
-FITTING, POINTS = 400, 2048
+#: The first layer's slopes, for half a window: as torch draws them, not even the mean motif was learned.
+SLOPES = 5.0
+#: Steps, points a step and learning rate of the regression on the first guess.
+FITTING, POINTS, FITTING_RATE = 600, 2048, 1e-2
 
 
 class CoordinateDecoder(nn.Module):
@@ -42,16 +44,27 @@ class CoordinateDecoder(nn.Module):
         self.window, self.channels, self.content, self.classes = window, channels, content, classes
         self.places = margins.places
         self.from_place = nn.Linear(2, WIDTH)
+        self._spread_out()
         told = content + (classes if classes > 1 else 0)
         self.from_content = nn.Linear(told, WIDTH, bias=False) if told else None
         self.layers = nn.ModuleList([nn.Linear(WIDTH, o) for o in (WIDTH, WIDTH, channels)])
+
+    @torch.no_grad()
+    def _spread_out(self) -> None:
+        """Let the steps of the first layer lie anywhere in the template, in any direction."""
+        nn.init.normal_(self.from_place.weight, std=SLOPES)
+        half = torch.stack([axis.abs().max() for axis in self.places()]) / self._unit()
+        where = (2 * torch.rand(WIDTH, 2) - 1) * half
+        self.from_place.bias.copy_(-(self.from_place.weight * where).sum(1))
+
+    def _unit(self) -> Tensor:
+        return torch.tensor([max(n - 1, 1) / 2 for n in self.window])
 
     def draw(self, content: Tensor, places: Tensor, label: Tensor | None = None) -> Tensor:
         """Values ``(N, ..., C)`` at ``places (N or 1, ..., 2)`` px from the motif."""
         if self.classes > 1:
             content = torch.cat([content, one_hot(label, len(content), self.classes)], dim=1)
-        unit = torch.tensor([max(n - 1, 1) / 2 for n in self.window])
-        x = self.from_place(places / unit).expand(len(content), *places.shape[1:-1], WIDTH)
+        x = self.from_place(places / self._unit()).expand(len(content), *places.shape[1:-1], WIDTH)
         if self.from_content is not None:
             x = x + self.from_content(content).view(len(content), *[1] * (places.ndim - 2), WIDTH)
         x = torch.tanh(x)
@@ -79,10 +92,10 @@ class CoordinateDecoder(nn.Module):
         """Regression on the guessed images at random places and contents."""
         places = torch.stack(torch.meshgrid(*self.places(), indexing="ij"), dim=-1).flatten(0, 1)
         images = torch.cat([mean[:, None], components], dim=1).flatten(3).float()  # (K, 1 + m, C, places)
-        optimiser = torch.optim.Adam(self.parameters(), lr=5e-3)
+        optimiser = torch.optim.Adam(self.parameters(), lr=FITTING_RATE)
         for step in range(FITTING):
             for group in optimiser.param_groups:
-                group["lr"] = 5e-3 * (1 - step / FITTING)
+                group["lr"] = FITTING_RATE * (1 - step / FITTING)
             label = torch.randint(self.classes, (16,))
             content = torch.randn(16, self.content)
             picked = torch.randint(len(places), (POINTS // 16,))

@@ -250,12 +250,12 @@ class ShiftVAE(nn.Module):
         places, _, radius = columns_of_cell(templates[0], None, lambda vector: vector)
         found = fit_columns(templates[1:], places[:1], radius).centre[:, 0]
         known = np.isfinite(found).all(axis=1)
-        varies = (probes.std(0) > VARIES).numpy()
+        varies = probes.numpy().std(axis=0) > VARIES
         place, slope = places[0], np.zeros((self.content, 2))
         if known.mean() > 0.5:
             design = np.concatenate([np.ones((len(probes), 1)), probes.numpy()[:, varies]], axis=1)
-            place, *moves = np.linalg.lstsq(design[known], found[known], rcond=None)[0]
-            slope[varies] = moves
+            line = np.linalg.lstsq(design[known], found[known], rcond=None)[0]
+            place, slope[varies] = line[0], line[1:]
         place = place + [float(axis[0]) for axis in self.decoder.places()]
         if self.dimensions == 1:
             place[0], slope[:, 0] = 0.0, 0.0
