@@ -123,6 +123,7 @@ def main() -> int:
         "shift": ([SCAN], {}),
         "coordinate decoder": ([SCAN], {"decoder": "coordinate"}),
         "Bernoulli": ([SCAN], {"likelihood": "bernoulli"}),
+        "Bernoulli, content divergence x 0.1": ([SCAN], {"likelihood": "bernoulli", "kl_content": 0.1}),
         "Gaussian, 10 counts": ([low], {}),
         "Poisson, 10 counts": ([low], {"likelihood": "poisson"}),
         "two motifs": (both, {}),

@@ -13,7 +13,7 @@ from shiftvae_training.family_arguments import add_family, classes_of_frames
 from shiftvae_training.scans import Scans
 from shiftvae_training.settings import Settings
 
-NAMES = ("rotation", "scale", "likelihood", "decoder", "classes")
+NAMES = ("rotation", "scale", "likelihood", "kl_content", "decoder", "classes")
 
 
 def parsed(*words) -> dict[str, object]:
@@ -33,6 +33,7 @@ def test_without_options_the_settings_are_the_defaults():
         (["--rotation", "3"], "rotation", 3),
         (["--scale"], "scale", True),
         (["--likelihood", "poisson"], "likelihood", "poisson"),
+        (["--kl-content", "0.1"], "kl_content", 0.1),
         (["--decoder", "coordinate"], "decoder", "coordinate"),
         (["--classes", "on,off"], "classes", ("on", "off")),
     ],

@@ -91,6 +91,7 @@ def run_train(arguments: argparse.Namespace) -> None:
         rotation=arguments.rotation,
         scale=arguments.scale,
         likelihood=arguments.likelihood,
+        kl_content=arguments.kl_content,
         decoder=arguments.decoder,
         classes=classes_of_frames(arguments.classes, scans),
     )

@@ -48,6 +48,11 @@ def check_settings(settings: Settings, frames: Frames) -> None:
     ):
         if value not in allowed:
             raise TrainingError(f"expected a {name} of {', '.join(allowed)}, got {value!r}")
+    if min(settings.kl_shift, settings.kl_content) < 0:
+        raise TrainingError(
+            f"expected weights of the divergences of 0 or more, got {settings.kl_shift:g} for the shift and "
+            f"{settings.kl_content:g} for the content"
+        )
     if settings.rotation < 0 or (settings.rotation and frames[0].shape[1] == 1):
         raise TrainingError(
             f"expected images and a rotation of 0 (none) or more, got {settings.rotation} for frames of "

@@ -31,6 +31,13 @@ def add_family(parser: argparse.ArgumentParser) -> None:
         help="of the pixels: gaussian with learned noise (default), poisson for counts, bernoulli on data in 0..1",
     )
     parser.add_argument(
+        "--kl-content",
+        type=float,
+        default=1.0,
+        metavar="WEIGHT",
+        help="of the content's divergence (default 1; 0.1 lets bernoulli use its content on a lattice)",
+    )
+    parser.add_argument(
         "--decoder",
         choices=("template", "coordinate"),
         default="template",

@@ -1,4 +1,4 @@
-"""The optimiser's loop: tiles in, the best model on held-out regions out."""
+"""The optimiser's loop: tiles in, a trained model out, and what held-out regions thought of it on the way."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ GUIDED = 0.3
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
 #: ... of turn and size: at 100, the angle was not learned before the decoder had forgotten it.
 GUIDE_POSE = 3000.0
-#: Held-out tiles are looked at this often; training stops when it has not helped for so many looks.
-LOOK_EVERY, PATIENCE = 50, 20
+#: Held-out tiles are looked at this often.
+LOOK_EVERY = 100
 #: A batch has at least so many windows.
 LEAST_WINDOWS = 96
 
@@ -55,7 +55,12 @@ def optimise(
     settings: Settings,
     progress: Callable[[Step], None] | None,
 ) -> list[Step]:
-    """Adam with warm-up and cosine decay; the model ends as it was at its best look at the held-out tiles."""
+    """Adam with warm-up and cosine decay to nothing.
+
+    The model ends as the last step leaves it. The loss of held-out tiles only tells: it rises a little where the decoder
+    learns the noise of its pixels, while the encoder, which is what is exported, still improves. Keeping the best look
+    took R2 on the standard scan from 0.984 to 0.974 for one seed in 20.
+    """
     rate, steps = LEARNING_RATE[settings.encoder], settings.steps
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
     scale = torch.tensor(model.channel_scale)[:, None, None]
@@ -64,7 +69,6 @@ def optimise(
     inside = math.prod(1 + (n - w) // TILE_STRIDE for n, w in zip(held_out.shape[2:], model.window, strict=True))
     count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel(), -(-LEAST_WINDOWS // inside))
     history: list[Step] = []
-    best, best_at, best_state = math.inf, 0, model.state_dict()
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
@@ -87,12 +91,6 @@ def optimise(
             progress(look)
         if not math.isfinite(look.loss):
             raise TrainingError(f"the loss became {look.loss} at step {step + 1}: report this scan as a bug")
-        if look.loss < best and step > GUIDED * steps:
-            best, best_state = look.loss, {k: v.clone() for k, v in model.state_dict().items()}
-            best_at = len(history)
-        elif step > 0.5 * steps and len(history) - best_at >= PATIENCE:
-            break
-    model.load_state_dict(best_state)
     return history
 
 

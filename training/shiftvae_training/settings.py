@@ -28,7 +28,7 @@ class Settings:
     conditions
         Further constraints, such as your own: see docs/constraints.md.
     steps
-        Most optimiser steps; training ends earlier when held-out regions stop improving.
+        Optimiser steps.
     seed
         Of everything that is random.
     threads

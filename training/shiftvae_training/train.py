@@ -2,7 +2,7 @@
 
 ::
 
-    frames -> lattice -> first guess -> tiles -> objective -> best on held-out regions -> anchored model
+    frames -> lattice -> first guess -> tiles -> objective -> optimised -> anchored and calibrated model
 """
 
 from __future__ import annotations
