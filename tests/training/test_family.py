@@ -97,7 +97,7 @@ def test_classes_are_numbered_by_their_first_frame():
         ({"scale": True}, TrainingError, "isolated features.*--shift planar"),
         ({"decoder": "deep"}, TrainingError, "expected a decoder of template, coordinate, got 'deep'"),
         ({"likelihood": "cauchy"}, TrainingError, "expected a likelihood of gaussian, poisson, bernoulli"),
-        ({"kl_content": -1.0}, TrainingError, "weights of the divergences of 0 or more, got 1 for the shift and -1 for"),
+        ({"kl_content": -1.0}, TrainingError, "divergences of 0 or more, got 1 for the shift and -1 for"),
         ({"classes": ("a", "b", "c")}, FrameError, "expected a class for each of 2 frames, got 3"),
     ],
     ids=str,

@@ -51,7 +51,7 @@ def test_what_it_says_of_itself_is_true(scan):
     assert trained.model.window == (16, 16)
     assert trained.choices == ()  # all was given
     np.testing.assert_allclose(trained.lattice.period_px, 12.1, atol=0.15)
-    assert [look.step for look in trained.history] == list(range(50, 401, 50))
+    assert [look.step for look in trained.history] == list(range(100, 401, 100))
     assert trained.history[-1].loss < trained.history[0].loss
     assert all(np.isfinite([look.loss, look.noise_sd, look.kl_shift]).all() for look in trained.history)
     assert 0.1 < float(trained.model.noise_sd) < 0.6
@@ -64,9 +64,9 @@ def test_what_it_says_of_itself_is_true(scan):
 
 def test_progress_is_told_at_every_look(scan):
     looks = []
-    trained = train(scan.frames, replace(QUICK, steps=100), progress=looks.append)
+    trained = train(scan.frames, replace(QUICK, steps=150), progress=looks.append)
     assert looks == trained.history
-    assert [look.step for look in looks] == [50, 100]
+    assert [look.step for look in looks] == [100, 150]
 
 
 def test_a_seed_gives_the_same_model_and_another_does_not(scan):

@@ -137,7 +137,7 @@ def summarise(trained: Trained) -> dict[str, Any]:
         "encoder": trained.settings.encoder,
         "steps": trained.history[-1].step,
         "cpu_s": round(trained.seconds, 1),
-        "held_out_loss": round(min(look.loss for look in trained.history), 2),
+        "held_out_loss": round(trained.history[-1].loss, 2),
         "noise_sd": round(float(model.noise_sd), 4),
         "information_nats": dict(zip(model.names, (round(k, 2) for k in trained.kl_nats), strict=True)),
     }

@@ -160,7 +160,7 @@ def _manifest(
             seconds=round(trained.seconds, 1),
             steps=trained.history[-1].step,
             windows=trained.windows,
-            held_out_loss=min(look.loss for look in trained.history),
+            held_out_loss=trained.history[-1].loss,
             noise_sd=float(model.noise_sd),
             shift_prior="uniform over the cell"
             if lattice
