@@ -258,7 +258,11 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
         return build.slice(raw, 1, at - count, end=at)
 
     def mix(matrix: NDArray[np.float64], x: str) -> str:
-        return build.node("Conv", x, build.constant(matrix[:, :, None, None]))
+        parts = [
+            build.node("Mul", build.slice(x, 1, j, end=j + 1), build.constant(column[:, None, None]))
+            for j, column in enumerate(matrix.T)
+        ]
+        return parts[0] if len(parts) == 1 else build.node("Add", *parts)
 
     code = [take(k) for _ in range(3)] if k else [take(axes) for _ in range(2)]
     further = [_angle(build, take(3), weights.fold)] if weights.fold else []
