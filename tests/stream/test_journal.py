@@ -197,3 +197,9 @@ def test_a_folder_that_may_not_be_written_to_is_one_clear_error(tmp_path: Path) 
     with pytest.raises(JournalError, match="the journal needs a folder that may be written to"):
         Journal(tmp_path / "run.journal")
     tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which not even root may make a file")
+def test_a_folder_in_which_nobody_may_write_is_one_clear_error() -> None:
+    with pytest.raises(JournalError, match="the journal needs a folder that may be written to"):
+        Journal("/proc/run.journal")

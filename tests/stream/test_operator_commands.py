@@ -115,7 +115,7 @@ def test_status_as_json_and_stop(
     assert (code, status["ready"], status["epoch"]) == (0, True, service.epoch)
     code, _, err = run(capsys, "status", "--control", service.control, "--swap", "x.svae")
     assert (code, "no folder of models was given" in err) == (1, True)
-    assert run(capsys, "status", "--control", service.control, "--stop")[:2] == (0, "it stops\n")
+    assert run(capsys, "status", "--control", service.control, "--stop") == (0, "it stops\n", "")
     service._thread.join(5)
     assert not service._thread.is_alive()
 
