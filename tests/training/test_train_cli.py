@@ -11,6 +11,7 @@ from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.cli import main
 from shiftvae_rt.errors import DataFileError, PixelSizeError
 from shiftvae_rt.simulator import LineCrystal
+from shiftvae_training import cli as cli_module
 from shiftvae_training import scans as scans_module
 from shiftvae_training.scans import parse_frames, read_scans
 
@@ -211,3 +212,20 @@ def test_the_help_names_every_constraint(capsys):
     said = capsys.readouterr().out
     assert "displacement" in said
     assert "smooth" in said
+
+
+@pytest.mark.parametrize(
+    ("shift", "content", "words"),
+    [
+        ((4.1, 4.0), (2.0, 0.0), []),
+        ((4.1, 0.02), (2.0,), ["do not tell where the motif sits (shift 0.02 nats)"]),
+        ((4.1, 4.0), (0.05, 0.01), ["no variation of the motif was found"]),
+        ((4.1, 4.0), (), []),
+        ((0.1, 0.1), (0.0,), ["(shift 0.10 nats)", "no variation"]),
+    ],
+    ids=str,
+)
+def test_a_training_that_found_nothing_warns(shift, content, words):
+    found = cli_module._warnings(shift, content)
+    assert len(found) == len(words)
+    assert all(word in warning for word, warning in zip(words, found, strict=True))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from shiftvae_rt.manifest import USED_NATS
 
 from .arguments import automatic_or, check_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from .train import Trained
 
 __all__ = ["add_demo", "add_import", "add_train"]
+
+#: A shift that says less is hardly narrower than its prior.
+LEAST_SHIFT_NATS = 0.5
 
 
 def add_train(subparsers: Any) -> None:
@@ -140,7 +145,21 @@ def summarise(trained: Trained) -> dict[str, Any]:
         "held_out_loss": round(trained.history[-1].loss, 2),
         "noise_sd": round(float(model.noise_sd), 4),
         "information_nats": dict(zip(model.names, (round(k, 2) for k in trained.kl_nats), strict=True)),
+        "warnings": _warnings(trained.kl_nats[: model.dimensions], trained.kl_nats[model.first_content :]),
     }
+
+
+def _warnings(shift_nats: Sequence[float], content_nats: Sequence[float]) -> list[str]:
+    """What makes the maps mean little."""
+    found = []
+    if min(shift_nats) < LEAST_SHIFT_NATS:
+        found.append(
+            f"the windows do not tell where the motif sits (shift {min(shift_nats):.2f} nats): the maps mean little; "
+            "train on more frames, with more --steps or a larger --window"
+        )
+    if content_nats and max(content_nats) < USED_NATS:
+        found.append("no variation of the motif was found: the content maps are empty")
+    return found
 
 
 def _readable(summary: dict[str, Any]) -> str:
@@ -161,5 +180,6 @@ def _readable(summary: dict[str, Any]) -> str:
                 f"  exactness    ONNX against torch {summary['onnx_against_torch']:.1e}, dense against single windows "
                 f"{summary['dense_against_windows']:.1e} of a latent's spread"
             ),
+            *(f"  {'warning':12s} {warning}" for warning in summary["warnings"]),
         ]
     )
