@@ -49,19 +49,20 @@ OURS_STEPS = (600, 1800)
 
 PARTS = ("random", "centred", "sweep", "ours")
 ABOUT = """
-pyroVED 0.3.0 from its own package at the best setting that is known (Gaussian likelihood of sigma 0.1, min-max of each
-window, batch 25, rate 2e-3, prior 0.5; `sweep` varies one thing at a time), and ours, on the standard scan above: trained on frame 0, scored on frame 1. Windows of 24 px for pyroVED, 4000 at random places, tested
-at every 4th px; for *centred* they lie within 3 px of true A columns, in training and in the test, which is an easier
-task. Ours: random places, window 32 px, stride 4. One thread; seconds are CPU time of training alone, and pyroVED runs
-with the malloc thresholds of glibc raised, which makes it faster. Its scores swing from look to look (every 50 s, or
-10 s); each line is the look with the best R2 in `ran_s` seconds, chosen on the test frame, in its favour. All looks are
-in `benchmarks/results/science-pyroved.json`.
+pyroVED 0.3.0 from its own package at the best setting that is known (Gaussian likelihood of sigma 0.1, min-max of
+each window, batch 25, rate 2e-3, prior 0.5; `sweep` varies one thing at a time), and ours, on the standard scan
+above: trained on frame 0, scored on frame 1. Windows of 24 px for pyroVED, 4000 at random places, tested at every
+4th px; for *centred* they lie within 3 px of true A columns, in training and in the test, which is an easier task.
+Ours: random places, window 32 px, stride 4. One thread; seconds are CPU time of training alone, and pyroVED runs
+with the malloc thresholds of glibc raised, which makes it faster. Its scores swing from look to look (every 50 s,
+or 10 s); each line is the look with the best R2 in `ran_s` seconds, chosen on the test frame, in its favour. All
+looks are in `benchmarks/results/science-pyroved.json`.
 """
 ABOUT_SWEEP = """
-40 s of CPU on centred windows for each setting that differs in one thing from the best, seed 0. The best look of four.
-Looks swing by 0.02 and more: a few settings are level with the best one, and far ahead of the package's own; none
-comes near ours. `sigma` is that of the Gaussian likelihood; *image min-max* scales a whole frame to 0..1, *window* each window; `prior`
-is the shift's, in half windows.
+40 s of CPU on centred windows for each setting that differs in one thing from the best, seed 0. The best look of
+four. Looks swing by 0.02 and more: a few settings are level with the best one, and far ahead of the package's own;
+none comes near ours. `sigma` is that of the Gaussian likelihood; *image min-max* scales a whole frame to 0..1,
+*window* each window; `prior` is the shift's, in half windows.
 """
 Rows = Iterator[dict[str, Any]]
 KINDS = (("pyroVED", "random"), ("pyroVED", "centred"), ("ours", "random"))
