@@ -68,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """The commands that `words` may mean: all, or if the first is one of ours, ours alone.
 
-    The training half brings torch: 1.6 s of processor time for every start, 0.6 s for every end.
+    The training half brings torch, which costs far more processor time than the start and end of a service.
     """
     parser = _Parser(prog="shiftvae", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"shiftvae-rt {__version__}")

@@ -51,7 +51,7 @@ def check_settings(settings: Settings, frames: Frames) -> None:
     if min(settings.kl_shift, settings.kl_content) < 0:
         raise TrainingError(
             f"expected weights of the divergences of 0 or more, got {settings.kl_shift:g} for the shift and "
-            f"{settings.kl_content:g} for the content"
+            f"{settings.kl_content:g} for the content: see --kl-content"
         )
     if settings.rotation < 0 or (settings.rotation and frames[0].shape[1] == 1):
         raise TrainingError(
