@@ -111,6 +111,8 @@ class ModelFile:
         except OSError as error:
             raise ModelFileError(f"cannot read the model file {path}: {error.strerror or error}") from error
         members = _unzip(data, str(path))
+        if _zip(members) != data:
+            raise ModelFileError(f"{path}: the records of the zip are not as exported: copy the file again")
         if "manifest.json" not in members:
             raise ModelFileError(f"{path} has no manifest.json: it is not a shiftvae model file")
         text, signature = members.pop("manifest.json"), members.pop("manifest.sig", None)
@@ -192,14 +194,23 @@ def _write_members(path: Path, members: dict[str, bytes]) -> None:
     """Write a model file whole or not at all."""
     part = path.with_name(path.name + ".part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name), content)
+        part.write_bytes(_zip(members))
         part.replace(path)
     except OSError as error:
         raise ModelFileError(f"cannot write the model file {path}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    """The one zip that holds `members` in their order: the same bytes on every machine, at any time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)
+            info.create_system = 3
+            archive.writestr(info, content)
+    return buffer.getvalue()
 
 
 def _unzip(data: bytes, name: str) -> dict[str, bytes]:

@@ -39,7 +39,7 @@ def repacked(path: Path, **changes: bytes) -> None:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in {**members, **changes}.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content)
 
 
 @needs_cryptography
