@@ -1,5 +1,6 @@
 """Compiled kernels; use them through `shiftvae_rt.windows` and `shiftvae_rt.assembly`, which check and allocate."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,6 +36,25 @@ def window_statistics(
 ) -> None: ...
 def convert_frame(frame: _Frame, centre: _Float64, out: _Float32, threads: int) -> bool: ...
 def difference_frame(frame: _Frame, above: bool, out: _Float32, threads: int) -> bool: ...
+
+class Readout:
+    def __init__(
+        self,
+        *,
+        axes: int,
+        vectors: Sequence[Sequence[float]],
+        planar_px: float,
+        planar_reach_px: float,
+        angle_period: float,
+        scale_prior: float,
+        content: int,
+    ) -> None: ...
+    @property
+    def planes(self) -> int: ...
+    @property
+    def latents(self) -> int: ...
+    def read(self, code: _Float32, mean: _Float32, sd: _Float32, threads: int) -> None: ...
+
 def assemble_latent_map(
     values: _Float32,
     precision: _Float32,

@@ -31,11 +31,14 @@ EXTRAS = {
     "tensorrt": "shiftvae-rt[gpu], CUDA and TensorRT",
 }
 
+#: How the outputs of a graph that are its state begin.
+NEXT = "next"
+
 Floats = NDArray[np.float32]
 
 
 class Encoder:
-    """One ONNX graph with outputs ``mean`` and ``std``, ready to run.
+    """One ONNX graph, ready to run.
 
     Parameters
     ----------
@@ -72,19 +75,21 @@ class Encoder:
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back with no more than a log line
             raise ProviderError(_missing(provider, self._session.get_providers(), _library_error(provider)))
         self.provider = provider
+        #: What the graph says about itself.
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self._outputs = [output.name for output in self._session.get_outputs() if not output.name.startswith(NEXT)]
         self._run_options = onnxruntime.RunOptions()
 
-    def encode(self, **inputs: Floats) -> tuple[Floats, Floats]:
-        """Run the graph on arrays by name: mean and standard deviation."""
-        mean, std = self._run(inputs, ["mean", "std"])
-        return _array(mean), _array(std)
+    def encode(self, **inputs: Floats) -> tuple[Floats, ...]:
+        """Run the graph on arrays by name: its outputs in their order."""
+        return tuple(_array(value) for value in self._run(inputs, self._outputs))
 
     def terminate(self) -> None:
         """Make the `encode` that is running in another thread fail soon."""
         self._run_options.terminate = True
 
     def _run(self, inputs: dict[str, Any], outputs: list[str]) -> list[Any]:
-        """Arrays on the CPU; elsewhere mean and std come back as arrays and all else stays on the device."""
+        """Arrays on the CPU; elsewhere the state stays on the device, and all else comes back as arrays."""
         self._run_options.terminate = False
         if self.provider == "cpu":
             values: list[Any] = self._session.run(outputs, inputs, self._run_options)
@@ -96,7 +101,7 @@ class Encoder:
             else:
                 binding.bind_ortvalue_input(name, value)
         for name in outputs:
-            binding.bind_output(name, "cpu" if name in ("mean", "std") else "cuda")
+            binding.bind_output(name, "cuda" if name.startswith(NEXT) else "cpu")
         self._session.run_with_iobinding(binding, self._run_options)
         return list(binding.get_outputs())
 
@@ -109,21 +114,21 @@ class RowEncoder(Encoder):
 
     def __init__(self, graph: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
         super().__init__(graph, threads=threads, provider=provider)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        reach, grid = ([int(v) for v in metadata[name].split(",")] for name in ("reach", "grid"))
+        reach, grid = ([int(v) for v in self.metadata[name].split(",")] for name in ("reach", "grid"))
         states = {value.name: value.shape[1] for value in self._session.get_inputs() if value.name.startswith("state")}
         self._layers = [(states[f"state{i}"], r, g) for i, (r, g) in enumerate(zip(reach, grid, strict=True))]
-        self._outputs = ["mean", "std", *(f"next{i}" for i in range(len(reach)))]
+        self._next = [f"{NEXT}{i}" for i in range(len(reach))]
 
     def start(self, width: int) -> list[Any]:
         """The state before the first lines of a frame of `width` px: no lines yet."""
         return [np.zeros((1, c, 0, (width - 1 - r) // g + 1), np.float32) for c, r, g in self._layers]
 
-    def encode_next(self, state: list[Any], **inputs: Floats) -> tuple[Floats, Floats, list[Any]]:
-        """Run on the lines that follow: mean and standard deviation of the new rows, and the state after them."""
+    def encode_next(self, state: list[Any], **inputs: Floats) -> tuple[tuple[Floats, ...], list[Any]]:
+        """Run on the lines that follow: the outputs for the new rows, and the state after them."""
         before = {f"state{i}": value for i, value in enumerate(state)}
-        mean, std, *after = self._run({**inputs, **before}, self._outputs)
-        return _array(mean), _array(std), after
+        values = self._run({**inputs, **before}, self._outputs + self._next)
+        count = len(self._outputs)
+        return tuple(_array(value) for value in values[:count]), values[count:]
 
 
 class Decoder(Encoder):

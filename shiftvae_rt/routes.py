@@ -1,6 +1,7 @@
 """The two ways from lines of a frame to latents, and the rule that chooses.
 
-- `DenseRoute`: one fully convolutional graph over the frame; neighbouring windows share their work.
+- `DenseRoute`: one fully convolutional graph over the frame; neighbouring windows share their work, and C++ reads the
+  latents from what it says.
 - `WindowRoute`: C++ cuts and normalises the windows, the graph takes them one by one. For a network that shares
   nothing between windows (the mlp).
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from .encoder import Encoder, RowEncoder
 from .errors import FrameError
 from .model_file import ModelFile
+from .readout import Readout
 from .window_grid import WindowGrid
 from .windows import difference_frame, extract_windows, window_statistics
 
@@ -92,6 +94,7 @@ class DenseRoute:
         self._scale = np.asarray(manifest.intensity.channel_scale, np.float32)
         self._floor = np.float32(max(manifest.intensity.sd_floor, LEAST_SD))
         self._encoder = Encoder(model.graph(f"dense_s{self.grid_stride}.onnx"), threads=threads, provider=provider)
+        self._readout = Readout.from_json(self._encoder.metadata.get("readout", ""))
         member = f"rows_s{self.grid_stride}.onnx"
         self._rows = (
             RowEncoder(model.graph(member), threads=threads, provider=provider) if model.has_graph(member) else None
@@ -106,8 +109,8 @@ class DenseRoute:
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
         """As `Route.encode`."""
         sd = self.window_sd(lines, centre)
-        mean, std = self._encoder.encode(differences=self.differences(lines, above=False), sd=sd)
-        return self._every(mean, 0), self._every(std, 0)
+        (code,) = self._encoder.encode(differences=self.differences(lines, above=False), sd=sd)
+        return self.read(code, 0)
 
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:
         """As `Route.rows`."""
@@ -143,10 +146,11 @@ class DenseRoute:
         np.maximum(sd, self._floor, out=sd)
         return sd[np.newaxis]
 
-    def _every(self, output: Floats, first: int) -> Floats:
-        """The windows at `stride` of those at the graph's stride, from row `first` on."""
+    def read(self, code: Floats, first: int) -> tuple[Floats, Floats]:
+        """Mean and std ``(L, rows, cols)`` of the windows at `stride` of those at the graph's, from row `first` on."""
         step = self.stride // self.grid_stride
-        return output[0] if step == 1 else np.ascontiguousarray(output[0, :, first::step, ::step])
+        wanted = code[0] if step == 1 else np.ascontiguousarray(code[0, :, first::step, ::step])
+        return self._readout.read(wanted, threads=self.threads)
 
 
 class DenseRows:
@@ -169,11 +173,11 @@ class DenseRows:
         sd = route.window_sd(lines[:, first_line:], self._centre)
         fresh = lines if start else lines[:, self._lines_seen - 1 - top :]
         differences = route.differences(fresh, above=not start)
-        mean, std, self._state = self._encoder.encode_next(self._state, differences=differences, sd=sd)
+        (code,), self._state = self._encoder.encode_next(self._state, differences=differences, sd=sd)
         self._lines_seen = top + lines.shape[1]
         self._rows_seen += sd.shape[2]
         first = 0 if start else route.stride // route.grid_stride - 1
-        mean, std = route._every(mean, first), route._every(std, first)
+        mean, std = route.read(code, first)
         if mean.shape[1] != rows:
             raise RuntimeError(f"expected {rows} rows of windows, the graph gave {mean.shape[1]}")
         return mean, std

@@ -1,5 +1,5 @@
 // The compiled module shiftvae_rt._core. Checks what memory safety needs, releases the GIL, calls. The friendly
-// messages are in windows.py and assembly.py; outputs are allocated there too.
+// messages are in windows.py, routes.py and assembly.py; outputs are allocated there too.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -12,6 +12,7 @@
 #include "shiftvae/assembly.hpp"
 #include "shiftvae/convert_frame.hpp"
 #include "shiftvae/isa.hpp"
+#include "shiftvae/readout.hpp"
 #include "shiftvae/windows.hpp"
 
 namespace py = pybind11;
@@ -185,6 +186,32 @@ bool difference(const py::array& frame, bool above, Floats out, unsigned threads
     return difference_frame(view, above, target, threads);
 }
 
+Readout readout_of(std::size_t axes, const std::vector<std::vector<double>>& vectors, double planar_px,
+                   double planar_reach_px, double angle_period, double scale_prior, std::size_t content) {
+    if (axes < 1 || axes > 2 || vectors.size() > axes || content > 1024)
+        throw py::value_error("expected 1 or 2 axes, no more vectors than these, and at most 1024 latents of content");
+    Readout readout{axes, vectors.size(), {}, planar_px, planar_reach_px, angle_period, scale_prior, content};
+    for (std::size_t j = 0; j < vectors.size(); ++j) {
+        if (vectors[j].size() != axes) throw py::value_error("expected a coordinate of each vector for each axis");
+        for (std::size_t axis = 0; axis < axes; ++axis) readout.vectors[j][axis] = vectors[j][axis];
+    }
+    return readout;
+}
+
+void read_code(const Readout& readout, const Floats& code, Floats mean, Floats sd, unsigned threads) {
+    if (code.ndim() != 3) throw py::value_error("expected a code of shape (planes, rows, cols), got " + text(code));
+    need(code, {extent(readout.planes()), code.shape(1), code.shape(2)}, "code");
+    const Shape shape{extent(readout.latents()), code.shape(1), code.shape(2)};
+    need(mean, shape, "mean");
+    need(sd, shape, "sd");
+    const float* from = code.data();
+    float *mean_data = mean.mutable_data(), *sd_data = sd.mutable_data();
+    const std::size_t count = static_cast<std::size_t>(code.shape(1) * code.shape(2));
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    read_latents(readout, from, count, mean_data, sd_data, threads);
+}
+
 Grid grid_of_maps(const Floats& values, const Floats& precision, Window frame, Window window, std::size_t stride,
                   const Floats& out) {
     const Grid grid = grid_of(frame.first, frame.second, window, stride);
@@ -263,6 +290,13 @@ PYBIND11_MODULE(_core, m) {
           py::arg("out").noconvert(), py::arg("threads"));
     m.def("difference_frame", &difference, py::arg("frame").noconvert(), py::arg("above"), py::arg("out").noconvert(),
           py::arg("threads"));
+    py::class_<Readout>(m, "Readout")
+        .def(py::init(&readout_of), py::kw_only(), py::arg("axes"), py::arg("vectors"), py::arg("planar_px"),
+             py::arg("planar_reach_px"), py::arg("angle_period"), py::arg("scale_prior"), py::arg("content"))
+        .def_property_readonly("planes", &Readout::planes)
+        .def_property_readonly("latents", &Readout::latents)
+        .def("read", &read_code, py::arg("code").noconvert(), py::arg("mean").noconvert(), py::arg("sd").noconvert(),
+             py::arg("threads"));
     m.def("assemble_latent_map", &assemble, py::arg("values").noconvert(), py::arg("precision").noconvert(),
           py::arg("frame_shape"), py::arg("window"), py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
     m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),

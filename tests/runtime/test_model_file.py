@@ -356,19 +356,22 @@ def test_compressed_test_vectors_are_refused(path, members):
         LatentMapper(path)
 
 
-def test_a_graph_that_onnxruntime_refuses_is_named(path, members):
+def test_a_graph_that_onnxruntime_refuses_or_that_says_something_else_is_named(path, members):
     from shiftvae_training.graph_builder import GraphBuilder
 
     build = GraphBuilder()
-    build.node("Relu", build.node("Relu", "differences", output="mean"), output="std")
+    build.node("Relu", "differences", output="code")
     build.node("Relu", "sd")
     inputs = {"differences": ["N", 2, "H", "W"], "sd": ["N", 1, "rows", "cols"]}
-    wrong = build.serialise("dense", inputs, {n: ["N", 2, "H", "W"] for n in ("mean", "std")})
     members = {name: content for name, content in members.items() if name != "rows_s4.onnx"}
-    write_model_file(path, tiny_manifest(WEIGHTS), members | {"dense_s4.onnx": wrong})
-    with pytest.raises(ModelFileError, match="its encoder gives shape"):
-        LatentMapper(path)
-    wrong = wrong.replace(b"mean", b"main")
+    readout = {"axes": 2, "vectors": [], "planar_px": 1, "planar_reach_px": 0, "angle_period": 0, "scale_prior": 0}
+    for content, message in ((-1, "a graph whose readout is wrong"), (0, "a graph gives 2 planes, expected 6")):
+        metadata = {"readout": json.dumps({**readout, "content": content})}
+        wrong = build.serialise("dense", inputs, {"code": ["N", 2, "H", "W"]}, metadata)
+        write_model_file(path, tiny_manifest(WEIGHTS), members | {"dense_s4.onnx": wrong})
+        with pytest.raises(ModelFileError, match=message):
+            LatentMapper(path)
+    wrong = wrong.replace(b"differences", b"preferences")
     write_model_file(path, tiny_manifest(WEIGHTS), members | {"dense_s4.onnx": wrong})
     with pytest.raises(ModelFileError, match="onnxruntime refuses its encoder"):
         LatentMapper(path)

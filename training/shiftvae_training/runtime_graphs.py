@@ -1,12 +1,13 @@
 """The graphs that the runtime runs: the network of `encoder_graph`, cut where C++ does the rest better.
 
-`encoder_graph` is complete in itself: raw frame in, latents out. Two things in it are slow or inexact on the frame's
+`encoder_graph` is complete in itself: raw frame in, latents out. Three things in it are slow, or inexact on the frame's
 raw values, and the runtime takes them out of the graph:
 
 - The standard deviation of every window. C++ needs 0.3 ms for what the graph does in 20 ms, and is exact.
 - The frame's offset. A first layer that sums to zero over its kernel sees only differences between neighbouring pixels,
   so those are its input: exact for counts, whatever steps the frame has (a step from 200 to 60000 beside windows of
   deviation 3 costs a float32 convolution of the raw values four digits).
+- The way from the network's last layer to latents: sixty passes over small maps, a tenth of the time; see `Readout`.
 
 A kernel ``k`` that sums to zero acts on the differences through its cumulative sums: along each line, those of ``k``
 itself; down the first column, those of its line sums.
@@ -20,10 +21,12 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.readout import Readout
+
 from .encoder_graph import EncoderWeights, head, head_layers, latents
 from .graph_builder import GraphBuilder
 
-__all__ = ["runtime_graphs"]
+__all__ = ["readout_of", "runtime_graphs"]
 
 Shapes = dict[str, list[int | str]]
 
@@ -57,13 +60,14 @@ def _windows_graph(weights: EncoderWeights) -> bytes:
             x = build.node("Tanh", x)
     raw = build.node("Transpose", x, perm=[1, 0])
     raw = build.node("Reshape", raw, build.constant([1, len(layers[-1][1]), 1, -1], np.int64))
-    _outputs(build, weights, raw)
+    for name, output in zip(("mean", "std"), latents(build, weights, raw), strict=True):
+        build.node("Identity", output, output=name)
     count: list[int | str] = [1, weights.reported, 1, "N"]
     return build.serialise("windows", {"windows": ["N", stem.shape[1]]}, {"mean": count, "std": count})
 
 
 def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> bytes:
-    """``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``mean, std (N, L, rows, cols)``.
+    """``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``code (N, K, rows, cols)``.
 
     With state: ``state<i>`` are the lines before a layer that the next lines need, for each layer that needs any; none
     before the first call, whose lines must make at least one row of windows. Later calls bring a multiple of the
@@ -73,7 +77,7 @@ def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> b
     build, kept = GraphBuilder(), _kept_lines(weights, stride)
     x, grid, reach = "differences", 1, 1
     inputs: Shapes = {x: ["N", _inputs(weights), "H", "W"], "sd": ["N", 1, "rows", "cols"]}
-    outputs: Shapes = {name: ["N", weights.reported, "rows", "cols"] for name in ("mean", "std")}
+    outputs: Shapes = {"code": ["N", len(head_layers(weights)[-1][1]), "rows", "cols"]}
     reaches: list[int] = []
     grids: list[int] = []
     for index, (layer, coarser) in enumerate(zip(weights.stem, _grids(weights, stride), strict=True)):
@@ -101,14 +105,24 @@ def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> b
             x = build.node("Relu", x)
         reach = (0 if index == 0 else reach) + (layer.weight.shape[3] - 1) * layer.dilation
         grid = coarser
-    _outputs(build, weights, head(build, weights, x, "sd"))
-    metadata = {"reach": ",".join(map(str, reaches)), "grid": ",".join(map(str, grids))} if with_state else {}
+    build.node("Identity", head(build, weights, x, "sd"), output="code")
+    metadata = {"readout": readout_of(weights).to_json()}
+    if with_state:
+        metadata |= {"reach": ",".join(map(str, reaches)), "grid": ",".join(map(str, grids))}
     return build.serialise(f"{'rows' if with_state else 'dense'}_s{stride}", inputs, outputs, metadata)
 
 
-def _outputs(build: GraphBuilder, weights: EncoderWeights, raw: str) -> None:
-    for name, output in zip(("mean", "std"), latents(build, weights, raw), strict=True):
-        build.node("Identity", output, output=name)
+def readout_of(weights: EncoderWeights) -> Readout:
+    """What `latents` does, for the runtime."""
+    return Readout(
+        axes=weights.dimensions,
+        vectors=tuple(tuple(vector[2 - weights.dimensions :]) for vector in weights.lattice.tolist()),
+        planar_px=float(weights.planar_prior_px),
+        planar_reach_px=float(weights.planar_reach_px),
+        angle_period=360 / weights.fold if weights.fold else 0.0,
+        scale_prior=float(weights.scale_prior),
+        content=weights.content,
+    )
 
 
 def _grids(weights: EncoderWeights, stride: int) -> list[int]:

@@ -7,6 +7,7 @@
 #endif
 
 #include "lines.hpp"
+#include "readout.hpp"
 #include "sliding.hpp"
 #include "write_windows.hpp"
 
@@ -40,6 +41,7 @@ const Kernels table = {
     write_windows<float, FloatScale>,
     write_windows<double, DoubleScale>,
     stream_fill,
+    read_latents,
     weights_are_sound,
     weigh,
     accumulate,

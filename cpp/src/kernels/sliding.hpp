@@ -16,6 +16,14 @@ inline double root(double x) {
 #endif
 }
 
+inline float root(float x) {
+#if defined(_MSC_VER) && !defined(__clang__)
+    return sqrtf(x);
+#else
+    return __builtin_sqrtf(x);
+#endif
+}
+
 // Nearest integer for |x| < 2**51, without SSE4.1.
 inline double nearest(double x) {
     constexpr double shift = 6755399441055744.0;  // 1.5 * 2**52
