@@ -46,7 +46,7 @@ faults: .venv/dev-installed  ## 1,000,000 frames and 500 kills, 100 stops, 10,00
 	SHIFTVAE_LONG=1 SHIFTVAE_TRIES=10000 $(BIN)/python -m pytest tests/stream/faults/test_kills.py \
 	  tests/stream/faults/test_stops.py tests/stream/test_keys.py -s
 
-fuzz: .venv/dev-installed  ## parsers 100,000,000 times (an hour), each kernel for ten minutes and 1,000,000 times beside NumPy
+fuzz: .venv/dev-installed  ## parsers 100,000,000 times (an hour), kernels for ten minutes each and in 1,000,000 cases beside NumPy
 	$(BIN)/python -m pip install --quiet atheris
 	SHIFTVAE_LONG=1 $(BIN)/python -m pytest tests/stream/faults/test_fuzz.py tests/runtime/test_differential.py \
 	  tests/runtime/test_model_file.py -s

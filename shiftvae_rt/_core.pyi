@@ -1,4 +1,4 @@
-"""Compiled kernels; use them through `shiftvae_rt.windows` and `shiftvae_rt.assembly`, which check and allocate."""
+"""Compiled kernels; use them through `windows`, `readout` and `assembly` of shiftvae_rt, which check and allocate."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias

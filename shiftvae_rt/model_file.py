@@ -220,6 +220,8 @@ def _unzip(data: bytes, name: str) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for info in archive.infolist():
+                if not info.filename.isascii():
+                    raise ModelFileError(f"{name}: member {info.filename[:40]!r} is not one that any export writes")
                 cap = MAX_MANIFEST_BYTES if info.filename == "manifest.json" else MAX_MEMBER_BYTES
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size > cap or info.filename in members:
                     raise ModelFileError(

@@ -20,6 +20,11 @@ __all__ = ["Readout"]
 Floats = NDArray[np.float32]
 
 
+_Size = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+_Coordinate = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
+_AT_MOST_TWO = msgspec.Meta(max_length=2)
+
+
 class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the planes of a code mean, in their order.
 
@@ -45,21 +50,21 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """
 
     axes: Annotated[int, msgspec.Meta(ge=1, le=2)]
-    vectors: tuple[tuple[float, ...], ...]
-    planar_px: float
-    planar_reach_px: float
-    angle_period: float
-    scale_prior: float
+    vectors: Annotated[tuple[Annotated[tuple[_Coordinate, ...], _AT_MOST_TWO], ...], _AT_MOST_TWO]
+    planar_px: _Size
+    planar_reach_px: _Size
+    angle_period: _Size
+    scale_prior: _Size
     content: Annotated[int, msgspec.Meta(ge=0, le=1024)]
 
     @classmethod
-    def from_json(cls, text: str) -> Readout:
-        """Decode; ModelFileError for anything else."""
+    def from_json(cls, text: str, graph: str) -> Readout:
+        """Decode what the metadata of `graph` say; ModelFileError for anything else."""
         try:
             readout = msgspec.json.decode(text, type=cls)
             _core.Readout(**msgspec.structs.asdict(readout))
         except (msgspec.DecodeError, ValueError) as error:
-            raise ModelFileError(f"a graph whose readout is wrong ({error}): export the model again") from error
+            raise ModelFileError(f"{graph}: its readout is wrong ({error}): export the model again") from error
         return readout
 
     def to_json(self) -> str:
@@ -81,5 +86,5 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         if len(code) != kernel.planes:
             raise ModelFileError(f"a graph gives {len(code)} planes, expected {kernel.planes}: export the model again")
         mean, std = (np.empty((kernel.latents, *code.shape[1:]), np.float32) for _ in range(2))
-        kernel.read(code, mean, std, threads)
+        kernel.read(np.ascontiguousarray(code), mean, std, threads)
         return mean, std

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .encoder import Encoder, RowEncoder
-from .errors import FrameError
+from .errors import FrameError, ModelFileError
 from .model_file import ModelFile
 from .readout import Readout
 from .window_grid import WindowGrid
@@ -93,8 +93,11 @@ class DenseRoute:
         self.stride, self.window, self.threads = stride, manifest.window, threads
         self._scale = np.asarray(manifest.intensity.channel_scale, np.float32)
         self._floor = np.float32(max(manifest.intensity.sd_floor, LEAST_SD))
-        self._encoder = Encoder(model.graph(f"dense_s{self.grid_stride}.onnx"), threads=threads, provider=provider)
-        self._readout = Readout.from_json(self._encoder.metadata.get("readout", ""))
+        member = f"dense_s{self.grid_stride}.onnx"
+        self._encoder = Encoder(model.graph(member), threads=threads, provider=provider)
+        if "readout" not in self._encoder.metadata:
+            raise ModelFileError(f"{model.path}: {member} is of another version: export the model again")
+        self._readout = Readout.from_json(self._encoder.metadata["readout"], f"{model.path}: {member}")
         member = f"rows_s{self.grid_stride}.onnx"
         self._rows = (
             RowEncoder(model.graph(member), threads=threads, provider=provider) if model.has_graph(member) else None
@@ -149,8 +152,7 @@ class DenseRoute:
     def read(self, code: Floats, first: int) -> tuple[Floats, Floats]:
         """Mean and std ``(L, rows, cols)`` of the windows at `stride` of those at the graph's, from row `first` on."""
         step = self.stride // self.grid_stride
-        wanted = code[0] if step == 1 else np.ascontiguousarray(code[0, :, first::step, ::step])
-        return self._readout.read(wanted, threads=self.threads)
+        return self._readout.read(code[0, :, first::step, ::step], threads=self.threads)
 
 
 class DenseRows:

@@ -23,7 +23,7 @@ from timing import repeated, take_turns
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.windows import difference_frame, window_statistics
 from shiftvae_training.encoder_graph import EncoderWeights
-from shiftvae_training.runtime_graphs import runtime_graphs
+from shiftvae_training.runtime_graphs import readout_of, runtime_graphs
 
 Inputs = dict[str, NDArray[np.float32]]
 
@@ -44,7 +44,7 @@ def measure(name: str, weights: EncoderWeights, stride: int, rounds: int) -> dic
     inputs = {"differences": difference_frame(frame)[0][np.newaxis], "sd": sd[np.newaxis].astype(np.float32)}
     graph = onnx.load_from_string(runtime_graphs(weights, (stride,))[f"dense_s{stride}.onnx"])
     sessions = {"float32": session_of(graph), "int8": session_of(quantised(graph, inputs))}
-    mean = {key: session.run(["mean"], inputs)[0][0] for key, session in sessions.items()}
+    mean = {key: readout_of(weights).read(session.run(["code"], inputs)[0][0])[0] for key, session in sessions.items()}
     off = (mean["int8"] - mean["float32"]).astype(np.float64)
     off[:2] = modulo_lattice(off[:2], weights.lattice)
     away = np.sqrt(np.square(off).mean(axis=(1, 2))) / mean["float32"].std(axis=(1, 2))

@@ -1,5 +1,5 @@
 // The compiled module shiftvae_rt._core. Checks what memory safety needs, releases the GIL, calls. The friendly
-// messages are in windows.py, routes.py and assembly.py; outputs are allocated there too.
+// messages are in windows.py, readout.py and assembly.py; outputs are allocated there too.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>

@@ -1,4 +1,4 @@
-"""S3: many small random cases of every kernel against its NumPy twin; 1,000,000 of them with SHIFTVAE_LONG=1."""
+"""S3: small random cases of every kernel against its NumPy twin; 1,000,000 in all with SHIFTVAE_LONG=1."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ from test_windows import NORMALISATIONS, assert_close, frame_of, reference_windo
 from shiftvae_rt import _core
 from shiftvae_rt.assembly import assemble_latent_map, place_at_motifs
 from shiftvae_rt.frame import DTYPES
+from shiftvae_rt.readout import Readout
 from shiftvae_rt.window_grid import WindowGrid
-from shiftvae_rt.windows import convert_frame, extract_windows, extract_windows_at, window_statistics
+from shiftvae_rt.windows import (
+    convert_frame,
+    difference_frame,
+    extract_windows,
+    extract_windows_at,
+    window_statistics,
+)
 
 CASES = 1_000_000 if os.environ.get("SHIFTVAE_LONG") == "1" else 30_000
 #: Centre and deviation of the pixels; 0 makes constant frames.
@@ -68,8 +75,91 @@ def placement_case(rng: np.random.Generator) -> None:
     shift_y, shift_x = rng.normal(0, 4, (2, grid.rows, grid.cols)).astype(np.float32)
     got = place_at_motifs(values, precision, grid, shift_y, shift_x)
     expected = reference_placement(values, precision, grid, shift_y, shift_x)
-    seen = ~np.isnan(got) & ~np.isnan(expected)  # a weight of 1e-17 of a pixel may be 0 in one of the two
-    np.testing.assert_allclose(got[seen], expected[seen], rtol=0, atol=2e-5)
+    # a weight of 1e-17 of a pixel may be 0 in one of the two, which is rare
+    unlike = np.isnan(got) != np.isnan(expected)
+    assert unlike.sum() <= 2
+    np.testing.assert_allclose(got[~unlike], expected[~unlike], rtol=0, atol=2e-5)
+
+
+def difference_case(rng: np.random.Generator) -> None:
+    frame, _, _ = frame_and_window(rng)
+    above = bool(frame.shape[1] > 1 and rng.integers(2))
+    if frame.shape[2] < 2:
+        return
+    got, finite = difference_frame(frame, above=above)
+    pixels = frame.astype(np.float64)
+    down = np.diff(pixels, axis=1, prepend=pixels[:, :1])
+    expected = np.stack([np.diff(pixels, axis=2), down[:, :, :-1]], axis=1).reshape(-1, *frame.shape[1:2], got.shape[2])
+    np.testing.assert_array_equal(got, expected[:, above:].astype(np.float32))
+    assert finite
+
+
+def readout_case(rng: np.random.Generator) -> None:
+    axes = int(rng.integers(1, 3))
+    vectors = rng.normal(0, 15, (int(rng.integers(axes + 1)), axes))
+    angle, scale, reach = rng.choice([0.0, 60.0]), rng.choice([0.0, 0.05]), rng.choice([0.0, 12.0])
+    readout = Readout(
+        axes=axes,
+        vectors=tuple(map(tuple, vectors.tolist())),
+        planar_px=7.0,
+        planar_reach_px=float(reach),
+        angle_period=float(angle),
+        scale_prior=float(scale),
+        content=int(rng.integers(4)),
+    )
+    k = len(vectors)
+    moved = axes if k in (0, axes) else k + axes
+    planes = (3 * k or 2 * axes) + 3 * bool(angle) + 2 * bool(scale) + 2 * readout.content + moved
+    code = rng.normal(0, 2, (planes, int(rng.integers(1, 4)), int(rng.integers(1, 40)))).astype(np.float32)
+    mean, std = readout.read(code)
+    expected_mean, expected_std = reference_latents(readout, code.astype(np.float64))
+    off = mean - expected_mean
+    if k:  # a place at the edge of the cell may lie on either side
+        cells = np.rint(np.linalg.pinv(vectors).T @ off[:axes].reshape(axes, -1))
+        off[:axes] -= (vectors.T @ cells).reshape(off[:axes].shape)
+    if angle:
+        off[axes] -= angle * np.rint(off[axes] / angle)
+    assert np.abs(off).max() < 1e-4
+    np.testing.assert_allclose(std, expected_std, rtol=2e-5)
+
+
+def reference_latents(readout: Readout, code: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The NumPy twin, plane by plane."""
+    left, k, axes = iter(code), len(readout.vectors), readout.axes
+    vectors = np.reshape(readout.vectors, (k, axes))
+
+    def take(count: int) -> NDArray[np.float64]:
+        return np.array([next(left) for _ in range(count)]).reshape(count, *code.shape[1:])
+
+    def sds(log: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+        return np.exp(np.clip(log, -8, most))
+
+    widest = 0.5 * np.log(2 * np.pi / np.e)
+    first = [take(k) for _ in range(3)] if k else [take(axes) for _ in range(2)]
+    means, deviations = [], []
+    if readout.angle_period:
+        cosine, sine, width = take(1), take(1), sds(take(1), widest)
+        means.append(np.arctan2(sine, cosine) / (2 * np.pi) * readout.angle_period)
+        deviations.append(width / (2 * np.pi) * readout.angle_period)
+    if readout.scale_prior:
+        times = 100 * np.exp(np.clip(take(1) * readout.scale_prior, -0.5, 0.5))
+        means.append(times - 100)
+        deviations.append(sds(take(1), 2) * readout.scale_prior * times)
+    means.append(take(readout.content))
+    deviations.append(sds(take(readout.content), 2))
+    if k:
+        cosine, sine, log_width = first
+        turns = np.arctan2(sine, cosine) / (2 * np.pi) + take(k)
+        shift = np.tensordot(vectors.T, turns - np.rint(turns), axes=1)
+        shift += take(axes) if k < axes else 0
+        variance = np.tensordot((vectors.T / (2 * np.pi)) ** 2, sds(log_width, widest) ** 2, axes=1)
+        return np.concatenate([shift, *means]), np.concatenate([np.sqrt(variance), *deviations])
+    u, log_sd = first
+    shift, sd = u * readout.planar_px, sds(log_sd, 1) * readout.planar_px
+    if readout.planar_reach_px:
+        bent = np.tanh(shift / readout.planar_reach_px)
+        shift, sd = bent * readout.planar_reach_px, sd * np.maximum(1 - bent**2, 0.05)
+    return np.concatenate([shift + take(axes), *means]), np.concatenate([sd, *deviations])
 
 
 def frame_and_window(rng: np.random.Generator) -> tuple[NDArray[Any], tuple[int, int], int]:
@@ -86,7 +176,16 @@ def grid_of(rng: np.random.Generator) -> WindowGrid:
     return WindowGrid((height, width), window, int(rng.integers(2, 9)))
 
 
-KERNELS = (windows_case, places_case, statistics_case, conversion_case, assembly_case, placement_case)
+KERNELS = (
+    windows_case,
+    places_case,
+    statistics_case,
+    conversion_case,
+    difference_case,
+    assembly_case,
+    placement_case,
+    readout_case,
+)
 
 
 @pytest.mark.timeout(3600)
@@ -98,8 +197,8 @@ def test_every_kernel_equals_its_numpy_twin(isa: str) -> None:
     try:
         for seed in range(cases):
             KERNELS[seed % len(KERNELS)](np.random.default_rng(seed))
-    except AssertionError as error:
-        raise AssertionError(f"{KERNELS[seed % len(KERNELS)].__name__} differs at seed {seed}") from error
+    except Exception as error:
+        raise AssertionError(f"{KERNELS[seed % len(KERNELS)].__name__} fails at seed {seed}") from error
     finally:
         _core.use_isa(before)
     print(f"{isa}: {cases} cases")

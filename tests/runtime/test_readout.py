@@ -102,24 +102,43 @@ def test_a_window_has_the_same_bits_wherever_it_lies_with_any_threads_and_instru
     code, before = code_of(weights, (40, 701)), _core.isa()
     readout = readout_of(weights)
     whole = readout.read(code)
-    for name in _core.isas():
-        _core.use_isa(name)
-        for threads in (1, 3):
-            for found, wanted in zip(readout.read(code, threads=threads), whole, strict=True):
-                np.testing.assert_array_equal(found, wanted)
-    _core.use_isa(before)
+    try:
+        for name in _core.isas():
+            _core.use_isa(name)
+            for threads in (1, 3):
+                for found, wanted in zip(readout.read(code, threads=threads), whole, strict=True):
+                    np.testing.assert_array_equal(found, wanted)
+    finally:
+        _core.use_isa(before)
     for found, wanted in zip(readout.read(np.ascontiguousarray(code[:, 3:5, 11:24])), whole, strict=True):
         np.testing.assert_array_equal(found, wanted[:, 3:5, 11:24])
 
 
+@pytest.mark.parametrize("member", MEMBERS)
+def test_what_is_not_a_number_shows_in_its_window_and_in_no_other(member: str) -> None:
+    weights = weights_of(member)
+    code = code_of(weights)[:, 2:3]
+    for plane in range(len(code)):
+        code[plane, 0, 2 * plane] = np.nan
+    latents_there = np.isnan(np.concatenate(readout_of(weights).read(code))).any(axis=0)[0]
+    assert latents_there[: 2 * len(code) : 2].all()
+    assert latents_there.sum() == len(code)
+
+
 def test_what_is_no_code_is_refused() -> None:
     readout = readout_of(tiny_weights())
-    assert Readout.from_json(readout.to_json()) == readout
+    text = readout.to_json()
+    assert Readout.from_json(text, "a graph") == readout
     with pytest.raises(ModelFileError, match="a graph gives 3 planes, expected 12: export the model again"):
         readout.read(np.zeros((3, 4, 4), np.float32))
-    text = readout.to_json()
-    for wrong in ("", "{}", text.replace('"axes":2', '"axes":3'), text.replace("10.0", "null")):
-        with pytest.raises(ModelFileError, match="a graph whose readout is wrong"):
-            Readout.from_json(wrong)
+    changes = {
+        '"axes":2': '"axes":3',
+        "10.0": "1e300",
+        '"angle_period":0.0': '"angle_period":-1',
+        "[10.0,0.0]": "[1,2,3]",
+    }
+    for wrong in ("", "{}", *(text.replace(*change) for change in changes.items())):
+        with pytest.raises(ModelFileError, match="a graph: its readout is wrong"):
+            Readout.from_json(wrong, "a graph")
     with pytest.raises(ModelFileError, match="a coordinate of each vector for each axis"):
-        Readout.from_json(text.replace("[[10.0,0.0],", "[[10.0],"))
+        Readout.from_json(text.replace("[[10.0,0.0],", "[[10.0],"), "a graph")

@@ -108,7 +108,7 @@ def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> b
     build.node("Identity", head(build, weights, x, "sd"), output="code")
     metadata = {"readout": readout_of(weights).to_json()}
     if with_state:
-        metadata |= {"reach": ",".join(map(str, reaches)), "grid": ",".join(map(str, grids))}
+        metadata = {"reach": ",".join(map(str, reaches)), "grid": ",".join(map(str, grids))}
     return build.serialise(f"{'rows' if with_state else 'dense'}_s{stride}", inputs, outputs, metadata)
 
 

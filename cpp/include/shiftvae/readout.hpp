@@ -20,15 +20,17 @@ struct Readout {
     double scale_prior = 0;       // 0: no scale
     std::size_t content = 0;
 
+    // Planes that are added to the shift.
+    constexpr std::size_t moved() const { return phases == 0 || phases == axes ? axes : phases + axes; }
     constexpr std::size_t planes() const {
-        const std::size_t shift = phases ? 4 * phases + (phases < axes ? axes : 0) : 3 * axes;
-        return shift + (angle_period > 0 ? 3 : 0) + (scale_prior > 0 ? 2 : 0) + 2 * content;
+        const std::size_t shift = phases ? 3 * phases : 2 * axes;
+        return shift + (angle_period > 0 ? 3 : 0) + (scale_prior > 0 ? 2 : 0) + 2 * content + moved();
     }
     constexpr std::size_t latents() const { return axes + (angle_period > 0) + (scale_prior > 0) + content; }
 };
 
-// mean, sd (latents, count) of code (planes, count): the shift in px within the cell around 0, the angle in degrees, the
-// scale in per cent above 1, content in its own units. The values of a window do not depend on its neighbours.
+// mean, sd (latents, count) of code (planes, count): the shift in px within the cell around 0, the angle in degrees,
+// the scale in per cent above 1, content in its own units. The values of a window do not depend on its neighbours.
 void read_latents(const Readout& readout, const float* code, std::size_t count, float* mean, float* sd,
                   unsigned threads);
 

@@ -15,8 +15,8 @@ constexpr std::size_t pixel_types = 7;
 constexpr std::size_t cache_line = 64;         // bytes
 constexpr std::size_t longest_vector = 16;     // floats; kernels may read and write this far past the end of a line
 constexpr std::size_t stage_block = 1024;      // floats computed before the stage sends what it has
-constexpr std::size_t readout_block = 512;     // windows whose latents are read together
 constexpr std::size_t stage_threshold = 4096;  // floats that pass through the stage before it starts anew
+constexpr std::size_t readout_block = 512;     // windows whose latents are read together
 
 // Lines of pixels that lie `stride` bytes apart.
 struct Lines {
@@ -85,9 +85,10 @@ struct Kernels {
     // Fills an aligned output past the caches: what the memory takes at most.
     void (*stream_fill)(float* out, std::size_t count, float value) noexcept;
 
-    // The latents of at most readout_block windows; planes are `pitch` apart, in code and in both outputs.
-    void (*read_latents)(const Readout& readout, const float* code, std::size_t pitch, std::size_t count, float* mean,
-                         float* sd) noexcept;
+    // The latents of at most readout_block windows; planes are `pitch` apart, in code and in both outputs. `moved`:
+    // the planes of the code that are added to the shift.
+    void (*read_latents)(const Readout& readout, const float* code, const float* moved, std::size_t pitch,
+                         std::size_t count, float* mean, float* sd) noexcept;
 
     // Assembly. True if precisions are finite and at least 0, and values finite where the precision is positive.
     bool (*weights_are_sound)(const float* value, const float* precision, std::size_t count) noexcept;

@@ -46,11 +46,11 @@ inline float exponential(float x) {
 
 inline float hyperbolic_tangent(float x) { return 1.0f - 2.0f / (exponential(bounded(2 * x, -40.0f, 40.0f)) + 1.0f); }
 
-// The angle of (x, y) in turns, -1/2 to 1/2, within 3e-8; 0 at the origin.
+// The angle of (x, y) in turns, -1/2 to 1/2, within 5e-8; 0 at the origin.
 inline float turns_of(float y, float x) {
     const float a = y < 0 ? -y : y, b = x < 0 ? -x : x;
-    const float less = a < b ? a : b, more = a < b ? b : a;
-    const float ratio = less / (more > 1e-30f ? more : 1e-30f), square = ratio * ratio;
+    const float less = a < b ? a : b, more = a < b ? b : a;  // NaN in y stays in `more`, in x in `less`
+    const float ratio = less / (more < 1e-30f ? 1e-30f : more), square = ratio * ratio;
     // atan(r) / (2 pi r) in powers of r**2, which equals it at eight Chebyshev nodes of 0..1.
     float series = -7.257134421e-4f;
     series = series * square + 3.784787143e-3f;
@@ -134,17 +134,16 @@ inline void read_planar_shift(const Readout& readout, const float* u, const floa
         for (std::size_t i = 0; i < count; ++i) {
             const float bent = hyperbolic_tangent(from[i] * (unit / reach)), slope = 1.0f - bent * bent;
             to[i] = bent * reach + more[i];
-            sd_to[i] *= slope > least_slope ? slope : least_slope;
+            sd_to[i] *= slope < least_slope ? least_slope : slope;
         }
     }
 }
 
-inline void read_latents(const Readout& readout, const float* code, std::size_t pitch, std::size_t count, float* mean,
-                         float* sd) noexcept {
+inline void read_latents(const Readout& readout, const float* code, const float* moved, std::size_t pitch,
+                         std::size_t count, float* mean, float* sd) noexcept {
     Planes<const float> in{code, pitch};
     Planes<float> means{mean, pitch}, sds{sd, pitch};
     const std::size_t k = readout.phases, axes = readout.axes, m = readout.content;
-    const float* moved = code + (readout.planes() - (k == 0 ? axes : k == axes ? k : k + axes)) * pitch;
     if (k) {
         const float *cosine = in.take(k), *sine = in.take(k), *log_width = in.take(k);
         read_lattice_shift(readout, {cosine, sine, log_width}, moved, pitch, count, means, sds);
