@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import ProviderError
 
-__all__ = ["PROVIDERS", "Decoder", "Encoder", "RowEncoder", "available_providers"]
+__all__ = ["PROVIDERS", "Decoder", "Encoder", "LineEncoder", "RowEncoder", "available_providers"]
 
 #: Providers by the name that a user types.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -129,6 +129,23 @@ class RowEncoder(Encoder):
         values = self._run({**inputs, **before}, self._outputs + self._next)
         count = len(self._outputs)
         return tuple(_array(value) for value in values[:count]), values[count:]
+
+
+class LineEncoder(Encoder):
+    """An encoder of one line more, given those lines above it that its row of windows needs.
+
+    The graph has an input ``above<i>`` and an output ``line<i>`` for each layer that needs any, on the CPU.
+    """
+
+    def __init__(self, graph: bytes, *, threads: int = 1) -> None:
+        super().__init__(graph, threads=threads)
+        #: Lines between those that a layer needs, for each layer.
+        self.dilations = tuple(int(v) for v in self.metadata["dilation"].split(","))
+
+    def encode_line(self, above: list[Floats], **inputs: Floats) -> tuple[Floats, list[Floats]]:
+        """The code of a row of windows, and the new line of each layer."""
+        code, *lines = self.encode(**inputs, **{f"above{i}": value for i, value in enumerate(above)})
+        return code, lines
 
 
 class Decoder(Encoder):

@@ -1,9 +1,10 @@
 """The model file (``.svae``): one zip that holds all a runtime needs, checked before anything in it is used.
 
 Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx`` (complete in themselves, for any
-program), the same network as this runtime runs it (``windows.onnx``, or ``dense_s<stride>.onnx`` and
-``rows_s<stride>.onnx``), ``golden.npz`` (a frame and the outputs that it must give), and perhaps ``decoder.onnx``,
-``report.html`` and ``manifest.sig`` (see `signature`). The file is read into memory under size caps, never extracted.
+program), the same network as this runtime runs it (``windows.onnx``, or ``dense_s<stride>.onnx``,
+``rows_s<stride>.onnx`` and ``line_s1.onnx``), ``golden.npz`` (a frame and the outputs that it must give), and perhaps
+``decoder.onnx``, ``report.html`` and ``manifest.sig`` (see `signature`). The file is read into memory under size caps,
+never extracted.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoder import Encoder, RowEncoder
+from .encoder import Encoder, LineEncoder, RowEncoder
 from .errors import FrameError, ModelFileError
 from .model_file import ModelFile
 from .readout import Readout
@@ -102,6 +102,10 @@ class DenseRoute:
         self._rows = (
             RowEncoder(model.graph(member), threads=threads, provider=provider) if model.has_graph(member) else None
         )
+        #: For single lines: it moves a fraction of the state.
+        self.line: LineEncoder | None = None
+        if self.grid_stride == 1 and provider == "cpu" and model.has_graph("line_s1.onnx"):
+            self.line = LineEncoder(model.graph("line_s1.onnx"), threads=threads)
 
     @property
     def description(self) -> str:
@@ -121,7 +125,7 @@ class DenseRoute:
 
     def terminate(self) -> None:
         """As `Route.terminate`."""
-        for encoder in (self._encoder, self._rows):
+        for encoder in (self._encoder, self._rows, self.line):
             if encoder is not None:
                 encoder.terminate()
 
@@ -161,6 +165,7 @@ class DenseRows:
     def __init__(self, route: DenseRoute, encoder: RowEncoder, width: int, centre: NDArray[np.float64]) -> None:
         self._route, self._encoder, self._centre = route, encoder, centre
         self._state = encoder.start(width)
+        self._rings: list[LineRing] = []  # the state instead, while lines come one by one
         self._lines_seen = self._rows_seen = 0  # of the frame; of windows at the graph's stride
 
     @property
@@ -174,8 +179,7 @@ class DenseRows:
         first_line = self._rows_seen * route.grid_stride - top
         sd = route.window_sd(lines[:, first_line:], self._centre)
         fresh = lines if start else lines[:, self._lines_seen - 1 - top :]
-        differences = route.differences(fresh, above=not start)
-        (code,), self._state = self._encoder.encode_next(self._state, differences=differences, sd=sd)
+        code = self._encode(route.differences(fresh, above=not start), sd, start=start)
         self._lines_seen = top + lines.shape[1]
         self._rows_seen += sd.shape[2]
         first = 0 if start else route.stride // route.grid_stride - 1
@@ -183,6 +187,43 @@ class DenseRows:
         if mean.shape[1] != rows:
             raise RuntimeError(f"expected {rows} rows of windows, the graph gave {mean.shape[1]}")
         return mean, std
+
+    def _encode(self, differences: Floats, sd: Floats, *, start: bool) -> Floats:
+        line = self._route.line
+        if line is not None and differences.shape[2] == 1 and not start:
+            if not self._rings:
+                self._rings = [LineRing(*state) for state in zip(self._state, line.dilations, strict=True)]
+            above = [ring.above() for ring in self._rings]
+            code, new = line.encode_line(above, differences=differences, sd=sd)
+            for ring, value in zip(self._rings, new, strict=True):
+                ring.add(value)
+            return code
+        if self._rings:
+            self._state, self._rings = [ring.in_order() for ring in self._rings], []
+        (code,), self._state = self._encoder.encode_next(self._state, differences=differences, sd=sd)
+        return code
+
+
+class LineRing:
+    """The last lines before a layer, ``(1, C, lines, W)``: a new one takes the place of the oldest."""
+
+    def __init__(self, lines: Floats, dilation: int) -> None:
+        self._lines, self._dilation, self._oldest = lines, dilation, 0
+
+    def above(self) -> Floats:
+        """The lines that the next one needs: every `dilation`-th from the oldest on."""
+        count = self._lines.shape[2]
+        wanted: Floats = np.take(self._lines, (np.arange(0, count, self._dilation) + self._oldest) % count, axis=2)
+        return wanted
+
+    def add(self, line: Floats) -> None:
+        """Put ``line (1, C, 1, W)`` in the place of the oldest."""
+        self._lines[:, :, self._oldest] = line[:, :, 0]
+        self._oldest = (self._oldest + 1) % self._lines.shape[2]
+
+    def in_order(self) -> Floats:
+        """All lines, oldest first."""
+        return np.roll(self._lines, -self._oldest, axis=2)
 
 
 class WindowRoute:

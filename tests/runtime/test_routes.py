@@ -125,6 +125,19 @@ def test_rows_in_any_parts_give_the_whole_frame_to_the_bit(mappers, name, stride
     np.testing.assert_array_equal(scan.result().std, whole.std)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_lines_one_by_one_between_larger_parts_give_the_whole_frame_to_the_bit(mappers, name):
+    mapper = mappers[name, 1]
+    frame = frame_of("plain", mapper.model.manifest.channels)
+    edges = [0, *range(35, 41), 43, *range(44, 47), 53, *range(54, 62)]
+    scan = mapper.begin_scan(frame.shape[1:], dtype=frame.dtype)
+    for top, end in pairwise(edges):
+        scan.push_rows(frame[:, top:end])
+    whole = mapper.map(frame)
+    np.testing.assert_array_equal(scan.result().mean, whole.mean)
+    np.testing.assert_array_equal(scan.result().std, whole.std)
+
+
 def latents_in_float64(weights, windows):
     """Means ``(4, N)`` of normalised windows ``(N, C, h, w)``."""
     x = windows

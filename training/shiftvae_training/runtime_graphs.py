@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import gcd
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,15 +36,17 @@ def runtime_graphs(weights: EncoderWeights, strides: Sequence[int]) -> dict[str,
     """Members of the model file, by name.
 
     A stem of one layer as large as the window shares nothing between windows: ``windows.onnx`` takes normalised
-    windows. Otherwise ``dense_s<stride>.onnx`` takes any part of a frame, and ``rows_s<stride>.onnx`` the lines that
-    follow those of the call before; the latter only where the layers leave no lines out.
+    windows. Otherwise ``dense_s<stride>.onnx`` takes any part of a frame, ``rows_s<stride>.onnx`` the lines that follow
+    those of the call before, and ``line_s1.onnx`` a single one; these two only where the layers leave no lines out.
     """
     if len(weights.stem) == 1:
         return {"windows.onnx": _windows_graph(weights)}
-    graphs = {f"dense_s{stride}.onnx": _dense_graph(weights, stride, with_state=False) for stride in strides}
+    graphs = {f"dense_s{stride}.onnx": _dense_graph(weights, stride, "dense") for stride in strides}
     for stride in strides:
         if weights.dimensions == 2 and min(_kept_lines(weights, stride)) >= 0:
-            graphs[f"rows_s{stride}.onnx"] = _dense_graph(weights, stride, with_state=True)
+            graphs[f"rows_s{stride}.onnx"] = _dense_graph(weights, stride, "rows")
+            if stride == 1:
+                graphs["line_s1.onnx"] = _dense_graph(weights, 1, "line")
     return graphs
 
 
@@ -66,13 +69,16 @@ def _windows_graph(weights: EncoderWeights) -> bytes:
     return build.serialise("windows", {"windows": ["N", stem.shape[1]]}, {"mean": count, "std": count})
 
 
-def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> bytes:
+def _dense_graph(weights: EncoderWeights, stride: int, kind: Literal["dense", "rows", "line"]) -> bytes:
     """``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``code (N, K, rows, cols)``.
 
-    With state: ``state<i>`` are the lines before a layer that the next lines need, for each layer that needs any; none
+    For rows: ``state<i>`` are the lines before a layer that the next lines need, for each layer that needs any; none
     before the first call, whose lines must make at least one row of windows. Later calls bring a multiple of the
     stride. ``next<i>`` goes into the next call. The metadata ``reach`` and ``grid`` give the width of each state:
     ``(W - 1 - reach) // grid + 1``.
+
+    For one line: ``above<i>`` are those lines of the state alone that its row of windows needs, ``dilation`` px apart
+    (metadata, for each layer), and ``line<i>`` the one to add to the state.
     """
     build, kept = GraphBuilder(), _kept_lines(weights, stride)
     x, grid, reach = "differences", 1, 1
@@ -80,36 +86,52 @@ def _dense_graph(weights: EncoderWeights, stride: int, *, with_state: bool) -> b
     outputs: Shapes = {"code": ["N", len(head_layers(weights)[-1][1]), "rows", "cols"]}
     reaches: list[int] = []
     grids: list[int] = []
+    dilations: list[int] = []
     for index, (layer, coarser) in enumerate(zip(weights.stem, _grids(weights, stride), strict=True)):
         kernel = layer.weight if index else _kernel_of_differences(weights)
-        if with_state and kept[index]:
-            state = len(reaches)
+        flat = weights.dimensions == 1
+        step, dilation = coarser // grid, layer.dilation // grid
+        down = 1 if flat else dilation
+        state = len(reaches)
+        if kept[index]:
             reaches.append(reach)
             grids.append(grid)
+            dilations.append(dilation)
+        if kind == "line" and kept[index]:
+            count = kernel.shape[2] - 1
+            inputs[f"above{state}"] = ["N", kernel.shape[1], count, f"width{state}"]
+            outputs[f"line{state}"] = ["N", kernel.shape[1], 1, f"width{state}"]
+            build.node("Identity", x, output=f"line{state}")
+            x, down = build.node("Concat", f"above{state}", x, axis=2), 1
+        elif kind == "rows" and kept[index]:
             inputs[f"state{state}"] = ["N", kernel.shape[1], f"kept{state}", f"width{state}"]
             outputs[f"next{state}"] = ["N", kernel.shape[1], f"keep{state}", f"width{state}"]
             x = build.node("Concat", f"state{state}", x, axis=2)
             bounds = [build.constant([v], np.int64) for v in (-kept[index], 2**31 - 1, 2)]
             build.node("Slice", x, *bounds, output=f"next{state}")
-        flat = weights.dimensions == 1
-        step, dilation = coarser // grid, layer.dilation // grid
         x = build.node(
             "Conv",
             x,
             build.constant(kernel),
             kernel_shape=list(kernel.shape[2:]),
             strides=[1 if flat else step, step],
-            dilations=[1 if flat else dilation, dilation],
+            dilations=[down, dilation],
         )
         if weights.stem_relu:
             x = build.node("Relu", x)
         reach = (0 if index == 0 else reach) + (layer.weight.shape[3] - 1) * layer.dilation
         grid = coarser
     build.node("Identity", head(build, weights, x, "sd"), output="code")
-    metadata = {"readout": readout_of(weights).to_json()}
-    if with_state:
-        metadata = {"reach": ",".join(map(str, reaches)), "grid": ",".join(map(str, grids))}
-    return build.serialise(f"{'rows' if with_state else 'dense'}_s{stride}", inputs, outputs, metadata)
+    metadata = {
+        "dense": {"readout": readout_of(weights).to_json()},
+        "rows": {"reach": _joined(reaches), "grid": _joined(grids)},
+        "line": {"dilation": _joined(dilations)},
+    }
+    return build.serialise(f"{kind}_s{stride}", inputs, outputs, metadata[kind])
+
+
+def _joined(numbers: list[int]) -> str:
+    return ",".join(map(str, numbers))
 
 
 def readout_of(weights: EncoderWeights) -> Readout:
