@@ -84,7 +84,7 @@ def score(scan: GeneratedScan, training: Training) -> list[float]:
     reached = (centre >= windows(scan)[-1] / 2) & (centre <= scan.size - windows(scan)[-1] / 2)
     content = mean[2:][np.array(trained.kl_nats[2:]) >= 0.1][:, reached][:, :, reached].astype(float)
     at = np.rint(centre[reached]).astype(int)
-    return [order_parameter_r2(content, t[np.ix_(at, at)])[0] if len(content) else 0.0 for t in truths]
+    return [order_parameter_r2(content, t[np.ix_(at, at)])[0] for t in truths]
 
 
 class Search:

@@ -84,6 +84,8 @@ def score(variant: str, seed: int, steps: int) -> dict[str, float | str]:
     y, x = ((n - 1) / 2 + STRIDE * np.arange(m) for n, m in zip(trained.model.window, mean.shape[1:], strict=True))
     truth = test.displacement_px[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
     content = mean[2:][np.array(trained.kl_nats[2:]) >= 0.1]
+    if not len(content):
+        raise SystemExit(f"{variant}, seed {seed}: training used no content latent in {steps} steps: give more")
     r2, linear = order_parameter_r2(content, truth)
     shift = score_shift(mean[:2], test.shift_px(y, x), trained.lattice.vectors)
     wall_x = 0.55 * microscope.shape[1] + microscope.wall_step_px  # of frame 1, see Microscope.frame

@@ -56,7 +56,7 @@ def on_crystals(name: str, microscopes: list[Microscope], settings: Settings) ->
         content.append(found.mean[[i for i, n in enumerate(found.names) if n[0] == "z" and found.varies[i]]])
         errors.append(score_shift(found.mean[:2].astype(float), test.shift_px(y, x), trained.lattice.vectors).rms_px)
     values = np.concatenate(content, axis=1).astype(float)
-    r2, linear = order_parameter_r2(values, np.concatenate(order)) if len(values) else (0.0, 0.0)
+    r2, linear = order_parameter_r2(values, np.concatenate(order))
     return {
         "member": name,
         "cpu s": round(trained.seconds, 1),

@@ -64,7 +64,7 @@ def score(seed: int, encoder: str, steps: int) -> Row:
     y, x = found.centre_y_px, found.centre_x_px
     order = test.displacement_px[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
     content = [i for i in range(2, len(found.names)) if found.varies[i]]
-    r2, linear = order_parameter_r2(found.mean[content].astype(float), order) if content else (0.0, 0.0)
+    r2, linear = order_parameter_r2(found.mean[content].astype(float), order)
     shift = score_shift(found.mean[:2].astype(float), test.shift_px(y, x), trained.lattice.vectors)
     return {
         "encoder": encoder,

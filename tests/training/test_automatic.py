@@ -63,7 +63,8 @@ def test_only_what_is_open_is_chosen():
     assert (choice.window, choice.content) == (20, 3)
     assert len(choice.reasons) == 1
     assert chosen(window=20, smooth=7.0).smooth == 7.0
-    assert chosen(content=0).content == 0
+    nothing = chosen(content=0)
+    assert (nothing.content, nothing.smooth, len(nothing.reasons)) == (0, 0.0, 1)
 
 
 def test_windows_fit_three_times_into_the_frame():

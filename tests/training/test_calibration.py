@@ -11,6 +11,7 @@ from conftest import Scan
 from random_models import SIGNAL, counts, random_model, torus
 
 from shiftvae_rt.mapper import modulo_lattice
+from shiftvae_training import calibration
 from shiftvae_training.calibration import calibrate, scale_deviations
 from shiftvae_training.shift import PlanarShift
 
@@ -79,3 +80,18 @@ def test_scaling_changes_the_deviations_that_it_should_and_nothing_else(options,
     wanted = std.copy()
     wanted[columns] *= 1.5
     np.testing.assert_allclose(new_std, wanted, rtol=1e-5)
+
+
+def test_signs_are_drawn_for_squares_that_begin_anywhere():
+    generator = torch.Generator().manual_seed(0)
+    starts = set()
+    for _ in range(40):
+        signs = calibration._signs(torch.Size((50, 1, 32, 20)), 6, generator)
+        assert signs.shape == (50, 1, 32, 20)
+        assert set(signs.unique().tolist()) == {-1.0, 1.0}
+        assert abs(float(signs.mean())) < 0.1
+        changes = (signs.diff(dim=3) != 0).flatten(0, 2).any(0).nonzero().flatten()
+        assert set((changes - changes[0]).tolist()) <= {0, 6, 12, 18}
+        starts.add(int(changes[0]) % 6)
+    assert starts == set(range(6))
+    assert calibration._signs(torch.Size((3, 2, 1, 16)), 4, generator).shape == (3, 2, 1, 16)

@@ -76,3 +76,7 @@ def test_a_signal_has_one_axis():
     score = score_shift(truth + 0.2 * RNG.normal(size=truth.shape) + 24, truth, [[0.0, 12.0]])
     assert len(score.rms_px) == len(score.circ) == 1
     assert score.rms_px[0] == pytest.approx(0.2, rel=0.1)
+
+
+def test_no_latents_explain_nothing():
+    assert order_parameter_r2(np.empty((0, *TRUTH.shape)), TRUTH) == (0.0, 0.0)

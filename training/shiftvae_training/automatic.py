@@ -113,7 +113,9 @@ def choose(
     if content is None:
         content = len(latents)
         reasons.append(why_content)
-    if smooth is None:
+    if smooth is None and not content:
+        smooth = 0.0  # of nothing
+    elif smooth is None:
         smooth, why = _smoothness(found, window, reach)
         reasons.append(why)
     return Choice(window, content, smooth, tuple(reasons))

@@ -209,7 +209,7 @@ def _scores(result: Result, truth: SimulatedFrame, trained: Trained) -> dict[str
     y, x = latent_map.centre_y_px, latent_map.centre_x_px
     order = truth.displacement_px[np.ix_(np.rint(y).astype(int), np.rint(x).astype(int))]
     content = [i for i, name in enumerate(latent_map.names) if name.startswith("z") and latent_map.varies[i]]
-    r2, linear = order_parameter_r2(latent_map.mean[content].astype(float), order) if content else (0.0, 0.0)
+    r2, linear = order_parameter_r2(latent_map.mean[content].astype(float), order)
     shift = score_shift(latent_map.mean[:2].astype(float), truth.shift_px(y, x), trained.lattice.vectors)
     return {"r2": r2, "linear_r2": linear, "shift_rms_px": list(shift.rms_px), "circ": list(shift.circ)}
 

@@ -31,9 +31,12 @@ class ShiftScore:
 def order_parameter_r2(content: Floats, truth: Floats) -> tuple[float, float]:
     """Explained variance of ``truth (rows, cols)`` from ``content (m, rows, cols)`` alone: 25 neighbours, and linearly.
 
-    Predictions are made for folds that are blocked in space (a 4 x 4 board of blocks), from the other folds.
+    Predictions are made for folds that are blocked in space (a 4 x 4 board of blocks), from the other folds. No latents
+    explain nothing.
     """
     m, rows, cols = content.shape
+    if not m:
+        return 0.0, 0.0
     values = content.reshape(m, -1).T / np.maximum(content.reshape(m, -1).std(axis=1), 1e-12)
     target = truth.ravel()
     board = 4 * (np.arange(rows) * min(4, rows) // rows)[:, None] + np.arange(cols) * 4 // cols
