@@ -129,7 +129,7 @@ def _coverage(name: str, scores: Tensor) -> Coverage:
 
 @torch.no_grad()
 def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, side: int, generator: torch.Generator) -> Tensor:
-    """Errors of all reported latents in units of their deviations, ``(n, DRAWS, L)``; signs for squares of `side` px."""
+    """Errors of all reported latents in units of their deviations, ``(n, DRAWS, L)``; a sign for each square."""
     cut, sd = model.windows(windows, 1)
     known = model.encode(windows, sd, 1)[:, 0, 0]
     drawn = model.draw(known, label)
