@@ -290,7 +290,8 @@ PYBIND11_MODULE(_core, m) {
           py::arg("out").noconvert(), py::arg("threads"));
     m.def("difference_frame", &difference, py::arg("frame").noconvert(), py::arg("above"), py::arg("out").noconvert(),
           py::arg("threads"));
-    py::class_<Readout>(m, "Readout")
+    const py::handle plain(reinterpret_cast<PyObject*>(&PyType_Type));  // the metaclass that a stub can name
+    py::class_<Readout>(m, "Readout", py::metaclass(plain))
         .def(py::init(&readout_of), py::kw_only(), py::arg("axes"), py::arg("vectors"), py::arg("planar_px"),
              py::arg("planar_reach_px"), py::arg("angle_period"), py::arg("scale_prior"), py::arg("content"))
         .def_property_readonly("planes", &Readout::planes)
