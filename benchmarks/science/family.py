@@ -31,6 +31,8 @@ CRYSTAL = Crystal(
 OTHER = replace(CRYSTAL, peak_a=60.0, sigma_a_px=2.6, peak_b=60.0, sigma_b_px=1.5)
 SCAN = Microscope(CRYSTAL, shape=(384, 384))
 STEPS = 1500
+#: Linear R2 from which on the content latents hold the order parameter of the features.
+FOUND = 0.5
 
 Row = dict[str, Any]
 
@@ -144,8 +146,13 @@ def main() -> int:
     if options.part != "crystals":
         rows = _rows(features, lambda name, what: on_features(name, **what))
         if options.write:
-            publish("family-features", "Rotation and scale", about=ABOUT_FEATURES, rows=rows)
+            publish("family-features", "Rotation and scale", about=ABOUT_FEATURES, rows=rows, verdict=_verdict(rows))
     return 0
+
+
+def _verdict(rows: list[Row]) -> str:
+    lost = [row["member"] for row in rows if row["arm, linear R2"] < FOUND]
+    return f"The arm is not found (linear R2 below {FOUND}) by: {', '.join(lost)}." if lost else "All find the arm."
 
 
 def _rows(members: dict[str, Any], score: Callable[[str, Any], Row]) -> list[Row]:
