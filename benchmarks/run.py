@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--rounds 9] [--quick] [--out benchmarks/results/NAME.json]
 
-Writes the figures as JSON, as Markdown into the speed section of docs/benchmarks.md, and as docs/speed.svg. About 15
-minutes; --quick takes few rounds and small frames, for a look. The kernels' own figures:
-benchmarks/speed/extraction.py; int8: benchmarks/speed/int8.py; scores: benchmarks/science/.
+Writes the figures as JSON, as Markdown into the speed section of docs/benchmarks.md, and as docs/speed.svg. Three
+minutes on a quiet machine; --quick takes few rounds and small frames, for a look. int8: benchmarks/speed/int8.py;
+scores: benchmarks/science/.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ sys.path.insert(0, str(HERE / "speed"))
 
 import encoders  # noqa: E402 - after the number of threads is set
 import exactness  # noqa: E402
+import extraction  # noqa: E402
 import gpu  # noqa: E402
 import peers  # noqa: E402
 import plots  # noqa: E402
@@ -64,6 +65,7 @@ def measure(rounds: int, *, quick: bool) -> dict[str, Any]:
         say("limits of the machine")
         figures["limits"] = encoders.measure_limits(rounds)
         steps = {
+            "kernels": lambda: extraction.measure_kernels(rounds // 2 + 1, (512,) if quick else (512, 1024, 2048)),
             "encoders": lambda: encoders.measure_encoders(folder, rounds, figures["limits"]),
             "rows": lambda: rows.measure_rows(folder, rounds),
             "exactness": lambda: exactness.measure_exactness(folder, rounds // 2 + 1),
