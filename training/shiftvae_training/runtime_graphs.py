@@ -7,7 +7,7 @@ raw values, and the runtime takes them out of the graph:
 - The frame's offset. A first layer that sums to zero over its kernel sees only differences between neighbouring pixels,
   so those are its input: exact for counts, whatever steps the frame has (a step from 200 to 60000 beside windows of
   deviation 3 costs a float32 convolution of the raw values four digits).
-- The way from the network's last layer to latents: sixty passes over small maps, a tenth of the time; see `Readout`.
+- The way from the network's last layer to latents: sixty passes over the maps in a graph, one in C++; see `Readout`.
 
 A kernel ``k`` that sums to zero acts on the differences through its cumulative sums: along each line, those of ``k``
 itself; down the first column, those of its line sums.
