@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
 
-__all__ = ["AddCommand", "Subparsers", "add_provider", "say_provider"]
+__all__ = ["AddCommand", "Subparsers", "add_encoding", "say_encoding"]
 
 
 class Subparsers(Protocol):
@@ -28,17 +28,20 @@ class Subparsers(Protocol):
 AddCommand = Callable[[Subparsers], None]
 
 
-def add_provider(parser: argparse.ArgumentParser) -> None:
-    """Add the option ``--provider``."""
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    """Add the options ``--provider`` and ``--verbose``."""
     parser.add_argument(
         "--provider",
         choices=["auto", "cpu", "cuda", "tensorrt"],
         default="cpu",
         help="where the encoder runs; auto measures once on this machine and keeps the answer (default %(default)s)",
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="say how the frames are encoded, and why")
 
 
-def say_provider(mapper: LatentMapper, asked: str) -> None:
-    """Say on stderr what ``auto`` chose, and why."""
-    if asked == "auto":
+def say_encoding(mapper: LatentMapper, arguments: argparse.Namespace) -> None:
+    """Say on stderr what ``auto`` chose, and why; if asked to, the way from lines to latents too."""
+    if arguments.verbose or arguments.provider == "auto":
         print(f"shiftvae: provider {mapper.provider} ({mapper.provider_reason})", file=sys.stderr)
+    if arguments.verbose:
+        print(f"shiftvae: route {mapper.route.description}", file=sys.stderr)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import DataFileError, ShiftVaeError
-from . import add_provider, say_provider
+from . import add_encoding, say_encoding
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -32,7 +32,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
-    add_provider(parser)
+    add_encoding(parser)
     parser.add_argument(
         "--frame",
         dest="which",
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     mapper = LatentMapper(
         arguments.model, stride=arguments.stride, threads=arguments.threads, provider=arguments.provider
     )
-    say_provider(mapper, arguments.provider)
+    say_encoding(mapper, arguments)
     frames = _chosen(read_frames(arguments.frame, dimensions=mapper.model.manifest.dimensions), arguments)
     check_output(arguments.output, frames=len(frames))
     started = time.perf_counter()

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import add_provider, say_provider
+from . import add_encoding, say_encoding
 
 if TYPE_CHECKING:
     from ..stream import Report, Service
@@ -47,7 +47,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
-    add_provider(parser)
+    add_encoding(parser)
     parser.add_argument(
         "--max-age", type=_seconds, default=0.25, metavar="S", help="drop live frames older than this (default 0.25 s)"
     )
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
         give_way()
     model = ModelFile.read(arguments.model, signed_by=arguments.signed_by)
     mapper = LatentMapper(model, stride=arguments.stride, threads=arguments.threads, provider=arguments.provider)
-    say_provider(mapper, arguments.provider)
+    say_encoding(mapper, arguments)
     options = Options(
         control=None if arguments.control == "off" else arguments.control,
         open_ingest=arguments.open_ingest,

@@ -54,6 +54,13 @@ class TestMap:
             np.testing.assert_array_equal(read["mean"], expected.mean)
             np.testing.assert_array_equal(read["std"], expected.std)
 
+    def test_verbose_says_how_frames_are_encoded(self, shiftvae, tmp_path, tiny_model, frame_file):
+        code, _, err = shiftvae("map", tiny_model, frame_file, "-o", tmp_path / "out.npz", "-v")
+        assert code == 0
+        provider, route = err.splitlines()
+        assert provider == "shiftvae: provider cpu (as asked)"
+        assert route.startswith("shiftvae: route dense, stride 4: neighbouring windows share their work")
+
     @pytest.mark.parametrize("ending", [".npz", ".tif", ".hspy", ".png"])
     def test_writes_every_format(self, shiftvae, tmp_path, tiny_model, frame_file, ending):
         assert shiftvae("map", tiny_model, frame_file, "-o", tmp_path / f"out{ending}")[0] == 0
