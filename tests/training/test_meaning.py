@@ -71,6 +71,12 @@ def test_only_latents_that_vary_are_walked(meaning):
     assert meaning.axes[0].templates.shape[0] == len(meaning.axes[0].values)
 
 
+def test_no_latent_is_walked_to_where_no_window_is(meaning, content):
+    for axis, values in zip(meaning.axes, content[list(meaning.used)], strict=True):
+        inside = (values >= axis.values[0]) & (values <= axis.values[-1])
+        assert inside.mean() == pytest.approx(0.95, abs=0.01)
+
+
 def test_content_becomes_displacement(meaning, content):
     moved = meaning.displacement_px(content.reshape(3, 20, 20))
     assert moved.shape == (2, 2, 20, 20)

@@ -21,8 +21,8 @@ __all__ = ["LatentAxis", "Meaning", "explain"]
 
 Floats = NDArray[np.float64]
 
-#: Standard deviations of a latent that a traversal visits.
-WALK = np.linspace(-2, 2, 9)
+#: Quantiles of a latent between which a traversal goes, in so many steps: the decoder knows nothing of what is beyond.
+ENDS, STEPS = (0.025, 0.975), 9
 #: Contents at which columns are fitted for the map from content to displacement.
 PROBES = 60
 #: Rounds of fitting, in which neighbours are taken off.
@@ -34,7 +34,7 @@ LEAST_MOVE, LEAST_CHANGE = 0.1, 0.03
 
 @dataclass(frozen=True)
 class LatentAxis:
-    """One latent, walked from -2 to 2 standard deviations with all others at their mean.
+    """One latent, walked over the values that 95 % of the windows have, with all others at their mean.
 
     Attributes
     ----------
@@ -150,8 +150,9 @@ def explain(model: ShiftVAE, content: Floats, varies: tuple[bool, ...], *, pixel
     _, still = columns_at(centre[None])
     axes = []
     for i in used:
-        walk = np.repeat(centre[None], len(WALK), axis=0)
-        walk[:, i] += WALK * sd[i]
+        walk = np.repeat(centre[None], STEPS, axis=0)
+        first, last = np.quantile(content[i], ENDS)
+        walk[:, i] = np.linspace(first, last, STEPS)
         axes.append(_axis(f"z{i + 1}", walk[:, i], *columns_at(walk), still, float(sd[i])))
     rng = np.random.default_rng(0)
     picked = content[:, rng.choice(content.shape[1], min(PROBES, content.shape[1]), replace=False)].T

@@ -179,8 +179,9 @@ def _axes(found: _Findings) -> str:
         for k, (y, x) in enumerate(found.meaning.columns_px)
     ]
     note = (
-        "Decoded from -2 to 2 standard deviations of one latent, the others at their mean. Displacements are relative "
-        "to the anchor column, which the shift follows; slopes are from Gaussians fitted to the decoded columns."
+        "Decoded over the values that 95 % of the windows have, other latents at their mean. Displacements are "
+        "relative to the anchor column, which the shift follows; slopes are from Gaussians fitted to the decoded "
+        "columns."
     )
     columns = table(("column of the cell", "x, px right of the anchor", "y, px below"), places)
     return section("What the latents mean", *parts, columns, paragraph(note, "note"))

@@ -199,7 +199,7 @@ def draw_strain(strain: Strain) -> Figure:
 
 
 def draw_traversal(axis: LatentAxis, window: tuple[int, int]) -> Figure:
-    """The motif from -2 to 2 deviations of one latent, and the difference between the ends."""
+    """The motif along one latent, and the difference between the ends."""
     picked = range(0, len(axis.values), 2)
     templates = axis.templates.mean(axis=1)
     margin = [max(0, (n - w) // 2) for n, w in zip(templates.shape[1:], window, strict=True)]
@@ -209,7 +209,8 @@ def draw_traversal(axis: LatentAxis, window: tuple[int, int]) -> Figure:
         colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(axis.values)))
         for curve, colour in zip(shown[:, 0], colours, strict=True):
             axes[0, 0].plot(np.arange(window[1]) - (window[1] - 1) / 2, curve, color=colour)
-        axes[0, 0].set_xlabel("px from the motif; dark to light: -2 to 2 sd")
+        ends = f"{axis.name} from {axis.values[0]:+.1f} to {axis.values[-1]:+.1f}"
+        axes[0, 0].set_xlabel(f"px from the motif; dark to light: {ends}")
         return figure
     figure, axes = _axes(1, len(picked) + 1, 1.75)
     low, high = _limits(shown, 0.1)
