@@ -192,7 +192,7 @@ class DenseRows:
         line = self._route.line
         if line is not None and differences.shape[2] == 1 and not start:
             if not self._rings:
-                self._rings = [LineRing(*state) for state in zip(self._state, line.dilations, strict=True)]
+                self._rings = [LineRing(lines, d) for lines, d in zip(self._state, line.dilations, strict=True)]
             above = [ring.above() for ring in self._rings]
             code, new = line.encode_line(above, differences=differences, sd=sd)
             for ring, value in zip(self._rings, new, strict=True):
