@@ -38,7 +38,7 @@ function(shiftvae_add_kernels target)
       shiftvae_add_isa(${target} avx2 /arch:AVX2)
       shiftvae_add_isa(${target} avx512 /arch:AVX512)
     else()
-      shiftvae_add_isa(${target} avx2 -mavx2)
+      shiftvae_add_isa(${target} avx2 -mavx2 -mfma)
       # GCC's own avx512fintrin.h trips its -Wmaybe-uninitialized.
       shiftvae_add_isa(${target} avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mprefer-vector-width=512
         $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)

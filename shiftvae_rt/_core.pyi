@@ -1,4 +1,4 @@
-"""Compiled kernels; use them through `windows`, `readout` and `assembly` of shiftvae_rt, which check and allocate."""
+"""Compiled kernels, for `windows`, `filter_bank`, `readout` and `assembly` of shiftvae_rt, which check and allocate."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -36,6 +36,18 @@ def window_statistics(
 ) -> None: ...
 def convert_frame(frame: _Frame, centre: _Float64, out: _Float32, threads: int) -> bool: ...
 def difference_frame(frame: _Frame, above: bool, out: _Float32, threads: int) -> bool: ...
+
+class FilterBank:
+    def __init__(self, filters: _Float64, stride: int, segment: int) -> None: ...
+    def apply(
+        self,
+        frame: _Frame,
+        normalisation: str,
+        sd_floor: float,
+        centre: _Float64 | None,
+        out: _Float32,
+        threads: int,
+    ) -> None: ...
 
 class Readout:
     def __init__(

@@ -77,6 +77,8 @@ class Encoder:
         self.provider = provider
         #: What the graph says about itself.
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        #: Names of its inputs.
+        self.inputs = tuple(value.name for value in self._session.get_inputs())
         self._outputs = [output.name for output in self._session.get_outputs() if not output.name.startswith(NEXT)]
         self._run_options = onnxruntime.RunOptions()
 

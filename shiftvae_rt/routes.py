@@ -2,14 +2,16 @@
 
 - `DenseRoute`: one fully convolutional graph over the frame; neighbouring windows share their work, and C++ reads the
   latents from what it says.
-- `WindowRoute`: C++ cuts and normalises the windows, the graph takes them one by one. For a network that shares
-  nothing between windows (the mlp).
+- `WindowRoute`: the graph takes windows one by one, for a network whose first layer is as large as a window (the mlp).
+  C++ cuts and normalises them, or does that first layer for all of them from the spectra of the frame's lines, where
+  that takes fewer operations.
 
 Both give each window the same bits whether its lines come with the whole frame, in a band or row by row.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any, Protocol
 
@@ -18,16 +20,22 @@ from numpy.typing import NDArray
 
 from .encoder import Encoder, LineEncoder, RowEncoder
 from .errors import FrameError, ModelFileError
+from .filter_bank import FilterBank, spectra_pay
 from .model_file import ModelFile
 from .readout import Readout
 from .window_grid import WindowGrid
-from .windows import difference_frame, extract_windows, window_statistics
+from .windows import Normalisation, difference_frame, extract_windows, window_statistics
 
 __all__ = ["DenseRoute", "Route", "RowStream", "WindowRoute", "choose_route"]
 
 Floats = NDArray[np.float32]
-#: Windows that go into one run of the window route: they should still be in the L2 cache when they are read.
+#: Graphs of a network that takes windows: one for all of it, or one for a linear first layer and one for the rest.
+WINDOW_GRAPHS = ["windows.onnx", "filters.onnx", "features.onnx"]
+#: Pixels of windows that go into one run.
 WINDOW_PIXELS = 1 << 19
+#: Values of a first layer that are held at a time for each thread, and rows of windows that C++ takes together.
+FIRST_LAYER_VALUES = 1 << 20
+ROWS_OF_SPECTRA = 12
 #: Standard deviations below this are divided by this: a constant window gives zeros.
 LEAST_SD = 1e-15
 
@@ -71,7 +79,7 @@ class Route(Protocol):
 
 def choose_route(model: ModelFile, stride: int, *, threads: int, provider: str) -> Route:
     """The route for a model: by its graphs."""
-    if model.has_graph("windows.onnx"):
+    if any(model.has_graph(name) for name in WINDOW_GRAPHS):
         return WindowRoute(model, stride, threads=threads, provider=provider)
     return DenseRoute(model, stride, threads=threads, provider=provider)
 
@@ -227,27 +235,46 @@ class LineRing:
 
 
 class WindowRoute:
-    """C++ cuts the windows, the graph encodes them; parameters as for `DenseRoute`."""
+    """Windows one by one: what their network takes of each, and then the network, for some rows of them at a time.
+
+    Parameters as for `DenseRoute`.
+    """
 
     def __init__(self, model: ModelFile, stride: int, *, threads: int, provider: str) -> None:
         manifest, intensity = model.manifest, model.manifest.intensity
-        self._stride, self._window, self._threads = stride, manifest.window, threads
-        self._normalisation, scale = intensity.normalisation, intensity.channel_scale
+        self._stride, self._window = stride, manifest.window
+        members = [name for name in WINDOW_GRAPHS if model.has_graph(name)]
+        if members not in (WINDOW_GRAPHS[:1], WINDOW_GRAPHS[1:]):
+            raise ModelFileError(f"{model.path}: its graphs are of another version: export the model again")
+        graphs = [Encoder(model.graph(name), threads=threads, provider=provider) for name in members]
+        self._readout: Readout | None = None
+        if "readout" in graphs[-1].metadata:
+            self._readout = Readout.from_json(graphs[-1].metadata["readout"], f"{model.path}: {members[-1]}")
         # what normalises a window of one channel undoes any scaling before it
-        self._scaled = len(scale) > 1 or intensity.normalisation == "none"
+        scale, normalisation = intensity.channel_scale, intensity.normalisation
+        self._scaled = len(scale) > 1 or normalisation == "none"
         self._offset, self._scale = (np.reshape(a, (-1, 1, 1)) for a in (intensity.channel_offset, scale))
-        self._floor = max(intensity.sd_floor, LEAST_SD) / (1 if self._scaled else scale[0])
-        self._encoder = Encoder(model.graph("windows.onnx"), threads=threads, provider=provider)
+        floor = max(intensity.sd_floor, LEAST_SD) / (1 if self._scaled else scale[0])
+        self._source: WindowCutter | WindowFilters = WindowCutter(
+            (len(scale), *self._window), stride, normalisation, floor, threads
+        )
+        if len(graphs) > 1 and (len(scale) == 1 or normalisation != "minmax"):
+            filters = self._source.filters(graphs[0])
+            if spectra_pay(filters.shape, stride):
+                bank = FilterBank(filters, stride, normalisation=normalisation, sd_floor=floor)
+                self._source, graphs = WindowFilters(bank, threads), graphs[1:]
+        self._graphs, self._threads = graphs, threads
         self._buffer, self._lock = np.zeros(0, np.float32), threading.Lock()
 
     def terminate(self) -> None:
         """As `Route.terminate`."""
-        self._encoder.terminate()
+        for graph in self._graphs:
+            graph.terminate()
 
     @property
     def description(self) -> str:
         """For people."""
-        return "window by window: this network shares nothing between windows; rows: nothing is encoded twice"
+        return f"window by window, {self._source.description}; rows: nothing is encoded twice"
 
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
         """As `Route.encode`."""
@@ -255,35 +282,97 @@ class WindowRoute:
             lines = (lines - self._offset) * self._scale
             centre = (np.broadcast_to(centre, (len(lines),)) - self._offset[:, 0, 0]) * self._scale[:, 0, 0]
         grid = WindowGrid((lines.shape[1], lines.shape[2]), self._window, self._stride)
-        size = len(lines) * self._window[0] * self._window[1]
-        together = max(1, min(grid.rows, WINDOW_PIXELS // (grid.cols * size)))
+        together = min(grid.rows, self._source.rows_together(grid.cols))
         outputs: list[Floats] = []
         with self._lock:  # of the buffer
             for row in range(0, grid.rows, together):
                 count = min(together, grid.rows - row)
-                out = self._room(count * grid.cols, size)
-                extract_windows(
-                    lines[:, row * self._stride : (row + count - 1) * self._stride + self._window[0]],
-                    self._window,
-                    self._stride,
-                    normalisation=self._normalisation,
-                    sd_floor=self._floor,
-                    centre=centre,
-                    out=out[: count * grid.cols].reshape(count, grid.cols, len(lines), *self._window),
-                    threads=self._threads,
-                )
-                both = np.stack(self._encoder.encode(windows=out))[:, 0, :, 0, : count * grid.cols]
-                outputs.append(both.reshape(2, -1, count, grid.cols))
-        mean, std = np.concatenate(outputs, axis=2)
+                values = self._room(count * grid.cols)
+                part = lines[:, row * self._stride : (row + count - 1) * self._stride + self._window[0]]
+                self._source.take(part, centre, values[: count * grid.cols].reshape(count, grid.cols, -1))
+                found = self._run(values)[:, :, : count * grid.cols]
+                outputs.append(found.reshape(*found.shape[:2], count, grid.cols))
+        found = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
+        mean, std = found if self._readout is None else self._readout.read(found[0], threads=self._threads)
         return mean, std
 
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:  # noqa: ARG002 - the protocol's
         """None: a row of windows needs nothing from the row above."""
         return None
 
-    def _room(self, count: int, size: int) -> Floats:
+    def _run(self, values: Floats) -> Floats:
+        """Code ``(1, K, N)``, or mean and std ``(2, L, N)``, of what the source took of ``(N, ...)`` windows."""
+        outputs: list[Floats] = []
+        for part in np.array_split(values, -(-len(values) // self._source.together)):
+            found: tuple[Floats, ...] = (part,)
+            for graph in self._graphs:
+                found = graph.encode(**{graph.inputs[0]: found[0]})
+            outputs.append(np.stack(found))
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
+
+    def _room(self, count: int) -> Floats:
         """Memory for windows, kept between calls; at least two: a product of one row is rounded differently."""
-        count = max(count, 2)
+        count, size = max(count, 2), self._source.size
         if self._buffer.size < count * size:
             self._buffer = np.zeros(count * size, np.float32)
         return self._buffer[: count * size].reshape(count, size)
+
+
+class WindowCutter:
+    """The windows themselves, normalised, for a network that takes their pixels."""
+
+    description = "each cut and multiplied by itself"
+
+    def __init__(
+        self, shape: tuple[int, int, int], stride: int, normalisation: Normalisation, sd_floor: float, threads: int
+    ) -> None:
+        self._shape, self._stride, self._threads = shape, stride, threads
+        self._normalisation, self._sd_floor = normalisation, sd_floor
+        self.size = math.prod(shape)
+        #: Windows that a graph takes in one run: they should still be in the L2 cache when they are read.
+        self.together = max(2, WINDOW_PIXELS // self.size)
+
+    def rows_together(self, cols: int) -> int:
+        """Rows of so many windows that are taken in one call."""
+        return max(1, self.together // cols)
+
+    def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Floats) -> None:
+        """Write what the network takes of each window of `lines` to ``out (rows, cols, size)``."""
+        extract_windows(
+            lines,
+            self._shape[1:],
+            self._stride,
+            normalisation=self._normalisation,
+            sd_floor=self._sd_floor,
+            centre=centre,
+            out=out.reshape(*out.shape[:2], *self._shape),
+            threads=self._threads,
+        )
+
+    def filters(self, graph: Encoder) -> Floats:
+        """The filters ``(units, C, h, w)`` of a graph that multiplies windows by them: its answers to single pixels."""
+        answers = []
+        for first in range(0, self.size, 1024):
+            pixels = np.eye(min(1024, self.size - first), self.size, first, dtype=np.float32)
+            answers.append(graph.encode(**{graph.inputs[0]: pixels})[0])
+        found: Floats = np.concatenate(answers).T.reshape(-1, *self._shape)
+        return found
+
+
+class WindowFilters:
+    """What a network's first layer makes of each window, from the spectra of the lines."""
+
+    description = "the first layer from the spectra of lines, which neighbours share"
+    together = 2048
+
+    def __init__(self, bank: FilterBank, threads: int) -> None:
+        self._bank, self._threads, self.size = bank, threads, bank.units
+
+    def rows_together(self, cols: int) -> int:
+        """As `WindowCutter.rows_together`."""
+        blocks = FIRST_LAYER_VALUES // (cols * self.size * ROWS_OF_SPECTRA)
+        return max(1, blocks) * ROWS_OF_SPECTRA * self._threads
+
+    def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Floats) -> None:
+        """As `WindowCutter.take`."""
+        self._bank.apply(lines, centre, out, threads=self._threads)

@@ -66,8 +66,11 @@ class WindowByWindow:
     def __init__(self, weights: EncoderWeights) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        graph = runtime_graphs(weights, (1,))["windows.onnx"]
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        graphs = runtime_graphs(weights, (1,))
+        self._first, self._rest = (
+            onnxruntime.InferenceSession(graphs[name], options, providers=["CPUExecutionProvider"])
+            for name in ("filters.onnx", "features.onnx")
+        )
 
     def __call__(self, frame: Frame, window: int, stride: int) -> list[Any]:
         views = sliding_window_view(frame.astype(np.float32), (window, window))[::stride, ::stride]
@@ -76,5 +79,6 @@ class WindowByWindow:
             some = views[row : row + 4].reshape(-1, window * window)
             some = some - some.mean(axis=1, keepdims=True)
             some /= np.sqrt(np.einsum("ij,ij->i", some, some) / some.shape[1])[:, None]
-            outputs.append(self._session.run(None, {"windows": some}))
+            (products,) = self._first.run(None, {"windows": some})
+            outputs.append(self._rest.run(None, {"products": products}))
         return outputs

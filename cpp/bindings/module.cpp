@@ -1,16 +1,18 @@
 // The compiled module shiftvae_rt._core. Checks what memory safety needs, releases the GIL, calls. The friendly
-// messages are in windows.py, readout.py and assembly.py; outputs are allocated there too.
+// messages are in windows.py, filter_bank.py, readout.py and assembly.py; outputs are allocated there too.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "shiftvae/assembly.hpp"
 #include "shiftvae/convert_frame.hpp"
+#include "shiftvae/filter_bank.hpp"
 #include "shiftvae/isa.hpp"
 #include "shiftvae/readout.hpp"
 #include "shiftvae/windows.hpp"
@@ -186,6 +188,39 @@ bool difference(const py::array& frame, bool above, Floats out, unsigned threads
     return difference_frame(view, above, target, threads);
 }
 
+bool power_of_two(std::size_t n) { return n && !(n & (n - 1)); }
+
+std::unique_ptr<FilterBank> filter_bank_of(const Doubles& filters, std::size_t stride, std::size_t segment) {
+    if (filters.ndim() != 4 || filters.size() == 0)
+        throw py::value_error("expected filters of shape (units, channels, height, width), got " + text(filters));
+    need(filters, {filters.shape(0), filters.shape(1), filters.shape(2), filters.shape(3)}, "filters");
+    const auto size = [&](py::ssize_t axis) { return static_cast<std::size_t>(filters.shape(axis)); };
+    if (!power_of_two(segment) || segment < 8 || segment > 4096 || segment < size(3) || !power_of_two(stride) ||
+        2 * stride > segment)
+        throw py::value_error("expected a segment of 8 to 4096 px that holds the filters, and a stride of at most half "
+                              "of it, both powers of two, got " +
+                              std::to_string(segment) + " and " + std::to_string(stride));
+    const double* data = filters.data();
+    const py::gil_scoped_release unlocked;
+    return std::make_unique<FilterBank>(data, size(0), size(1), size(2), size(3), stride, segment);
+}
+
+void apply_filters(const FilterBank& bank, const py::array& frame, const std::string& normalisation, double sd_floor,
+                   const std::optional<Doubles>& centre, Floats out, unsigned threads) {
+    const FrameView view = frame_view(frame);
+    const Grid grid = grid_of(view.height, view.width, {bank.height(), bank.width()}, bank.stride());
+    const double* centre_data = optional_centre(centre, view);
+    const Scaling scaling = scaling_of(normalisation, sd_floor);
+    if (view.channels != bank.channels() || (scaling.kind == Normalisation::minmax && view.channels > 1))
+        throw py::value_error("expected a frame of " + std::to_string(bank.channels()) +
+                              " channels, one for minmax, got " + text(frame));
+    need(out, {extent(grid.rows()), extent(grid.cols()), extent(bank.units())}, "out");
+    float* target = out.mutable_data();
+    checked(threads);
+    const py::gil_scoped_release unlocked;
+    bank.apply(view, scaling, centre_data, target, threads);
+}
+
 Readout readout_of(std::size_t axes, const std::vector<std::vector<double>>& vectors, double planar_px,
                    double planar_reach_px, double angle_period, double scale_prior, std::size_t content) {
     if (axes < 1 || axes > 2 || vectors.size() > axes || content > 1024)
@@ -298,6 +333,10 @@ PYBIND11_MODULE(_core, m) {
         .def_property_readonly("latents", &Readout::latents)
         .def("read", &read_code, py::arg("code").noconvert(), py::arg("mean").noconvert(), py::arg("sd").noconvert(),
              py::arg("threads"));
+    py::class_<FilterBank>(m, "FilterBank", py::metaclass(plain))
+        .def(py::init(&filter_bank_of), py::arg("filters").noconvert(), py::arg("stride"), py::arg("segment"))
+        .def("apply", &apply_filters, py::arg("frame").noconvert(), py::arg("normalisation"), py::arg("sd_floor"),
+             py::arg("centre").noconvert(), py::arg("out").noconvert(), py::arg("threads"));
     m.def("assemble_latent_map", &assemble, py::arg("values").noconvert(), py::arg("precision").noconvert(),
           py::arg("frame_shape"), py::arg("window"), py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
     m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),

@@ -20,7 +20,7 @@ objects=
 for isa in sse2 avx2 avx512; do
   case $isa in
     sse2) machine= ;;
-    avx2) machine=-mavx2 ;;
+    avx2) machine="-mavx2 -mfma" ;;
     avx512) machine="-mavx512f -mavx512dq -mavx512bw -mavx512vl" ;;
   esac
   # shellcheck disable=SC2086
@@ -33,7 +33,7 @@ for source in src/*.cpp src/kernels/dispatch.cpp; do
   "$compiler" $flags $checks -fsanitize=fuzzer-no-link -c "$source" -o "$object"
   objects="$objects $object"
 done
-for target in windows frames readout assembly; do
+for target in windows filters frames readout assembly; do
   # shellcheck disable=SC2086
   "$compiler" $flags $checks -fsanitize=fuzzer fuzz/fuzz_$target.cpp $objects -o "$build/fuzz_$target"
   mkdir -p "$build/corpus_$target"

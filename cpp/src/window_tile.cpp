@@ -1,6 +1,7 @@
 #include "window_tile.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace shiftvae {
 namespace {
@@ -10,6 +11,23 @@ constexpr std::size_t pixel_sizes[pixel_types] = {1, 2, 2, 4, 4, 4, 8};
 void keep_every(double* values, std::size_t count, std::size_t stride) noexcept {
     if (stride == 1) return;
     for (std::size_t i = 0; i < count; ++i) values[i] = values[i * stride];
+}
+
+// A constant near the pixels of a channel, for sums that are not exact: the mean of about a thousand of them.
+double centre_of(const FrameView& frame, std::size_t channel) noexcept {
+    const std::size_t lines = std::min<std::size_t>(frame.height, 32), columns = std::min<std::size_t>(frame.width, 32);
+    double sum = 0, count = 0;
+    for (std::size_t i = 0; i < lines; ++i)
+        for (std::size_t j = 0; j < columns; ++j) {
+            const Tile pixel{frame, 1, 1, 1, j * frame.width / columns, 1};
+            double value = 0, variance = 0;
+            kernels().window_moments[static_cast<int>(frame.type)](pixel.window(channel, i * frame.height / lines, 0),
+                                                                   &value, &variance);
+            if (!std::isfinite(value)) continue;
+            sum += value;
+            count += 1;
+        }
+    return count > 0 ? sum / count : 0;
 }
 
 }  // namespace
@@ -31,6 +49,14 @@ bool sums_are_exact(PixelType type, std::size_t window_pixels) noexcept {
 
 bool held_as_double(PixelType type) noexcept {
     return type == PixelType::uint32 || type == PixelType::int32 || type == PixelType::float64;
+}
+
+std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels, const double* given) {
+    std::vector<double> centres(frame.channels, 0.0);
+    if (sums_are_exact(frame.type, window_pixels)) return centres;
+    for (std::size_t c = 0; c < frame.channels; ++c)
+        centres[c] = given ? given[c] : centre_of(frame, c);
+    return centres;
 }
 
 SlidingMoments::SlidingMoments(Arena& arena, std::size_t width) noexcept
@@ -80,6 +106,49 @@ void window_bounds(const Kernels& kernels, const Tile& tile, std::size_t channel
     for (std::size_t col = 0; col < tile.cols; ++col) low[col] = work.scratch_a[col * tile.stride];
     kernels.sliding_max(column_high, places, tile.window_width, work.scratch_a, work.scratch_b, column_high);
     for (std::size_t col = 0; col < tile.cols; ++col) high[col] = work.scratch_a[col * tile.stride];
+}
+
+WindowScaling::WindowScaling(Arena& arena, const Tile& tile) noexcept
+    : work_(arena, tile.width()),
+      mean_(arena.take<double>(tile.frame.channels * tile.cols)),
+      scale_(arena.take<double>(tile.frame.channels * tile.cols)),
+      variance_(arena.take<double>(tile.cols)),
+      moments_(arena.take<SlidingMoments>(tile.frame.channels)) {
+    for (std::size_t c = 0; c < tile.frame.channels; ++c) {
+        const SlidingMoments own(arena, tile.width());
+        if (moments_) moments_[c] = own;
+    }
+}
+
+void WindowScaling::row(const Kernels& kernels, const Tile& tile, std::size_t y, Scaling scaling,
+                        const double* centres) noexcept {
+    const std::size_t channels = tile.frame.channels, cols = tile.cols;
+    if (scaling.kind == Normalisation::none && fresh_) {
+        std::fill_n(mean_, channels * cols, 0.0);
+        std::fill_n(scale_, channels * cols, 1.0);
+    }
+    if (scaling.kind == Normalisation::zscore) zscore(kernels, tile, y, scaling.sd_floor, centres);
+    if (scaling.kind == Normalisation::minmax)
+        for (std::size_t c = 0; c < channels; ++c) {
+            window_bounds(kernels, tile, c, y, work_, mean_ + c * cols, variance_);
+            kernels.minmax_scale(mean_ + c * cols, variance_, cols, scale_ + c * cols);
+        }
+    fresh_ = false;
+}
+
+void WindowScaling::zscore(const Kernels& kernels, const Tile& tile, std::size_t y, double floor,
+                           const double* centres) noexcept {
+    const std::size_t channels = tile.frame.channels, cols = tile.cols;
+    for (std::size_t c = 0; c < channels; ++c) {
+        if (fresh_) moments_[c].start();
+        // The first channel's variances are summed in place; the scales take the room afterwards.
+        double* variance = c ? scale_ + c * cols : variance_;
+        moments_[c].row(kernels, tile, c, y, centres[c], work_, mean_ + c * cols, variance);
+        if (c)
+            for (std::size_t i = 0; i < cols; ++i) variance_[i] += variance[i];
+    }
+    kernels.zscore_scale(variance_, cols, static_cast<double>(channels), floor, scale_);
+    for (std::size_t c = 1; c < channels; ++c) std::copy_n(scale_, cols, scale_ + c * cols);
 }
 
 LineRing::LineRing(Arena& arena, const Tile& tile) noexcept {

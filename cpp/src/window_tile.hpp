@@ -1,8 +1,11 @@
 // What a worker holds while it walks down a tile: some columns of windows, row after row.
 #pragma once
 
+#include <vector>
+
 #include "kernels/kernels.hpp"
 #include "scratch.hpp"
+#include "shiftvae/windows.hpp"
 
 namespace shiftvae {
 
@@ -21,6 +24,9 @@ struct Tile {
 bool sums_are_exact(PixelType type, std::size_t window_pixels) noexcept;
 // 32 bit integers and float64 are held as double, all others as float.
 bool held_as_double(PixelType type) noexcept;
+
+// For each channel a constant near its pixels, for sums that are not exact: those given, or found in the frame; else 0.
+std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels, const double* given);
 
 // Mean and variance of the windows of one row after another, in one channel.
 class SlidingMoments {
@@ -48,6 +54,27 @@ private:
 // Minimum and maximum likewise. low and high hold one value a window.
 void window_bounds(const Kernels& kernels, const Tile& tile, std::size_t channel, std::size_t y,
                    const SlidingMoments::Work& work, double* low, double* high) noexcept;
+
+// What normalises the windows of one row after another: (pixel - mean) * scale, `cols` values for each channel.
+class WindowScaling {
+public:
+    WindowScaling(Arena& arena, const Tile& tile) noexcept;
+
+    void start() noexcept { fresh_ = true; }
+    // Windows whose top line is y; rows come in order, stride apart.
+    void row(const Kernels& kernels, const Tile& tile, std::size_t y, Scaling scaling, const double* centres) noexcept;
+
+    const double* mean() const noexcept { return mean_; }
+    const double* scale() const noexcept { return scale_; }
+
+private:
+    void zscore(const Kernels& kernels, const Tile& tile, std::size_t y, double floor, const double* centres) noexcept;
+
+    SlidingMoments::Work work_;
+    double *mean_, *scale_, *variance_;
+    SlidingMoments* moments_;
+    bool fresh_ = true;
+};
 
 // The lines under the current row of windows, converted once, in rows that do not alias in L1: rows of 4096 bytes share
 // their cache sets, rows of an odd number of cache lines do not.

@@ -1,7 +1,6 @@
 #include "shiftvae/windows.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "shiftvae/thread_pool.hpp"
@@ -47,74 +46,27 @@ Tile tile_of(const FrameView& frame, const Grid& grid, std::size_t first_col, st
 
 unsigned worth(unsigned threads, std::size_t bytes) noexcept { return bytes < worth_a_thread ? 1 : threads; }
 
-// A constant near the pixels of a channel, for sums that are not exact: the mean of about a thousand of them.
-double centre_of(const FrameView& frame, std::size_t channel) noexcept {
-    const std::size_t lines = std::min<std::size_t>(frame.height, 32), columns = std::min<std::size_t>(frame.width, 32);
-    double sum = 0, count = 0;
-    for (std::size_t i = 0; i < lines; ++i)
-        for (std::size_t j = 0; j < columns; ++j) {
-            const Tile pixel{frame, 1, 1, 1, j * frame.width / columns, 1};
-            double value = 0, variance = 0;
-            kernels().window_moments[static_cast<int>(frame.type)](pixel.window(channel, i * frame.height / lines, 0),
-                                                                   &value, &variance);
-            if (!std::isfinite(value)) continue;
-            sum += value;
-            count += 1;
-        }
-    return count > 0 ? sum / count : 0;
-}
-
-std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels, const double* given) {
-    std::vector<double> centres(frame.channels, 0.0);
-    if (sums_are_exact(frame.type, window_pixels)) return centres;
-    for (std::size_t c = 0; c < frame.channels; ++c)
-        centres[c] = given ? given[c] : centre_of(frame, c);
-    return centres;
-}
-
 // All that a worker needs to extract the windows of a tile.
 class Extractor {
 public:
-    Extractor(Arena& arena, const Tile& tile) : ring_(arena, tile), work_(arena, tile.width()), pitch_(tile.cols) {
-        const WindowRow row = row_of(tile);
-        mean_ = arena.take<double>(row.channels * pitch_);
-        scale_ = arena.take<double>(row.channels * pitch_);
-        variance_ = arena.take<double>(pitch_);
-        stage_ = arena.take<float>(stage_size(row));
-        moments_ = arena.take<SlidingMoments>(row.channels);
-        for (std::size_t c = 0; c < row.channels; ++c) {
-            const SlidingMoments own(arena, tile.width());
-            if (moments_) moments_[c] = own;
-        }
-    }
+    Extractor(Arena& arena, const Tile& tile)
+        : ring_(arena, tile), scaling_(arena, tile), stage_(arena.take<float>(stage_size(row_of(tile)))) {}
 
     void start() noexcept {
         ring_.start();
-        fresh_ = true;
+        scaling_.start();
     }
 
     void row(const Kernels& kernels, const Tile& tile, std::size_t y, Scaling scaling, const double* centres,
              float* out, bool stream) noexcept {
-        const std::size_t channels = tile.frame.channels, cols = tile.cols;
-        if (scaling.kind == Normalisation::none && fresh_) {
-            std::fill_n(mean_, channels * pitch_, 0.0);
-            std::fill_n(scale_, channels * pitch_, 1.0);
-        }
-        if (scaling.kind == Normalisation::zscore) zscore(kernels, tile, y, scaling.sd_floor, centres);
-        if (scaling.kind == Normalisation::minmax)
-            for (std::size_t c = 0; c < channels; ++c) {
-                double *low = mean_ + c * pitch_, *scale = scale_ + c * pitch_;
-                window_bounds(kernels, tile, c, y, work_, low, variance_);
-                kernels.minmax_scale(low, variance_, cols, scale);
-            }
-        fresh_ = false;
+        scaling_.row(kernels, tile, y, scaling, centres);
         const void* const* lines = ring_.row(kernels, tile, y);
         if (held_as_double(tile.frame.type))
-            kernels.write_windows_double(reinterpret_cast<const double* const*>(lines), row_of(tile), mean_, scale_,
-                                         pitch_, out, stage_, stream);
+            kernels.write_windows_double(reinterpret_cast<const double* const*>(lines), row_of(tile), scaling_.mean(),
+                                         scaling_.scale(), tile.cols, out, stage_, stream);
         else
-            kernels.write_windows_float(reinterpret_cast<const float* const*>(lines), row_of(tile), mean_, scale_,
-                                        pitch_, out, stage_, stream);
+            kernels.write_windows_float(reinterpret_cast<const float* const*>(lines), row_of(tile), scaling_.mean(),
+                                        scaling_.scale(), tile.cols, out, stage_, stream);
     }
 
 private:
@@ -122,27 +74,9 @@ private:
         return {tile.frame.channels, tile.window_height, tile.window_width, tile.cols, tile.stride};
     }
 
-    void zscore(const Kernels& kernels, const Tile& tile, std::size_t y, double floor, const double* centres) noexcept {
-        const std::size_t channels = tile.frame.channels;
-        for (std::size_t c = 0; c < channels; ++c) {
-            if (fresh_) moments_[c].start();
-            // The first channel's variances are summed in place; the scales take the room afterwards.
-            double* variance = c ? scale_ + c * pitch_ : variance_;
-            moments_[c].row(kernels, tile, c, y, centres[c], work_, mean_ + c * pitch_, variance);
-            if (c)
-                for (std::size_t i = 0; i < tile.cols; ++i) variance_[i] += variance[i];
-        }
-        kernels.zscore_scale(variance_, tile.cols, static_cast<double>(channels), floor, scale_);
-        for (std::size_t c = 1; c < channels; ++c) std::copy_n(scale_, tile.cols, scale_ + c * pitch_);
-    }
-
     LineRing ring_;
-    SlidingMoments::Work work_;
-    std::size_t pitch_;
-    double *mean_, *scale_, *variance_;
+    WindowScaling scaling_;
     float* stage_;
-    SlidingMoments* moments_;
-    bool fresh_ = true;
 };
 
 // The same for the statistics of one channel.

@@ -13,6 +13,7 @@ from test_windows import NORMALISATIONS, assert_close, frame_of, reference_windo
 
 from shiftvae_rt import _core
 from shiftvae_rt.assembly import assemble_latent_map, place_at_motifs
+from shiftvae_rt.filter_bank import FilterBank
 from shiftvae_rt.frame import DTYPES
 from shiftvae_rt.readout import Readout
 from shiftvae_rt.window_grid import WindowGrid
@@ -43,6 +44,20 @@ def places_case(rng: np.random.Generator) -> None:
     places = rng.integers(0, highest + 1, (4, 2))
     expected = reference_windows(frame, window, 1, normalisation)
     assert_close(extract_windows_at(frame, places, window, normalisation=normalisation), expected[tuple(places.T)])
+
+
+def filters_case(rng: np.random.Generator) -> None:
+    frame, window, _ = frame_and_window(rng)
+    normalisation = NORMALISATIONS[rng.integers(3 if len(frame) == 1 else 2)]
+    stride, units = 2 ** int(rng.integers(4)), int(rng.integers(1, 40))
+    if 2 * stride > max(8, 4 * window[1]):
+        return
+    filters = rng.normal(0, 1 / np.sqrt(len(frame) * window[0] * window[1]), (units, len(frame), *window))
+    windows = reference_windows(frame, window, stride, normalisation)
+    expected = np.tensordot(windows, filters, axes=([2, 3, 4], [1, 2, 3]))
+    got = np.empty(expected.shape, np.float32)
+    FilterBank(filters, stride, normalisation=normalisation).apply(frame, np.zeros(()), got)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=4e-6 * max(1.0, float(np.abs(windows).max())))
 
 
 def statistics_case(rng: np.random.Generator) -> None:
@@ -179,6 +194,7 @@ def grid_of(rng: np.random.Generator) -> WindowGrid:
 KERNELS = (
     windows_case,
     places_case,
+    filters_case,
     statistics_case,
     conversion_case,
     difference_case,

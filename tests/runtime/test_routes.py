@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import tiny_manifest, tiny_members, tiny_weights, write_tiny_model
 
-from shiftvae_rt import FrameError, LatentMapper
+from shiftvae_rt import FrameError, LatentMapper, ModelFileError
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.model_file import write_model_file
 from shiftvae_rt.routes import DenseRoute, WindowRoute
@@ -217,7 +217,32 @@ def test_each_network_takes_its_route(mappers):
     assert isinstance(mappers["dilated", 4].route, DenseRoute)
     assert "layers keep their last lines" in mappers["dilated", 4].route.description
     assert "lines above are encoded again" in mappers["dilated, window 8", 8].route.description
-    assert isinstance(mappers["mlp", 4].route, WindowRoute)
+    for stride, way in ((1, "from the spectra of lines"), (4, "from the spectra of lines"), (8, "cut and multiplied")):
+        route = mappers["mlp", stride].route
+        assert isinstance(route, WindowRoute)
+        assert way in route.description
+
+
+@pytest.mark.parametrize("name", ["mlp", "mlp, two channels"])
+def test_both_ways_through_a_first_layer_give_the_same_latents(mappers, name):
+    """At stride 8 it multiplies each window, at strides 1, 2 and 4 the spectra of lines."""
+    frame = frame_of("plain", channels=1 + ("two" in name), shape=(200, 300))
+    cut = mappers[name, 8].map(frame)
+    for stride in (1, 2, 4):
+        found, step = mappers[name, stride].map(frame), 8 // stride
+        off = found.mean[:, ::step, ::step] - cut.mean
+        off[:2] = modulo_lattice(off[:2], mlp_weights().lattice)
+        assert np.abs(off / cut.mean.std((1, 2), keepdims=True)).max() < 2e-5
+        np.testing.assert_allclose(found.std[:, ::step, ::step], cut.std, rtol=1e-5)
+
+
+def test_a_model_that_lacks_the_rest_of_its_network_is_refused(tmp_path):
+    weights = mlp_weights()
+    members = tiny_members(weights)
+    del members["features.onnx"]
+    write_model_file(tmp_path / "half.svae", tiny_manifest(weights), members)
+    with pytest.raises(ModelFileError, match=r"lacks features\.onnx: export the model again"):
+        LatentMapper(tmp_path / "half.svae")
 
 
 def test_a_line_goes_through_the_window_route(tmp_path):

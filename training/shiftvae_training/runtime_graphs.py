@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.readout import Readout
 
-from .encoder_graph import EncoderWeights, head, head_layers, latents
+from .encoder_graph import EncoderWeights, head, head_layers
 from .graph_builder import GraphBuilder
 
 __all__ = ["readout_of", "runtime_graphs"]
@@ -35,12 +35,13 @@ Shapes = dict[str, list[int | str]]
 def runtime_graphs(weights: EncoderWeights, strides: Sequence[int]) -> dict[str, bytes]:
     """Members of the model file, by name.
 
-    A stem of one layer as large as the window shares nothing between windows: ``windows.onnx`` takes normalised
-    windows. Otherwise ``dense_s<stride>.onnx`` takes any part of a frame, ``rows_s<stride>.onnx`` the lines that follow
-    those of the call before, and ``line_s1.onnx`` a single one; these two only where the layers leave no lines out.
+    A stem of one layer as large as the window shares no features between windows: ``filters.onnx`` is that layer, for
+    normalised windows, and ``features.onnx`` the rest. Otherwise ``dense_s<stride>.onnx`` takes any part of a frame,
+    ``rows_s<stride>.onnx`` the lines that follow those of the call before, and ``line_s1.onnx`` a single one; these two
+    only where the layers leave no lines out.
     """
     if len(weights.stem) == 1:
-        return {"windows.onnx": _windows_graph(weights)}
+        return {"filters.onnx": _filters_graph(weights), "features.onnx": _features_graph(weights)}
     graphs = {f"dense_s{stride}.onnx": _dense_graph(weights, stride, "dense") for stride in strides}
     for stride in strides:
         if weights.dimensions == 2 and min(_kept_lines(weights, stride)) >= 0:
@@ -50,23 +51,28 @@ def runtime_graphs(weights: EncoderWeights, strides: Sequence[int]) -> dict[str,
     return graphs
 
 
-def _windows_graph(weights: EncoderWeights) -> bytes:
-    """``windows (N, C h w)``, normalised, to ``mean, std (1, L, 1, N)``."""
+def _filters_graph(weights: EncoderWeights) -> bytes:
+    """``windows (N, C h w)``, normalised, to ``products (N, units)`` with the first layer's filters."""
     build = GraphBuilder()
     stem = weights.stem[0].weight.reshape(len(weights.stem[0].weight), -1)
-    bias = np.zeros(len(stem), np.float32) if weights.stem_bias is None else weights.stem_bias
-    x = "windows"
-    layers = [(stem, bias), *head_layers(weights)]
+    build.node("MatMul", "windows", build.constant(np.ascontiguousarray(stem.T)), output="products")
+    return build.serialise("filters", {"windows": ["N", stem.shape[1]]}, {"products": ["N", len(stem)]})
+
+
+def _features_graph(weights: EncoderWeights) -> bytes:
+    """``products (N, units)`` to ``code (K, N)``."""
+    build, x = GraphBuilder(), "products"
+    if weights.stem_bias is not None:
+        x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias)))
+    layers = head_layers(weights)
     for index, (weight, offset) in enumerate(layers):
-        x = build.node("Gemm", x, build.constant(weight.T), build.constant(offset))
-        if index + 1 < len(layers) and (index or weights.stem_bias is not None):
+        if index:
             x = build.node("Tanh", x)
-    raw = build.node("Transpose", x, perm=[1, 0])
-    raw = build.node("Reshape", raw, build.constant([1, len(layers[-1][1]), 1, -1], np.int64))
-    for name, output in zip(("mean", "std"), latents(build, weights, raw), strict=True):
-        build.node("Identity", output, output=name)
-    count: list[int | str] = [1, weights.reported, 1, "N"]
-    return build.serialise("windows", {"windows": ["N", stem.shape[1]]}, {"mean": count, "std": count})
+        x = build.node("Gemm", x, build.constant(weight.T), build.constant(offset))
+    build.node("Transpose", x, perm=[1, 0], output="code")
+    inputs: Shapes = {"products": ["N", len(weights.stem[0].weight)]}
+    outputs: Shapes = {"code": [len(layers[-1][1]), "N"]}
+    return build.serialise("features", inputs, outputs, {"readout": readout_of(weights).to_json()})
 
 
 def _dense_graph(weights: EncoderWeights, stride: int, kind: Literal["dense", "rows", "line"]) -> bytes:

@@ -9,6 +9,7 @@
 #include "lines.hpp"
 #include "readout.hpp"
 #include "sliding.hpp"
+#include "spectra.hpp"
 #include "write_windows.hpp"
 
 #define SHIFTVAE_TEXT_OF(name) #name
@@ -25,6 +26,7 @@ extern const Kernels table;
 const Kernels table = {
     SHIFTVAE_TEXT(SHIFTVAE_ISA),
     SHIFTVAE_EACH_TYPE(load_lines),
+    SHIFTVAE_EACH_TYPE(spread_line),
     SHIFTVAE_EACH_TYPE(add_lines),
     SHIFTVAE_EACH_TYPE(slide_lines),
     SHIFTVAE_EACH_TYPE(bound_lines),
@@ -42,6 +44,8 @@ const Kernels table = {
     write_windows<double, DoubleScale>,
     stream_fill,
     read_latents,
+    {transform<float>, pack_spectra<float>, multiply_spectra<float>, scale_products<float>},
+    {transform<double>, pack_spectra<double>, multiply_spectra<double>, scale_products<double>},
     weights_are_sound,
     weigh,
     accumulate,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "shiftvae/frame_view.hpp"
 #include "shiftvae/readout.hpp"
@@ -17,6 +18,7 @@ constexpr std::size_t longest_vector = 16;     // floats; kernels may read and w
 constexpr std::size_t stage_block = 1024;      // floats computed before the stage sends what it has
 constexpr std::size_t stage_threshold = 4096;  // floats that pass through the stage before it starts anew
 constexpr std::size_t readout_block = 512;     // windows whose latents are read together
+constexpr std::size_t spectrum_lanes = 16;     // complex numbers that are transformed together: real parts, then imaginary
 
 // Lines of pixels that lie `stride` bytes apart.
 struct Lines {
@@ -30,6 +32,41 @@ struct WindowRow {
     std::size_t channels, height, width, cols, stride;
 };
 
+// How the spectra of lines lie for one frequency: for each alias of it and each channel the real parts of all lines,
+// then the imaginary ones; lines in the order of their remainder by the stride, so that rows of windows are neighbours.
+struct SpectrumBlocks {
+    std::size_t aliases, channels, stride, height;
+    std::size_t alias_step, channel_step, phase_step, imaginary_step;
+};
+
+// What makes the products of a row of windows, whose lines had lost their means, those of normalised windows: the sum
+// over lines of (line_mean - level) * line_sums is added, and (level - mean) * sums; all is multiplied by scale.
+struct SpectrumScaling {
+    std::size_t channels, height;
+    const double *line_mean, *level;   // of each line of the windows; of all of them
+    const double *mean, *scale;        // of each window
+    const double *line_sums, *sums;    // of the filters, for each of 32 units; sums is null where all are 0
+    std::size_t line_pitch, window_pitch, unit_pitch;  // from channel to channel; for line_sums from line to line
+};
+
+template <class T>
+struct SpectrumKernels {
+    // values[p] = sum over k of values[k] exp(2 pi i k p / size), for `spectrum_lanes` complex numbers each; inputs in
+    // bit-reversed order. factors: for each pass that joins four transforms of m values and each j < m, the factors
+    // of the other three: exp(i t), t = 2 pi j / (4 m) times 2, 1, 3.
+    void (*transform)(T* values, std::size_t size, const T* factors) noexcept;
+    // What a transform made of `lines` lines, at most spectrum_lanes, without their means: frequencies `step` apart,
+    // imaginary parts `imaginary` behind the real ones. Mean and variance of all spectrum_lanes lines.
+    void (*pack)(const double* values, std::size_t size, std::size_t lines, std::size_t step, std::size_t imaginary,
+                 T* out, double* mean, double* variance) noexcept;
+    // For each row of windows the sum over the lines of its windows of spectrum times weight, `pitch` apart.
+    void (*multiply)(const T* spectrum, const SpectrumBlocks& blocks, const T* weights, std::size_t rows, T* out,
+                     std::size_t pitch) noexcept;
+    // The first `units` of 2 * spectrum_lanes values for each of `count` windows, `pitch` apart.
+    void (*scale)(const T* values, std::size_t count, const SpectrumScaling& scaling, std::size_t units, float* out,
+                  std::size_t pitch) noexcept;
+};
+
 struct Kernels {
     const char* name;
 
@@ -38,6 +75,10 @@ struct Kernels {
     // Pixels as float (8 and 16 bit, float32: exact) or double (the others); `pitch` elements from line to line, and
     // `longest_vector` zeros after each.
     void (*load_lines[pixel_types])(Lines lines, std::size_t pitch, void* scratch) noexcept;
+    // A line less its first pixel, which is returned, to values[order[x]], x < size; beyond `width` its last pixel goes
+    // on.
+    double (*spread_line[pixel_types])(const void* line, std::size_t width, const std::uint32_t* order,
+                                       std::size_t size, double* values) noexcept;
     // Column sums of (pixel - centre) and of its square, added to sum and square.
     void (*add_lines[pixel_types])(Lines lines, double centre, double* sum, double* square) noexcept;
     // The same for lines that enter, less the lines that leave; exact types only, centre 0.
@@ -65,7 +106,7 @@ struct Kernels {
     // n * variance. Otherwise (`exact` false) a variance of -1 marks a window whose sums have cancelled.
     void (*moments)(const double* sum, const double* square, std::size_t count, double n, double centre, bool exact,
                     double* mean, double* variance) noexcept;
-    // scale = 1 / max(sqrt(variance / channels), floor), 0 where that is 1 / 0.
+    // scale = 1 / max(sqrt(variance / channels), floor), 0 where the variance is 0.
     void (*zscore_scale)(const double* variance, std::size_t count, double channels, double floor,
                          double* scale) noexcept;
     // scale = 1 / (high - low), 0 where that is 1 / 0.
@@ -89,6 +130,9 @@ struct Kernels {
     // the planes of the code that are added to the shift.
     void (*read_latents)(const Readout& readout, const float* code, const float* moved, std::size_t pitch,
                          std::size_t count, float* mean, float* sd) noexcept;
+
+    SpectrumKernels<float> spectra;
+    SpectrumKernels<double> exact_spectra;
 
     // Assembly. True if precisions are finite and at least 0, and values finite where the precision is positive.
     bool (*weights_are_sound)(const float* value, const float* precision, std::size_t count) noexcept;

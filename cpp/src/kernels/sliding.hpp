@@ -105,7 +105,7 @@ inline void zscore_scale(const double* SHIFTVAE_RESTRICT variance, std::size_t c
     for (std::size_t i = 0; i < count; ++i) {
         const double own = root(variance[i] * share), sd = own > floor ? own : floor;
         const double inverse = 1 / sd;
-        scale[i] = sd > 0 ? inverse : 0;
+        scale[i] = own == 0 ? 0 : inverse;
     }
 }
 

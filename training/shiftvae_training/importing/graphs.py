@@ -15,19 +15,37 @@ from shiftvae_rt.manifest import Intensity
 from ..graph_builder import END, GraphBuilder
 from .foreign import CONVOLUTION_SLOPE, ForeignModel
 from .functions import cosine_and_sine, softplus
-from .layers import activate, array, leaky, linear
+from .layers import activate, array, biased, leaky, linear, multiplied
 
-__all__ = ["frame_graph", "windows_graph"]
+__all__ = ["frame_graph", "window_graphs"]
+
+Shape = list[int | str]
 
 
-def windows_graph(model: ForeignModel) -> bytes:
-    """``windows (N, h w)``, scaled, to ``mean, std (1, L, 1, N)``."""
+def window_graphs(model: ForeignModel) -> dict[str, bytes]:
+    """What the runtime runs on ``windows (N, h w)``, scaled, by name.
+
+    ``windows.onnx`` gives ``mean, std (L, N)``. A first layer that is dense is ``filters.onnx`` instead, without its
+    bias, and the rest of the network, from its ``products (N, units)`` on, ``features.onnx``.
+    """
+    shape: Shape = ["N", math.prod(model.window)]
+    if model.convolutions or not model.dense:
+        return {"windows.onnx": _latents_graph(model, "windows", shape)}
     build = GraphBuilder()
-    for name, found in zip(("mean", "std"), _encode(build, model, "windows"), strict=True):
-        turned = build.node("Transpose", found, perm=[1, 0])
-        build.node("Reshape", turned, build.constant([1, len(model.names), 1, -1], np.int64), output=name)
-    shape: list[int | str] = [1, len(model.names), 1, "N"]
-    return build.serialise("windows", {"windows": ["N", math.prod(model.window)]}, {"mean": shape, "std": shape})
+    products: Shape = ["N", len(model.dense[0][1])]
+    multiplied(build, model.dense[0], "windows", output="products")
+    filters = build.serialise("filters", {"windows": shape}, {"products": products})
+    return {"filters.onnx": filters, "features.onnx": _latents_graph(model, "products", products)}
+
+
+def _latents_graph(model: ForeignModel, name: str, shape: Shape) -> bytes:
+    build = GraphBuilder()
+    found: Shape = [len(model.names), "N"]
+    for output, latents in zip(
+        ("mean", "std"), _encode(build, model, name, from_products=name == "products"), strict=True
+    ):
+        build.node("Transpose", latents, perm=[1, 0], output=output)
+    return build.serialise(name, {name: shape}, {"mean": found, "std": found})
 
 
 def frame_graph(model: ForeignModel, intensity: Intensity, stride: int) -> bytes:
@@ -71,8 +89,8 @@ def _to_unit(build: GraphBuilder, x: str) -> str:
     return build.node("Div", build.node("Sub", x, low), extent)
 
 
-def _encode(build: GraphBuilder, model: ForeignModel, x: str) -> tuple[str, str]:
-    """Scaled windows ``x (M, h w)`` to reported mean and deviation ``(M, L)``."""
+def _encode(build: GraphBuilder, model: ForeignModel, x: str, *, from_products: bool = False) -> tuple[str, str]:
+    """Scaled windows ``x (M, h w)``, or products with the first layer, to reported mean and deviation ``(M, L)``."""
     if model.convolutions:
         x = build.node("Reshape", x, build.constant([-1, 1, *model.window], np.int64))
         for weight, bias in model.convolutions:
@@ -80,8 +98,9 @@ def _encode(build: GraphBuilder, model: ForeignModel, x: str) -> tuple[str, str]
             x = build.node("Conv", x, build.constant(kernel), build.constant(array(bias)), pads=pads * 2)
             x = leaky(build, x, CONVOLUTION_SLOPE)
         x = build.node("Reshape", x, build.constant([-1, model.mean[0].shape[1]], np.int64))
-    for layer in model.dense:
-        x = activate(build, model.activation, linear(build, layer, x))
+    for index, layer in enumerate(model.dense):
+        x = x if from_products and not index else multiplied(build, layer, x)
+        x = activate(build, model.activation, biased(build, layer, x))
     mean, raw = (linear(build, layer, x) for layer in (model.mean, model.deviation))
     return _reported(build, model, mean, softplus(build, raw) if model.softplus else build.node("Exp", raw))
 

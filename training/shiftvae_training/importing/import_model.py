@@ -22,7 +22,7 @@ from ..export import STRIDES, golden_frame, made_by
 from ..scans import Scans
 from .decoder import decoder_graph
 from .foreign import ForeignModel
-from .graphs import frame_graph, windows_graph
+from .graphs import frame_graph, window_graphs
 from .scaling import Scaling
 
 __all__ = ["ImportSummary", "import_model"]
@@ -85,10 +85,10 @@ def import_model(
     outputs = {stride: run_graph(graph, raw) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
-    members |= {"windows.onnx": windows_graph(model), "golden.npz": golden.to_npz()}
+    members |= window_graphs(model) | {"golden.npz": golden.to_npz()}
     if (decoder := decoder_graph(model)) is not None:
         members["decoder.onnx"] = decoder
-    parity = _compare(model, scaling, golden, members["windows.onnx"])
+    parity = _compare(model, scaling, golden, members)
     if not parity <= TOLERANCE:  # also catches NaN
         raise TrainingError(
             f"the graphs differ from the {model.package} model by {parity:.2g} of a latent's prior, more than "
@@ -107,13 +107,18 @@ def import_model(
     return ImportSummary(imported, latents, parity)
 
 
-def _compare(model: ForeignModel, scaling: Scaling, golden: Golden, windows_only: bytes) -> float:
+def _compare(model: ForeignModel, scaling: Scaling, golden: Golden, members: dict[str, bytes]) -> float:
     """Largest difference of both graphs from the twin."""
     windows = _windows(golden.frame, scaling, model.window, COMPARED_STRIDE)
     with torch.no_grad():
         wanted = torch.stack(model.report(*model.encode(torch.from_numpy(windows))))
     flat = windows.reshape(len(windows), -1).astype(np.float32)
-    single = np.stack(run_graph(windows_only, {"windows": flat}))[:, 0, :, 0].swapaxes(1, 2)
+    if "windows.onnx" in members:
+        found = run_graph(members["windows.onnx"], {"windows": flat})
+    else:
+        (products,) = run_graph(members["filters.onnx"], {"windows": flat})
+        found = run_graph(members["features.onnx"], {"products": products})
+    single = np.stack(found).swapaxes(1, 2)
     dense = np.stack([golden.mean[COMPARED_STRIDE], golden.std[COMPARED_STRIDE]])
     dense = dense.reshape(2, len(model.names), -1).swapaxes(1, 2)
     unit = np.asarray(model.prior_sd)

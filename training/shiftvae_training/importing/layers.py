@@ -10,7 +10,7 @@ from ..graph_builder import GraphBuilder
 from .foreign import Layer
 from .functions import softplus
 
-__all__ = ["activate", "array", "leaky", "linear"]
+__all__ = ["activate", "array", "biased", "leaky", "linear", "multiplied"]
 
 #: Of the leaky ReLU, as torch has it by default.
 SLOPE = 0.01
@@ -18,8 +18,17 @@ SLOPE = 0.01
 
 def linear(build: GraphBuilder, layer: Layer, x: str) -> str:
     """A linear layer on the last axis of `x`."""
-    product = build.node("MatMul", x, build.constant(array(layer[0]).T))
-    return build.node("Add", product, build.constant(array(layer[1])))
+    return biased(build, layer, multiplied(build, layer, x))
+
+
+def multiplied(build: GraphBuilder, layer: Layer, x: str, output: str | None = None) -> str:
+    """A linear layer without its bias."""
+    return build.node("MatMul", x, build.constant(np.ascontiguousarray(array(layer[0]).T)), output=output)
+
+
+def biased(build: GraphBuilder, layer: Layer, x: str) -> str:
+    """The bias of a linear layer."""
+    return build.node("Add", x, build.constant(array(layer[1])))
 
 
 def activate(build: GraphBuilder, name: str, x: str) -> str:

@@ -1,0 +1,290 @@
+#include "shiftvae/filter_bank.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "shiftvae/thread_pool.hpp"
+#include "window_tile.hpp"
+
+namespace shiftvae {
+namespace {
+
+constexpr std::size_t lanes = spectrum_lanes, both = 2 * spectrum_lanes;
+constexpr std::size_t rows_together = 12;  // of windows, in one segment: they and their products fit a common L2
+constexpr double tau = 6.283185307179586;
+// A window whose contrast is this many times less than that of its segment is beyond the digits of float32.
+constexpr double most_contrast = 8;
+
+const SpectrumKernels<float>& kernels_of(const Kernels& kernels, float) { return kernels.spectra; }
+const SpectrumKernels<double>& kernels_of(const Kernels& kernels, double) { return kernels.exact_spectra; }
+
+// Where a transform wants its inputs, in values: the bits of their index the other way round.
+std::vector<std::uint32_t> bit_reversed(std::size_t size) {
+    std::vector<std::size_t> index(size, 0);
+    for (std::size_t i = 0; i < size; ++i) index[i] = index[i / 2] / 2 + (i % 2) * (size / 2);
+    std::vector<std::uint32_t> order;
+    for (const std::size_t i : index) order.push_back(static_cast<std::uint32_t>(i * both));
+    return order;
+}
+
+// As SpectrumKernels::transform wants them.
+std::vector<double> factors_of(std::size_t size) {
+    std::vector<double> factors;
+    std::size_t m = 1;
+    while (m < size) m *= 4;
+    for (m = m == size ? 1 : 2; m < size; m *= 4)
+        for (std::size_t j = 0; j < m; ++j)
+            for (const std::size_t times : {2u, 1u, 3u}) {
+                const double angle = tau * static_cast<double>(times * j) / static_cast<double>(4 * m);
+                factors.push_back(std::cos(angle));
+                factors.push_back(std::sin(angle));
+            }
+    return factors;
+}
+
+template <class T>
+FilterBank::Aligned<T> stored(const std::vector<double>& values) {
+    FilterBank::Aligned<T> copy(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) copy.first[i] = static_cast<T>(values[i]);
+    return copy;
+}
+
+}  // namespace
+
+template <class T>
+FilterBank::Aligned<T>::Aligned(std::size_t count) : memory(new char[count * sizeof(T) + cache_line]) {
+    const std::uintptr_t start = reinterpret_cast<std::uintptr_t>(memory.get());
+    first = reinterpret_cast<T*>(memory.get() + (cache_line - start % cache_line) % cache_line);
+}
+
+template <>
+const FilterBank::Spectra<float>& FilterBank::spectra<float>() const noexcept {
+    return single_;
+}
+template <>
+const FilterBank::Spectra<double>& FilterBank::spectra<double>() const noexcept {
+    return exact_;
+}
+
+FilterBank::FilterBank(const double* filters, std::size_t units, std::size_t channels, std::size_t height,
+                       std::size_t width, std::size_t stride, std::size_t segment)
+    : units_(units),
+      channels_(channels),
+      height_(height),
+      width_(width),
+      stride_(stride),
+      segment_(segment),
+      blocks_((units + both - 1) / both),
+      order_(bit_reversed(segment)),
+      short_order_(bit_reversed(segment / stride)),
+      line_sums_(channels * height * blocks_ * both, 0.0),
+      sums_(channels * blocks_ * both, 0.0) {
+    const std::vector<double> factors = factors_of(segment), short_factors = factors_of(segment / stride);
+    exact_ = {Aligned<double>(blocks_ * segment * channels * height * both), stored<double>(factors),
+              stored<double>(short_factors)};
+    fill(filters);
+    const std::size_t count = blocks_ * segment * channels * height * both;
+    single_ = {Aligned<float>(count), stored<float>(factors), stored<float>(short_factors)};
+    for (std::size_t i = 0; i < count; ++i) single_.weights.first[i] = static_cast<float>(exact_.weights.first[i]);
+}
+
+// Weights in the order in which they are multiplied: block of units; frequency of the windows; alias, channel,
+// remainder of the line by the stride, line.
+void FilterBank::fill(const double* filters) {
+    const std::size_t windows = segment_ / stride_, pixels = height_ * width_;
+    const Scratch scratch(segment_ * both * sizeof(double), 1);
+    double* values = reinterpret_cast<double*>(scratch.of(0));
+    for (std::size_t block = 0; block < blocks_; ++block)
+        for (std::size_t c = 0; c < channels_; ++c)
+            for (std::size_t line = 0, place = 0; place < height_; ++place) {
+                std::fill_n(values, segment_ * both, 0.0);
+                for (std::size_t u = 0; u < std::min(both, units_ - block * both); ++u) {
+                    const double* filter = filters + ((block * both + u) * channels_ + c) * pixels + line * width_;
+                    double sum = 0;
+                    for (std::size_t x = 0; x < width_; ++x) {
+                        values[order_[x] + u] = filter[x] / static_cast<double>(segment_);
+                        sum += filter[x];
+                    }
+                    line_sums_[(c * height_ + line) * blocks_ * both + block * both + u] = sum;
+                    sums_[c * blocks_ * both + block * both + u] += sum;
+                }
+                kernels().exact_spectra.transform(values, segment_, exact_.factors.first);
+                for (std::size_t k = 0; k < segment_; ++k) {
+                    const std::size_t group = (block * windows + k % windows) * stride_ + k / windows;
+                    double* to = exact_.weights.first + ((group * channels_ + c) * height_ + place) * both;
+                    std::copy_n(values + k * both, both, to);
+                }
+                line += stride_;
+                if (line >= height_) line = line % stride_ + 1;
+            }
+    for (const double sum : sums_) blind_ &= sum == 0;
+}
+
+// What a thread holds for a segment: a part of each line, and all the windows that begin in it, of some rows.
+class FilterWorker {
+public:
+    FilterWorker(Arena& arena, const FilterBank& bank, const Tile& tile) noexcept
+        : bank_(bank),
+          scaling_(arena, tile),
+          lines_(lines_of(bank, rows_together)),
+          phase_((lines_ + bank.stride_ - 1) / bank.stride_),
+          cols_(tile.cols) {
+        const std::size_t channels = bank.channels_;
+        line_mean_ = arena.take<double>(channels * lines_);
+        line_variance_ = arena.take<double>(channels * lines_);
+        scale_ = arena.take<double>(rows_together * cols_);
+        mean_ = arena.take<double>(rows_together * channels * cols_);
+        level_ = arena.take<double>(rows_together * channels);
+        transformed_ = arena.take<double>(bank.segment_ * both);
+        spectrum_ = arena.take<char>(bank.segment_ * channels * 2 * phase_ * bank.stride_ * sizeof(double));
+        products_ = arena.take<char>(rows_together * (bank.segment_ / bank.stride_) * both * sizeof(double));
+    }
+
+    static std::size_t lines_of(const FilterBank& bank, std::size_t rows) noexcept {
+        return (rows - 1) * bank.stride_ + bank.height_;
+    }
+
+    // Rows first to first + rows of the windows of the tile, to `out`, whose rows are out_pitch apart.
+    void run(const Kernels& kernels, const Tile& tile, std::size_t first, std::size_t rows, Scaling scaling,
+             const double* centres, float* out, std::size_t out_pitch) noexcept {
+        const std::size_t y = first * bank_.stride_, lines = lines_of(bank_, rows);
+        transform_lines<float>(kernels, tile, y, lines);
+        scaling_.start();
+        bool hard[rows_together], any[2] = {false, false};
+        for (std::size_t r = 0; r < rows; ++r) {
+            scaling_.row(kernels, tile, y + r * bank_.stride_, scaling, centres);
+            hard[r] = prepare(tile.frame.channels, r);
+            any[hard[r]] = true;
+        }
+        if (any[0]) products<float>(kernels, rows, hard, false, out, out_pitch);
+        if (!any[1]) return;
+        transform_lines<double>(kernels, tile, y, lines);
+        products<double>(kernels, rows, hard, true, out, out_pitch);
+    }
+
+private:
+    // Scales and offsets of a row of windows; whether it needs double.
+    bool prepare(std::size_t channels, std::size_t r) noexcept {
+        double contrast = 0, largest = 0;
+        for (std::size_t c = 0; c < channels; ++c) {
+            const std::size_t first = c * lines_ + r * bank_.stride_;
+            double mean = 0, variance = 0;
+            for (std::size_t i = 0; i < bank_.height_; ++i) {
+                mean += line_mean_[first + i];
+                variance += line_variance_[first + i];
+            }
+            level_[r * channels + c] = mean / static_cast<double>(bank_.height_);
+            contrast += variance / static_cast<double>(bank_.height_);
+        }
+        for (std::size_t i = 0; i < cols_; ++i) {
+            const double scale = scaling_.scale()[i];
+            scale_[r * cols_ + i] = scale;
+            largest = std::max(largest, scale);
+        }
+        std::copy_n(scaling_.mean(), channels * cols_, mean_ + r * channels * cols_);
+        return !(std::sqrt(contrast) * largest <= most_contrast);
+    }
+
+    template <class T>
+    void products(const Kernels& kernels, std::size_t rows, const bool* hard, bool wanted, float* out,
+                  std::size_t out_pitch) noexcept {
+        const SpectrumKernels<T>& kernel = kernels_of(kernels, T{});
+        const FilterBank::Spectra<T>& spectra = bank_.spectra<T>();
+        const std::size_t windows = bank_.segment_ / bank_.stride_, channels = bank_.channels_;
+        const std::size_t pitch = phase_ * bank_.stride_, frequency = channels * 2 * pitch;
+        const SpectrumBlocks blocks{bank_.stride_, channels, bank_.stride_, bank_.height_,
+                                    windows * frequency, 2 * pitch, phase_, pitch};
+        T *spectrum = reinterpret_cast<T*>(spectrum_), *values = reinterpret_cast<T*>(products_);
+        const std::size_t group = bank_.stride_ * channels * bank_.height_ * both;
+        for (std::size_t block = 0; block < bank_.blocks_; ++block) {
+            const T* weights = spectra.weights.first + block * windows * group;
+            for (std::size_t k = 0; k < windows; ++k)
+                for (std::size_t r = 0, end; r < rows; r = end) {
+                    for (end = r + 1; end < rows && hard[end] == hard[r]; ++end) {
+                    }
+                    if (hard[r] == wanted)
+                        kernel.multiply(spectrum + k * frequency + r, blocks, weights + k * group, end - r,
+                                        values + r * windows * both + bank_.short_order_[k], windows * both);
+                }
+            const std::size_t units = std::min(both, bank_.units_ - block * both);
+            for (std::size_t r = 0; r < rows; ++r) {
+                if (hard[r] != wanted) continue;
+                T* row = values + r * windows * both;
+                kernel.transform(row, windows, spectra.short_factors.first);
+                const SpectrumScaling scaling{channels,
+                                              bank_.height_,
+                                              line_mean_ + r * bank_.stride_,
+                                              level_ + r * channels,
+                                              mean_ + r * channels * cols_,
+                                              scale_ + r * cols_,
+                                              bank_.line_sums_.data() + block * both,
+                                              bank_.blind_ ? nullptr : bank_.sums_.data() + block * both,
+                                              lines_,
+                                              cols_,
+                                              bank_.blocks_ * both};
+                kernel.scale(row, cols_, scaling, units, out + r * out_pitch + block * both, bank_.units_);
+            }
+        }
+    }
+
+    // Spectra of the lines, each in lanes of its own: a line's bits do not depend on the others. Their means and
+    // variances come with them.
+    template <class T>
+    void transform_lines(const Kernels& kernels, const Tile& tile, std::size_t y, std::size_t lines) noexcept {
+        const std::size_t stride = bank_.stride_, pitch = phase_ * stride, size = bank_.segment_;
+        const std::size_t width = std::min(size, tile.frame.width - tile.x);
+        double first[lanes], mean[lanes], variance[lanes];
+        for (std::size_t c = 0; c < bank_.channels_; ++c)
+            for (std::size_t phase = 0; phase < std::min(stride, lines); ++phase)
+                for (std::size_t i = phase; i < lines; i += lanes * stride) {
+                    const std::size_t some = std::min(lanes, (lines - 1 - i) / stride + 1);
+                    for (std::size_t lane = 0; lane < some; ++lane)
+                        first[lane] = kernels.spread_line[static_cast<int>(tile.frame.type)](
+                            tile.lines(c, y + i + lane * stride, 1).first, width, bank_.order_.data(), size,
+                            transformed_ + lane);
+                    for (std::size_t k = 0; k < size; ++k) std::fill_n(transformed_ + k * both + lanes, lanes, 0.0);
+                    kernels.exact_spectra.transform(transformed_, size, bank_.exact_.factors.first);
+                    T* to = reinterpret_cast<T*>(spectrum_) + c * 2 * pitch + phase * phase_ + i / stride;
+                    kernels_of(kernels, T{}).pack(transformed_, size, some, bank_.channels_ * 2 * pitch, pitch, to, mean,
+                                                  variance);
+                    for (std::size_t lane = 0; lane < some; ++lane) {
+                        line_mean_[c * lines_ + i + lane * stride] = first[lane] + mean[lane];
+                        line_variance_[c * lines_ + i + lane * stride] = variance[lane];
+                    }
+                }
+    }
+
+    const FilterBank& bank_;
+    WindowScaling scaling_;
+    std::size_t lines_, phase_, cols_;
+    double *line_mean_, *line_variance_, *scale_, *mean_, *level_, *transformed_;
+    char *spectrum_, *products_;
+};
+
+void FilterBank::apply(const FrameView& frame, Scaling scaling, const double* centre, float* out,
+                       unsigned threads) const {
+    const Kernels& kernel = kernels();
+    const Grid grid{frame.height, frame.width, height_, width_, stride_};
+    const std::size_t rows = grid.rows(), cols = grid.cols(), most = (segment_ - width_) / stride_ + 1;
+    const std::size_t tiles = (cols + most - 1) / most, chunks = (rows + rows_together - 1) / rows_together;
+    const auto tile_at = [&](std::size_t tile) {
+        const std::size_t first = tile * most;
+        return Tile{frame, height_, width_, stride_, first * stride_, std::min(most, cols - first)};
+    };
+    Arena layout;
+    FilterWorker(layout, *this, tile_at(0));
+    const Scratch scratch(layout.used(), threads);
+    const std::vector<double> centres = centres_of(frame, height_ * width_, centre);
+    auto body = [&](std::size_t part, unsigned worker) noexcept {
+        const std::size_t tile = part % tiles, chunk = part / tiles;
+        const std::size_t first = rows * chunk / chunks, last = rows * (chunk + 1) / chunks;
+        const Tile own = tile_at(tile);
+        Arena arena(scratch.of(worker));
+        FilterWorker filters(arena, *this, own);
+        filters.run(kernel, own, first, last - first, scaling, centres.data(),
+                    out + (first * cols + tile * most) * units_, cols * units_);
+    };
+    parallel_for(chunks * tiles, threads, body);
+}
+
+}  // namespace shiftvae
