@@ -69,6 +69,7 @@ def measure(rounds: int, *, quick: bool) -> dict[str, Any]:
             "encoders": lambda: encoders.measure_encoders(folder, rounds, figures["limits"]),
             "rows": lambda: rows.measure_rows(folder, rounds),
             "exactness": lambda: exactness.measure_exactness(folder, rounds // 2 + 1),
+            "first_layer": lambda: exactness.measure_first_layer(rounds // 2 + 1),
             "sizes": lambda: scaling.measure_sizes(folder, rounds // 2 + 1, 1024 if quick else 4096),
             "strides": lambda: scaling.measure_strides(folder, rounds // 2 + 1),
             "channels": lambda: scaling.measure_channels(folder, rounds),

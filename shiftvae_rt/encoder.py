@@ -38,14 +38,12 @@ Floats = NDArray[np.float32]
 
 
 class Encoder:
-    """One ONNX graph, ready to run.
+    """One ONNX graph, ready to run: by one thread, in as many threads as call it.
 
     Parameters
     ----------
     graph
         The serialised graph; inputs and outputs are float32.
-    threads
-        Threads of one run; they sleep between runs (spinning would slow the acquisition beside us).
     provider
         A key of `PROVIDERS`.
 
@@ -56,7 +54,7 @@ class Encoder:
         fallback.
     """
 
-    def __init__(self, graph: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
+    def __init__(self, graph: bytes, *, provider: str = "cpu") -> None:
         onnxruntime = _import_onnxruntime()
         if provider not in PROVIDERS:
             raise ProviderError(f"unknown provider {provider!r}: choose one of {', '.join(PROVIDERS)}, or auto")
@@ -66,10 +64,9 @@ class Encoder:
         if wanted not in onnxruntime.get_available_providers():
             raise ProviderError(_missing(provider, onnxruntime.get_available_providers()))
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3 if provider == "cpu" else 4  # what is missing is told below, in one line
         self._session = onnxruntime.InferenceSession(graph, options, providers=OPTIONS[provider])
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back with no more than a log line
@@ -80,21 +77,30 @@ class Encoder:
         #: Names of its inputs.
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self._outputs = [output.name for output in self._session.get_outputs() if not output.name.startswith(NEXT)]
-        self._run_options = onnxruntime.RunOptions()
+        self._new_options = onnxruntime.RunOptions
+        self._running: set[Any] = set()  # the options of the runs that are going on
 
     def encode(self, **inputs: Floats) -> tuple[Floats, ...]:
         """Run the graph on arrays by name: its outputs in their order."""
         return tuple(_array(value) for value in self._run(inputs, self._outputs))
 
     def terminate(self) -> None:
-        """Make the `encode` that is running in another thread fail soon."""
-        self._run_options.terminate = True
+        """Make the `encode` that is running in another thread fail soon; later ones are not affected."""
+        for options in tuple(self._running):
+            options.terminate = True
 
     def _run(self, inputs: dict[str, Any], outputs: list[str]) -> list[Any]:
         """Arrays on the CPU; elsewhere the state stays on the device, and all else comes back as arrays."""
-        self._run_options.terminate = False
+        options = self._new_options()
+        self._running.add(options)
+        try:
+            return self._run_with(options, inputs, outputs)
+        finally:
+            self._running.discard(options)
+
+    def _run_with(self, options: Any, inputs: dict[str, Any], outputs: list[str]) -> list[Any]:
         if self.provider == "cpu":
-            values: list[Any] = self._session.run(outputs, inputs, self._run_options)
+            values: list[Any] = self._session.run(outputs, inputs, options)
             return values
         binding = self._session.io_binding()
         for name, value in inputs.items():
@@ -104,7 +110,7 @@ class Encoder:
                 binding.bind_ortvalue_input(name, value)
         for name in outputs:
             binding.bind_output(name, "cuda" if name.startswith(NEXT) else "cpu")
-        self._session.run_with_iobinding(binding, self._run_options)
+        self._session.run_with_iobinding(binding, options)
         return list(binding.get_outputs())
 
 
@@ -114,8 +120,8 @@ class RowEncoder(Encoder):
     The graph has an input ``state<i>`` and an output ``next<i>`` for each layer.
     """
 
-    def __init__(self, graph: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
-        super().__init__(graph, threads=threads, provider=provider)
+    def __init__(self, graph: bytes, *, provider: str = "cpu") -> None:
+        super().__init__(graph, provider=provider)
         reach, grid = ([int(v) for v in self.metadata[name].split(",")] for name in ("reach", "grid"))
         states = {value.name: value.shape[1] for value in self._session.get_inputs() if value.name.startswith("state")}
         self._layers = [(states[f"state{i}"], r, g) for i, (r, g) in enumerate(zip(reach, grid, strict=True))]
@@ -139,8 +145,8 @@ class LineEncoder(Encoder):
     The graph has an input ``above<i>`` and an output ``line<i>`` for each layer that needs any, on the CPU.
     """
 
-    def __init__(self, graph: bytes, *, threads: int = 1) -> None:
-        super().__init__(graph, threads=threads)
+    def __init__(self, graph: bytes) -> None:
+        super().__init__(graph)
         #: Lines between those that a layer needs, for each layer.
         self.dilations = tuple(int(v) for v in self.metadata["dilation"].split(","))
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .bands import encode_in_bands
 from .domain import DomainGauge
 from .encoder import Decoder
 from .errors import FrameError, ModelFileError, PixelSizeError, ShiftVaeError, WindowError
@@ -36,9 +37,7 @@ __all__ = ["LatentMapper", "ScanMapper"]
 PIXEL_SIZE_TOLERANCE = 0.03
 #: The model's test frame may come out wrong by this much of a latent's spread (other processors round differently).
 GOLDEN_TOLERANCE = 1e-3
-#: Pixels encoded in one run: bounds the memory for large frames. Smaller bands encode too many lines twice, larger ones
-#: leave the cache (2048 px, stride 4: 104, 97, 102 ms at half, this and twice).
-BAND_PIXELS = 1 << 19
+MOST_THREADS = 256
 #: Sums of 8 and 16 bit pixels are exact without one.
 NO_CENTRE = np.zeros(())
 #: Rows of windows encoded in one run when a frame comes in parts: what the layers hold stays in the cache.
@@ -55,7 +54,7 @@ class LatentMapper:
     stride
         px between windows: one of the model's strides, or a multiple of its largest.
     threads
-        Threads of one encoding.
+        That share out a frame that comes whole; the parts of one that does not are encoded by one.
     provider
         Where onnxruntime runs: ``"cpu"``, ``"cuda"``, ``"tensorrt"``, or ``"auto"``: the fastest, measured once on this
         machine. `provider` and `provider_reason` say what it is.
@@ -67,7 +66,7 @@ class LatentMapper:
     ProviderError
         if onnxruntime is missing or cannot run there.
     WindowError
-        for a stride that the model does not have.
+        for a stride that the model does not have, or a number of threads that is not 1 to 256.
     """
 
     def __init__(
@@ -87,12 +86,15 @@ class LatentMapper:
             raise WindowError(
                 f"stride {stride} cannot be had from strides {manifest.strides}: choose one or a multiple"
             )
+        if not 1 <= threads <= MOST_THREADS:
+            raise WindowError(f"expected 1 to {MOST_THREADS} threads, got {threads}")
         try:
             choice = ProviderChoice(provider, "as asked")
             if provider == "auto":
                 choice = choose_provider(self.model, stride, threads=threads)
             self.provider, self.provider_reason = choice.provider, choice.reason
-            self.route: Route = choose_route(self.model, stride, threads=threads, provider=self.provider)
+            self.route: Route = choose_route(self.model, stride, provider=self.provider)
+            self.threads = threads if self.provider == "cpu" else 1
             self._check_golden(max(usable))
             if manifest.domain is not None:
                 self.gauge = DomainGauge(
@@ -274,28 +276,42 @@ class ScanMapper:
         return replace(band, domain=gauge.judge(band.mean, band.std, self._samples), gauge=gauge)
 
     def _encode(self, first: int, last: int, centre: NDArray[np.float64]) -> None:
-        """Append rows `first` to `last` of the map to the bands."""
-        route, grid = self._mapper.route, self.grid
-        if self._stream is None and (first, last) != (0, grid.rows):
-            self._stream = route.rows(self._width, centre)
-        window, stride = grid.window[0], grid.stride
-        whole = (BAND_PIXELS // self._width - window) // stride
-        together = whole if self._stream is None else ROWS_TOGETHER
-        for row in range(first, last, max(1, together)):
-            until = min(row + max(1, together), last)
-            end = (until - 1) * stride + window - self._top
-            if self._stream is not None:
-                band = self._stream.push(self._lines[:, :end], self._top, until - row)
-            else:
-                band = route.encode(self._lines[:, row * stride - self._top : end], centre)
-            if until - row == grid.rows:
-                self._mean, self._std = band
-            else:
-                self._mean[:, row:until], self._std[:, row:until] = band
-            if self._mapper.gauge is not None:
-                self._samples.take(self._lines, self._top, row, until)
-            self._rows_done = until
+        """Fill rows `first` to `last` of the map."""
+        if self._stream is None and (first, last) != (0, self.grid.rows):
+            self._stream = self._mapper.route.rows(self._width, centre)
+        if self._stream is not None:
+            self._push_on(self._stream, first, last)
+        else:
+            self._encode_lines(first, last, centre)
+        if self._mapper.gauge is not None:
+            self._samples.take(self._lines, self._top, first, last)
+        self._rows_done = last
+
+    def _push_on(self, stream: RowStream, first: int, last: int) -> None:
+        for row in range(first, last, ROWS_TOGETHER):
+            until = min(row + ROWS_TOGETHER, last)
+            end = (until - 1) * self.grid.stride + self.grid.window[0] - self._top
+            band = stream.push(self._lines[:, :end], self._top, until - row)
+            self._mean[:, row:until], self._std[:, row:until] = band
             self._mapper.between_bands()
+
+    def _encode_lines(self, first: int, last: int, centre: NDArray[np.float64]) -> None:
+        mapper, (window, _), stride = self._mapper, self.grid.window, self.grid.stride
+        lines = self._lines[:, first * stride - self._top : (last - 1) * stride + window - self._top]
+        grid = WindowGrid((lines.shape[1], self._width), self.grid.window, stride)
+        found = encode_in_bands(
+            mapper.route,
+            lines,
+            centre,
+            grid,
+            len(self._mean),
+            threads=mapper.threads,
+            between=mapper.between_bands,
+        )
+        if grid.rows == self.grid.rows:
+            self._mean, self._std = found
+        else:
+            self._mean[:, first:last], self._std[:, first:last] = found
 
     def _forget_lines(self) -> None:
         """Keep the lines that later windows need."""

@@ -14,10 +14,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from .bands import encode_in_bands
 from .encoder import available_providers, runtime_version
 from .errors import ProviderError
 from .model_file import ModelFile
 from .routes import choose_route
+from .window_grid import WindowGrid
 
 __all__ = ["ProviderChoice", "choose_provider"]
 
@@ -65,19 +67,21 @@ def _measure(model: ModelFile, stride: int, threads: int, offered: list[str]) ->
     shape = (manifest.channels, 1, LENGTH) if manifest.dimensions == 1 else (manifest.channels, SIDE, SIDE)
     shape = (shape[0], max(shape[1], manifest.window[0]), max(shape[2], manifest.window[1]))
     frame, centre = np.random.default_rng(0).integers(0, 4096, shape, dtype=np.uint16), np.zeros(())
+    grid = WindowGrid((shape[1], shape[2]), manifest.window, stride)
     found: dict[str, float] = {}
     failed: list[str] = []
     for provider in offered:
         try:
-            route = choose_route(model, stride, threads=threads, provider=provider)
-            route.encode(frame, centre)
+            route = choose_route(model, stride, provider=provider)
+            sharing = threads if provider == "cpu" else 1
+            encode_in_bands(route, frame, centre, grid, len(manifest.latents), threads=sharing)
         except ProviderError as error:
             failed.append(str(error))
             continue
         seconds = []
         for _ in range(RUNS):
             start = time.perf_counter()
-            route.encode(frame, centre)
+            encode_in_bands(route, frame, centre, grid, len(manifest.latents), threads=sharing)
             seconds.append(time.perf_counter() - start)
         found[provider] = float(np.median(seconds))
     best = min(found, key=lambda provider: found[provider])

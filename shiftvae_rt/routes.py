@@ -33,7 +33,7 @@ Floats = NDArray[np.float32]
 WINDOW_GRAPHS = ["windows.onnx", "filters.onnx", "features.onnx"]
 #: Pixels of windows that go into one run.
 WINDOW_PIXELS = 1 << 19
-#: Values of a first layer that are held at a time for each thread, and rows of windows that C++ takes together.
+#: Values of a first layer that are held at a time, and rows of windows that C++ takes together.
 FIRST_LAYER_VALUES = 1 << 20
 ROWS_OF_SPECTRA = 12
 #: Standard deviations below this are divided by this: a constant window gives zeros.
@@ -65,7 +65,10 @@ class Route(Protocol):
         ...
 
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
-        """Mean and std ``(L, rows, cols)`` of every window in ``lines (C, H, W)``, raw detector units."""
+        """Mean and std ``(L, rows, cols)`` of every window in ``lines (C, H, W)``, raw detector units.
+
+        By one thread; several may encode at a time.
+        """
         ...
 
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:
@@ -77,11 +80,11 @@ class Route(Protocol):
         ...
 
 
-def choose_route(model: ModelFile, stride: int, *, threads: int, provider: str) -> Route:
+def choose_route(model: ModelFile, stride: int, *, provider: str) -> Route:
     """The route for a model: by its graphs."""
     if any(model.has_graph(name) for name in WINDOW_GRAPHS):
-        return WindowRoute(model, stride, threads=threads, provider=provider)
-    return DenseRoute(model, stride, threads=threads, provider=provider)
+        return WindowRoute(model, stride, provider=provider)
+    return DenseRoute(model, stride, provider=provider)
 
 
 class DenseRoute:
@@ -91,29 +94,27 @@ class DenseRoute:
     ----------
     model, stride
         The model, and px between windows: one of its strides, or a multiple of the largest.
-    threads, provider
+    provider
         See `Encoder`.
     """
 
-    def __init__(self, model: ModelFile, stride: int, *, threads: int, provider: str) -> None:
+    def __init__(self, model: ModelFile, stride: int, *, provider: str) -> None:
         manifest = model.manifest
         self.grid_stride = max(s for s in manifest.strides if stride % s == 0)
-        self.stride, self.window, self.threads = stride, manifest.window, threads
+        self.stride, self.window = stride, manifest.window
         self._scale = np.asarray(manifest.intensity.channel_scale, np.float32)
         self._floor = np.float32(max(manifest.intensity.sd_floor, LEAST_SD))
         member = f"dense_s{self.grid_stride}.onnx"
-        self._encoder = Encoder(model.graph(member), threads=threads, provider=provider)
+        self._encoder = Encoder(model.graph(member), provider=provider)
         if "readout" not in self._encoder.metadata:
             raise ModelFileError(f"{model.path}: {member} is of another version: export the model again")
         self._readout = Readout.from_json(self._encoder.metadata["readout"], f"{model.path}: {member}")
         member = f"rows_s{self.grid_stride}.onnx"
-        self._rows = (
-            RowEncoder(model.graph(member), threads=threads, provider=provider) if model.has_graph(member) else None
-        )
+        self._rows = RowEncoder(model.graph(member), provider=provider) if model.has_graph(member) else None
         #: For single lines: it moves a fraction of the state.
         self.line: LineEncoder | None = None
         if self.grid_stride == 1 and provider == "cpu" and model.has_graph("line_s1.onnx"):
-            self.line = LineEncoder(model.graph("line_s1.onnx"), threads=threads)
+            self.line = LineEncoder(model.graph("line_s1.onnx"))
 
     @property
     def description(self) -> str:
@@ -145,14 +146,14 @@ class DenseRoute:
         FrameError
             if a difference is beyond float32.
         """
-        found, finite = difference_frame(lines, above=above, threads=self.threads)
+        found, finite = difference_frame(lines, above=above)
         if not finite:
             raise FrameError("neighbouring pixels differ by more than float32 can hold: rescale the frame")
         return found[np.newaxis] if self.window[0] > 1 else np.ascontiguousarray(found[np.newaxis, ::2])
 
     def window_sd(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> Floats:
         """What the graph divides by, ``(1, 1, rows, cols)``: one scale for all channels, in scaled units."""
-        _, sd = window_statistics(lines, self.window, self.grid_stride, centre=centre, threads=self.threads)
+        _, sd = window_statistics(lines, self.window, self.grid_stride, centre=centre)
         if len(sd) == 1:
             sd *= self._scale[0]
         else:
@@ -164,7 +165,7 @@ class DenseRoute:
     def read(self, code: Floats, first: int) -> tuple[Floats, Floats]:
         """Mean and std ``(L, rows, cols)`` of the windows at `stride` of those at the graph's, from row `first` on."""
         step = self.stride // self.grid_stride
-        return self._readout.read(code[0, :, first::step, ::step], threads=self.threads)
+        return self._readout.read(code[0, :, first::step, ::step])
 
 
 class DenseRows:
@@ -240,13 +241,13 @@ class WindowRoute:
     Parameters as for `DenseRoute`.
     """
 
-    def __init__(self, model: ModelFile, stride: int, *, threads: int, provider: str) -> None:
+    def __init__(self, model: ModelFile, stride: int, *, provider: str) -> None:
         manifest, intensity = model.manifest, model.manifest.intensity
         self._stride, self._window = stride, manifest.window
         members = [name for name in WINDOW_GRAPHS if model.has_graph(name)]
         if members not in (WINDOW_GRAPHS[:1], WINDOW_GRAPHS[1:]):
             raise ModelFileError(f"{model.path}: its graphs are of another version: export the model again")
-        graphs = [Encoder(model.graph(name), threads=threads, provider=provider) for name in members]
+        graphs = [Encoder(model.graph(name), provider=provider) for name in members]
         self._readout: Readout | None = None
         if "readout" in graphs[-1].metadata:
             self._readout = Readout.from_json(graphs[-1].metadata["readout"], f"{model.path}: {members[-1]}")
@@ -256,15 +257,14 @@ class WindowRoute:
         self._offset, self._scale = (np.reshape(a, (-1, 1, 1)) for a in (intensity.channel_offset, scale))
         floor = max(intensity.sd_floor, LEAST_SD) / (1 if self._scaled else scale[0])
         self._source: WindowCutter | WindowFilters = WindowCutter(
-            (len(scale), *self._window), stride, normalisation, floor, threads
+            (len(scale), *self._window), stride, normalisation, floor
         )
         if len(graphs) > 1 and (len(scale) == 1 or normalisation != "minmax"):
             filters = self._source.filters(graphs[0])
             if spectra_pay(filters.shape, stride):
                 bank = FilterBank(filters, stride, normalisation=normalisation, sd_floor=floor)
-                self._source, graphs = WindowFilters(bank, threads), graphs[1:]
-        self._graphs, self._threads = graphs, threads
-        self._buffer, self._lock = np.zeros(0, np.float32), threading.Lock()
+                self._source, graphs = WindowFilters(bank), graphs[1:]
+        self._graphs, self._own = graphs, threading.local()
 
     def terminate(self) -> None:
         """As `Route.terminate`."""
@@ -284,16 +284,15 @@ class WindowRoute:
         grid = WindowGrid((lines.shape[1], lines.shape[2]), self._window, self._stride)
         together = min(grid.rows, self._source.rows_together(grid.cols))
         outputs: list[Floats] = []
-        with self._lock:  # of the buffer
-            for row in range(0, grid.rows, together):
-                count = min(together, grid.rows - row)
-                values = self._room(count * grid.cols)
-                part = lines[:, row * self._stride : (row + count - 1) * self._stride + self._window[0]]
-                self._source.take(part, centre, values[: count * grid.cols].reshape(count, grid.cols, -1))
-                found = self._run(values)[:, :, : count * grid.cols]
-                outputs.append(found.reshape(*found.shape[:2], count, grid.cols))
+        for row in range(0, grid.rows, together):
+            count = min(together, grid.rows - row)
+            values = self._room(count * grid.cols)
+            part = lines[:, row * self._stride : (row + count - 1) * self._stride + self._window[0]]
+            self._source.take(part, centre, values[: count * grid.cols].reshape(count, grid.cols, -1))
+            found = self._run(values)[:, :, : count * grid.cols]
+            outputs.append(found.reshape(*found.shape[:2], count, grid.cols))
         found = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
-        mean, std = found if self._readout is None else self._readout.read(found[0], threads=self._threads)
+        mean, std = found if self._readout is None else self._readout.read(found[0])
         return mean, std
 
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:  # noqa: ARG002 - the protocol's
@@ -311,11 +310,12 @@ class WindowRoute:
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
 
     def _room(self, count: int) -> Floats:
-        """Memory for windows, kept between calls; at least two: a product of one row is rounded differently."""
+        """Memory of this thread for windows; at least two: a product of one row is rounded differently."""
         count, size = max(count, 2), self._source.size
-        if self._buffer.size < count * size:
-            self._buffer = np.zeros(count * size, np.float32)
-        return self._buffer[: count * size].reshape(count, size)
+        buffer: Floats = getattr(self._own, "buffer", np.zeros(0, np.float32))
+        if buffer.size < count * size:
+            self._own.buffer = buffer = np.zeros(count * size, np.float32)
+        return buffer[: count * size].reshape(count, size)
 
 
 class WindowCutter:
@@ -323,10 +323,8 @@ class WindowCutter:
 
     description = "each cut and multiplied by itself"
 
-    def __init__(
-        self, shape: tuple[int, int, int], stride: int, normalisation: Normalisation, sd_floor: float, threads: int
-    ) -> None:
-        self._shape, self._stride, self._threads = shape, stride, threads
+    def __init__(self, shape: tuple[int, int, int], stride: int, normalisation: Normalisation, sd_floor: float) -> None:
+        self._shape, self._stride = shape, stride
         self._normalisation, self._sd_floor = normalisation, sd_floor
         self.size = math.prod(shape)
         #: Windows that a graph takes in one run: they should still be in the L2 cache when they are read.
@@ -346,7 +344,6 @@ class WindowCutter:
             sd_floor=self._sd_floor,
             centre=centre,
             out=out.reshape(*out.shape[:2], *self._shape),
-            threads=self._threads,
         )
 
     def filters(self, graph: Encoder) -> Floats:
@@ -365,14 +362,14 @@ class WindowFilters:
     description = "the first layer from the spectra of lines, which neighbours share"
     together = 2048
 
-    def __init__(self, bank: FilterBank, threads: int) -> None:
-        self._bank, self._threads, self.size = bank, threads, bank.units
+    def __init__(self, bank: FilterBank) -> None:
+        self._bank, self.size = bank, bank.units
 
     def rows_together(self, cols: int) -> int:
         """As `WindowCutter.rows_together`."""
         blocks = FIRST_LAYER_VALUES // (cols * self.size * ROWS_OF_SPECTRA)
-        return max(1, blocks) * ROWS_OF_SPECTRA * self._threads
+        return max(1, blocks) * ROWS_OF_SPECTRA
 
     def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Floats) -> None:
         """As `WindowCutter.take`."""
-        self._bank.apply(lines, centre, out, threads=self._threads)
+        self._bank.apply(lines, centre, out)

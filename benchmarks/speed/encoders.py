@@ -111,8 +111,8 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
         times = take_turns(jobs, max(3, rounds if stride > 1 else rounds // 2))
         for name, (_, count) in together.items():
             times[name], times[f"{name}_spread"] = times[name] / count, times[f"{name}_spread"] / count
-        flops = {"narrow": arithmetic(NARROW, stride), "mlp": arithmetic(MLP, stride)}
-        gflops = {"narrow": flops["narrow"] / times["encode"] * 1e-6, "mlp": flops["mlp"] / times["mlp"] * 1e-6}
+        flops = arithmetic(NARROW, stride)
+        gflops = flops / times["encode"] * 1e-6
         rows.append(
             {
                 "stride": stride,
@@ -123,12 +123,9 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
                 "overhead": times["narrow"] / times["bare"] - 1,
                 "overhead_dilated": times["dilated"] / times["bare_dilated"] - 1,
                 "dilated_gflop": arithmetic(DILATED, stride) * 1e-9,
-                "narrow_gflop": flops["narrow"] * 1e-9,
-                "mlp_gflop": flops["mlp"] * 1e-9,
-                "narrow_of_fma": gflops["narrow"] / limits["fma_gflops"] if limits["fma_gflops"] else None,
-                "narrow_of_gemm": gflops["narrow"] / (GEMM_GFLOP / times["gemm"] * 1e3),
-                "mlp_of_fma": gflops["mlp"] / limits["fma_gflops"] if limits["fma_gflops"] else None,
-                "mlp_of_gemm": gflops["mlp"] / (GEMM_GFLOP / times["gemm"] * 1e3),
+                "narrow_gflop": flops * 1e-9,
+                "narrow_of_fma": gflops / limits["fma_gflops"] if limits["fma_gflops"] else None,
+                "narrow_of_gemm": gflops / (GEMM_GFLOP / times["gemm"] * 1e3),
             }
         )
     return rows

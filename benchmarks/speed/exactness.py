@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from random_models import mapper_of
 from timing import take_turns
 
+from shiftvae_rt.filter_bank import FilterBank
 from shiftvae_rt.mapper import modulo_lattice
+from shiftvae_rt.windows import extract_windows
 from shiftvae_training.encoder_graph import EncoderWeights
 
 
@@ -36,6 +38,30 @@ def measure_exactness(folder: Path, rounds: int) -> list[dict[str, Any]]:
                     "time_against_normal": times[key] / times["normal"],
                 }
             )
+    return results
+
+
+def measure_first_layer(rounds: int) -> list[dict[str, Any]]:
+    """The mlp's first layer: from spectra of lines, and as a product for each window in float32.
+
+    CPU milliseconds of the spectra, and errors against float64 in units of the products' deviation, at 3600 windows.
+    """
+    filters, frame, results = MLP.stem[0].weight, lattice_frame(), []
+    windows = extract_windows(frame, (32, 32), 8, normalisation="zscore")[:60, :60].reshape(3600, -1)
+    flat = filters.reshape(len(filters), -1).T
+    exact = windows.astype(np.float64) @ flat.astype(np.float64)
+    for stride in (1, 2, 4, 8):
+        bank = FilterBank(filters, stride, normalisation="zscore")
+        places = (frame.shape[1] - 32) // stride + 1
+        out = np.empty((places, places, len(filters)), np.float32)
+        times = take_turns({"ms": lambda b=bank, o=out: b.apply(frame, np.zeros(1), o)}, rounds)
+        found = out[:: 8 // stride, :: 8 // stride][:60, :60].reshape(3600, -1)
+        errors = {"spectra": found - exact, "product": windows @ flat - exact}
+        results.append(
+            {"stride": stride, **times}
+            | {f"{name}_rms": float(np.sqrt(np.mean(e**2)) / exact.std()) for name, e in errors.items()}
+            | {f"{name}_largest": float(np.abs(e).max() / exact.std()) for name, e in errors.items()}
+        )
     return results
 
 

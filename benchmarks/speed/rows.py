@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoders import DILATED, NARROW, lattice_frame
+from encoders import DILATED, MLP, NARROW, lattice_frame
 from random_models import mapper_of
 from timing import take_turns
 
 from shiftvae_rt import LatentMapper
 
+FAMILIES = {"dilated": DILATED, "narrow": NARROW, "mlp": MLP}
+
 
 def measure_rows(folder: Path, rounds: int) -> list[dict[str, Any]]:
     """Stride 1 (a row of the map for every line) and 4; one thread."""
     frame, results = lattice_frame()[0], []
-    for name, stride in ((name, stride) for name in ("dilated", "narrow") for stride in (1, 4)):
-        mapper = mapper_of({"dilated": DILATED, "narrow": NARROW}[name], folder, stride)
+    for name, stride in ((name, stride) for name in FAMILIES for stride in (1, 4)):
+        mapper = mapper_of(FAMILIES[name], folder, stride)
         latency = np.concatenate([latencies(mapper, frame) for _ in range(max(2, rounds // 2))]) * 1e3
         jobs = {"whole": lambda m=mapper: m.map(frame)} | {
             f"rows_{n}": lambda m=mapper, n=n * stride: scan(m, frame, n) for n in (1, 8, 32)

@@ -11,7 +11,7 @@ from typing import Any
 
 from encoders import DILATED, MLP, NARROW, lattice_frame
 from random_models import mapper_of, model_of, random_weights
-from timing import take_turns
+from timing import repeated, take_turns
 
 HERE = Path(__file__).parent
 
@@ -55,13 +55,16 @@ def measure_channels(folder: Path, rounds: int) -> list[dict[str, Any]]:
 
 
 def measure_threads(folder: Path, rounds: int) -> list[dict[str, Any]]:
-    """One and two threads by the clock: other programs on the second core show here."""
+    """One and two threads by the clock, some frames in a row each: other programs on the second core show here."""
     frame, rows = lattice_frame()[0], []
-    for stride in (1, 2, 4):
-        mappers = {f"threads_{n}": mapper_of(DILATED, folder, stride, threads=n) for n in (1, 2)}
-        jobs = {name: lambda m=mapper: m.map(frame) for name, mapper in mappers.items()}
-        times = take_turns(jobs, 3 * rounds, clock=time.perf_counter)
-        rows.append({"stride": stride, **times, "gain": times["threads_1"] / times["threads_2"]})
+    for name, weights in (("dilated", DILATED), ("narrow", NARROW), ("mlp", MLP)):
+        for stride in (1, 2, 4):
+            mappers = {n: mapper_of(weights, folder, stride, threads=n) for n in (1, 2)}
+            jobs = {f"threads_{n}": repeated(lambda m=mapper: m.map(frame), 0.1) for n, mapper in mappers.items()}
+            times = take_turns({n: job for n, (job, _) in jobs.items()}, 2 * rounds, clock=time.perf_counter)
+            found = {n: times[n] / count for n, (_, count) in jobs.items()}
+            gain = found["threads_1"] / found["threads_2"]
+            rows.append({"encoder": name, "stride": stride, **found, "gain": gain})
     return rows
 
 

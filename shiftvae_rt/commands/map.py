@@ -31,7 +31,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
+    parser.add_argument("--threads", type=int, default=1, help="that share out a whole frame (default 1)")
     add_encoding(parser)
     parser.add_argument(
         "--frame",

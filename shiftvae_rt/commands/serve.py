@@ -46,7 +46,7 @@ def add(subparsers: Subparsers) -> None:
         help="/livez, /readyz and /metrics (default %(default)s); 'off': nowhere",
     )
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the encoder (default 1)")
+    parser.add_argument("--threads", type=int, default=1, help="that share out a whole frame (default 1)")
     add_encoding(parser)
     parser.add_argument(
         "--max-age", type=_seconds, default=0.25, metavar="S", help="drop live frames older than this (default 0.25 s)"

@@ -29,11 +29,6 @@ def test_the_encoder_gives_mean_and_deviation_of_every_window():
     np.testing.assert_array_equal(std, expected[1])
 
 
-def test_threads_do_not_change_the_result():
-    one, two = (Encoder(GRAPH, threads=n).encode(frame=FRAME) for n in (1, 2))
-    np.testing.assert_allclose(one[0], two[0], atol=1e-5)
-
-
 def test_an_unknown_provider_is_refused_with_the_choice():
     with pytest.raises(ProviderError, match="unknown provider 'CUDA': choose one of cpu, cuda, tensorrt"):
         Encoder(GRAPH, provider="CUDA")

@@ -8,7 +8,7 @@ import pytest
 from mapper_support import assert_same, counts
 from tiny_models import tiny_weights, write_tiny_model
 
-import shiftvae_rt.mapper
+import shiftvae_rt.bands
 from shiftvae_rt import FrameError, LatentMapper, ModelFile, PixelSizeError, WindowError, extract_windows
 from shiftvae_rt.mapper import modulo_lattice
 
@@ -126,7 +126,7 @@ def test_a_large_frame_in_bands_equals_one_run(mappers, monkeypatch, stride):
     frame = counts((120, 64))
     whole = mappers[stride].map(frame)
     for pixels in (64 * 16, 64 * 40, 1):
-        monkeypatch.setattr(shiftvae_rt.mapper, "BAND_PIXELS", pixels)
+        monkeypatch.setattr(shiftvae_rt.bands, "BAND_PIXELS", pixels)
         assert_same(mappers[stride].map(frame), whole)
 
 
@@ -247,7 +247,7 @@ def test_a_pixel_size_within_three_percent_is_kept(mapper):
         assert mapper.map(counts((40, 40)), pixel_size_nm=0.02 * factor).pixel_size_nm == 0.02 * factor
 
 
-def test_threads_change_no_more_than_rounding(tiny_model):
-    frame = counts((80, 80))
-    one, two = (LatentMapper(tiny_model, threads=n).map(frame) for n in (1, 2))
-    assert_close(one, two, [(10, 0), (0, 10)])
+@pytest.mark.parametrize("threads", [0, -1, 257])
+def test_a_number_of_threads_that_cannot_be_is_refused(tiny_model, threads):
+    with pytest.raises(WindowError, match=f"expected 1 to 256 threads, got {threads}"):
+        LatentMapper(tiny_model, threads=threads)

@@ -26,11 +26,11 @@ def two_offered(monkeypatch):
     made = []
     real = provider_choice.choose_route
 
-    def choose_route(model, stride, *, threads, provider):
+    def choose_route(model, stride, *, provider):
         made.append(provider)
         if provider == "cuda":
             raise ProviderError("onnxruntime cannot run on 'cuda' here (libcublas.so.12: no such file)")
-        return real(model, stride, threads=threads, provider=provider)
+        return real(model, stride, provider=provider)
 
     monkeypatch.setattr(provider_choice, "available_providers", lambda: ["cpu", "cuda"])
     monkeypatch.setattr(provider_choice, "choose_route", choose_route)

@@ -1,0 +1,106 @@
+"""A frame in bands of lines, which bound the memory and which threads share out.
+
+A band is a frame of its own to a route, so threads need not meet before it is done: two halves of a frame, each by one
+thread, take less time than one frame by two threads inside onnxruntime, though the lines between them are encoded
+twice. Each window has the same bits in any band.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .routes import Route
+from .window_grid import WindowGrid
+
+__all__ = ["encode_in_bands"]
+
+Floats = NDArray[np.float32]
+#: Pixels of a band. Smaller bands encode too many lines twice, larger ones leave the caches; at stride 2 sooner, since
+#: every pixel has more windows. At stride 1 a band would have to be so small that the lines encoded twice cost more.
+BAND_PIXELS, BAND_PIXELS_STRIDE_2 = 3 << 17, 3 << 16
+
+
+def encode_in_bands(
+    route: Route,
+    lines: NDArray[Any],
+    centre: NDArray[np.float64],
+    grid: WindowGrid,
+    latents: int,
+    *,
+    threads: int,
+    between: Callable[[], None] = lambda: None,
+) -> tuple[Floats, Floats]:
+    """Mean and std ``(latents, rows, cols)`` of every window in ``lines (C, H, W)``, raw detector units.
+
+    Parameters
+    ----------
+    grid
+        Of the windows in these lines.
+    latents
+        How many the route gives.
+    threads
+        That share out the bands, this one among them.
+    between
+        Called after each band that this thread encodes.
+    """
+    edges = _edges(grid, threads)
+    if len(edges) == 2:
+        whole = route.encode(lines, centre)
+        between()
+        return whole
+    shape = (latents, grid.rows, grid.cols)
+    mean, std = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    window, stride, todo = grid.window[0], grid.stride, deque(pairwise(edges))
+
+    def work(after: Callable[[], None]) -> None:
+        with suppress(IndexError):  # nothing left to do
+            while True:
+                first, last = todo.popleft()
+                band = route.encode(lines[:, first * stride : (last - 1) * stride + window], centre)
+                mean[:, first:last], std[:, first:last] = band
+                after()
+
+    helpers = [_helpers(threads).submit(work, _nothing) for _ in range(min(threads, len(todo)) - 1)]
+    try:
+        work(between)
+        for helper in helpers:
+            helper.result()
+    except BaseException:
+        todo.clear()
+        wait(helpers)  # nobody reads the lines after this
+        raise
+    return mean, std
+
+
+def _edges(grid: WindowGrid, threads: int) -> list[int]:
+    """First rows of the bands, and the number of rows: as many bands as threads, or a multiple."""
+    pixels = BAND_PIXELS_STRIDE_2 if grid.stride == 2 else BAND_PIXELS
+    most = max(1, (pixels // grid.frame_shape[1] - grid.window[0]) // grid.stride)
+    bands = -(-grid.rows // most)
+    if threads > 1:  # each with at least as many lines of its own as it shares
+        bands = max(bands, min(-(-bands // threads) * threads, grid.rows * grid.stride // grid.window[0]))
+    return [grid.rows * i // bands for i in range(bands + 1)]
+
+
+def _nothing() -> None:
+    """Nobody waits between the bands of a helper."""
+
+
+@functools.cache
+def _helpers(threads: int) -> ThreadPoolExecutor:
+    """Threads of this process beside the caller's, asleep between frames."""
+    return ThreadPoolExecutor(threads - 1, thread_name_prefix="shiftvae-band")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of them
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
