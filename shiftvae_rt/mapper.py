@@ -38,6 +38,9 @@ PIXEL_SIZE_TOLERANCE = 0.03
 #: The model's test frame may come out wrong by this much of a latent's spread (other processors round differently).
 GOLDEN_TOLERANCE = 1e-3
 MOST_THREADS = 256
+#: Freed at once, and nothing of it touched: glibc then keeps what a frame's maps took for the next frame, instead of
+#: giving it back and asking for it again page by page. 32 MiB is the most that it learns from.
+KEPT_BYTES = 31 << 20
 #: Sums of 8 and 16 bit pixels are exact without one.
 NO_CENTRE = np.zeros(())
 #: Rows of windows encoded in one run when a frame comes in parts: what the layers hold stays in the cache.
@@ -74,6 +77,7 @@ class LatentMapper:
     ) -> None:
         self.model = model if isinstance(model, ModelFile) else ModelFile.read(model)
         self.stride = stride
+        np.empty(KEPT_BYTES, np.uint8)
         #: Called in the encoding thread between the bands of a large frame.
         self.between_bands: Callable[[], None] = lambda: None
         manifest = self.model.manifest
