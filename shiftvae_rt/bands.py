@@ -12,7 +12,6 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -63,18 +62,21 @@ def encode_in_bands(
     window, stride, todo = grid.window[0], grid.stride, deque(pairwise(edges))
 
     def work(after: Callable[[], None]) -> None:
-        with suppress(IndexError):  # nothing left to do
-            while True:
+        while todo:
+            try:
                 first, last = todo.popleft()
-                band = route.encode(lines[:, first * stride : (last - 1) * stride + window], centre)
-                mean[:, first:last], std[:, first:last] = band
-                after()
+            except IndexError:  # another thread took the last one
+                return
+            band = route.encode(lines[:, first * stride : (last - 1) * stride + window], centre)
+            mean[:, first:last], std[:, first:last] = band
+            after()
 
     helpers = [_helpers(threads).submit(work, _nothing) for _ in range(min(threads, len(todo)) - 1)]
     try:
         work(between)
         for helper in helpers:
-            helper.result()
+            if not helper.cancel():  # it may still wait behind another frame: then nothing is left for it
+                helper.result()
     except BaseException:
         todo.clear()
         wait(helpers)  # nobody reads the lines after this
