@@ -39,15 +39,7 @@ def difference_frame(frame: _Frame, above: bool, out: _Float32, threads: int) ->
 
 class FilterBank:
     def __init__(self, filters: _Float64, stride: int, segment: int) -> None: ...
-    def apply(
-        self,
-        frame: _Frame,
-        normalisation: str,
-        sd_floor: float,
-        centre: _Float64 | None,
-        out: _Float32,
-        threads: int,
-    ) -> None: ...
+    def apply(self, frame: _Frame, normalisation: str, sd_floor: float, centre: _Float64, out: _Float32) -> None: ...
 
 class Readout:
     def __init__(

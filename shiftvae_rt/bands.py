@@ -11,7 +11,7 @@ import functools
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any
 
@@ -43,6 +43,8 @@ def encode_in_bands(
 
     Parameters
     ----------
+    route, lines, centre
+        What encodes, and what of: as for `Route.encode`, whose errors are passed on once no thread reads the lines.
     grid
         Of the windows in these lines.
     latents
@@ -67,30 +69,37 @@ def encode_in_bands(
                 first, last = todo.popleft()
             except IndexError:  # another thread took the last one
                 return
-            band = route.encode(lines[:, first * stride : (last - 1) * stride + window], centre)
+            try:
+                band = route.encode(lines[:, first * stride : (last - 1) * stride + window], centre)
+            except BaseException:
+                todo.clear()  # the frame has failed
+                raise
             mean[:, first:last], std[:, first:last] = band
             after()
 
-    helpers = [_helpers(threads).submit(work, _nothing) for _ in range(min(threads, len(todo)) - 1)]
+    helpers: list[Future[None]] = []
     try:
+        helpers.extend(_helpers(threads).submit(work, _nothing) for _ in range(min(threads, len(todo)) - 1))
         work(between)
-        for helper in helpers:
-            if not helper.cancel():  # it may still wait behind another frame: then nothing is left for it
-                helper.result()
     except BaseException:
         todo.clear()
-        wait(helpers)  # nobody reads the lines after this
         raise
+    finally:
+        begun = [helper for helper in helpers if not helper.cancel()]  # the others wait behind another frame
+        wait(begun)
+    for helper in begun:
+        helper.result()
     return mean, std
 
 
 def _edges(grid: WindowGrid, threads: int) -> list[int]:
-    """First rows of the bands, and the number of rows: as many bands as threads, or a multiple."""
+    """First rows of the bands, and the number of rows: for threads as many bands, or a multiple, if rows allow."""
     pixels = BAND_PIXELS_STRIDE_2 if grid.stride == 2 else BAND_PIXELS
     most = max(1, (pixels // grid.frame_shape[1] - grid.window[0]) // grid.stride)
     bands = -(-grid.rows // most)
     if threads > 1:  # each with at least as many lines of its own as it shares
-        bands = max(bands, min(-(-bands // threads) * threads, grid.rows * grid.stride // grid.window[0]))
+        own = grid.rows * grid.stride // max(grid.window[0], grid.stride)
+        bands = max(bands, min(-(-bands // threads) * threads, own))
     return [grid.rows * i // bands for i in range(bands + 1)]
 
 

@@ -76,6 +76,8 @@ class Encoder:
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         #: Names of its inputs.
         self.inputs = tuple(value.name for value in self._session.get_inputs())
+        #: Of its first output; sizes that may vary by name.
+        self.output_shape: tuple[Any, ...] = tuple(self._session.get_outputs()[0].shape)
         self._outputs = [output.name for output in self._session.get_outputs() if not output.name.startswith(NEXT)]
         self._new_options = onnxruntime.RunOptions
         self._running: set[Any] = set()  # the options of the runs that are going on

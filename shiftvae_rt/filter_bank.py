@@ -15,8 +15,8 @@ __all__ = ["FilterBank", "spectra_pay"]
 
 #: Spectra of filters that are larger than this leave every cache.
 MOST_SPECTRA_BYTES = 64 << 20
-#: Sums of products run faster than what surrounds them when lines are transformed.
-ADVANTAGE_OF_PRODUCTS = 1.25
+#: What spectra must save at least: transforms reach a smaller share of the multiply-add limit than products do.
+LEAST_SAVING = 1.25
 
 
 class FilterBank:
@@ -37,7 +37,7 @@ class FilterBank:
     Raises
     ------
     WindowError
-        for a stride that is no power of two, or more than twice the width.
+        for a stride that is no power of two or more than half of `segment_of` the width, and for a width above 1024.
     """
 
     def __init__(
@@ -46,37 +46,42 @@ class FilterBank:
         values = np.array(filters, np.float64, order="C")
         if normalisation == "zscore":  # such windows have no mean that a filter could see
             values -= values.mean(axis=(2, 3), keepdims=True)
-        self.units, self._shape, self._stride = len(values), values.shape[1:], stride
+        self.units = len(values)
         self._normalisation, self._sd_floor = normalisation, sd_floor
         try:
-            self._kernel = _core.FilterBank(values, stride, _segment(values.shape[3]))
+            self._kernel = _core.FilterBank(values, stride, segment_of(values.shape[3]))
         except ValueError as error:
             raise WindowError(f"filters of shape {values.shape} at stride {stride}: {error}") from error
 
-    def apply(
-        self, lines: NDArray[np.generic], centre: NDArray[np.float64], out: NDArray[np.float32], *, threads: int = 1
-    ) -> None:
+    def apply(self, lines: NDArray[np.generic], centre: NDArray[np.float64], out: NDArray[np.float32]) -> None:
         """Write the sums of every window in ``lines (C, H, W)`` to ``out (rows, cols, units)``, C-contiguous.
 
-        Correct to the rounding of float32 wherever a window lies: where a part of the frame has more than eight times
-        the contrast of a window, its spectra are taken in float64. A window's bits depend on its own lines alone.
-        `centre` is as for `extract_windows`.
+        The lines are of any dtype of `DTYPES`, and finite: a NaN spoils what is transformed with it. Correct to some
+        roundings of float32 whatever the offset and steps of the frame: where a row of a segment has more than four
+        times the contrast that one of its windows is divided by, it is done in float64, at about twice the time. A
+        window's bits depend on the lines that it covers and on the instruction set. `centre` is as for
+        `extract_windows`.
+
+        Raises
+        ------
+        ValueError
+            for lines or an output of another shape or layout.
         """
         constants = np.array(np.broadcast_to(centre, (len(lines),)), np.float64)
-        self._kernel.apply(lines, self._normalisation, self._sd_floor, constants, out, threads)
+        self._kernel.apply(lines, self._normalisation, self._sd_floor, constants, out)
 
 
 def spectra_pay(shape: tuple[int, int, int, int], stride: int) -> bool:
     """Whether filters of `shape` take fewer operations as a `FilterBank` than as a product for each window."""
     units, channels, height, width = shape
-    segment = _segment(width)
+    segment = segment_of(width)
     if stride & (stride - 1) or 2 * stride > segment or 12 * segment * units * channels * height > MOST_SPECTRA_BYTES:
         return False
     spectra = segment * (2 * channels * height + 5 * math.log2(segment / stride) / stride)
     products = ((segment - width) // stride + 1) * channels * height * width
-    return ADVANTAGE_OF_PRODUCTS * spectra < products
+    return LEAST_SAVING * spectra < products
 
 
-def _segment(width: int) -> int:
-    """Pixels of a line that are transformed together: at least four windows, as a power of two."""
+def segment_of(width: int) -> int:
+    """Pixels of a line that are transformed together: four windows of `width` px or more, a power of two."""
     return max(8, 1 << (4 * width - 1).bit_length())

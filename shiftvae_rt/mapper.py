@@ -10,6 +10,7 @@ memory; one that comes in parts goes on where the last part ended. Both give the
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,9 +39,6 @@ PIXEL_SIZE_TOLERANCE = 0.03
 #: The model's test frame may come out wrong by this much of a latent's spread (other processors round differently).
 GOLDEN_TOLERANCE = 1e-3
 MOST_THREADS = 256
-#: Freed at once, and nothing of it touched: glibc then keeps what a frame's maps took for the next frame, instead of
-#: giving it back and asking for it again page by page. 32 MiB is the most that it learns from.
-KEPT_BYTES = 31 << 20
 #: Sums of 8 and 16 bit pixels are exact without one.
 NO_CENTRE = np.zeros(())
 #: Rows of windows encoded in one run when a frame comes in parts: what the layers hold stays in the cache.
@@ -57,7 +55,7 @@ class LatentMapper:
     stride
         px between windows: one of the model's strides, or a multiple of its largest.
     threads
-        That share out a frame that comes whole; the parts of one that does not are encoded by one.
+        That share out a frame. Where the layers keep their lines, the parts of one that comes in parts are one's work.
     provider
         Where onnxruntime runs: ``"cpu"``, ``"cuda"``, ``"tensorrt"``, or ``"auto"``: the fastest, measured once on this
         machine. `provider` and `provider_reason` say what it is.
@@ -77,7 +75,7 @@ class LatentMapper:
     ) -> None:
         self.model = model if isinstance(model, ModelFile) else ModelFile.read(model)
         self.stride = stride
-        np.empty(KEPT_BYTES, np.uint8)
+        _keep_memory()
         #: Called in the encoding thread between the bands of a large frame.
         self.between_bands: Callable[[], None] = lambda: None
         manifest = self.model.manifest
@@ -351,6 +349,15 @@ class ScanMapper:
             pixel_size_nm=self._pixel_size_nm,
             first_row=first,
         )
+
+
+@functools.cache
+def _keep_memory() -> None:
+    """Let glibc keep what a frame's maps took for the next frame: it would ask for it again page by page.
+
+    It learns how much to keep, up to 64 MiB, from what is freed; of this nothing is touched. 32 MiB teach it most.
+    """
+    np.empty(31 << 20, np.uint8)
 
 
 def frame_centre(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ Floats = NDArray[np.float32]
 WINDOW_GRAPHS = ["windows.onnx", "filters.onnx", "features.onnx"]
 #: Pixels of windows that go into one run.
 WINDOW_PIXELS = 1 << 19
-#: Values of a first layer that are held at a time, and rows of windows that C++ takes together.
+#: Values of a first layer that are held at a time, but at least for as many rows of windows as C++ takes together.
 FIRST_LAYER_VALUES = 1 << 20
 ROWS_OF_SPECTRA = 12
 #: Standard deviations below this are divided by this: a constant window gives zeros.
@@ -248,6 +248,8 @@ class WindowRoute:
         if members not in (WINDOW_GRAPHS[:1], WINDOW_GRAPHS[1:]):
             raise ModelFileError(f"{model.path}: its graphs are of another version: export the model again")
         graphs = [Encoder(model.graph(name), provider=provider) for name in members]
+        if len(graphs[-1].output_shape) != 2:
+            raise ModelFileError(f"{model.path}: {members[-1]} is of another version: export the model again")
         self._readout: Readout | None = None
         if "readout" in graphs[-1].metadata:
             self._readout = Readout.from_json(graphs[-1].metadata["readout"], f"{model.path}: {members[-1]}")
@@ -259,11 +261,11 @@ class WindowRoute:
         self._source: WindowCutter | WindowFilters = WindowCutter(
             (len(scale), *self._window), stride, normalisation, floor
         )
-        if len(graphs) > 1 and (len(scale) == 1 or normalisation != "minmax"):
+        linear = len(graphs) > 1 and (len(scale) == 1 or normalisation != "minmax")
+        if linear and spectra_pay((graphs[0].output_shape[1], len(scale), *self._window), stride):
             filters = self._source.filters(graphs[0])
-            if spectra_pay(filters.shape, stride):
-                bank = FilterBank(filters, stride, normalisation=normalisation, sd_floor=floor)
-                self._source, graphs = WindowFilters(bank), graphs[1:]
+            bank = FilterBank(filters, stride, normalisation=normalisation, sd_floor=floor)
+            self._source, graphs = WindowFilters(bank), graphs[1:]
         self._graphs, self._own = graphs, threading.local()
 
     def terminate(self) -> None:
@@ -321,14 +323,14 @@ class WindowRoute:
 class WindowCutter:
     """The windows themselves, normalised, for a network that takes their pixels."""
 
-    description = "each cut and multiplied by itself"
+    description = "each cut and encoded by itself: sharing would not pay"
 
     def __init__(self, shape: tuple[int, int, int], stride: int, normalisation: Normalisation, sd_floor: float) -> None:
         self._shape, self._stride = shape, stride
         self._normalisation, self._sd_floor = normalisation, sd_floor
         self.size = math.prod(shape)
         #: Windows that a graph takes in one run: they should still be in the L2 cache when they are read.
-        self.together = max(2, WINDOW_PIXELS // self.size)
+        self.together = max(4, WINDOW_PIXELS // self.size)
 
     def rows_together(self, cols: int) -> int:
         """Rows of so many windows that are taken in one call."""
@@ -349,8 +351,8 @@ class WindowCutter:
     def filters(self, graph: Encoder) -> Floats:
         """The filters ``(units, C, h, w)`` of a graph that multiplies windows by them: its answers to single pixels."""
         answers = []
-        for first in range(0, self.size, 1024):
-            pixels = np.eye(min(1024, self.size - first), self.size, first, dtype=np.float32)
+        for first in range(0, self.size, 128):
+            pixels = np.eye(min(128, self.size - first), self.size, first, dtype=np.float32)
             answers.append(graph.encode(**{graph.inputs[0]: pixels})[0])
         found: Floats = np.concatenate(answers).T.reshape(-1, *self._shape)
         return found
@@ -359,7 +361,7 @@ class WindowCutter:
 class WindowFilters:
     """What a network's first layer makes of each window, from the spectra of the lines."""
 
-    description = "the first layer from the spectra of lines, which neighbours share"
+    description = "the first layer from the spectra of lines, which neighbours share: it saves operations"
     together = 2048
 
     def __init__(self, bank: FilterBank) -> None:

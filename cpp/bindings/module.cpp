@@ -196,7 +196,7 @@ std::unique_ptr<FilterBank> filter_bank_of(const Doubles& filters, std::size_t s
     need(filters, {filters.shape(0), filters.shape(1), filters.shape(2), filters.shape(3)}, "filters");
     const auto size = [&](py::ssize_t axis) { return static_cast<std::size_t>(filters.shape(axis)); };
     if (!power_of_two(segment) || segment < 8 || segment > 4096 || segment < size(3) || !power_of_two(stride) ||
-        2 * stride > segment)
+        stride > segment / 2)
         throw py::value_error("expected a segment of 8 to 4096 px that holds the filters, and a stride of at most half "
                               "of it, both powers of two, got " +
                               std::to_string(segment) + " and " + std::to_string(stride));
@@ -206,19 +206,19 @@ std::unique_ptr<FilterBank> filter_bank_of(const Doubles& filters, std::size_t s
 }
 
 void apply_filters(const FilterBank& bank, const py::array& frame, const std::string& normalisation, double sd_floor,
-                   const std::optional<Doubles>& centre, Floats out, unsigned threads) {
+                   const Doubles& centre, Floats out) {
     const FrameView view = frame_view(frame);
     const Grid grid = grid_of(view.height, view.width, {bank.height(), bank.width()}, bank.stride());
-    const double* centre_data = optional_centre(centre, view);
+    need(centre, {extent(view.channels)}, "centre");
+    const double* centre_data = centre.data();
     const Scaling scaling = scaling_of(normalisation, sd_floor);
     if (view.channels != bank.channels() || (scaling.kind == Normalisation::minmax && view.channels > 1))
         throw py::value_error("expected a frame of " + std::to_string(bank.channels()) +
                               " channels, one for minmax, got " + text(frame));
     need(out, {extent(grid.rows()), extent(grid.cols()), extent(bank.units())}, "out");
     float* target = out.mutable_data();
-    checked(threads);
     const py::gil_scoped_release unlocked;
-    bank.apply(view, scaling, centre_data, target, threads);
+    bank.apply(view, scaling, centre_data, target);
 }
 
 Readout readout_of(std::size_t axes, const std::vector<std::vector<double>>& vectors, double planar_px,
@@ -336,7 +336,7 @@ PYBIND11_MODULE(_core, m) {
     py::class_<FilterBank>(m, "FilterBank", py::metaclass(plain))
         .def(py::init(&filter_bank_of), py::arg("filters").noconvert(), py::arg("stride"), py::arg("segment"))
         .def("apply", &apply_filters, py::arg("frame").noconvert(), py::arg("normalisation"), py::arg("sd_floor"),
-             py::arg("centre").noconvert(), py::arg("out").noconvert(), py::arg("threads"));
+             py::arg("centre").noconvert(), py::arg("out").noconvert());
     m.def("assemble_latent_map", &assemble, py::arg("values").noconvert(), py::arg("precision").noconvert(),
           py::arg("frame_shape"), py::arg("window"), py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
     m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),

@@ -10,7 +10,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const char* names[8];
     use_isa(names[input.number(0, available_isas(names, 8) - 1)]);
     const Scaling scaling{static_cast<Normalisation>(input.number(0, 2)), input.number(0, 1) ? 0.5 : 0.0};
-    const unsigned threads = static_cast<unsigned>(input.number(1, 2));
     const std::size_t units = input.number(1, 40), stride = std::size_t{1} << input.number(0, 3);
     const fuzz::AnyFrame frame(input);
     Grid grid = fuzz::any_grid(input, frame.view.height, frame.view.width);
@@ -24,6 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const FilterBank bank(filters.data(), units, frame.view.channels, grid.window_height, grid.window_width, stride,
                           segment);
     std::vector<float> out(grid.rows() * grid.cols() * units);
-    bank.apply(frame.view, scaling, nullptr, out.data(), threads);
+    const std::vector<double> centre(frame.view.channels, 3.0);
+    bank.apply(frame.view, scaling, centre.data(), out.data());
     return 0;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "shiftvae/thread_pool.hpp"
 #include "window_tile.hpp"
 
 namespace shiftvae {
@@ -12,8 +11,9 @@ namespace {
 constexpr std::size_t lanes = spectrum_lanes, both = 2 * spectrum_lanes;
 constexpr std::size_t rows_together = 12;  // of windows, in one segment: they and their products fit a common L2
 constexpr double tau = 6.283185307179586;
-// A window whose contrast is this many times less than that of its segment is beyond the digits of float32.
-constexpr double most_contrast = 8;
+// A segment of more contrast than this, after scaling as one of its windows is scaled, costs that window digits of
+// float32; and so do numbers near the ends of its range.
+constexpr double most_contrast = 4, least_single = 1e-30, most_single = 1e30;
 
 const SpectrumKernels<float>& kernels_of(const Kernels& kernels, float) { return kernels.spectra; }
 const SpectrumKernels<double>& kernels_of(const Kernels& kernels, double) { return kernels.exact_spectra; }
@@ -117,10 +117,12 @@ void FilterBank::fill(const double* filters) {
                 line += stride_;
                 if (line >= height_) line = line % stride_ + 1;
             }
-    for (const double sum : sums_) blind_ &= sum == 0;
+    double largest = 0;
+    for (std::size_t i = 0; i < units_ * channels_ * pixels; ++i) largest = std::max(largest, std::fabs(filters[i]));
+    for (const double sum : sums_) blind_ &= std::fabs(sum) <= 1e-12 * largest;
 }
 
-// What a thread holds for a segment: a part of each line, and all the windows that begin in it, of some rows.
+// What is held for a segment: a part of each line, and all the windows that begin in it, of some rows.
 class FilterWorker {
 public:
     FilterWorker(Arena& arena, const FilterBank& bank, const Tile& tile) noexcept
@@ -182,7 +184,9 @@ private:
             largest = std::max(largest, scale);
         }
         std::copy_n(scaling_.mean(), channels * cols_, mean_ + r * channels * cols_);
-        return !(std::sqrt(contrast) * largest <= most_contrast);
+        const double spread = std::sqrt(contrast);
+        const bool held = spread == 0 || (spread >= least_single && spread <= most_single && largest <= most_single);
+        return !(held && spread * largest <= most_contrast);
     }
 
     template <class T>
@@ -238,6 +242,7 @@ private:
             for (std::size_t phase = 0; phase < std::min(stride, lines); ++phase)
                 for (std::size_t i = phase; i < lines; i += lanes * stride) {
                     const std::size_t some = std::min(lanes, (lines - 1 - i) / stride + 1);
+                    if (some < lanes) std::fill_n(transformed_, size * both, 0.0);
                     for (std::size_t lane = 0; lane < some; ++lane)
                         first[lane] = kernels.spread_line[static_cast<int>(tile.frame.type)](
                             tile.lines(c, y + i + lane * stride, 1).first, width, bank_.order_.data(), size,
@@ -261,30 +266,27 @@ private:
     char *spectrum_, *products_;
 };
 
-void FilterBank::apply(const FrameView& frame, Scaling scaling, const double* centre, float* out,
-                       unsigned threads) const {
+void FilterBank::apply(const FrameView& frame, Scaling scaling, const double* centre, float* out) const {
     const Kernels& kernel = kernels();
     const Grid grid{frame.height, frame.width, height_, width_, stride_};
     const std::size_t rows = grid.rows(), cols = grid.cols(), most = (segment_ - width_) / stride_ + 1;
-    const std::size_t tiles = (cols + most - 1) / most, chunks = (rows + rows_together - 1) / rows_together;
-    const auto tile_at = [&](std::size_t tile) {
-        const std::size_t first = tile * most;
-        return Tile{frame, height_, width_, stride_, first * stride_, std::min(most, cols - first)};
+    const std::size_t chunks = (rows + rows_together - 1) / rows_together;
+    const std::vector<double> centres = centres_of(frame, height_ * width_, centre);
+    const auto tile_at = [&](std::size_t col) {
+        return Tile{frame, height_, width_, stride_, col * stride_, std::min(most, cols - col)};
     };
     Arena layout;
     FilterWorker(layout, *this, tile_at(0));
-    const Scratch scratch(layout.used(), threads);
-    const std::vector<double> centres = centres_of(frame, height_ * width_, centre);
-    auto body = [&](std::size_t part, unsigned worker) noexcept {
-        const std::size_t tile = part % tiles, chunk = part / tiles;
-        const std::size_t first = rows * chunk / chunks, last = rows * (chunk + 1) / chunks;
-        const Tile own = tile_at(tile);
-        Arena arena(scratch.of(worker));
-        FilterWorker filters(arena, *this, own);
-        filters.run(kernel, own, first, last - first, scaling, centres.data(),
-                    out + (first * cols + tile * most) * units_, cols * units_);
-    };
-    parallel_for(chunks * tiles, threads, body);
+    const Scratch scratch(layout.used(), 1);
+    for (std::size_t chunk = 0; chunk < chunks; ++chunk)
+        for (std::size_t col = 0; col < cols; col += most) {
+            const std::size_t first = rows * chunk / chunks, last = rows * (chunk + 1) / chunks;
+            Arena arena(scratch.of(0));
+            const Tile tile = tile_at(col);
+            FilterWorker(arena, *this, tile)
+                .run(kernel, tile, first, last - first, scaling, centres.data(), out + (first * cols + col) * units_,
+                     cols * units_);
+        }
 }
 
 }  // namespace shiftvae

@@ -6,13 +6,16 @@ import multiprocessing
 import sys
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_models import write_tiny_model
 
 from shiftvae_rt import LatentMapper
-from shiftvae_rt.bands import encode_in_bands
+from shiftvae_rt.bands import _edges, encode_in_bands
 from shiftvae_rt.window_grid import WindowGrid
 
 GRID = WindowGrid((200, 100), (16, 16), 4)
@@ -20,15 +23,16 @@ LINES = np.zeros((1, 200, 100), np.uint16)
 
 
 class SlowRoute:
-    """Says where its bands were encoded; the one that begins at `bad` fails."""
+    """Says where its bands were encoded; the first of a helper, or of the caller, fails."""
 
-    def __init__(self, bad=None):
-        self.bad, self.threads, self.ended = bad, set(), 0
+    def __init__(self, failing=""):
+        self.failing, self.threads, self.ended = failing, set(), 0
 
     def encode(self, lines, centre):
-        self.threads.add(threading.get_ident())
+        thread = threading.current_thread()
+        self.threads.add(thread.ident)
         time.sleep(0.02)
-        if self.bad is not None and lines[0, 0, 0] == self.bad:
+        if self.failing == ("helper" if thread.name.startswith("shiftvae-band") else "caller"):
             raise RuntimeError("this band fails")
         self.ended += 1
         rows = (lines.shape[1] - 16) // 4 + 1
@@ -69,15 +73,53 @@ def test_bands_fill_the_map_and_threads_share_them(monkeypatch, threads):
     assert len(told) <= route.ended - threads + 1
 
 
-def test_a_band_that_fails_ends_the_frame_and_no_thread_reads_on(monkeypatch):
+@pytest.mark.parametrize("failing", ["helper", "caller"])
+def test_a_band_that_fails_ends_the_frame_and_no_thread_reads_on(monkeypatch, failing):
     monkeypatch.setattr("shiftvae_rt.bands.BAND_PIXELS", 2000)
     lines = np.arange(200, dtype=np.uint16)[None, :, None].repeat(100, axis=2)
-    route = SlowRoute(bad=0)
+    route = SlowRoute(failing)
     with pytest.raises(RuntimeError, match="this band fails"):
         encode_in_bands(route, lines, np.zeros(1), GRID, 2, threads=2)
     ended = route.ended
     time.sleep(0.1)
     assert route.ended == ended < 10
+
+
+@given(
+    rows=st.integers(1, 300),
+    window=st.integers(1, 40),
+    stride=st.integers(1, 64),
+    threads=st.integers(1, 9),
+    width=st.sampled_from([40, 512, 5000]),
+)
+def test_no_band_is_empty(rows, window, stride, threads, width):
+    edges = _edges(WindowGrid(((rows - 1) * stride + window, width), (window, 1), stride), threads)
+    assert edges[0] == 0
+    assert edges[-1] == rows
+    assert all(first < last for first, last in pairwise(edges))
+
+
+def test_signals_and_strides_beyond_the_window_take_any_threads(tmp_path, models):
+    line = write_tiny_model(tmp_path / "line.svae", dimensions=1)
+    signal = np.random.default_rng(0).poisson(100, 900).astype(np.uint16)
+    frame = np.random.default_rng(1).poisson(100, (150, 90)).astype(np.uint16)
+    for path, stride, pixels in ((line, 4, signal), (models[1], 32, frame)):
+        one, two, five = (LatentMapper(path, stride=stride, threads=n).map(pixels).mean for n in (1, 2, 5))
+        np.testing.assert_array_equal(two, one)
+        np.testing.assert_array_equal(five, one)
+
+
+def test_two_frames_at_once_share_the_threads(models):
+    frame = np.random.default_rng(0).poisson(100, (150, 90)).astype(np.uint16)
+    mapper, found = LatentMapper(models[1], stride=1, threads=2), []
+    callers = [threading.Thread(target=lambda: found.append(mapper.map(frame).mean)) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(found) == 4
+    for mean in found:
+        np.testing.assert_array_equal(mean, LatentMapper(models[1], stride=1).map(frame).mean)
 
 
 def test_a_small_frame_is_not_cut_into_less_than_a_window_of_lines():

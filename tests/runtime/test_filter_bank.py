@@ -22,11 +22,11 @@ def products(frame, filters, stride, normalisation, sd_floor=0.0):
     return np.tensordot(windows.astype(np.float64), filters, axes=([2, 3, 4], [1, 2, 3]))
 
 
-def applied(frame, filters, stride, normalisation, *, sd_floor=0.0, threads=1):
+def applied(frame, filters, stride, normalisation, *, sd_floor=0.0):
     bank = FilterBank(filters, stride, normalisation=normalisation, sd_floor=sd_floor)
     rows, cols = ((n - w) // stride + 1 for n, w in zip(frame.shape[1:], filters.shape[2:], strict=True))
     out = np.full((rows, cols, len(filters)), np.nan, np.float32)
-    bank.apply(frame, np.zeros(()), out, threads=threads)
+    bank.apply(frame, np.zeros(()), out)
     return out
 
 
@@ -34,7 +34,7 @@ def applied(frame, filters, stride, normalisation, *, sd_floor=0.0, threads=1):
 @pytest.mark.parametrize("stride", [1, 2, 4, 8])
 def test_products_are_those_of_cut_windows(normalisation, stride):
     frame = np.random.default_rng(1).normal(3, 1, (1, 60, 151)).astype(np.float32)
-    got = applied(frame, filters_of(), stride, normalisation, threads=2)
+    got = applied(frame, filters_of(), stride, normalisation)
     np.testing.assert_allclose(got, products(frame, filters_of(), stride, normalisation), rtol=0, atol=3e-5)
 
 
@@ -50,6 +50,8 @@ def test_what_cannot_be_built_is_refused():
         FilterBank(filters_of(), 3, normalisation="zscore")
     with pytest.raises(WindowError, match="a stride of at most half"):
         FilterBank(filters_of(), 64, normalisation="zscore")
+    with pytest.raises(WindowError, match="a stride of at most half"):
+        FilterBank(filters_of(), 2**63, normalisation="zscore")
 
 
 @pytest.mark.parametrize("frame", [np.zeros((2, 20, 20), np.uint8), np.zeros((1, 12, 20), np.uint8)])

@@ -18,6 +18,7 @@ from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.model_file import write_model_file
 from shiftvae_rt.routes import DenseRoute, WindowRoute
 from shiftvae_training.encoder_graph import StemLayer
+from shiftvae_training.graph_builder import GraphBuilder
 
 
 def mlp_weights(*, channels=1, dimensions=2, seed=0):
@@ -217,7 +218,11 @@ def test_each_network_takes_its_route(mappers):
     assert isinstance(mappers["dilated", 4].route, DenseRoute)
     assert "layers keep their last lines" in mappers["dilated", 4].route.description
     assert "lines above are encoded again" in mappers["dilated, window 8", 8].route.description
-    for stride, way in ((1, "from the spectra of lines"), (4, "from the spectra of lines"), (8, "cut and multiplied")):
+    for stride, way in (
+        (1, "from the spectra of lines"),
+        (4, "from the spectra of lines"),
+        (8, "each cut and encoded by itself"),
+    ):
         route = mappers["mlp", stride].route
         assert isinstance(route, WindowRoute)
         assert way in route.description
@@ -234,6 +239,18 @@ def test_both_ways_through_a_first_layer_give_the_same_latents(mappers, name):
         off[:2] = modulo_lattice(off[:2], mlp_weights().lattice)
         assert np.abs(off / cut.mean.std((1, 2), keepdims=True)).max() < 2e-5
         np.testing.assert_allclose(found.std[:, ::step, ::step], cut.std, rtol=1e-5)
+
+
+def test_a_model_of_another_version_is_refused(tmp_path):
+    """Its windows gave maps of four axes."""
+    weights = mlp_weights()
+    members = {n: m for n, m in tiny_members(weights).items() if n not in ("filters.onnx", "features.onnx")}
+    build = GraphBuilder()
+    build.node("Unsqueeze", "windows", build.constant([0, 2], np.int64), output="mean")
+    members["windows.onnx"] = build.serialise("old", {"windows": ["N", 256]}, {"mean": [1, "N", 1, 256]})
+    write_model_file(tmp_path / "old.svae", tiny_manifest(weights), members)
+    with pytest.raises(ModelFileError, match=r"windows\.onnx is of another version: export the model again"):
+        LatentMapper(tmp_path / "old.svae")
 
 
 def test_a_model_that_lacks_the_rest_of_its_network_is_refused(tmp_path):

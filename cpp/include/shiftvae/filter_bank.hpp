@@ -17,10 +17,10 @@ public:
     FilterBank(const double* filters, std::size_t units, std::size_t channels, std::size_t height, std::size_t width,
                std::size_t stride, std::size_t segment);
 
-    // out: (rows, cols, units), the sums over each window of filter times normalised window. Within the rounding of
-    // float32 wherever a window lies; the bits do not depend on threads, nor on the lines around the window. `centre`
-    // as for extract_windows; minmax takes frames of one channel.
-    void apply(const FrameView& frame, Scaling scaling, const double* centre, float* out, unsigned threads) const;
+    // out: (rows, cols, units), the sums over each window of filter times normalised window, to some roundings of
+    // float32. A window's bits depend on its own lines alone, and on the instruction set. `centre` as for
+    // extract_windows; minmax takes frames of one channel.
+    void apply(const FrameView& frame, Scaling scaling, const double* centre, float* out) const;
 
     std::size_t units() const noexcept { return units_; }
     std::size_t channels() const noexcept { return channels_; }
@@ -53,7 +53,7 @@ private:
     std::vector<std::uint32_t> order_, short_order_;  // where a transform wants its inputs
     std::vector<double> line_sums_;         // of the filters' lines: (channels, height, 32 blocks)
     std::vector<double> sums_;              // of the filters: (channels, 32 blocks)
-    bool blind_ = true;                     // every filter sums to zero in each channel
+    bool blind_ = true;                             // every filter sums to zero in each channel
     Spectra<float> single_;
     Spectra<double> exact_;
 };

@@ -93,13 +93,12 @@ void pack_spectra(const double* SHIFTVAE_RESTRICT values, std::size_t size, std:
         for (std::size_t i = 0; i < n; ++i) re[i] = static_cast<T>(k ? values[i] : 0);
         for (std::size_t i = 0; i < n; ++i) im[i] = static_cast<T>(k ? -values[n + i] : 0);
         for (std::size_t i = 0; i < n; ++i) power[i] += values[i] * values[i] + values[n + i] * values[n + i];
-        const std::size_t some = lines < n ? lines : n;
-        if (some == n) {
+        if (lines == n) {
             for (std::size_t i = 0; i < n; ++i) out[i] = re[i];
             for (std::size_t i = 0; i < n; ++i) out[imaginary + i] = im[i];
         } else {
-            for (std::size_t i = 0; i < some; ++i) out[i] = re[i];
-            for (std::size_t i = 0; i < some; ++i) out[imaginary + i] = im[i];
+            for (std::size_t i = 0; i < lines; ++i) out[i] = re[i];
+            for (std::size_t i = 0; i < lines; ++i) out[imaginary + i] = im[i];
         }
     }
     for (std::size_t i = 0; i < n; ++i) mean[i] = first[i] * share;
@@ -181,10 +180,11 @@ void scale_products(const T* values, std::size_t count, const SpectrumScaling& s
             for (std::size_t u = 0; u < both; ++u) sum[u] += offset * static_cast<T>(weight[u]);
         }
         const T scale = static_cast<T>(scaling.scale[i]);
+        for (std::size_t u = 0; u < both; ++u) sum[u] = scale == 0 ? 0 : sum[u] * scale;
         if (units == both)
-            for (std::size_t u = 0; u < both; ++u) out[i * pitch + u] = static_cast<float>(sum[u] * scale);
+            for (std::size_t u = 0; u < both; ++u) out[i * pitch + u] = static_cast<float>(sum[u]);
         else
-            for (std::size_t u = 0; u < units; ++u) out[i * pitch + u] = static_cast<float>(sum[u] * scale);
+            for (std::size_t u = 0; u < units; ++u) out[i * pitch + u] = static_cast<float>(sum[u]);
     }
 }
 

@@ -30,22 +30,21 @@ def window_graphs(model: ForeignModel) -> dict[str, bytes]:
     """
     shape: Shape = ["N", math.prod(model.window)]
     if model.convolutions or not model.dense:
-        return {"windows.onnx": _latents_graph(model, "windows", shape)}
+        return {"windows.onnx": _latents_graph(model, "windows", shape, from_products=False)}
     build = GraphBuilder()
     products: Shape = ["N", len(model.dense[0][1])]
     multiplied(build, model.dense[0], "windows", output="products")
     filters = build.serialise("filters", {"windows": shape}, {"products": products})
-    return {"filters.onnx": filters, "features.onnx": _latents_graph(model, "products", products)}
+    return {"filters.onnx": filters, "features.onnx": _latents_graph(model, "products", products, from_products=True)}
 
 
-def _latents_graph(model: ForeignModel, name: str, shape: Shape) -> bytes:
+def _latents_graph(model: ForeignModel, name: str, shape: Shape, *, from_products: bool) -> bytes:
     build = GraphBuilder()
-    found: Shape = [len(model.names), "N"]
-    for output, latents in zip(
-        ("mean", "std"), _encode(build, model, name, from_products=name == "products"), strict=True
-    ):
-        build.node("Transpose", latents, perm=[1, 0], output=output)
-    return build.serialise(name, {name: shape}, {"mean": found, "std": found})
+    maps: Shape = [len(model.names), "N"]
+    latents = _encode(build, model, name, from_products=from_products)
+    for output, found in zip(("mean", "std"), latents, strict=True):
+        build.node("Transpose", found, perm=[1, 0], output=output)
+    return build.serialise(name, {name: shape}, {"mean": maps, "std": maps})
 
 
 def frame_graph(model: ForeignModel, intensity: Intensity, stride: int) -> bytes:
