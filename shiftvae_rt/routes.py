@@ -362,6 +362,7 @@ class WindowFilters:
     """What a network's first layer makes of each window, from the spectra of the lines."""
 
     description = "the first layer from the spectra of lines, which neighbours share: it saves operations"
+    #: As of `WindowCutter`.
     together = 2048
 
     def __init__(self, bank: FilterBank) -> None:
