@@ -48,8 +48,8 @@ def run(*command, **options) -> str:
 def instrument(tmp_path_factory):
     """The bin folder of a fresh environment that holds the wheel with ``[cpu]`` and nothing of ours besides."""
     folder = tmp_path_factory.mktemp("instrument")
-    build = f"build-dir={folder / 'build'}"  # not the developer's own
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-C", build, "--wheel-dir", folder, ROOT)
+    build = f"--config-settings=build-dir={folder / 'build'}"  # not the developer's own
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", build, "--wheel-dir", folder, ROOT)
     (wheel,) = folder.glob("shiftvae_rt-*.whl")
     venv.create(folder / "env", with_pip=True)
     binaries = folder / "env" / "bin"

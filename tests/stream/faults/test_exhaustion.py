@@ -122,6 +122,9 @@ def growth_mib(folder: Path, *, guarded: bool) -> float:
             stranger.recv(64)  # the other side says the same, or closes
         for _ in range(600):
             stranger.sendall(PART)
+    settled = time.monotonic() + 3  # libzmq may still be reading
+    while resident_bytes() - before < 45 << 20 and time.monotonic() < settled:
+        time.sleep(0.05)
     grown = resident_bytes() - before
     server.close()
     gatekeeper.close()
