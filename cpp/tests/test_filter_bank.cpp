@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "check.hpp"
+#include "each_isa.hpp"
 #include "reference.hpp"
-#include "shiftvae/isa.hpp"
 
 using namespace shiftvae;
 using reference::Frame;
@@ -19,16 +19,6 @@ constexpr Case cases[] = {{40, 1, 40, 90, 8, 8, 1, 32},  {33, 2, 41, 70, 12, 9, 
                           {32, 3, 9, 12, 5, 3, 2, 16},   {64, 1, 50, 33, 32, 32, 1, 128}, {1, 1, 1, 200, 1, 24, 2, 128},
                           {70, 1, 17, 300, 16, 16, 1, 16}, {8, 1, 13, 40, 12, 12, 8, 32},
                           {9, 2, 30, 21, 3, 4, 8, 64}};
-
-template <class Body>
-void on_each_isa(Body body) {
-    const char* names[8];
-    const std::size_t count = available_isas(names, 8);
-    for (std::size_t i = 0; i < count; ++i) {
-        CHECK(use_isa(names[i]));
-        body();
-    }
-}
 
 std::vector<double> random_filters(const Case& c, unsigned seed) {
     std::mt19937 random(seed);

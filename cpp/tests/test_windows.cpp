@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "check.hpp"
+#include "each_isa.hpp"
 #include "reference.hpp"
-#include "shiftvae/isa.hpp"
 
 using namespace shiftvae;
 using reference::Frame;
@@ -18,16 +18,6 @@ constexpr Shape shapes[] = {{1, 40, 50, 8, 8, 1},   {2, 21, 53, 7, 9, 3},    {1,
                             {2, 30, 40, 3, 5, 7},   {1, 20, 200, 2, 150, 1}, {1, 12, 700, 12, 24, 1}};
 constexpr Normalisation normalisations[] = {Normalisation::none, Normalisation::zscore, Normalisation::minmax};
 constexpr float guard = -12345.0f;
-
-template <class Body>
-void on_each_isa(Body body) {
-    const char* names[8];
-    const std::size_t count = available_isas(names, 8);
-    for (std::size_t i = 0; i < count; ++i) {
-        CHECK(use_isa(names[i]));
-        body();
-    }
-}
 
 // Large differences from the twin, relative to the larger of 1 and the value.
 std::size_t wrong(const std::vector<float>& got, std::size_t offset, const std::vector<double>& expected) {
