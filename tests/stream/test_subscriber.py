@@ -185,7 +185,7 @@ def test_a_reader_that_slept_longer_than_any_heartbeat_reads_on(service: Service
             producer.wait(LIMIT_S)
         threading.Event().wait(2.5)
         print("read", file=reader.stdin, flush=True)
-        assert 0 < int(reader.stdout.readline()) < 600, "its queue was full"
+        assert int(reader.stdout.readline()) >= 256, "its own queue was full; how much more the network holds, differs"
         producer.offer(FRAME)
         producer.wait(LIMIT_S)
         out, _ = reader.communicate("read\n", timeout=30)
