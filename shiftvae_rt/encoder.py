@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import ProviderError
 
-__all__ = ["PROVIDERS", "Decoder", "Encoder", "LineEncoder", "RowEncoder", "available_providers"]
+__all__ = ["PROVIDERS", "Decoder", "Encoder", "available_providers"]
 
 #: Providers by the name that a user types.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -30,9 +30,6 @@ EXTRAS = {
     "cuda": "shiftvae-rt[gpu] and the CUDA and cuDNN libraries",
     "tensorrt": "shiftvae-rt[gpu], CUDA and TensorRT",
 }
-
-#: How the outputs of a graph that are its state begin.
-NEXT = "next"
 
 Floats = NDArray[np.float32]
 
@@ -78,84 +75,35 @@ class Encoder:
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         #: Of its first output; sizes that may vary by name.
         self.output_shape: tuple[Any, ...] = tuple(self._session.get_outputs()[0].shape)
-        self._outputs = [output.name for output in self._session.get_outputs() if not output.name.startswith(NEXT)]
+        self._outputs = [output.name for output in self._session.get_outputs()]
         self._new_options = onnxruntime.RunOptions
         self._running: set[Any] = set()  # the options of the runs that are going on
 
     def encode(self, **inputs: Floats) -> tuple[Floats, ...]:
         """Run the graph on arrays by name: its outputs in their order."""
-        return tuple(_array(value) for value in self._run(inputs, self._outputs))
+        options = self._new_options()
+        self._running.add(options)
+        try:
+            return tuple(self._run_with(options, inputs))
+        finally:
+            self._running.discard(options)
 
     def terminate(self) -> None:
         """Make the `encode` that is running in another thread fail soon; later ones are not affected."""
         for options in tuple(self._running):
             options.terminate = True
 
-    def _run(self, inputs: dict[str, Any], outputs: list[str]) -> list[Any]:
-        """Arrays on the CPU; elsewhere the state stays on the device, and all else comes back as arrays."""
-        options = self._new_options()
-        self._running.add(options)
-        try:
-            return self._run_with(options, inputs, outputs)
-        finally:
-            self._running.discard(options)
-
-    def _run_with(self, options: Any, inputs: dict[str, Any], outputs: list[str]) -> list[Any]:
+    def _run_with(self, options: Any, inputs: dict[str, Floats]) -> list[Floats]:
         if self.provider == "cpu":
-            values: list[Any] = self._session.run(outputs, inputs, options)
+            values: list[Floats] = self._session.run(self._outputs, inputs, options)
             return values
         binding = self._session.io_binding()
         for name, value in inputs.items():
-            if isinstance(value, np.ndarray):
-                binding.bind_cpu_input(name, value)
-            else:
-                binding.bind_ortvalue_input(name, value)
-        for name in outputs:
-            binding.bind_output(name, "cuda" if name.startswith(NEXT) else "cpu")
+            binding.bind_cpu_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, "cpu")
         self._session.run_with_iobinding(binding, options)
-        return list(binding.get_outputs())
-
-
-class RowEncoder(Encoder):
-    """An encoder that takes a frame in parts: what one run leaves of its layers goes into the next.
-
-    The graph has an input ``state<i>`` and an output ``next<i>`` for each layer.
-    """
-
-    def __init__(self, graph: bytes, *, provider: str = "cpu") -> None:
-        super().__init__(graph, provider=provider)
-        reach, grid = ([int(v) for v in self.metadata[name].split(",")] for name in ("reach", "grid"))
-        states = {value.name: value.shape[1] for value in self._session.get_inputs() if value.name.startswith("state")}
-        self._layers = [(states[f"state{i}"], r, g) for i, (r, g) in enumerate(zip(reach, grid, strict=True))]
-        self._next = [f"{NEXT}{i}" for i in range(len(reach))]
-
-    def start(self, width: int) -> list[Any]:
-        """The state before the first lines of a frame of `width` px: no lines yet."""
-        return [np.zeros((1, c, 0, (width - 1 - r) // g + 1), np.float32) for c, r, g in self._layers]
-
-    def encode_next(self, state: list[Any], **inputs: Floats) -> tuple[tuple[Floats, ...], list[Any]]:
-        """Run on the lines that follow: the outputs for the new rows, and the state after them."""
-        before = {f"state{i}": value for i, value in enumerate(state)}
-        values = self._run({**inputs, **before}, self._outputs + self._next)
-        count = len(self._outputs)
-        return tuple(_array(value) for value in values[:count]), values[count:]
-
-
-class LineEncoder(Encoder):
-    """An encoder of one line more, given those lines above it that its row of windows needs.
-
-    The graph has an input ``above<i>`` and an output ``line<i>`` for each layer that needs any, on the CPU.
-    """
-
-    def __init__(self, graph: bytes) -> None:
-        super().__init__(graph)
-        #: Lines between those that a layer needs, for each layer.
-        self.dilations = tuple(int(v) for v in self.metadata["dilation"].split(","))
-
-    def encode_line(self, above: list[Floats], **inputs: Floats) -> tuple[Floats, list[Floats]]:
-        """The code of a row of windows, and the new line of each layer."""
-        code, *lines = self.encode(**inputs, **{f"above{i}": value for i, value in enumerate(above)})
-        return code, lines
+        return [value.numpy() for value in binding.get_outputs()]
 
 
 class Decoder(Encoder):
@@ -166,7 +114,7 @@ class Decoder(Encoder):
 
     def draw(self, latents: Floats) -> Floats:
         """Windows ``(n, C, h, w)`` in units of their deviation, of reported latents ``(n, L)``."""
-        return _array(self._run({"latents": latents}, ["windows"])[0])
+        return self.encode(latents=latents)[0]
 
 
 def available_providers() -> list[str]:
@@ -189,10 +137,6 @@ def run_graph(graph: bytes, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     outputs: list[NDArray[Any]] = session.run(None, inputs)
     return outputs
-
-
-def _array(value: Any) -> Floats:
-    return value if isinstance(value, np.ndarray) else value.numpy()
 
 
 def _import_onnxruntime() -> ModuleType:

@@ -1,10 +1,10 @@
 """The model file (``.svae``): one zip that holds all a runtime needs, checked before anything in it is used.
 
 Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx`` (complete in themselves, for any
-program), the same network as this runtime runs it (``dense_s<stride>.onnx``, ``rows_s<stride>.onnx`` and
-``line_s1.onnx``; or ``filters.onnx`` and ``features.onnx``; or ``windows.onnx``), ``golden.npz`` (a frame and the
-outputs that it must give), and perhaps ``decoder.onnx``, ``report.html`` and ``manifest.sig`` (see `signature`). The
-file is read into memory under size caps, never extracted.
+program), the same network as this runtime runs it (``layers.onnx``, its numbers for the kernels of the CPU, and
+``dense_s<stride>.onnx``, its graphs for other processors; or ``filters.onnx`` and ``features.onnx``; or
+``windows.onnx``), ``golden.npz`` (a frame and the outputs that it must give), and perhaps ``decoder.onnx``,
+``report.html`` and ``manifest.sig`` (see `signature`). The file is read into memory under size caps, never extracted.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class ModelFile:
         if "filters.onnx" in members:
             needed.append("features.onnx")
         elif "windows.onnx" not in members:
-            needed += [f"dense_s{stride}.onnx" for stride in manifest.strides]
+            needed += ["layers.onnx", *(f"dense_s{stride}.onnx" for stride in manifest.strides)]
         if manifest.domain is not None:
             needed.append("decoder.onnx")
         lacking = [name for name in needed if name not in members]

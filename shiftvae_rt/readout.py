@@ -67,6 +67,16 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             raise ModelFileError(f"{graph}: its readout is wrong ({error}): export the model again") from error
         return readout
 
+    @property
+    def planes(self) -> int:
+        """Of a code."""
+        return _core.Readout(**msgspec.structs.asdict(self)).planes
+
+    @property
+    def latents(self) -> int:
+        """That are read from it."""
+        return _core.Readout(**msgspec.structs.asdict(self)).latents
+
     def to_json(self) -> str:
         """Encode."""
         return msgspec.json.encode(self).decode()

@@ -12,6 +12,7 @@
 
 #include "shiftvae/assembly.hpp"
 #include "shiftvae/convert_frame.hpp"
+#include "shiftvae/dense_network.hpp"
 #include "shiftvae/filter_bank.hpp"
 #include "shiftvae/isa.hpp"
 #include "shiftvae/readout.hpp"
@@ -221,6 +222,65 @@ void apply_filters(const FilterBank& bank, const py::array& frame, const std::st
     bank.apply(view, scaling, centre_data, target);
 }
 
+using Layers = std::vector<std::pair<Floats, std::size_t>>;
+using Heads = std::vector<std::pair<Floats, Floats>>;
+
+std::unique_ptr<DenseNetwork> dense_network_of(const Layers& stem, const Heads& head, std::size_t stride) {
+    constexpr std::size_t most = 4096;  // px of a kernel, a dilation or a stride, and units: no sum of them overflows
+    const auto size = [](const Floats& a, py::ssize_t axis) { return static_cast<std::size_t>(a.shape(axis)); };
+    const auto check = [&](const Floats& weights, py::ssize_t axes) {
+        if (weights.ndim() != axes || weights.size() == 0)
+            throw py::value_error("expected weights of " + std::to_string(axes) + " axes, got " + text(weights));
+        Shape shape;
+        for (py::ssize_t i = 0; i < axes; ++i) {
+            shape.push_back(weights.shape(i));
+            if (size(weights, i) > most) throw py::value_error("the layer " + text(weights) + " is too large");
+        }
+        need(weights, shape, "weights");
+    };
+    std::vector<DenseNetwork::Convolution> convolutions;
+    for (const auto& [weights, dilation] : stem) {
+        check(weights, 4);
+        if (dilation < 1 || dilation > most) throw py::value_error("expected a dilation of 1 to 4096 px");
+        convolutions.push_back({size(weights, 0), size(weights, 1), size(weights, 2), size(weights, 3), dilation,
+                                weights.data()});
+    }
+    std::vector<DenseNetwork::Linear> linears;
+    for (const auto& [weights, bias] : head) {
+        check(weights, 2);
+        need(bias, {weights.shape(0)}, "bias");
+        linears.push_back({size(weights, 0), size(weights, 1), weights.data(), bias.data()});
+    }
+    if (stride < 1 || stride > most) throw py::value_error("expected a stride of 1 to 4096 px");
+    return std::make_unique<DenseNetwork>(convolutions, linears, stride);
+}
+
+std::unique_ptr<DenseStream> dense_stream_of(const DenseNetwork& network, std::size_t width) {
+    if (width < network.window_width() || width > (std::size_t{1} << 24))
+        throw py::value_error("expected lines of at least " + std::to_string(network.window_width()) + " px, got " +
+                              std::to_string(width));
+    return std::make_unique<DenseStream>(network, width);
+}
+
+// Whether all differences were finite.
+bool push_lines(DenseStream& stream, const py::array& lines, const Floats& deviation, Floats code) {
+    const FrameView view = frame_view(lines);
+    if (!stream.accepts(view))
+        throw py::value_error("expected lines of the channels, width and dtype of those before, got " + text(lines));
+    const Shape grid{extent(stream.rows_with(view.height)), extent(stream.cols())};
+    need(deviation, grid, "deviation");
+    need(code, {extent(stream.planes()), grid[0], grid[1]}, "code");
+    const float* divisor = deviation.data();
+    float* to = code.mutable_data();
+    DenseStream::Outcome outcome;
+    {
+        const py::gil_scoped_release unlocked;
+        outcome = stream.push(view, divisor, to, static_cast<std::size_t>(grid[0] * grid[1]));
+    }
+    if (outcome == DenseStream::Outcome::stopped) throw std::runtime_error("stopped");
+    return outcome == DenseStream::Outcome::done;
+}
+
 Readout readout_of(std::size_t axes, const std::vector<std::vector<double>>& vectors, double planar_px,
                    double planar_reach_px, double angle_period, double scale_prior, std::size_t content) {
     if (axes < 1 || axes > 2 || vectors.size() > axes || content > 1024)
@@ -337,6 +397,18 @@ PYBIND11_MODULE(_core, m) {
         .def(py::init(&filter_bank_of), py::arg("filters").noconvert(), py::arg("stride"), py::arg("segment"))
         .def("apply", &apply_filters, py::arg("frame").noconvert(), py::arg("normalisation"), py::arg("sd_floor"),
              py::arg("centre").noconvert(), py::arg("out").noconvert());
+    py::class_<DenseNetwork>(m, "DenseNetwork", py::metaclass(plain))
+        .def(py::init(&dense_network_of), py::arg("stem"), py::arg("head"), py::arg("stride"))
+        .def_property_readonly("channels", &DenseNetwork::channels)
+        .def_property_readonly("window", [](const DenseNetwork& n) {
+            return Window(n.window_height(), n.window_width());
+        })
+        .def_property_readonly("planes", &DenseNetwork::planes);
+    py::class_<DenseStream>(m, "DenseStream", py::metaclass(plain))
+        .def(py::init(&dense_stream_of), py::arg("network"), py::arg("width"), py::keep_alive<1, 2>())
+        .def("push", &push_lines, py::arg("lines").noconvert(), py::arg("deviation").noconvert(),
+             py::arg("code").noconvert())
+        .def("stop", &DenseStream::stop);
     m.def("assemble_latent_map", &assemble, py::arg("values").noconvert(), py::arg("precision").noconvert(),
           py::arg("frame_shape"), py::arg("window"), py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
     m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),

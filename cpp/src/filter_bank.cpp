@@ -43,19 +43,13 @@ std::vector<double> factors_of(std::size_t size) {
 }
 
 template <class T>
-FilterBank::Aligned<T> stored(const std::vector<double>& values) {
-    FilterBank::Aligned<T> copy(values.size());
+Aligned<T> stored(const std::vector<double>& values) {
+    Aligned<T> copy(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) copy.first[i] = static_cast<T>(values[i]);
     return copy;
 }
 
 }  // namespace
-
-template <class T>
-FilterBank::Aligned<T>::Aligned(std::size_t count) : memory(new char[count * sizeof(T) + cache_line]) {
-    const std::uintptr_t start = reinterpret_cast<std::uintptr_t>(memory.get());
-    first = reinterpret_cast<T*>(memory.get() + (cache_line - start % cache_line) % cache_line);
-}
 
 template <>
 const FilterBank::Spectra<float>& FilterBank::spectra<float>() const noexcept {

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import gcd
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +37,12 @@ def runtime_graphs(weights: EncoderWeights, strides: Sequence[int]) -> dict[str,
 
     A stem of one layer as large as the window shares no features between windows: ``filters.onnx`` is that layer, for
     normalised windows, and ``features.onnx`` the rest. Otherwise ``dense_s<stride>.onnx`` takes any part of a frame,
-    ``rows_s<stride>.onnx`` the lines that follow those of the call before, and ``line_s1.onnx`` a single one; these two
-    only where the layers leave no lines out.
+    and ``layers.onnx`` has the network's numbers, for kernels that do the same.
     """
     if len(weights.stem) == 1:
         return {"filters.onnx": _filters_graph(weights), "features.onnx": _features_graph(weights)}
-    graphs = {f"dense_s{stride}.onnx": _dense_graph(weights, stride, "dense") for stride in strides}
-    for stride in strides:
-        if weights.dimensions == 2 and min(_kept_lines(weights, stride)) >= 0:
-            graphs[f"rows_s{stride}.onnx"] = _dense_graph(weights, stride, "rows")
-            if stride == 1:
-                graphs["line_s1.onnx"] = _dense_graph(weights, 1, "line")
-    return graphs
+    graphs = {f"dense_s{stride}.onnx": _dense_graph(weights, stride) for stride in strides}
+    return graphs | {"layers.onnx": _layers_graph(weights)}
 
 
 def _filters_graph(weights: EncoderWeights) -> bytes:
@@ -75,69 +69,50 @@ def _features_graph(weights: EncoderWeights) -> bytes:
     return build.serialise("features", inputs, outputs, {"readout": readout_of(weights).to_json()})
 
 
-def _dense_graph(weights: EncoderWeights, stride: int, kind: Literal["dense", "rows", "line"]) -> bytes:
-    """``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``code (N, K, rows, cols)``.
-
-    For rows: ``state<i>`` are the lines before a layer that the next lines need, for each layer that needs any; none
-    before the first call, whose lines must make at least one row of windows. Later calls bring a multiple of the
-    stride. ``next<i>`` goes into the next call. The metadata ``reach`` and ``grid`` give the width of each state:
-    ``(W - 1 - reach) // grid + 1``.
-
-    For one line: ``above<i>`` are those lines of the state alone that its row of windows needs, ``dilation`` px apart
-    (metadata, for each layer), and ``line<i>`` the one to add to the state.
-    """
-    build, kept = GraphBuilder(), _kept_lines(weights, stride)
-    x, grid, reach = "differences", 1, 1
-    inputs: Shapes = {x: ["N", _inputs(weights), "H", "W"], "sd": ["N", 1, "rows", "cols"]}
-    outputs: Shapes = {"code": ["N", len(head_layers(weights)[-1][1]), "rows", "cols"]}
-    reaches: list[int] = []
-    grids: list[int] = []
-    dilations: list[int] = []
-    for index, (layer, coarser) in enumerate(zip(weights.stem, _grids(weights, stride), strict=True)):
+def _dense_graph(weights: EncoderWeights, stride: int) -> bytes:
+    """``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``code (N, K, rows, cols)``."""
+    build, x, grid = GraphBuilder(), "differences", 1  # grid: px between neighbouring values of x
+    dilations = [layer.dilation for layer in weights.stem]
+    for index, layer in enumerate(weights.stem):
         kernel = layer.weight if index else _kernel_of_differences(weights)
+        wanted = gcd(stride, *dilations[index + 1 :])  # no finer than what the later layers and the stride need
+        step, dilation = wanted // grid, layer.dilation // grid
         flat = weights.dimensions == 1
-        step, dilation = coarser // grid, layer.dilation // grid
-        down = 1 if flat else dilation
-        state = len(reaches)
-        if kept[index]:
-            reaches.append(reach)
-            grids.append(grid)
-            dilations.append(dilation)
-        if kind == "line" and kept[index]:
-            count = kernel.shape[2] - 1
-            inputs[f"above{state}"] = ["N", kernel.shape[1], count, f"width{state}"]
-            outputs[f"line{state}"] = ["N", kernel.shape[1], 1, f"width{state}"]
-            build.node("Identity", x, output=f"line{state}")
-            x, down = build.node("Concat", f"above{state}", x, axis=2), 1
-        elif kind == "rows" and kept[index]:
-            inputs[f"state{state}"] = ["N", kernel.shape[1], f"kept{state}", f"width{state}"]
-            outputs[f"next{state}"] = ["N", kernel.shape[1], f"keep{state}", f"width{state}"]
-            x = build.node("Concat", f"state{state}", x, axis=2)
-            bounds = [build.constant([v], np.int64) for v in (-kept[index], 2**31 - 1, 2)]
-            build.node("Slice", x, *bounds, output=f"next{state}")
         x = build.node(
             "Conv",
             x,
             build.constant(kernel),
             kernel_shape=list(kernel.shape[2:]),
             strides=[1 if flat else step, step],
-            dilations=[down, dilation],
+            dilations=[1 if flat else dilation, dilation],
         )
         if weights.stem_relu:
             x = build.node("Relu", x)
-        reach = (0 if index == 0 else reach) + (layer.weight.shape[3] - 1) * layer.dilation
-        grid = coarser
+        grid = wanted
     build.node("Identity", head(build, weights, x, "sd"), output="code")
-    metadata = {
-        "dense": {"readout": readout_of(weights).to_json()},
-        "rows": {"reach": _joined(reaches), "grid": _joined(grids)},
-        "line": {"dilation": _joined(dilations)},
-    }
-    return build.serialise(f"{kind}_s{stride}", inputs, outputs, metadata[kind])
+    inputs: Shapes = {"differences": ["N", _inputs(weights), "H", "W"], "sd": ["N", 1, "rows", "cols"]}
+    outputs: Shapes = {"code": ["N", len(head_layers(weights)[-1][1]), "rows", "cols"]}
+    return build.serialise(f"dense_s{stride}", inputs, outputs)
 
 
-def _joined(numbers: list[int]) -> str:
-    return ",".join(map(str, numbers))
+def _layers_graph(weights: EncoderWeights) -> bytes:
+    """No inputs; the outputs are the kernels of the stem, the first for differences, and the head's weights and biases.
+
+    The metadata say the dilation of each kernel, and what the code means.
+    """
+    build, outputs = GraphBuilder(), Shapes()
+
+    def add(name: str, value: NDArray[Any]) -> None:
+        build.node("Identity", build.constant(value), output=name)
+        outputs[name] = list(value.shape)
+
+    for index, layer in enumerate(weights.stem):
+        add(f"stem{index}", layer.weight if index else _kernel_of_differences(weights))
+    for index, (weight, bias) in enumerate(head_layers(weights)):
+        add(f"head{index}_weight", weight)
+        add(f"head{index}_bias", bias)
+    dilations = ",".join(str(layer.dilation) for layer in weights.stem)
+    return build.serialise("layers", {}, outputs, {"dilations": dilations, "readout": readout_of(weights).to_json()})
 
 
 def readout_of(weights: EncoderWeights) -> Readout:
@@ -151,21 +126,6 @@ def readout_of(weights: EncoderWeights) -> Readout:
         scale_prior=float(weights.scale_prior),
         content=weights.content,
     )
-
-
-def _grids(weights: EncoderWeights, stride: int) -> list[int]:
-    """px between the values that each layer gives: no finer than what the later layers and the stride need."""
-    dilations = [layer.dilation for layer in weights.stem]
-    return [gcd(stride, *dilations[index + 1 :]) for index in range(len(dilations))]
-
-
-def _kept_lines(weights: EncoderWeights, stride: int) -> list[int]:
-    """Lines of its input that each layer needs again; negative where it leaves some out."""
-    grids = _grids(weights, stride)
-    return [
-        ((layer.weight.shape[2] - 1) * layer.dilation - after) // before + 1
-        for layer, before, after in zip(weights.stem, [1, *grids[:-1]], grids, strict=True)
-    ]
 
 
 def _inputs(weights: EncoderWeights) -> int:

@@ -2,9 +2,9 @@
 // by one. Neighbouring windows share their lines' spectra, so it costs a fraction of a product for each window.
 #pragma once
 
-#include <memory>
 #include <vector>
 
+#include "shiftvae/aligned.hpp"
 #include "shiftvae/windows.hpp"
 
 namespace shiftvae {
@@ -27,16 +27,6 @@ public:
     std::size_t height() const noexcept { return height_; }
     std::size_t width() const noexcept { return width_; }
     std::size_t stride() const noexcept { return stride_; }
-
-    // Memory that starts at a cache line.
-    template <class T>
-    struct Aligned {
-        std::unique_ptr<char[]> memory;
-        T* first = nullptr;
-
-        Aligned() = default;
-        explicit Aligned(std::size_t count);
-    };
 
 private:
     friend class FilterWorker;

@@ -6,6 +6,7 @@
 #include <math.h>
 #endif
 
+#include "dense.hpp"
 #include "lines.hpp"
 #include "readout.hpp"
 #include "sliding.hpp"
@@ -44,6 +45,9 @@ const Kernels table = {
     write_windows<double, DoubleScale>,
     stream_fill,
     read_latents,
+    multiply_taps,
+    bend_units,
+    store_planes,
     {transform<float>, pack_spectra<float>, multiply_spectra<float>, scale_products<float>},
     {transform<double>, pack_spectra<double>, multiply_spectra<double>, scale_products<double>},
     weights_are_sound,

@@ -18,6 +18,7 @@ constexpr std::size_t longest_vector = 16;     // floats; kernels may read and w
 constexpr std::size_t stage_block = 1024;      // floats computed before the stage sends what it has
 constexpr std::size_t stage_threshold = 4096;  // floats that pass through the stage before it starts anew
 constexpr std::size_t readout_block = 512;     // windows whose latents are read together
+constexpr std::size_t unit_block = 16;         // units of a dense layer whose weights lie together
 constexpr std::size_t spectrum_lanes = 16;     // complex numbers that are transformed together: real parts, then imaginary
 
 // Lines of pixels that lie `stride` bytes apart.
@@ -30,6 +31,14 @@ struct Lines {
 // A row of windows: `cols` windows, `stride` px apart, each (channels, height, width).
 struct WindowRow {
     std::size_t channels, height, width, cols, stride;
+};
+
+// What a dense layer multiplies for a row of values: `runs` of neighbouring inputs, lengths[i] each, here for the first
+// value; those of the next lie `pitch` floats on.
+struct Taps {
+    const float* const* runs;
+    const std::uint32_t* lengths;
+    std::size_t count, pitch;
 };
 
 // How the spectra of lines lie for one frequency: for each alias of it and each channel the real parts of all lines,
@@ -130,6 +139,18 @@ struct Kernels {
     // the planes of the code that are added to the shift.
     void (*read_latents)(const Readout& readout, const float* code, const float* moved, std::size_t pitch,
                          std::size_t count, float* mean, float* sd) noexcept;
+
+    // out[i][u] = sum over all taps of input times weight, for `count` values and blocks * unit_block units, `pitch` from
+    // value to value; with `relu` at least 0. weights: (blocks, all taps, unit_block). The order of a sum is that of the
+    // taps, whatever the count.
+    void (*multiply_taps)(const Taps& taps, const float* weights, std::size_t all_taps, std::size_t blocks, bool relu,
+                          std::size_t count, float* out, std::size_t pitch) noexcept;
+    // values[i][u] = tanh(values[i][u] / divisor[i] + bias[u]); nothing is divided without `divisor`.
+    void (*bend_units)(float* values, const float* divisor, const float* bias, std::size_t units,
+                       std::size_t count) noexcept;
+    // planes[u][i] = values[i][u] / divisor[i] + bias[u], for `units` of `pitch`; planes are plane_pitch apart.
+    void (*store_planes)(const float* values, const float* divisor, const float* bias, std::size_t units,
+                         std::size_t pitch, std::size_t count, float* planes, std::size_t plane_pitch) noexcept;
 
     SpectrumKernels<float> spectra;
     SpectrumKernels<double> exact_spectra;

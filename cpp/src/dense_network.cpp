@@ -1,0 +1,234 @@
+#include "shiftvae/dense_network.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <stdexcept>
+
+#include "kernels/kernels.hpp"
+#include "scratch.hpp"
+
+namespace shiftvae {
+namespace {
+
+using Convolution = DenseNetwork::Convolution;
+
+constexpr std::size_t pixel_bytes[pixel_types] = {1, 2, 2, 4, 4, 4, 8};
+
+std::size_t blocks_of(std::size_t units) { return (units + unit_block - 1) / unit_block; }
+
+// Floats of a line: an odd number of cache lines, so that neighbouring lines do not meet in one set of a cache.
+std::size_t line_of(std::size_t floats) {
+    constexpr std::size_t line = cache_line / sizeof(float);
+    return ((floats + line - 1) / line | 1) * line;
+}
+
+// Whether any unit listens to this tap.
+bool heard(const Convolution& of, std::size_t input, std::size_t y, std::size_t x) {
+    for (std::size_t u = 0; u < of.units; ++u)
+        if (of.weights[((u * of.inputs + input) * of.height + y) * of.width + x] != 0) return true;
+    return false;
+}
+
+}  // namespace
+
+std::size_t DenseNetwork::Layer::units() const noexcept { return blocks * unit_block; }
+
+DenseNetwork::DenseNetwork(const std::vector<Convolution>& stem, const std::vector<Linear>& head, std::size_t stride)
+    : stride_(stride) {
+    if (stem.empty() || head.empty() || stride == 0)
+        throw std::invalid_argument("expected at least one layer in the stem and one in the head, and a stride");
+    sides_ = stem[0].height > 1 ? 2 : 1;
+    channels_ = stem[0].inputs / sides_;
+    if (channels_ == 0 || stem[0].inputs % sides_ || stem[0].dilation != 1)
+        throw std::invalid_argument("the first layer does not take differences of pixels");
+    window_width_ = stem[0].width + 1;
+    window_height_ = stem[0].height;
+    for (std::size_t i = 1; i < stem.size(); ++i) {
+        window_width_ += (stem[i].width - 1) * stem[i].dilation;
+        window_height_ += (stem[i].height - 1) * stem[i].dilation;
+    }
+    std::size_t grid = 1, units = 0;  // px between neighbouring values; of the layer before
+    for (std::size_t i = 0; i < stem.size(); ++i) {
+        if (i > 0 && stem[i].inputs != units) throw std::invalid_argument("a layer does not take what the one before gives");
+        std::size_t wanted = stride;  // no finer than what the later layers and the stride need
+        for (std::size_t later = i + 1; later < stem.size(); ++later) wanted = std::gcd(wanted, stem[later].dilation);
+        stem_.push_back(convolution(stem[i], i == 0 ? 1 : stem_.back().units(), grid, wanted / grid));
+        grid = wanted;
+        units = stem[i].units;
+    }
+    for (const Linear& of : head) {
+        if (of.inputs != units) throw std::invalid_argument("a layer does not take what the one before gives");
+        const Convolution as{of.units, of.inputs, 1, 1, 1, of.weights};
+        head_.push_back(convolution(as, head_.empty() ? stem_.back().units() : head_.back().units(), 1, 1));
+        head_.back().bias.assign(head_.back().units(), 0.0f);
+        std::copy_n(of.bias, of.units, head_.back().bias.begin());
+        units = of.units;
+    }
+    planes_ = units;
+}
+
+// Of values that lie `grid` px apart, as do what the dilations are multiples of. In the first layer (pitch 1) each input
+// is a plane of its own, and most of the differences down are not heard; later the inputs of a value are neighbours.
+DenseNetwork::Layer DenseNetwork::convolution(const Convolution& of, std::size_t pitch, std::size_t grid,
+                                              std::size_t step) const {
+    Layer layer;
+    const std::size_t apart = of.dilation / grid;
+    layer.blocks = blocks_of(of.units);
+    layer.pitch = pitch;
+    layer.step = step;
+    layer.height = (of.height - 1) * apart + 1;
+    layer.width = (of.width - 1) * apart + 1;
+    struct Tap {
+        std::size_t input, y, x;
+    };
+    std::vector<Tap> taps;
+    if (pitch == 1) {
+        for (std::size_t input = 0; input < of.inputs; ++input)
+            for (std::size_t y = 0; y < of.height; ++y)
+                for (std::size_t x = 0; x < of.width; ++x) {
+                    if (!heard(of, input, y, x)) continue;
+                    if (x > 0 && heard(of, input, y, x - 1)) {
+                        ++layer.lengths.back();
+                    } else {
+                        layer.runs.push_back({y, input, x});
+                        layer.lengths.push_back(1);
+                    }
+                    taps.push_back({input, y, x});
+                }
+    } else {
+        for (std::size_t y = 0; y < of.height; ++y)
+            for (std::size_t x = 0; x < of.width; ++x) {
+                layer.runs.push_back({y * apart, 0, x * apart * pitch});
+                layer.lengths.push_back(static_cast<std::uint32_t>(of.inputs));
+                for (std::size_t input = 0; input < of.inputs; ++input) taps.push_back({input, y, x});
+            }
+    }
+    layer.taps = taps.size();
+    layer.weights = Aligned<float>(layer.taps * layer.units());
+    float* to = layer.weights.first;
+    for (std::size_t block = 0; block < layer.blocks; ++block)
+        for (const Tap& tap : taps)
+            for (std::size_t u = block * unit_block; u < (block + 1) * unit_block; ++u)
+                *to++ = u < of.units ? of.weights[((u * of.inputs + tap.input) * of.height + tap.y) * of.width + tap.x]
+                                     : 0.0f;
+    return layer;
+}
+
+DenseStream::DenseStream(const DenseNetwork& network, std::size_t width)
+    : network_(network),
+      width_(width),
+      rings_(network.stem_.size()),
+      plane_(line_of(width - 1 + longest_vector)),  // kernels may write beyond the end
+      last_line_(network.channels_ * width * sizeof(double)) {
+    // a signal has no line above: one plane more takes what would be its differences down, all 0
+    const std::size_t planes = network.sides_ == 2 ? 2 * network.channels_ : network.channels_ + 1;
+    std::size_t values = width - 1, longest = 0, most_runs = 0;
+    const auto lay_out = [&](Arena arena) {
+        for (std::size_t i = 0; i < rings_.size(); ++i) {
+            const DenseNetwork::Layer& layer = network.stem_[i];
+            rings_[i].first = arena.take<float>(rings_[i].line * rings_[i].kept);
+            most_runs = std::max(most_runs, layer.runs.size());
+        }
+        features_ = arena.take<float>(cols_ * network.stem_.back().units());
+        for (float*& hidden : hidden_) hidden = arena.take<float>(cols_ * longest);
+        return arena.used();
+    };
+    for (std::size_t i = 0; i < rings_.size(); ++i) {
+        const DenseNetwork::Layer& layer = network.stem_[i];
+        rings_[i].line = i == 0 ? planes * plane_ : line_of(values * layer.pitch);
+        rings_[i].kept = layer.height;
+        values = (values - layer.width) / layer.step + 1;
+        rings_[i].cols = values;
+    }
+    cols_ = values;
+    for (const DenseNetwork::Layer& layer : network.head_) longest = std::max(longest, layer.units());
+    memory_ = Aligned<float>(lay_out(Arena()) / sizeof(float));
+    lay_out(Arena(reinterpret_cast<char*>(memory_.first)));
+    runs_.resize(std::max<std::size_t>(most_runs, 1));
+}
+
+bool DenseStream::accepts(const FrameView& lines) const noexcept {
+    return lines.channels == network_.channels_ && lines.width == width_ && (lines_seen_ == 0 || lines.type == type_);
+}
+
+std::size_t DenseStream::rows_with(std::size_t lines) const noexcept {
+    const auto complete = [&](std::size_t seen) {
+        return seen < network_.window_height_ ? 0 : (seen - network_.window_height_) / network_.stride_ + 1;
+    };
+    return complete(lines_seen_ + lines) - complete(lines_seen_);
+}
+
+DenseStream::Outcome DenseStream::push(const FrameView& lines, const float* deviation, float* code,
+                                       std::size_t plane_pitch) {
+    deviation_ = deviation;
+    code_ = code;
+    plane_pitch_ = plane_pitch;
+    type_ = lines.type;
+    for (std::size_t y = 0; y < lines.height; ++y) {
+        if (stopped_.load(std::memory_order_relaxed)) return Outcome::stopped;
+        if (!add_differences(lines, y)) return Outcome::not_finite;
+        advance(0);
+    }
+    const std::size_t bytes = width_ * pixel_bytes[static_cast<int>(lines.type)];
+    for (std::size_t c = 0; c < lines.channels; ++c)
+        std::memcpy(last_line_.data() + c * bytes, lines.line(c, lines.height - 1), bytes);
+    return Outcome::done;
+}
+
+bool DenseStream::add_differences(const FrameView& lines, std::size_t y) noexcept {
+    const auto difference = kernels().difference_line[static_cast<int>(lines.type)];
+    const std::size_t bytes = width_ * pixel_bytes[static_cast<int>(lines.type)];
+    float *const to = rings_[0].at(rings_[0].seen++), *const spare = to + network_.channels_ * plane_;
+    bool finite = true;
+    for (std::size_t c = 0; c < lines.channels; ++c) {
+        const void* line = lines.line(c, y);
+        const void* above = y ? lines.line(c, y - 1) : lines_seen_ ? last_line_.data() + c * bytes : line;
+        float* along = to + network_.sides_ * c * plane_;
+        finite &= difference(line, above, width_, along, network_.sides_ == 2 ? along + plane_ : spare);
+    }
+    ++lines_seen_;
+    return finite;
+}
+
+// With the line that a layer has just been given, makes the line of its output that this completes.
+void DenseStream::advance(std::size_t index) noexcept {
+    const DenseNetwork::Layer& layer = network_.stem_[index];
+    Ring& ring = rings_[index];
+    const std::size_t top = ring.next * layer.step;
+    if (ring.seen != top + layer.height) return;
+    for (std::size_t i = 0; i < layer.runs.size(); ++i)
+        runs_[i] = ring.at(top + layer.runs[i].line) + layer.runs[i].plane * plane_ + layer.runs[i].offset;
+    const bool last = index + 1 == rings_.size();
+    float* out = last ? features_ : rings_[index + 1].at(rings_[index + 1].seen);
+    const Taps taps{runs_.data(), layer.lengths.data(), layer.runs.size(), layer.step * layer.pitch};
+    kernels().multiply_taps(taps, layer.weights.first, layer.taps, layer.blocks, true, ring.cols, out, layer.units());
+    ++ring.next;
+    if (last) {
+        finish();
+    } else {
+        ++rings_[index + 1].seen;
+        advance(index + 1);
+    }
+}
+
+// The head, for a row of windows.
+void DenseStream::finish() noexcept {
+    const float *values = features_, *divisor = deviation_;
+    for (std::size_t i = 0; i < network_.head_.size(); ++i, divisor = nullptr) {
+        const DenseNetwork::Layer& layer = network_.head_[i];
+        const Taps taps{&values, layer.lengths.data(), 1, layer.pitch};
+        float* out = hidden_[i % 2];
+        kernels().multiply_taps(taps, layer.weights.first, layer.taps, layer.blocks, false, cols_, out, layer.units());
+        if (i + 1 == network_.head_.size())
+            kernels().store_planes(out, divisor, layer.bias.data(), network_.planes_, layer.units(), cols_, code_,
+                                   plane_pitch_);
+        else
+            kernels().bend_units(out, divisor, layer.bias.data(), layer.units(), cols_);
+        values = out;
+    }
+    deviation_ += cols_;
+    code_ += cols_;
+}
+
+}  // namespace shiftvae

@@ -1,0 +1,3 @@
+#include "shiftvae/dense_network.hpp"
+#include "check.hpp"
+CASE("x") {}
