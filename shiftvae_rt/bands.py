@@ -1,8 +1,7 @@
 """A frame in bands of lines, which bound the memory and which threads share out.
 
-A band is a frame of its own to a route, so threads need not meet before it is done: two halves of a frame, each by one
-thread, take less time than one frame by two threads inside onnxruntime, though the lines between them are encoded
-twice. Each window has the same bits in any band.
+A band is a frame of its own to a route, so threads need not meet before it is done, though the lines between bands are
+encoded twice. Each window has the same bits in any band.
 """
 
 from __future__ import annotations
@@ -24,9 +23,8 @@ from .window_grid import WindowGrid
 __all__ = ["encode_in_bands"]
 
 Floats = NDArray[np.float32]
-#: Pixels of a band. Smaller bands encode too many lines twice, larger ones leave the caches; at stride 2 sooner, since
-#: every pixel has more windows. At stride 1 a band would have to be so small that the lines encoded twice cost more.
-BAND_PIXELS, BAND_PIXELS_STRIDE_2 = 3 << 17, 3 << 16
+#: Pixels of a band, but at least so many windows high: the lines between bands are encoded twice.
+BAND_PIXELS, BAND_WINDOWS = 1 << 19, 8
 
 
 def encode_in_bands(
@@ -94,8 +92,8 @@ def encode_in_bands(
 
 def _edges(grid: WindowGrid, threads: int) -> list[int]:
     """First rows of the bands, and the number of rows: for threads as many bands, or a multiple, if rows allow."""
-    pixels = BAND_PIXELS_STRIDE_2 if grid.stride == 2 else BAND_PIXELS
-    most = max(1, (pixels // grid.frame_shape[1] - grid.window[0]) // grid.stride)
+    lines = max(BAND_PIXELS // grid.frame_shape[1], BAND_WINDOWS * grid.window[0])
+    most = max(1, (lines - grid.window[0]) // grid.stride)
     bands = -(-grid.rows // most)
     if threads > 1:  # each with at least as many lines of its own as it shares
         own = grid.rows * grid.stride // max(grid.window[0], grid.stride)

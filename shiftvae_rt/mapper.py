@@ -2,10 +2,10 @@
 
 The whole flow::
 
-    frame -> as_pixels -> bands of lines -> route (exact statistics, network) -> LatentMap
+    frame -> as_pixels -> lines, or bands of them -> route (exact statistics, network) -> LatentMap
 
-A route is the way from lines to latents, see `routes`. A frame that comes whole is encoded in bands that bound the
-memory; one that comes in parts goes on where the last part ended. Both give the same bits.
+A route is the way from lines to latents, see `routes`. One that keeps state goes on where the last lines ended, whether
+a frame comes whole or in parts. Threads, and other routes, take a frame in bands. All give the same bits.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ GOLDEN_TOLERANCE = 1e-3
 MOST_THREADS = 256
 #: Sums of 8 and 16 bit pixels are exact without one.
 NO_CENTRE = np.zeros(())
-#: Rows of windows encoded in one run when a frame comes in parts: what the layers hold stays in the cache.
-ROWS_TOGETHER = 32
+#: Rows of windows encoded in one run by a route that keeps state: the caller hears of the frame between runs.
+ROWS_TOGETHER = 128
 
 
 class LatentMapper:
@@ -279,7 +279,8 @@ class ScanMapper:
 
     def _encode(self, first: int, last: int, centre: NDArray[np.float64]) -> None:
         """Fill rows `first` to `last` of the map."""
-        if self._stream is None and (first, last) != (0, self.grid.rows):
+        in_parts = (first, last) != (0, self.grid.rows)
+        if self._stream is None and (in_parts or self._mapper.threads == 1):
             self._stream = self._mapper.route.rows(self._width, centre)
         if self._stream is not None:
             self._push_on(self._stream, first, last)

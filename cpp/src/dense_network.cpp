@@ -105,13 +105,30 @@ DenseNetwork::Layer DenseNetwork::convolution(const Convolution& of, std::size_t
             }
     }
     layer.taps = taps.size();
+    const auto weight = [&](std::size_t u, std::size_t input, std::size_t y, std::size_t x) {
+        return u < of.units ? of.weights[((u * of.inputs + input) * of.height + y) * of.width + x] : 0.0f;
+    };
+    if (pitch > 1 && of.width == 3 && apart % step == 0) {  // three taps in a row: pairs of values are made together
+        layer.gap = apart / step;
+        layer.weights = Aligned<float>(layer.taps / 3 * 4 * layer.units());
+        float* to = layer.weights.first;
+        for (std::size_t block = 0; block < layer.blocks; ++block)
+            for (const bool outer : {false, true})
+                for (std::size_t y = 0; y < of.height; ++y)
+                    for (std::size_t input = 0; input < of.inputs; ++input, to += 2 * unit_block)
+                        for (std::size_t i = 0; i < unit_block; ++i) {
+                            const std::size_t u = block * unit_block + i;
+                            const double e = weight(u, input, y, 0), f = weight(u, input, y, 1), g = weight(u, input, y, 2);
+                            to[i] = static_cast<float>(outer ? e : (e + f + g) / 2);
+                            to[unit_block + i] = static_cast<float>(outer ? -g : (e - f + g) / 2);
+                        }
+        return layer;
+    }
     layer.weights = Aligned<float>(layer.taps * layer.units());
     float* to = layer.weights.first;
     for (std::size_t block = 0; block < layer.blocks; ++block)
         for (const Tap& tap : taps)
-            for (std::size_t u = block * unit_block; u < (block + 1) * unit_block; ++u)
-                *to++ = u < of.units ? of.weights[((u * of.inputs + tap.input) * of.height + tap.y) * of.width + tap.x]
-                                     : 0.0f;
+            for (std::size_t i = 0; i < unit_block; ++i) *to++ = weight(block * unit_block + i, tap.input, tap.y, tap.x);
     return layer;
 }
 
@@ -123,23 +140,30 @@ DenseStream::DenseStream(const DenseNetwork& network, std::size_t width)
       last_line_(network.channels_ * width * sizeof(double)) {
     // a signal has no line above: one plane more takes what would be its differences down, all 0
     const std::size_t planes = network.sides_ == 2 ? 2 * network.channels_ : network.channels_ + 1;
-    std::size_t values = width - 1, longest = 0, most_runs = 0;
+    std::size_t values = width - 1, longest = 0, longest_line = 0, most_runs = 0;
     const auto lay_out = [&](Arena arena) {
         for (std::size_t i = 0; i < rings_.size(); ++i) {
             const DenseNetwork::Layer& layer = network.stem_[i];
             rings_[i].first = arena.take<float>(rings_[i].line * rings_[i].kept);
             most_runs = std::max(most_runs, layer.runs.size());
         }
+        unpaired_ = arena.take<float>(longest_line);
         features_ = arena.take<float>(cols_ * network.stem_.back().units());
         for (float*& hidden : hidden_) hidden = arena.take<float>(cols_ * longest);
         return arena.used();
     };
     for (std::size_t i = 0; i < rings_.size(); ++i) {
         const DenseNetwork::Layer& layer = network.stem_[i];
-        rings_[i].line = i == 0 ? planes * plane_ : line_of(values * layer.pitch);
         rings_[i].kept = layer.height;
+        rings_[i].values = values;
         values = (values - layer.width) / layer.step + 1;
         rings_[i].cols = values;
+        if (layer.gap) {
+            rings_[i].line = line_of(4 * pairs_of(values, layer.gap) * layer.pitch);
+            longest_line = std::max(longest_line, rings_[i].values * layer.pitch);
+        } else {
+            rings_[i].line = i == 0 ? planes * plane_ : line_of(rings_[i].values * layer.pitch);
+        }
     }
     cols_ = values;
     for (const DenseNetwork::Layer& layer : network.head_) longest = std::max(longest, layer.units());
@@ -197,19 +221,37 @@ void DenseStream::advance(std::size_t index) noexcept {
     Ring& ring = rings_[index];
     const std::size_t top = ring.next * layer.step;
     if (ring.seen != top + layer.height) return;
+    const bool last = index + 1 == rings_.size();
+    Ring* const below = last ? nullptr : &rings_[index + 1];
+    float* const to = last ? features_ : below->at(below->seen);
+    const std::size_t gap = last ? 0 : network_.stem_[index + 1].gap;
+    multiply(index, top, gap ? unpaired_ : to);
+    ++ring.next;
+    if (last) return finish();
+    if (gap) {
+        const DenseNetwork::Layer& next = network_.stem_[index + 1];
+        kernels().pair_values(unpaired_, next.pitch, next.step, gap, below->values, pairs_of(below->cols, gap), to);
+    }
+    ++below->seen;
+    advance(index + 1);
+}
+
+// A line of a layer's output, from those of its input from `top` on.
+void DenseStream::multiply(std::size_t index, std::size_t top, float* out) noexcept {
+    const DenseNetwork::Layer& layer = network_.stem_[index];
+    const Ring& ring = rings_[index];
+    if (layer.gap) {
+        std::size_t lines = 0;  // the three taps of a line share one run
+        for (std::size_t i = 0; i < layer.runs.size(); i += 3) runs_[lines++] = ring.at(top + layer.runs[i].line);
+        const std::size_t kinds = pairs_of(ring.cols, layer.gap) * layer.pitch;
+        const PairTaps taps{runs_.data(), lines, layer.lengths[0], layer.pitch, kinds, layer.gap};
+        kernels().multiply_pairs(taps, layer.weights.first, layer.blocks, ring.cols, out, layer.units());
+        return;
+    }
     for (std::size_t i = 0; i < layer.runs.size(); ++i)
         runs_[i] = ring.at(top + layer.runs[i].line) + layer.runs[i].plane * plane_ + layer.runs[i].offset;
-    const bool last = index + 1 == rings_.size();
-    float* out = last ? features_ : rings_[index + 1].at(rings_[index + 1].seen);
     const Taps taps{runs_.data(), layer.lengths.data(), layer.runs.size(), layer.step * layer.pitch};
     kernels().multiply_taps(taps, layer.weights.first, layer.taps, layer.blocks, true, ring.cols, out, layer.units());
-    ++ring.next;
-    if (last) {
-        finish();
-    } else {
-        ++rings_[index + 1].seen;
-        advance(index + 1);
-    }
 }
 
 // The head, for a row of windows.

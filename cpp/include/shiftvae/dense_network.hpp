@@ -53,6 +53,7 @@ private:
         std::size_t pitch = 1;               // floats from value to value of its input
         std::size_t step = 1;                // values of its input from one output to the next, along both axes
         std::size_t height = 1, width = 1;   // values of its input that it covers
+        std::size_t gap = 0;                 // between the values of a pair, where these are made together
         std::vector<Run> runs;
         std::vector<std::uint32_t> lengths;
         Aligned<float> weights;
@@ -95,12 +96,13 @@ private:
         float* first = nullptr;
         std::size_t line = 0, kept = 0, seen = 0;  // floats of a line; lines that are kept, and that came so far
         std::size_t next = 0;                      // line of its layer's output that comes next
-        std::size_t cols = 0;                      // values of it
+        std::size_t values = 0, cols = 0;          // of a line of its layer's input and output
 
         float* at(std::size_t index) const noexcept { return first + index % kept * line; }
     };
     bool add_differences(const FrameView& lines, std::size_t y) noexcept;
     void advance(std::size_t layer) noexcept;
+    void multiply(std::size_t layer, std::size_t top, float* out) noexcept;
     void finish() noexcept;
 
     const DenseNetwork& network_;
@@ -108,7 +110,7 @@ private:
     std::vector<Ring> rings_;  // before each layer of the stem; the first of planes of differences
     std::size_t plane_;        // floats of such a plane
     Aligned<float> memory_;
-    float *features_ = nullptr, *hidden_[2] = {nullptr, nullptr};
+    float *unpaired_ = nullptr, *features_ = nullptr, *hidden_[2] = {nullptr, nullptr};
     std::vector<char> last_line_;  // of each channel, raw
     PixelType type_{};
     std::vector<const float*> runs_;

@@ -46,6 +46,8 @@ const Kernels table = {
     stream_fill,
     read_latents,
     multiply_taps,
+    multiply_pairs,
+    pair_values,
     bend_units,
     store_planes,
     {transform<float>, pack_spectra<float>, multiply_spectra<float>, scale_products<float>},
