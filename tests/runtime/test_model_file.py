@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 from tiny_models import tiny_manifest, tiny_members, tiny_weights
 
@@ -373,22 +374,16 @@ def test_compressed_test_vectors_are_refused(path, members):
         LatentMapper(path)
 
 
-def test_a_graph_that_onnxruntime_refuses_or_that_says_something_else_is_named(path, members):
-    from shiftvae_training.graph_builder import GraphBuilder
-
-    build = GraphBuilder()
-    build.node("Relu", "differences", output="code")
-    build.node("Relu", "sd")
-    inputs = {"differences": ["N", 2, "H", "W"], "sd": ["N", 1, "rows", "cols"]}
-    members = {name: content for name, content in members.items() if name != "rows_s4.onnx"}
+def test_layers_that_onnxruntime_refuses_or_whose_code_means_something_else_are_named(path, members):
+    layers = onnx.load_from_string(members["layers.onnx"])
+    told = {entry.key: entry.value for entry in layers.metadata_props}
     readout = {"axes": 2, "vectors": [], "planar_px": 1, "planar_reach_px": 0, "angle_period": 0, "scale_prior": 0}
-    for content, message in ((-1, "dense_s4.onnx: its readout is wrong"), (0, "a graph gives 2 planes, expected 6")):
-        metadata = {"readout": json.dumps({**readout, "content": content})}
-        wrong = build.serialise("dense", inputs, {"code": ["N", 2, "H", "W"]}, metadata)
-        write_model_file(path, tiny_manifest(WEIGHTS), members | {"dense_s4.onnx": wrong})
+    for content, message in ((-1, r"layers\.onnx: its readout is wrong"), (0, "gives 12 planes, expected 6")):
+        onnx.helper.set_model_props(layers, told | {"readout": json.dumps({**readout, "content": content})})
+        write_model_file(path, tiny_manifest(WEIGHTS), members | {"layers.onnx": layers.SerializeToString()})
         with pytest.raises(ModelFileError, match=message):
             LatentMapper(path)
-    wrong = wrong.replace(b"differences", b"preferences")
-    write_model_file(path, tiny_manifest(WEIGHTS), members | {"dense_s4.onnx": wrong})
+    wrong = members["layers.onnx"].replace(b"stem0", b"stem9", 1)
+    write_model_file(path, tiny_manifest(WEIGHTS), members | {"layers.onnx": wrong})
     with pytest.raises(ModelFileError, match="onnxruntime refuses its encoder"):
         LatentMapper(path)
