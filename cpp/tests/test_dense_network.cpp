@@ -65,8 +65,8 @@ struct Network {
             const std::size_t taps = inputs * k.height * k.width;
             std::vector<float> weights = normal(k.units * taps, taps);
             for (std::size_t at = 0; i == 0 && at < weights.size(); ++at) {
-                const std::size_t x = at % k.width, y = at / k.width % k.height, input = at / (k.width * k.height) % inputs;
-                const bool down = sides == 2 && input % 2;
+                const std::size_t x = at % k.width, y = at / k.width % k.height;
+                const bool down = sides == 2 && at / (k.width * k.height) % 2;
                 if (c.heard == as_in_models && down && (x > 0 || y == 0)) weights[at] = 0;
                 if (c.heard == some && at % taps * 7 % 5 < 2) weights[at] = 0;
             }
