@@ -33,7 +33,7 @@ for source in src/*.cpp src/kernels/dispatch.cpp; do
   "$compiler" $flags $checks -fsanitize=fuzzer-no-link -c "$source" -o "$object"
   objects="$objects $object"
 done
-for target in windows filters frames readout assembly; do
+for target in windows filters frames readout assembly dense; do
   # shellcheck disable=SC2086
   "$compiler" $flags $checks -fsanitize=fuzzer fuzz/fuzz_$target.cpp $objects -o "$build/fuzz_$target"
   mkdir -p "$build/corpus_$target"

@@ -1,3 +1,526 @@
 #include "shiftvae/dense_network.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <stdexcept>
+#include <thread>
+
 #include "check.hpp"
-CASE("x") {}
+#include "each_isa.hpp"
+#include "reference.hpp"
+
+using namespace shiftvae;
+using reference::Frame;
+
+namespace {
+
+struct Kernel {
+    std::size_t units, height, width, dilation;
+};
+
+// Which taps of the first layer are not 0: all; for differences down only the first column, but not its first line, as
+// in models; a part, the same for all units.
+enum class Heard { all, as_in_models, some };
+
+// Kernels and head end at the first 0.
+struct Case {
+    std::size_t channels, height, width, stride;
+    Heard heard;
+    Kernel stem[4];
+    std::size_t head[4];
+};
+
+constexpr Heard all = Heard::all, as_in_models = Heard::as_in_models, some = Heard::some;
+
+constexpr Case cases[] = {
+    {1, 29, 53, 1, as_in_models, {{16, 4, 3, 1}, {32, 3, 3, 2}, {32, 3, 3, 4}}, {32, 10}},
+    {1, 30, 50, 2, as_in_models, {{16, 4, 3, 1}, {32, 3, 3, 2}, {32, 3, 3, 4}}, {32, 10}},
+    {1, 45, 70, 8, as_in_models, {{16, 4, 3, 1}, {32, 3, 3, 2}, {32, 3, 3, 4}}, {10}},
+    {2, 31, 47, 4, as_in_models, {{20, 8, 7, 1}, {33, 2, 2, 4}, {16, 1, 1, 8}}, {5}},
+    {2, 31, 47, 3, all, {{20, 8, 7, 1}, {33, 2, 2, 4}, {16, 1, 1, 8}}, {5, 20}},
+    {3, 34, 41, 2, some, {{5, 4, 3, 1}, {33, 3, 3, 1}, {64, 3, 3, 8}}, {16, 20, 7}},
+    {1, 26, 37, 3, some, {{64, 4, 3, 1}, {20, 3, 3, 2}, {5, 3, 3, 1}}, {33, 3}},
+    {1, 60, 75, 8, some, {{64, 8, 7, 1}, {16, 2, 2, 8}}, {3}},
+    {2, 44, 43, 8, all, {{33, 4, 3, 1}}, {33, 16}},
+    {1, 13, 70, 4, as_in_models, {{5, 2, 6, 1}, {20, 3, 1, 4}, {33, 1, 3, 4}, {5, 2, 3, 2}}, {5, 5, 5}},
+    {1, 20, 20, 1, all, {{16, 4, 3, 1}, {16, 3, 3, 8}}, {16, 2}},
+    {1, 1, 211, 1, all, {{16, 1, 3, 1}, {20, 1, 3, 2}, {33, 1, 3, 4}}, {32, 10}},
+    {2, 1, 150, 3, some, {{16, 1, 7, 1}, {64, 1, 2, 8}}, {1}},
+    {1, 21, 40, 2, all, {{20, 1, 3, 1}, {16, 3, 3, 1}, {5, 3, 3, 2}}, {20, 4}},
+};
+
+struct Network {
+    std::vector<DenseNetwork::Convolution> stem;
+    std::vector<DenseNetwork::Linear> head;
+    std::size_t stride, sides, window_height, window_width;
+    std::vector<std::vector<float>> numbers;  // that the layers point to
+
+    Network(const Network&) = delete;
+    Network(const Case& c, unsigned seed)
+        : stride(c.stride), sides(c.stem[0].height > 1 ? 2 : 1), window_height(1), window_width(2), random_(seed) {
+        std::size_t inputs = c.channels * sides;
+        for (std::size_t i = 0; i < 4 && c.stem[i].units; ++i) {
+            const Kernel& k = c.stem[i];
+            const std::size_t taps = inputs * k.height * k.width;
+            std::vector<float> weights = normal(k.units * taps, taps);
+            for (std::size_t at = 0; i == 0 && at < weights.size(); ++at) {
+                const std::size_t x = at % k.width, y = at / k.width % k.height;
+                const bool down = sides == 2 && at / (k.width * k.height) % 2;
+                if (c.heard == as_in_models && down && (x > 0 || y == 0)) weights[at] = 0;
+                if (c.heard == some && at % taps * 7 % 5 < 2) weights[at] = 0;
+            }
+            stem.push_back({k.units, inputs, k.height, k.width, k.dilation, keep(std::move(weights))});
+            window_height += (k.height - 1) * k.dilation;
+            window_width += (k.width - 1) * k.dilation;
+            inputs = k.units;
+        }
+        for (std::size_t i = 0; i < 4 && c.head[i]; ++i) {
+            const float* weights = keep(normal(c.head[i] * inputs, inputs));
+            head.push_back({c.head[i], inputs, weights, keep(normal(c.head[i], 4))});
+            inputs = c.head[i];
+        }
+    }
+
+    DenseNetwork dense() const { return {stem, head, stride}; }
+    Grid grid(std::size_t height, std::size_t width) const {
+        return {height, width, window_height, window_width, stride};
+    }
+
+private:
+    std::vector<float> normal(std::size_t count, std::size_t terms) {
+        std::normal_distribution<float> distribution(0.0f, 1 / std::sqrt(static_cast<float>(terms)));
+        std::vector<float> out(count);
+        for (float& value : out) value = distribution(random_);
+        return out;
+    }
+    const float* keep(std::vector<float> values) {
+        numbers.push_back(std::move(values));
+        return numbers.back().data();
+    }
+
+    std::mt19937 random_;
+};
+
+// Planes of values, and of the size of the sums that made them, to which the errors of float32 are proportional.
+struct Values {
+    std::size_t planes, height, width;
+    std::vector<double> value, size;
+
+    Values(std::size_t p, std::size_t h, std::size_t w)
+        : planes(p), height(h), width(w), value(p * h * w), size(p * h * w) {}
+    std::size_t at(std::size_t plane, std::size_t y, std::size_t x) const { return (plane * height + y) * width + x; }
+};
+
+Values differences(const Frame& frame, std::size_t sides) {
+    Values out(sides * frame.channels, frame.height, frame.width - 1);
+    for (std::size_t c = 0; c < frame.channels; ++c)
+        for (std::size_t y = 0; y < frame.height; ++y)
+            for (std::size_t x = 0; x + 1 < frame.width; ++x) {
+                out.value[out.at(sides * c, y, x)] = frame.at(c, y, x + 1) - frame.at(c, y, x);
+                if (sides == 2 && y > 0)
+                    out.value[out.at(2 * c + 1, y, x)] = frame.at(c, y, x) - frame.at(c, y - 1, x);
+            }
+    for (std::size_t i = 0; i < out.value.size(); ++i) out.size[i] = std::fabs(out.value[i]);
+    return out;
+}
+
+// At every pixel.
+Values convolved(const Values& in, const DenseNetwork::Convolution& of) {
+    Values out(of.units, in.height - (of.height - 1) * of.dilation, in.width - (of.width - 1) * of.dilation);
+    const float* weight = of.weights;
+    for (std::size_t u = 0; u < of.units; ++u)
+        for (std::size_t input = 0; input < of.inputs; ++input)
+            for (std::size_t i = 0; i < of.height; ++i)
+                for (std::size_t j = 0; j < of.width; ++j, ++weight) {
+                    const double w = static_cast<double>(*weight);
+                    for (std::size_t y = 0; y < out.height; ++y)
+                        for (std::size_t x = 0; x < out.width; ++x) {
+                            const std::size_t from = in.at(input, y + i * of.dilation, x + j * of.dilation);
+                            out.value[out.at(u, y, x)] += w * in.value[from];
+                            out.size[out.at(u, y, x)] += w * w * in.size[from] * in.size[from];
+                        }
+                }
+    for (std::size_t i = 0; i < out.value.size(); ++i)
+        out.size[i] = std::fmax(std::sqrt(out.size[i]), std::fabs(out.value[i]));
+    return out;
+}
+
+// The code of every window, deviations one a window.
+Values code_of(const Network& network, const Frame& frame, const std::vector<float>& deviation) {
+    Values x = differences(frame, network.sides);
+    for (const DenseNetwork::Convolution& layer : network.stem) {
+        x = convolved(x, layer);
+        for (double& value : x.value) value = std::fmax(value, 0);
+    }
+    const Grid grid = network.grid(frame.height, frame.width);
+    Values at(x.planes, grid.rows(), grid.cols());
+    for (std::size_t u = 0; u < x.planes; ++u)
+        for (std::size_t i = 0; i < deviation.size(); ++i) {
+            const std::size_t to = u * deviation.size() + i;
+            const std::size_t from = x.at(u, i / grid.cols() * network.stride, i % grid.cols() * network.stride);
+            at.value[to] = x.value[from] / static_cast<double>(deviation[i]);
+            at.size[to] = x.size[from] / static_cast<double>(deviation[i]);
+        }
+    for (std::size_t i = 0; i < network.head.size(); ++i) {
+        const DenseNetwork::Linear& layer = network.head[i];
+        for (std::size_t k = 0; i > 0 && k < at.value.size(); ++k) {
+            const double bent = std::tanh(at.value[k]);
+            at.size[k] = std::fmax(std::fabs(bent), (1 - bent * bent) * at.size[k]);
+            at.value[k] = bent;
+        }
+        at = convolved(at, {layer.units, layer.inputs, 1, 1, 1, layer.weights});
+        for (std::size_t k = 0; k < at.value.size(); ++k) {
+            const double bias = static_cast<double>(layer.bias[k / deviation.size()]);
+            at.value[k] += bias;
+            at.size[k] += std::fabs(bias);
+        }
+    }
+    return at;
+}
+
+std::vector<float> deviations(std::size_t count, double middle, unsigned seed) {
+    std::mt19937 random(seed);
+    std::normal_distribution<double> logarithm(std::log(middle), 0.5);
+    std::vector<float> out(count);
+    for (float& value : out) value = static_cast<float>(std::exp(logarithm(random)));
+    return out;
+}
+
+FrameView band_of(const FrameView& frame, std::size_t top, std::size_t height) {
+    FrameView band = frame;
+    band.pixels = frame.line(0, top);
+    band.height = height;
+    return band;
+}
+
+constexpr float untouched = -12345.0f;
+
+// The code of a frame that comes in parts of these heights, over and over; checks what else is written.
+std::vector<float> pushed(const DenseNetwork& network, const FrameView& frame, const std::vector<float>& deviation,
+                          const std::vector<std::size_t>& parts) {
+    DenseStream stream(network, frame.width);
+    const std::size_t windows = deviation.size(), gap = 3;
+    CHECK(stream.rows_with(frame.height) * stream.cols() == windows);
+    CHECK(stream.planes() == network.planes());
+    std::vector<float> code(network.planes() * (windows + gap), untouched);
+    std::size_t done = 0, part = 0;
+    for (std::size_t top = 0; top < frame.height; ++part) {
+        const FrameView band = band_of(frame, top, std::min(parts[part % parts.size()], frame.height - top));
+        const std::size_t promised = stream.rows_with(band.height) * stream.cols();
+        CHECK(stream.accepts(band));
+        CHECK(stream.push(band, deviation.data() + done, code.data() + done, windows + gap) ==
+              DenseStream::Outcome::done);
+        done += promised;
+        top += band.height;
+        for (std::size_t i = 0; i < code.size(); ++i)
+            CHECK((code[i] == untouched) == (i % (windows + gap) >= done));
+    }
+    CHECK(done == windows);
+    std::vector<float> out;
+    for (std::size_t i = 0; i < code.size(); ++i)
+        if (i % (windows + gap) < windows) out.push_back(code[i]);
+    return out;
+}
+
+std::vector<float> pushed(const DenseNetwork& network, const FrameView& frame, const std::vector<float>& deviation) {
+    return pushed(network, frame, deviation, {frame.height});
+}
+
+// The largest difference from what double gives, in units of the size of the sums.
+double largest_error(const Values& expected, const std::vector<float>& got) {
+    if (got.size() != expected.value.size()) return INFINITY;
+    double largest = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        const double error = std::fabs(static_cast<double>(got[i]) - expected.value[i]) / expected.size[i];
+        if (!(error <= largest)) largest = std::isnan(error) ? INFINITY : error;
+    }
+    return largest;
+}
+
+constexpr double few_roundings = 1e-6;
+
+}  // namespace
+
+CASE("networks of every shape give what double gives, with every instruction set and type of pixels") {
+    for (const Case& c : cases) {
+        const Network network(c, 1);
+        const Grid grid = network.grid(c.height, c.width);
+        const std::vector<float> deviation = deviations(grid.rows() * grid.cols(), 40, 2);
+        for (const PixelType type : reference::types) {
+            const Frame frame(type, c.channels, c.height, c.width, 100, 30, 3);
+            const Values expected = code_of(network, frame, deviation);
+            on_each_isa([&] {
+                const DenseNetwork dense = network.dense();
+                CHECK(dense.channels() == c.channels && dense.stride() == c.stride);
+                CHECK(dense.window_height() == network.window_height);
+                CHECK(dense.window_width() == network.window_width);
+                CHECK(dense.planes() == network.head.back().units);
+                CHECK(largest_error(expected, pushed(dense, frame.view(), deviation)) < few_roundings);
+            });
+        }
+    }
+}
+
+CASE("rows of any number of windows give what double gives") {
+    constexpr Case narrow[] = {{1, 9, 0, 1, as_in_models, {{20, 4, 3, 1}, {33, 3, 3, 1}, {16, 3, 3, 1}}, {4}},
+                               {1, 9, 0, 1, as_in_models, {{16, 4, 3, 1}, {16, 3, 3, 2}}, {4}},
+                               {1, 9, 0, 2, as_in_models, {{5, 4, 3, 1}, {16, 3, 3, 2}}, {4}}};
+    for (const Case& c : narrow) {
+        const Network network(c, 4);
+        for (std::size_t cols = 1; cols <= 30; ++cols) {
+            const Frame frame(PixelType::uint16, 1, c.height, network.window_width + (cols - 1) * c.stride, 100, 30, 5);
+            const std::size_t rows = network.grid(c.height, frame.width).rows();
+            const std::vector<float> deviation = deviations(rows * cols, 40, 6);
+            const Values expected = code_of(network, frame, deviation);
+            on_each_isa([&] {
+                CHECK(largest_error(expected, pushed(network.dense(), frame.view(), deviation)) < few_roundings);
+            });
+        }
+    }
+}
+
+CASE("an offset and steps of a frame cost no digits") {
+    const Case& c = cases[0];
+    const Network network(c, 7);
+    const Grid grid = network.grid(c.height, c.width);
+    const std::vector<float> deviation = deviations(grid.rows() * grid.cols(), 4, 8);
+    Frame frame(PixelType::uint16, 1, c.height, c.width, 200, 3, 9);
+    for (std::size_t i = 0; i < frame.pixels.size(); ++i)
+        if (i % c.width > 25) frame.pixels[i] += 59800;
+    frame.store<std::uint16_t>();
+    const Values expected = code_of(network, frame, deviation);
+    on_each_isa([&] {
+        CHECK(largest_error(expected, pushed(network.dense(), frame.view(), deviation)) < few_roundings);
+    });
+}
+
+CASE("lines in any parts give the same bits as all at once, and only the rows that they complete") {
+    for (const Case& c : cases) {
+        const Network network(c, 10);
+        const Grid grid = network.grid(c.height, c.width);
+        const std::vector<float> deviation = deviations(grid.rows() * grid.cols(), 40, 11);
+        for (const PixelType type : {PixelType::uint8, PixelType::int32, PixelType::float64}) {
+            const Frame frame(type, c.channels, c.height, c.width, 100, 30, 12);
+            on_each_isa([&] {
+                const DenseNetwork dense = network.dense();
+                const std::vector<float> whole = pushed(dense, frame.view(), deviation);
+                CHECK(pushed(dense, frame.view(), deviation, {1}) == whole);
+                CHECK(pushed(dense, frame.view(), deviation, {2, 1, 9, 1, 1, 5}) == whole);
+                CHECK(pushed(dense, frame.view(), deviation, {c.height - 1, 1}) == whole);
+            });
+        }
+    }
+}
+
+CASE("a band that begins at a row gives the bits of those rows") {
+    for (const Case& c : cases) {
+        if (c.heard != as_in_models) continue;  // others see the line above the window
+        const Network network(c, 13);
+        const Grid grid = network.grid(c.height, c.width);
+        const std::size_t windows = grid.rows() * grid.cols();
+        const std::vector<float> deviation = deviations(windows, 40, 14);
+        const Frame frame(PixelType::uint16, c.channels, c.height, c.width, 100, 30, 15);
+        on_each_isa([&] {
+            const DenseNetwork dense = network.dense();
+            const std::vector<float> whole = pushed(dense, frame.view(), deviation);
+            for (std::size_t first = 0; first < grid.rows(); ++first)
+                for (const std::size_t rows : {std::size_t{1}, std::size_t{2}, grid.rows() - first}) {
+                    if (first + rows > grid.rows()) continue;
+                    const FrameView band = band_of(frame.view(), first * c.stride,
+                                                   (rows - 1) * c.stride + network.window_height);
+                    const float* from = deviation.data() + first * grid.cols();
+                    const std::size_t some_windows = rows * grid.cols();
+                    const std::vector<float> got = pushed(dense, band, {from, from + some_windows});
+                    for (std::size_t plane = 0; plane < dense.planes(); ++plane)
+                        CHECK(std::equal(got.begin() + static_cast<long>(plane * some_windows),
+                                         got.begin() + static_cast<long>((plane + 1) * some_windows),
+                                         whole.begin() + static_cast<long>(plane * windows + first * grid.cols())));
+                }
+        });
+    }
+}
+
+CASE("streams of one network do not disturb each other") {
+    const Case& c = cases[0];
+    const Network network(c, 16);
+    const Grid grid = network.grid(c.height, c.width);
+    const std::size_t windows = grid.rows() * grid.cols();
+    const std::vector<float> deviation = deviations(windows, 40, 17);
+    const Frame frame(PixelType::uint16, 1, c.height, c.width, 100, 30, 18);
+    const Frame other(PixelType::float32, 1, c.height, c.width, 300, 50, 19);
+    const DenseNetwork dense = network.dense();
+    DenseStream stream(dense, c.width), beside(dense, c.width);
+    std::vector<float> code(dense.planes() * windows), ignored(code.size());
+    std::size_t done = 0;
+    for (std::size_t y = 0; y < c.height; ++y) {
+        const std::size_t rows = stream.rows_with(1);
+        CHECK(beside.push(band_of(other.view(), y, 1), deviation.data() + done, ignored.data() + done, windows) ==
+              DenseStream::Outcome::done);
+        CHECK(stream.push(band_of(frame.view(), y, 1), deviation.data() + done, code.data() + done, windows) ==
+              DenseStream::Outcome::done);
+        done += rows * grid.cols();
+    }
+    CHECK(code == pushed(dense, frame.view(), deviation));
+    CHECK(ignored == pushed(dense, other.view(), deviation));
+}
+
+CASE("windows without differences give exactly what the head makes of 0") {
+    for (const Case& c : cases) {
+        const Network network(c, 20);
+        const Grid grid = network.grid(c.height, c.width);
+        const std::size_t windows = grid.rows() * grid.cols();
+        const Frame frame(PixelType::uint16, c.channels, c.height, c.width, 60000, 0, 21);
+        const Values expected = code_of(network, frame, std::vector<float>(windows, 1.0f));
+        on_each_isa([&] {
+            const DenseNetwork dense = network.dense();
+            const std::vector<float> plain = pushed(dense, frame.view(), std::vector<float>(windows, 1.0f));
+            CHECK(largest_error(expected, plain) < few_roundings);
+            CHECK(pushed(dense, frame.view(), std::vector<float>(windows, 1e-15f)) == plain);
+            for (std::size_t i = 0; i < plain.size(); ++i) CHECK(plain[i] == plain[i / windows * windows]);
+        });
+    }
+}
+
+CASE("huge and tiny deviations do what division does") {
+    constexpr Case linear{1, 17, 50, 1, as_in_models, {{16, 4, 3, 1}, {20, 3, 3, 2}}, {6}};
+    constexpr float any[] = {1e-38f, 1e-30f, 1e-15f, 1e-3f, 3.0f, 1e15f, 1e30f, 3e38f};
+    Network network(linear, 22);
+    for (float& bias : network.numbers.back()) bias = 0;
+    const Grid grid = network.grid(linear.height, linear.width);
+    const std::size_t windows = grid.rows() * grid.cols();
+    const Frame frame(PixelType::float32, 1, linear.height, linear.width, 100, 30, 23);
+    std::vector<float> mixed(windows);
+    for (std::size_t i = 0; i < windows; ++i) mixed[i] = any[i * 5 % 8];
+    on_each_isa([&] {
+        const DenseNetwork dense = network.dense();
+        const std::vector<float> plain = pushed(dense, frame.view(), std::vector<float>(windows, 1.0f));
+        const std::vector<float> divided = pushed(dense, frame.view(), mixed);
+        for (std::size_t i = 0; i < plain.size(); ++i) CHECK(divided[i] == plain[i] / mixed[i % windows]);
+    });
+    const Case& c = cases[0];  // with tanh behind
+    const Network bent(c, 24);
+    const Grid bent_grid = bent.grid(c.height, c.width);
+    std::vector<float> deviation(bent_grid.rows() * bent_grid.cols());
+    for (std::size_t i = 0; i < deviation.size(); ++i) deviation[i] = any[i * 5 % 8];
+    const Frame other(PixelType::float32, 1, c.height, c.width, 100, 30, 25);
+    const Values expected = code_of(bent, other, deviation);
+    on_each_isa([&] {
+        CHECK(largest_error(expected, pushed(bent.dense(), other.view(), deviation)) < few_roundings);
+    });
+}
+
+CASE("a stream that is stopped takes no more lines") {
+    const Case& c = cases[0];
+    const Network network(c, 26);
+    const DenseNetwork dense = network.dense();
+    const Frame frame(PixelType::uint16, 1, c.height, c.width, 100, 30, 27);
+    DenseStream stream(dense, c.width);
+    const std::size_t windows = stream.rows_with(c.height) * stream.cols();
+    const std::vector<float> deviation(windows, 40.0f);
+    std::vector<float> code(dense.planes() * windows, untouched);
+    CHECK(stream.push(band_of(frame.view(), 0, 10), deviation.data(), code.data(), windows) ==
+          DenseStream::Outcome::done);
+    stream.stop();
+    for (int again = 0; again < 2; ++again)
+        CHECK(stream.push(band_of(frame.view(), 10, 10), deviation.data(), code.data(), windows) ==
+              DenseStream::Outcome::stopped);
+    CHECK(std::count(code.begin(), code.end(), untouched) == static_cast<long>(code.size()));
+}
+
+CASE("a push without end is stopped by another thread") {
+    constexpr Case endless{1, 0, 40, std::size_t{1} << 50, as_in_models, {{16, 4, 3, 1}}, {2}};
+    const Network network(endless, 28);
+    const DenseNetwork dense = network.dense();
+    const Frame frame(PixelType::uint8, 1, 1, endless.width, 100, 30, 29);
+    DenseStream stream(dense, endless.width);
+    FrameView lines = frame.view();
+    lines.line_stride = 0;
+    lines.height = std::size_t{1} << 50;
+    CHECK(stream.rows_with(lines.height) == 1);
+    const float deviation = 1;
+    float code[2];
+    DenseStream::Outcome outcome = DenseStream::Outcome::done;
+    std::thread pusher([&] { outcome = stream.push(lines, &deviation, code, 1); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    stream.stop();
+    pusher.join();
+    CHECK(outcome == DenseStream::Outcome::stopped);
+}
+
+CASE("differences beyond float32 are told, in any part and channel") {
+    const Case& c = cases[3];
+    const Network network(c, 30);
+    const DenseNetwork dense = network.dense();
+    const Grid grid = network.grid(c.height, c.width);
+    const std::size_t windows = grid.rows() * grid.cols();
+    const std::vector<float> deviation(windows, 1.0f);
+    for (const double pixel : {1e300, std::numeric_limits<double>::quiet_NaN(), 4e38, 1e38})
+        for (const std::size_t part : {c.height, std::size_t{1}}) {
+            Frame frame(PixelType::float64, c.channels, c.height, c.width, 100, 30, 31);
+            frame.pixels[frame.pixels.size() - 1 - 5 * c.width] = pixel;  // the last of a line
+            frame.store<double>();
+            on_each_isa([&] {
+                DenseStream stream(dense, c.width);
+                std::vector<float> code(dense.planes() * windows);
+                std::size_t y = 0, done = 0;
+                DenseStream::Outcome outcome = DenseStream::Outcome::done;
+                while (y < c.height && outcome == DenseStream::Outcome::done) {
+                    const std::size_t rows = stream.rows_with(part);
+                    outcome = stream.push(band_of(frame.view(), y, part), deviation.data() + done,
+                                          code.data() + done, windows);
+                    y += part;
+                    done += rows * grid.cols();
+                }
+                if (pixel == 1e38) {
+                    CHECK(y == c.height && outcome == DenseStream::Outcome::done);
+                } else {
+                    CHECK(outcome == DenseStream::Outcome::not_finite);
+                    CHECK(part > 1 || y == c.height - 5);
+                }
+            });
+        }
+}
+
+CASE("lines of other channels, another width or another type are not accepted") {
+    const Case& c = cases[3];
+    const Network network(c, 32);
+    const DenseNetwork dense = network.dense();
+    const Frame frame(PixelType::uint16, c.channels, 2, c.width, 100, 30, 33);
+    const Frame other(PixelType::int16, c.channels, 2, c.width, 100, 30, 33);
+    DenseStream stream(dense, c.width);
+    CHECK(stream.accepts(frame.view()) && stream.accepts(other.view()));
+    CHECK(!stream.accepts(Frame(PixelType::uint16, c.channels + 1, 2, c.width, 100, 30, 33).view()));
+    CHECK(!stream.accepts(Frame(PixelType::uint16, c.channels, 2, c.width + 1, 100, 30, 33).view()));
+    CHECK(stream.push(frame.view(), nullptr, nullptr, 0) == DenseStream::Outcome::done);
+    CHECK(stream.accepts(frame.view()) && !stream.accepts(other.view()));
+}
+
+CASE("layers that do not fit are refused") {
+    const Case& c = cases[0];
+    const Network network(c, 34);
+    const auto refused = [&](auto change) {
+        std::vector<DenseNetwork::Convolution> stem = network.stem;
+        std::vector<DenseNetwork::Linear> head = network.head;
+        std::size_t stride = network.stride;
+        change(stem, head, stride);
+        try {
+            DenseNetwork(stem, head, stride);
+        } catch (const std::invalid_argument&) {
+            return true;
+        }
+        return false;
+    };
+    CHECK(!refused([](auto&, auto&, auto&) {}));
+    CHECK(refused([](auto& stem, auto&, auto&) { stem.clear(); }));
+    CHECK(refused([](auto&, auto& head, auto&) { head.clear(); }));
+    CHECK(refused([](auto&, auto&, auto& stride) { stride = 0; }));
+    CHECK(refused([](auto& stem, auto&, auto&) { stem[0].inputs = 1; }));
+    CHECK(refused([](auto& stem, auto&, auto&) { stem[0].inputs = 0; }));
+    CHECK(refused([](auto& stem, auto&, auto&) { stem[0].dilation = 2; }));
+    CHECK(refused([](auto& stem, auto&, auto&) { stem[1].inputs = 15; }));
+    CHECK(refused([](auto& stem, auto&, auto&) { stem[2].inputs = 33; }));
+    CHECK(refused([](auto& stem, auto&, auto&) { stem[2].units = 31; }));
+    CHECK(refused([](auto&, auto& head, auto&) { head[0].inputs = 31; }));
+    CHECK(refused([](auto&, auto& head, auto&) { head[1].inputs = 33; }));
+}
