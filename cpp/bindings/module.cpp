@@ -256,9 +256,10 @@ std::unique_ptr<DenseNetwork> dense_network_of(const Layers& stem, const Heads& 
 }
 
 std::unique_ptr<DenseStream> dense_stream_of(const DenseNetwork& network, std::size_t width) {
-    if (width < network.window_width() || width > (std::size_t{1} << 24))
-        throw py::value_error("expected lines of at least " + std::to_string(network.window_width()) + " px, got " +
-                              std::to_string(width));
+    constexpr std::size_t most = std::size_t{1} << 24;
+    if (width < network.window_width() || width > most)
+        throw py::value_error("expected lines of " + std::to_string(network.window_width()) + " to " +
+                              std::to_string(most) + " px, got " + std::to_string(width));
     return std::make_unique<DenseStream>(network, width);
 }
 
