@@ -44,7 +44,7 @@ class DenseNetwork:
             self._kernel = _core.DenseNetwork(
                 list(zip(stem, dilations, strict=True)), list(zip(head[::2], head[1::2], strict=True)), stride
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{model.path}: {MEMBER} is wrong ({error}): export the model again") from error
         found = (self._kernel.channels, self._kernel.window)
         if found != (manifest.channels, manifest.window):

@@ -23,10 +23,15 @@ std::size_t line_of(std::size_t floats) {
     return ((floats + line - 1) / line | 1) * line;
 }
 
+// 0 for units that are not there.
+float weight(const Convolution& of, std::size_t u, std::size_t input, std::size_t y, std::size_t x) {
+    return u < of.units ? of.weights[((u * of.inputs + input) * of.height + y) * of.width + x] : 0.0f;
+}
+
 // Whether any unit listens to this tap.
 bool heard(const Convolution& of, std::size_t input, std::size_t y, std::size_t x) {
     for (std::size_t u = 0; u < of.units; ++u)
-        if (of.weights[((u * of.inputs + input) * of.height + y) * of.width + x] != 0) return true;
+        if (weight(of, u, input, y, x) != 0) return true;
     return false;
 }
 
@@ -50,7 +55,8 @@ DenseNetwork::DenseNetwork(const std::vector<Convolution>& stem, const std::vect
     }
     std::size_t grid = 1, units = 0;  // px between neighbouring values; of the layer before
     for (std::size_t i = 0; i < stem.size(); ++i) {
-        if (i > 0 && stem[i].inputs != units) throw std::invalid_argument("a layer does not take what the one before gives");
+        if (i > 0 && stem[i].inputs != units)
+            throw std::invalid_argument("a layer does not take what the one before gives");
         std::size_t wanted = stride;  // no finer than what the later layers and the stride need
         for (std::size_t later = i + 1; later < stem.size(); ++later) wanted = std::gcd(wanted, stem[later].dilation);
         stem_.push_back(convolution(stem[i], i == 0 ? 1 : stem_.back().units(), grid, wanted / grid));
@@ -68,10 +74,9 @@ DenseNetwork::DenseNetwork(const std::vector<Convolution>& stem, const std::vect
     planes_ = units;
 }
 
-// Of values that lie `grid` px apart, as do what the dilations are multiples of. In the first layer (pitch 1) each input
-// is a plane of its own, and most of the differences down are not heard; later the inputs of a value are neighbours.
+// Of values that lie `grid` px apart; `pitch` floats, or in the first layer 1.
 DenseNetwork::Layer DenseNetwork::convolution(const Convolution& of, std::size_t pitch, std::size_t grid,
-                                              std::size_t step) const {
+                                              std::size_t step) {
     Layer layer;
     const std::size_t apart = of.dilation / grid;
     layer.blocks = blocks_of(of.units);
@@ -79,57 +84,79 @@ DenseNetwork::Layer DenseNetwork::convolution(const Convolution& of, std::size_t
     layer.step = step;
     layer.height = (of.height - 1) * apart + 1;
     layer.width = (of.width - 1) * apart + 1;
-    struct Tap {
-        std::size_t input, y, x;
-    };
+    if (pitch == 1)
+        add_planes(layer, of);
+    else
+        add_neighbours(layer, of, apart);
+    return layer;
+}
+
+// The first layer: each input is a plane of its own. Most of the differences down are not heard.
+void DenseNetwork::add_planes(Layer& layer, const Convolution& of) {
     std::vector<Tap> taps;
-    if (pitch == 1) {
-        for (std::size_t input = 0; input < of.inputs; ++input)
-            for (std::size_t y = 0; y < of.height; ++y)
-                for (std::size_t x = 0; x < of.width; ++x) {
-                    if (!heard(of, input, y, x)) continue;
-                    if (x > 0 && heard(of, input, y, x - 1)) {
-                        ++layer.lengths.back();
-                    } else {
-                        layer.runs.push_back({y, input, x});
-                        layer.lengths.push_back(1);
-                    }
-                    taps.push_back({input, y, x});
-                }
-    } else {
+    for (std::size_t input = 0; input < of.inputs; ++input)
         for (std::size_t y = 0; y < of.height; ++y)
             for (std::size_t x = 0; x < of.width; ++x) {
-                layer.runs.push_back({y * apart, 0, x * apart * pitch});
-                layer.lengths.push_back(static_cast<std::uint32_t>(of.inputs));
-                for (std::size_t input = 0; input < of.inputs; ++input) taps.push_back({input, y, x});
+                if (!heard(of, input, y, x)) continue;
+                if (x > 0 && heard(of, input, y, x - 1)) {
+                    ++layer.lengths.back();
+                } else {
+                    layer.runs.push_back({y, input, x});
+                    layer.lengths.push_back(1);
+                }
+                taps.push_back({input, y, x});
             }
+    pack(layer, of, taps);
+}
+
+// A later layer: the inputs of a value are neighbours.
+void DenseNetwork::add_neighbours(Layer& layer, const Convolution& of, std::size_t apart) {
+    const auto inputs = static_cast<std::uint32_t>(of.inputs);
+    if (of.width == 3 && layer.step == 1) {  // of three taps in a row: pairs of values are made together
+        layer.gap = apart;
+        for (std::size_t y = 0; y < of.height; ++y) {
+            layer.runs.push_back({y * apart, 0, 0});
+            layer.lengths.push_back(inputs);
+        }
+        pack_pairs(layer, of);
+        return;
     }
+    std::vector<Tap> taps;
+    for (std::size_t y = 0; y < of.height; ++y)
+        for (std::size_t x = 0; x < of.width; ++x) {
+            layer.runs.push_back({y * apart, 0, x * apart * layer.pitch});
+            layer.lengths.push_back(inputs);
+            for (std::size_t input = 0; input < of.inputs; ++input) taps.push_back({input, y, x});
+        }
+    pack(layer, of, taps);
+}
+
+// As Kernels::multiply_taps wants them.
+void DenseNetwork::pack(Layer& layer, const Convolution& of, const std::vector<Tap>& taps) {
     layer.taps = taps.size();
-    const auto weight = [&](std::size_t u, std::size_t input, std::size_t y, std::size_t x) {
-        return u < of.units ? of.weights[((u * of.inputs + input) * of.height + y) * of.width + x] : 0.0f;
-    };
-    if (pitch > 1 && of.width == 3 && apart % step == 0) {  // three taps in a row: pairs of values are made together
-        layer.gap = apart / step;
-        layer.weights = Aligned<float>(layer.taps / 3 * 4 * layer.units());
-        float* to = layer.weights.first;
-        for (std::size_t block = 0; block < layer.blocks; ++block)
-            for (const bool outer : {false, true})
-                for (std::size_t y = 0; y < of.height; ++y)
-                    for (std::size_t input = 0; input < of.inputs; ++input, to += 2 * unit_block)
-                        for (std::size_t i = 0; i < unit_block; ++i) {
-                            const std::size_t u = block * unit_block + i;
-                            const double e = weight(u, input, y, 0), f = weight(u, input, y, 1), g = weight(u, input, y, 2);
-                            to[i] = static_cast<float>(outer ? e : (e + f + g) / 2);
-                            to[unit_block + i] = static_cast<float>(outer ? -g : (e - f + g) / 2);
-                        }
-        return layer;
-    }
     layer.weights = Aligned<float>(layer.taps * layer.units());
     float* to = layer.weights.first;
     for (std::size_t block = 0; block < layer.blocks; ++block)
         for (const Tap& tap : taps)
-            for (std::size_t i = 0; i < unit_block; ++i) *to++ = weight(block * unit_block + i, tap.input, tap.y, tap.x);
-    return layer;
+            for (std::size_t i = 0; i < unit_block; ++i)
+                *to++ = weight(of, block * unit_block + i, tap.input, tap.y, tap.x);
+}
+
+// As Kernels::multiply_pairs wants them.
+void DenseNetwork::pack_pairs(Layer& layer, const Convolution& of) {
+    layer.weights = Aligned<float>(of.height * of.inputs * 4 * layer.units());
+    float* to = layer.weights.first;
+    for (std::size_t block = 0; block < layer.blocks; ++block)
+        for (const bool outer : {false, true})
+            for (std::size_t y = 0; y < of.height; ++y)
+                for (std::size_t input = 0; input < of.inputs; ++input, to += 2 * unit_block)
+                    for (std::size_t i = 0; i < unit_block; ++i) {
+                        const std::size_t u = block * unit_block + i;
+                        const double e = weight(of, u, input, y, 0), f = weight(of, u, input, y, 1),
+                                     g = weight(of, u, input, y, 2);
+                        to[i] = static_cast<float>(outer ? e : (e + f + g) / 2);
+                        to[unit_block + i] = static_cast<float>(outer ? -g : (e - f + g) / 2);
+                    }
 }
 
 DenseStream::DenseStream(const DenseNetwork& network, std::size_t width)
@@ -230,7 +257,7 @@ void DenseStream::advance(std::size_t index) noexcept {
     if (last) return finish();
     if (gap) {
         const DenseNetwork::Layer& next = network_.stem_[index + 1];
-        kernels().pair_values(unpaired_, next.pitch, next.step, gap, below->values, pairs_of(below->cols, gap), to);
+        kernels().pair_values(unpaired_, next.pitch, gap, below->values, pairs_of(below->cols, gap), to);
     }
     ++below->seen;
     advance(index + 1);
@@ -240,16 +267,14 @@ void DenseStream::advance(std::size_t index) noexcept {
 void DenseStream::multiply(std::size_t index, std::size_t top, float* out) noexcept {
     const DenseNetwork::Layer& layer = network_.stem_[index];
     const Ring& ring = rings_[index];
+    for (std::size_t i = 0; i < layer.runs.size(); ++i)
+        runs_[i] = ring.at(top + layer.runs[i].line) + layer.runs[i].plane * plane_ + layer.runs[i].offset;
     if (layer.gap) {
-        std::size_t lines = 0;  // the three taps of a line share one run
-        for (std::size_t i = 0; i < layer.runs.size(); i += 3) runs_[lines++] = ring.at(top + layer.runs[i].line);
         const std::size_t kinds = pairs_of(ring.cols, layer.gap) * layer.pitch;
-        const PairTaps taps{runs_.data(), lines, layer.lengths[0], layer.pitch, kinds, layer.gap};
+        const PairTaps taps{runs_.data(), layer.runs.size(), layer.lengths[0], layer.pitch, kinds, layer.gap};
         kernels().multiply_pairs(taps, layer.weights.first, layer.blocks, ring.cols, out, layer.units());
         return;
     }
-    for (std::size_t i = 0; i < layer.runs.size(); ++i)
-        runs_[i] = ring.at(top + layer.runs[i].line) + layer.runs[i].plane * plane_ + layer.runs[i].offset;
     const Taps taps{runs_.data(), layer.lengths.data(), layer.runs.size(), layer.step * layer.pitch};
     kernels().multiply_taps(taps, layer.weights.first, layer.taps, layer.blocks, true, ring.cols, out, layer.units());
 }

@@ -264,6 +264,7 @@ CASE("networks of every shape give what double gives, with every instruction set
 
 CASE("rows of any number of windows give what double gives") {
     constexpr Case narrow[] = {{1, 9, 0, 1, as_in_models, {{20, 4, 3, 1}, {33, 3, 3, 1}, {16, 3, 3, 1}}, {4}},
+                               {1, 9, 0, 1, as_in_models, {{16, 4, 3, 1}, {16, 3, 3, 1}, {16, 2, 2, 1}}, {4}},
                                {1, 9, 0, 1, as_in_models, {{16, 4, 3, 1}, {16, 3, 3, 2}}, {4}},
                                {1, 9, 0, 2, as_in_models, {{5, 4, 3, 1}, {16, 3, 3, 2}}, {4}}};
     for (const Case& c : narrow) {
@@ -456,9 +457,10 @@ CASE("differences beyond float32 are told, in any part and channel") {
     const std::size_t windows = grid.rows() * grid.cols();
     const std::vector<float> deviation(windows, 1.0f);
     for (const double pixel : {1e300, std::numeric_limits<double>::quiet_NaN(), 4e38, 1e38})
-        for (const std::size_t part : {c.height, std::size_t{1}}) {
+        for (std::size_t k = 0; k < 2 * c.channels; ++k) {
+            const std::size_t part = k % 2 ? c.height : 1, lines = (k / 2 + 1) * c.height;
             Frame frame(PixelType::float64, c.channels, c.height, c.width, 100, 30, 31);
-            frame.pixels[frame.pixels.size() - 1 - 5 * c.width] = pixel;  // the last of a line
+            frame.pixels[(lines - 5) * c.width - 1] = pixel;  // the last of a line
             frame.store<double>();
             on_each_isa([&] {
                 DenseStream stream(dense, c.width);
@@ -517,6 +519,7 @@ CASE("layers that do not fit are refused") {
     CHECK(refused([](auto&, auto&, auto& stride) { stride = 0; }));
     CHECK(refused([](auto& stem, auto&, auto&) { stem[0].inputs = 1; }));
     CHECK(refused([](auto& stem, auto&, auto&) { stem[0].inputs = 0; }));
+    CHECK(refused([](auto& stem, auto&, auto&) { stem[0].inputs = 3; }));
     CHECK(refused([](auto& stem, auto&, auto&) { stem[0].dilation = 2; }));
     CHECK(refused([](auto& stem, auto&, auto&) { stem[1].inputs = 15; }));
     CHECK(refused([](auto& stem, auto&, auto&) { stem[2].inputs = 33; }));

@@ -1,7 +1,7 @@
 // A convolutional network that slides over a frame, line by line: neighbouring windows share their work, and what the
 // layers hold of a frame stays in the caches.
 //
-//   lines -> differences -> stem: convolutions without bias, ReLU -> / deviation of the window -> head: 1x1 layers, tanh
+//   lines -> differences -> stem: convolutions without bias, ReLU -> / deviation -> head: 1x1 layers, tanh between
 //
 // The first layer sums to zero over its kernel, so differences between neighbouring pixels are all that it sees of a
 // frame; they are exact for counts, whatever steps the frame has. Its kernel is given for these.
@@ -61,7 +61,14 @@ private:
 
         std::size_t units() const noexcept;
     };
-    Layer convolution(const Convolution& of, std::size_t pitch, std::size_t grid, std::size_t step) const;
+    struct Tap {
+        std::size_t input, y, x;
+    };
+    static Layer convolution(const Convolution& of, std::size_t pitch, std::size_t grid, std::size_t step);
+    static void add_planes(Layer& layer, const Convolution& of);
+    static void add_neighbours(Layer& layer, const Convolution& of, std::size_t apart);
+    static void pack(Layer& layer, const Convolution& of, const std::vector<Tap>& taps);
+    static void pack_pairs(Layer& layer, const Convolution& of);
 
     std::size_t channels_, stride_, window_height_ = 1, window_width_ = 1, planes_ = 0;
     std::size_t sides_;  // kinds of differences, 1 or 2
@@ -85,7 +92,7 @@ public:
     bool accepts(const FrameView& lines) const noexcept;
 
     // Takes the lines that follow. deviation (rows, cols): of each window that they complete, above 0; code: those
-    // windows' planes, plane_pitch apart. After not_finite (differences beyond float32) and stopped it is of no more use.
+    // windows' planes, plane_pitch apart. After not_finite (differences beyond float32) and stopped it is of no use.
     Outcome push(const FrameView& lines, const float* deviation, float* code, std::size_t plane_pitch);
 
     // Makes the push that another thread is in end soon, or else the next one.

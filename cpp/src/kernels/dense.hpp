@@ -59,8 +59,8 @@ inline void multiply_row(const Taps& taps, const float* weights, std::size_t ste
     }
 }
 
-// As multiply_group, for `pairs` pairs of values: of each two values that are `taps.gap` apart, and three taps in a row,
-// four products make what would take six.
+// As multiply_group, for pairs of values that are `taps.gap` apart: of two values and three taps in a row, four products
+// make what would take six.
 template <std::size_t pairs, std::size_t vectors>
 inline void multiply_pair_group(const PairTaps& taps, std::size_t first, const float* weight, std::size_t step,
                                 std::size_t count, float* out, std::size_t pitch) {
@@ -84,7 +84,8 @@ inline void multiply_pair_group(const PairTaps& taps, std::size_t first, const f
                     b[v] = V::load(weight + v * step + unit_block);
                 }
                 for (std::size_t i = 0; i < pairs; ++i) {
-                    const auto x = V::all(inputs[i / 4][k + i % 4 * apart]), y = V::all(others[i / 4][k + i % 4 * apart]);
+                    const auto x = V::all(inputs[i / 4][k + i % 4 * apart]);
+                    const auto y = V::all(others[i / 4][k + i % 4 * apart]);
                     for (std::size_t v = 0; v < vectors; ++v) {
                         left[v][i] = V::product_plus(x, a[v], left[v][i]);
                         right[v][i] = V::product_plus(y, b[v], right[v][i]);
@@ -172,13 +173,13 @@ inline void multiply_pairs(const PairTaps& taps, const float* weights, std::size
     }
 }
 
-inline void pair_values(const float* values, std::size_t pitch, std::size_t step, std::size_t gap, std::size_t count,
-                        std::size_t pairs, float* SHIFTVAE_RESTRICT out) noexcept {
+inline void pair_values(const float* values, std::size_t pitch, std::size_t gap, std::size_t count, std::size_t pairs,
+                        float* SHIFTVAE_RESTRICT out) noexcept {
     const std::size_t kinds = pairs * pitch;
     for (std::size_t pair = 0; pair < pairs; ++pair, out += pitch) {
         const std::size_t first = pair / gap * 2 * gap + pair % gap;
-        const float *a = values + first * step * pitch, *b = a + gap * step * pitch, *c = b + gap * step * pitch;
-        const float* d = (first + 3 * gap) * step < count ? c + gap * step * pitch : b;  // only for what is not there
+        const float *a = values + first * pitch, *b = a + gap * pitch, *c = b + gap * pitch;
+        const float* d = first + 3 * gap < count ? c + gap * pitch : b;  // else for a value that is not there
         for (std::size_t i = 0; i < pitch; ++i) {
             out[i] = a[i] - c[i];
             out[kinds + i] = b[i] + c[i];

@@ -42,8 +42,8 @@ struct Taps {
 };
 
 // What a dense layer of three taps multiplies for a row of pairs of values that are `gap` apart. `runs`, `length` each,
-// of the first kind of sums of inputs for the first pair; those of the next pair lie `pitch` floats on, those of the next
-// kind `kinds`.
+// of the first kind of sums of inputs for the first pair; those of the next pair lie `pitch` floats on, those of the
+// next kind `kinds`.
 struct PairTaps {
     const float* const* runs;
     std::size_t count, length, pitch, kinds, gap;
@@ -154,21 +154,20 @@ struct Kernels {
     void (*read_latents)(const Readout& readout, const float* code, const float* moved, std::size_t pitch,
                          std::size_t count, float* mean, float* sd) noexcept;
 
-    // out[i][u] = sum over all taps of input times weight, for `count` values and blocks * unit_block units, `pitch` from
-    // value to value; with `relu` at least 0. weights: (blocks, all taps, unit_block). The order of a sum is that of the
-    // taps, whatever the count.
+    // out[i][u] = sum over all taps of input times weight, for `count` values and blocks * unit_block units, `pitch`
+    // from value to value; with `relu` at least 0. weights: (blocks, all taps, unit_block). The order of a sum is that
+    // of the taps, whatever the count.
     void (*multiply_taps)(const Taps& taps, const float* weights, std::size_t all_taps, std::size_t blocks, bool relu,
                           std::size_t count, float* out, std::size_t pitch) noexcept;
-    // The same, and at least 0, for inputs a, b, c, d of a pair of values, which are (a, b, c) and (b, c, d) times three
-    // weights e, f, g (Winograd 1980, F(2, 3)): with p = (b + c) (e + f + g) / 2 and q = (c - b) (e - f + g) / 2 they are
-    // (a - c) e + p + q and p - q - (b - d) g. weights: (blocks, 2, runs, length, 2, unit_block), first those of b + c and
-    // c - b, then those of a - c and b - d, the last with their sign turned.
+    // The same, and at least 0, for inputs a, b, c, d of a pair of values, which are (a, b, c) and (b, c, d) times
+    // three weights e, f, g (Winograd 1980, F(2, 3)): with p = (b + c) (e + f + g) / 2 and q = (c - b) (e - f + g) / 2
+    // they are (a - c) e + p + q and p - q - (b - d) g. weights: (blocks, 2, runs, length, 2, unit_block), first those
+    // of b + c and c - b, then those of a - c and b - d, the last with their sign turned.
     void (*multiply_pairs)(const PairTaps& taps, const float* weights, std::size_t blocks, std::size_t count,
                            float* out, std::size_t pitch) noexcept;
-    // out (4, pairs, pitch): a - c, b + c, c - b and b - d of `count` values (count, pitch), of which each `step`-th
-    // counts. What a value that is not there would need may be anything.
-    void (*pair_values)(const float* values, std::size_t pitch, std::size_t step, std::size_t gap, std::size_t count,
-                        std::size_t pairs, float* out) noexcept;
+    // out (4, pairs, pitch): a - c, b + c, c - b and b - d of values (count, pitch), which are `gap` apart.
+    void (*pair_values)(const float* values, std::size_t pitch, std::size_t gap, std::size_t count, std::size_t pairs,
+                        float* out) noexcept;
     // values[i][u] = tanh(values[i][u] / divisor[i] + bias[u]); nothing is divided without `divisor`.
     void (*bend_units)(float* values, const float* divisor, const float* bias, std::size_t units,
                        std::size_t count) noexcept;

@@ -57,8 +57,10 @@ constexpr std::size_t vector_registers = 16;
 #elif defined(SHIFTVAE_SSE2)
 #define SHIFTVAE_FUSED(a, b, c) sum(product(a, b), c)
 #define SHIFTVAE_UNFUSED(c, a, b) difference(c, product(a, b))
-SHIFTVAE_VECTOR(float, __m128, 4, _mm_set1_ps, _mm_loadu_ps, _mm_storeu_ps, _mm_add_ps, _mm_sub_ps, _mm_mul_ps, _mm_div_ps, _mm_max_ps, _mm_min_ps)
-SHIFTVAE_VECTOR(double, __m128d, 2, _mm_set1_pd, _mm_loadu_pd, _mm_storeu_pd, _mm_add_pd, _mm_sub_pd, _mm_mul_pd, _mm_div_pd, _mm_max_pd, _mm_min_pd)
+SHIFTVAE_VECTOR(float, __m128, 4, _mm_set1_ps, _mm_loadu_ps, _mm_storeu_ps, _mm_add_ps, _mm_sub_ps, _mm_mul_ps,
+                _mm_div_ps, _mm_max_ps, _mm_min_ps)
+SHIFTVAE_VECTOR(double, __m128d, 2, _mm_set1_pd, _mm_loadu_pd, _mm_storeu_pd, _mm_add_pd, _mm_sub_pd, _mm_mul_pd,
+                _mm_div_pd, _mm_max_pd, _mm_min_pd)
 constexpr std::size_t vector_registers = 16;
 #elif defined(__aarch64__) || defined(_M_ARM64)
 #define SHIFTVAE_FUSED(a, b, c) fused(c, a, b)
@@ -67,8 +69,10 @@ inline float32x4_t fused(float32x4_t c, float32x4_t a, float32x4_t b) { return v
 inline float64x2_t fused(float64x2_t c, float64x2_t a, float64x2_t b) { return vfmaq_f64(c, a, b); }
 inline float32x4_t fused_negative(float32x4_t c, float32x4_t a, float32x4_t b) { return vfmsq_f32(c, a, b); }
 inline float64x2_t fused_negative(float64x2_t c, float64x2_t a, float64x2_t b) { return vfmsq_f64(c, a, b); }
-SHIFTVAE_VECTOR(float, float32x4_t, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vaddq_f32, vsubq_f32, vmulq_f32, vdivq_f32, vmaxq_f32, vminq_f32)
-SHIFTVAE_VECTOR(double, float64x2_t, 2, vdupq_n_f64, vld1q_f64, vst1q_f64, vaddq_f64, vsubq_f64, vmulq_f64, vdivq_f64, vmaxq_f64, vminq_f64)
+SHIFTVAE_VECTOR(float, float32x4_t, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vaddq_f32, vsubq_f32, vmulq_f32, vdivq_f32,
+                vmaxq_f32, vminq_f32)
+SHIFTVAE_VECTOR(double, float64x2_t, 2, vdupq_n_f64, vld1q_f64, vst1q_f64, vaddq_f64, vsubq_f64, vmulq_f64,
+                vdivq_f64, vmaxq_f64, vminq_f64)
 constexpr std::size_t vector_registers = 32;
 #else
 template <class T>
