@@ -9,7 +9,8 @@ function(shiftvae_set_warnings target)
   endif()
 endfunction()
 
-# No contraction to fused multiply-add: every instruction set gives the same bits, but for spectra.hpp, which asks for it.
+# No contraction to fused multiply-add: every instruction set gives the same bits, but for spectra.hpp and dense.hpp,
+# which ask for it.
 # The other two only allow vectors.
 if(MSVC)
   set(shiftvae_kernel_options /fp:precise)

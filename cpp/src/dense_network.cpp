@@ -212,6 +212,7 @@ std::size_t DenseStream::rows_with(std::size_t lines) const noexcept {
 
 DenseStream::Outcome DenseStream::push(const FrameView& lines, const float* deviation, float* code,
                                        std::size_t plane_pitch) {
+    if (lines.height == 0) return Outcome::done;
     deviation_ = deviation;
     code_ = code;
     plane_pitch_ = plane_pitch;
