@@ -212,15 +212,13 @@ def convert_frame(
     return out, _core.convert_frame(frame, _constants(frame, centre), out, threads)
 
 
-def difference_frame(frame: NDArray[Any], *, above: bool = False, threads: int = 1) -> tuple[NDArray[np.float32], bool]:
+def difference_frame(frame: NDArray[Any], *, threads: int = 1) -> tuple[NDArray[np.float32], bool]:
     """Give the differences between neighbouring pixels, which no offset or step of the frame can make inexact.
 
     Parameters
     ----------
     frame
         As for `extract_windows`.
-    above
-        Line 0 of the frame is only what lies above the lines that are wanted.
     threads
         1 to 256.
 
@@ -228,7 +226,7 @@ def difference_frame(frame: NDArray[Any], *, above: bool = False, threads: int =
     -------
     differences : ndarray
         ``(2 channels, lines, width - 1)`` float32, detector units: for each channel the right neighbour minus the
-        pixel, then the pixel minus the one above it (zeros in line 0 without `above`). Exact for types of 8 and 16
+        pixel, then the pixel minus the one above it (zeros in line 0). Exact for types of 8 and 16
         bit, rounded once for the others.
     finite : bool
         True when every value is finite.
@@ -240,11 +238,10 @@ def difference_frame(frame: NDArray[Any], *, above: bool = False, threads: int =
     """
     _check_frame(frame)
     _check_options("none", 0.0, threads)
-    lines = frame.shape[1] - above
-    if lines < 1 or frame.shape[2] < 2:
-        raise FrameError(f"expected at least one line of two pixels, got a frame of shape {frame.shape}")
-    out = _buffer(None, (2 * frame.shape[0], lines, frame.shape[2] - 1), "differences")
-    return out, _core.difference_frame(frame, above, out, threads)
+    if frame.shape[2] < 2:
+        raise FrameError(f"expected lines of at least two pixels, got a frame of shape {frame.shape}")
+    out = _buffer(None, (2 * frame.shape[0], frame.shape[1], frame.shape[2] - 1), "differences")
+    return out, _core.difference_frame(frame, out, threads)
 
 
 def _constants(frame: NDArray[Any], centre: ArrayLike) -> NDArray[np.float64]:

@@ -176,17 +176,14 @@ bool convert(const py::array& frame, const Doubles& centre, Floats out, unsigned
     return convert_frame(view, centre_data, target, threads);
 }
 
-bool difference(const py::array& frame, bool above, Floats out, unsigned threads) {
+bool difference(const py::array& frame, Floats out, unsigned threads) {
     const FrameView view = frame_view(frame);
-    const std::size_t lines = view.height - (above ? 1 : 0);
-    if (lines < 1 || view.width < 2)
-        throw py::value_error("expected at least one line of two pixels, and the line above it if `above`, got " +
-                              text(frame));
-    need(out, {extent(2 * view.channels), extent(lines), extent(view.width - 1)}, "out");
+    if (view.width < 2) throw py::value_error("expected lines of at least two pixels, got " + text(frame));
+    need(out, {extent(2 * view.channels), extent(view.height), extent(view.width - 1)}, "out");
     float* target = out.mutable_data();
     checked(threads);
     const py::gil_scoped_release unlocked;
-    return difference_frame(view, above, target, threads);
+    return difference_frame(view, target, threads);
 }
 
 bool power_of_two(std::size_t n) { return n && !(n & (n - 1)); }
@@ -384,7 +381,7 @@ PYBIND11_MODULE(_core, m) {
           py::arg("centre").noconvert(), py::arg("mean").noconvert(), py::arg("sd").noconvert(), py::arg("threads"));
     m.def("convert_frame", &convert, py::arg("frame").noconvert(), py::arg("centre").noconvert(),
           py::arg("out").noconvert(), py::arg("threads"));
-    m.def("difference_frame", &difference, py::arg("frame").noconvert(), py::arg("above"), py::arg("out").noconvert(),
+    m.def("difference_frame", &difference, py::arg("frame").noconvert(), py::arg("out").noconvert(),
           py::arg("threads"));
     const py::handle plain(reinterpret_cast<PyObject*>(&PyType_Type));  // the metaclass that a stub can name
     py::class_<Readout>(m, "Readout", py::metaclass(plain))

@@ -12,10 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto centre = input.doubles(view.channels);
     std::vector<float> converted(view.channels * view.height * view.width);
     convert_frame(view, centre.data(), converted.data(), threads);
-    for (const bool above : {false, true}) {
-        if (view.height <= above || view.width < 2) continue;
-        std::vector<float> out(2 * view.channels * (view.height - above) * (view.width - 1));
-        difference_frame(view, above, out.data(), threads);
-    }
+    if (view.width < 2) return 0;
+    std::vector<float> out(2 * view.channels * view.height * (view.width - 1));
+    difference_frame(view, out.data(), threads);
     return 0;
 }

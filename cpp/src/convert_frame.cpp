@@ -25,20 +25,18 @@ bool convert_frame(const FrameView& frame, const double* centre, float* out, uns
     return finite.load(std::memory_order_relaxed);
 }
 
-bool difference_frame(const FrameView& frame, bool above, float* out, unsigned threads) {
+bool difference_frame(const FrameView& frame, float* out, unsigned threads) {
     constexpr std::size_t together = 32;  // lines of a part
     const auto difference = kernels().difference_line[static_cast<int>(frame.type)];
-    const std::size_t first = above ? 1 : 0, height = frame.height - first, lines = frame.channels * height;
-    const std::size_t width = frame.width - 1;
+    const std::size_t height = frame.height, lines = frame.channels * height, width = frame.width - 1;
     std::atomic<bool> finite{true};
     auto body = [&](std::size_t part, unsigned) noexcept {
         bool all = true;
         for (std::size_t i = part * together; i < std::min(lines, (part + 1) * together); ++i) {
             const std::size_t c = i / height, y = i % height;
-            const void* line = frame.line(c, y + first);
+            const void* line = frame.line(c, y);
             float* along = out + (2 * c * height + y) * width;
-            all &= difference(line, y + first ? frame.line(c, y + first - 1) : line, frame.width, along,
-                              along + height * width);
+            all &= difference(line, y ? frame.line(c, y - 1) : line, frame.width, along, along + height * width);
         }
         if (!all) finite.store(false, std::memory_order_relaxed);
     };

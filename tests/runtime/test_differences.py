@@ -13,27 +13,25 @@ from shiftvae_rt.frame import DTYPES
 from shiftvae_rt.windows import difference_frame, extract_windows, window_statistics
 
 
-def numpy_twin(frame, *, above):
+def numpy_twin(frame):
     wide = frame.astype(np.float64)
     along, down = np.diff(wide, axis=2), np.diff(wide, axis=1, prepend=wide[:, :1])[:, :, :-1]
-    both = np.stack([along, down], axis=1).reshape(-1, *along.shape[1:])
-    return both[:, int(above) :]
+    return np.stack([along, down], axis=1).reshape(-1, *along.shape[1:])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("above", [False, True])
 @pytest.mark.parametrize("isa", _core.isas())
-def test_differences_equal_those_of_numpy_rounded_once(dtype, above, isa):
+def test_differences_equal_those_of_numpy_rounded_once(dtype, isa):
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 250, (2, 40, 37)).astype(dtype) * (1 if dtype == "uint8" else 100)
     before = _core.isa()
     _core.use_isa(isa)
     try:
-        found, finite = difference_frame(frame, above=above, threads=3)
+        found, finite = difference_frame(frame, threads=3)
     finally:
         _core.use_isa(before)
     assert finite
-    np.testing.assert_array_equal(found, numpy_twin(frame, above=above).astype(np.float32))
+    np.testing.assert_array_equal(found, numpy_twin(frame).astype(np.float32))
 
 
 def test_a_step_of_a_16_bit_frame_is_exact():
@@ -49,11 +47,11 @@ def test_an_overflow_of_float32_is_reported():
     assert not difference_frame(frame)[1]
 
 
-def test_one_line_needs_no_line_above_unless_one_is_promised():
+def test_one_line_needs_no_line_above_but_two_pixels():
     line = np.arange(5, dtype=np.uint8).reshape(1, 1, 5)
     np.testing.assert_array_equal(difference_frame(line)[0], [[[1, 1, 1, 1]], [[0, 0, 0, 0]]])
-    with pytest.raises(FrameError, match="at least one line of two pixels"):
-        difference_frame(line, above=True)
+    with pytest.raises(FrameError, match="lines of at least two pixels"):
+        difference_frame(line[:, :, :1])
 
 
 @settings(max_examples=30, deadline=None)

@@ -255,7 +255,7 @@ def test_a_request_beyond_memory_names_its_size() -> None:
         lambda f, o: _core.extract_windows_at(f, np.zeros((9, 2), np.int64), (3, 3), "none", 0.0, o, 1),
         lambda f, o: _core.window_statistics(f, (3, 3), 1, None, o, o, 1),
         lambda f, o: _core.convert_frame(f, np.zeros(1), o, 1),
-        lambda f, o: _core.difference_frame(f, False, o, 1),
+        lambda f, o: _core.difference_frame(f, o, 1),
     ],
     ids=["extract_windows", "extract_windows_at", "window_statistics", "convert_frame", "difference_frame"],
 )
