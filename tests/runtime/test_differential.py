@@ -137,6 +137,47 @@ def readout_case(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(std, expected_std, rtol=2e-5)
 
 
+def network_case(rng: np.random.Generator) -> None:
+    channels = int(rng.integers(1, 3))
+    stem, head, inputs = [], [], 2 * channels
+    for index in range(int(rng.integers(1, 4))):
+        units, high, wide = int(rng.integers(1, 36)), int(rng.integers(2, 4)), int(rng.integers(1, 4))
+        kernel = rng.normal(size=(units, inputs, high, wide)) / np.sqrt(inputs * high * wide)
+        stem.append((kernel.astype(np.float32), 2 ** int(rng.integers(4)) if index else 1))
+        inputs = units
+    for _ in range(int(rng.integers(1, 3))):
+        units = int(rng.integers(1, 20))
+        weight, bias = rng.normal(size=(units, inputs)) / np.sqrt(inputs), rng.normal(size=units)
+        head.append((weight.astype(np.float32), bias.astype(np.float32)))
+        inputs = units
+    stride = int(rng.integers(1, 9))
+    network = _core.DenseNetwork(stem, head, stride)
+    height, width = (n + int(rng.integers(20)) for n in network.window)
+    frame = rng.integers(0, 1000, (channels, height, width)).astype(np.uint16)
+    x = difference_frame(frame)[0].astype(np.float64)
+    for kernel, dilation in stem:
+        x = np.maximum(convolved(x, kernel.astype(np.float64), dilation), 0)
+    x = x[:, ::stride, ::stride]
+    deviation = rng.uniform(50, 500, x.shape[1:]).astype(np.float32)
+    x = x / deviation
+    for index, (weight, bias) in enumerate(head):
+        x = np.tensordot(weight.astype(np.float64), np.tanh(x) if index else x, axes=1) + bias[:, None, None]
+    code = np.empty(x.shape, np.float32)
+    assert _core.DenseStream(network, width).push(frame, deviation, code)
+    np.testing.assert_allclose(code, x, rtol=0, atol=1e-5 * max(1.0, float(np.abs(x).max())))
+
+
+def convolved(x: NDArray[np.float64], kernel: NDArray[np.float64], dilation: int) -> NDArray[np.float64]:
+    """``(units, H - ..., W - ...)`` of ``x (in, H, W)`` and ``kernel (units, in, h, w)``."""
+    high, wide = ((n - 1) * dilation for n in kernel.shape[2:])
+    out = np.zeros((len(kernel), x.shape[1] - high, x.shape[2] - wide))
+    for i in range(kernel.shape[2]):
+        for j in range(kernel.shape[3]):
+            part = x[:, i * dilation :, j * dilation :][:, : out.shape[1], : out.shape[2]]
+            out += np.tensordot(kernel[:, :, i, j], part, axes=1)
+    return out
+
+
 def reference_latents(readout: Readout, code: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The NumPy twin, plane by plane."""
     left, k, axes = iter(code), len(readout.vectors), readout.axes
@@ -200,6 +241,7 @@ KERNELS = (
     assembly_case,
     placement_case,
     readout_case,
+    network_case,
 )
 
 
