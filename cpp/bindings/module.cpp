@@ -275,7 +275,7 @@ bool push_lines(DenseStream& stream, const py::array& lines, const Floats& devia
         const py::gil_scoped_release unlocked;
         outcome = stream.push(view, divisor, to, static_cast<std::size_t>(grid[0] * grid[1]));
     }
-    if (outcome == DenseStream::Outcome::stopped) throw std::runtime_error("stopped");
+    if (outcome == DenseStream::Outcome::stopped) throw std::runtime_error("the encoding was terminated");
     return outcome == DenseStream::Outcome::done;
 }
 

@@ -339,5 +339,5 @@ def test_a_push_after_stop_fails(models):
     stream = DenseNetwork(models["one channel"], 1).begin(67)
     frame = frame_of(models["one channel"].manifest)
     stream.stop()
-    with pytest.raises(RuntimeError, match="stopped"):
+    with pytest.raises(RuntimeError, match="terminated"):
         stream.push(frame, deviations_of(frame, (16, 16), 1))
