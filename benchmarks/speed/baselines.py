@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from shiftvae_training.encoder_graph import EncoderWeights
+from shiftvae_training.encoder_weights import EncoderWeights
 from shiftvae_training.runtime_graphs import runtime_graphs
 
 Frame = NDArray[Any]

@@ -15,7 +15,7 @@ from timing import take_turns
 from shiftvae_rt.filter_bank import FilterBank
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.windows import extract_windows
-from shiftvae_training.encoder_graph import EncoderWeights
+from shiftvae_training.encoder_weights import EncoderWeights
 
 
 def measure_exactness(folder: Path, rounds: int) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from timing import repeated, take_turns
 
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.windows import difference_frame, window_statistics
-from shiftvae_training.encoder_graph import EncoderWeights
+from shiftvae_training.encoder_weights import EncoderWeights
 from shiftvae_training.runtime_graphs import readout_of, runtime_graphs
 
 Inputs = dict[str, NDArray[np.float32]]

@@ -13,7 +13,8 @@ from shiftvae_rt.mapper import frame_centre
 from shiftvae_rt.model_file import Golden, write_model_file
 from shiftvae_rt.window_grid import WindowGrid
 from shiftvae_rt.windows import convert_frame
-from shiftvae_training.encoder_graph import EncoderWeights, StemLayer, encoder_graph
+from shiftvae_training.encoder_graph import encoder_graph
+from shiftvae_training.encoder_weights import EncoderWeights, StemLayer
 from shiftvae_training.graph_builder import GraphBuilder
 from shiftvae_training.networks import HEAD_WIDTHS, stem_plan, stem_widths
 from shiftvae_training.runtime_graphs import runtime_graphs

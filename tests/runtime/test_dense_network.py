@@ -15,7 +15,8 @@ from shiftvae_rt.dense_network import DenseNetwork, read_readout
 from shiftvae_rt.encoder import Encoder
 from shiftvae_rt.model_file import write_model_file
 from shiftvae_rt.windows import difference_frame
-from shiftvae_training.encoder_graph import StemLayer, head_layers
+from shiftvae_training.encoder_graph import head_layers
+from shiftvae_training.encoder_weights import StemLayer
 from shiftvae_training.graph_builder import GraphBuilder
 from shiftvae_training.runtime_graphs import readout_of
 

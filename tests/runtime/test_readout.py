@@ -14,7 +14,8 @@ from shiftvae_rt import _core
 from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import ModelFileError
 from shiftvae_rt.readout import Readout
-from shiftvae_training.encoder_graph import EncoderWeights, latents
+from shiftvae_training.encoder_graph import latents
+from shiftvae_training.encoder_weights import EncoderWeights
 from shiftvae_training.graph_builder import GraphBuilder
 from shiftvae_training.runtime_graphs import readout_of
 

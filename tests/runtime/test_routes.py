@@ -17,7 +17,7 @@ from shiftvae_rt import FrameError, LatentMapper, ModelFileError
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.model_file import write_model_file
 from shiftvae_rt.routes import DenseRoute, GraphRoute, WindowRoute
-from shiftvae_training.encoder_graph import StemLayer
+from shiftvae_training.encoder_weights import StemLayer
 from shiftvae_training.graph_builder import GraphBuilder
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from .coordinate_decoder import CoordinateDecoder
-from .encoder_graph import LOG_SCALE
+from .encoder_weights import LOG_SCALE
 from .graph_builder import GraphBuilder
 from .likelihood import Bernoulli
 from .shift import TorusShift

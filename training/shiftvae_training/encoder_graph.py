@@ -11,7 +11,6 @@ run on a coarser grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
@@ -19,94 +18,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from .atan2_graph import atan2
+from .encoder_weights import LEAST_SLOPE, LOG_SCALE, LOG_SD, WIDEST_PHASE, EncoderWeights
 from .graph_builder import GraphBuilder
 
-#: Bounds of what the network may say; shared with `shift` and `shift_vae`.
-WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
-LOG_SD = (-8.0, 2.0)
-LOG_SCALE = (-0.5, 0.5)
-#: The deviation of a planar shift is that of u times the slope, but at least this of the slope at 0.
-LEAST_SLOPE = 0.05
-
-__all__ = [
-    "LEAST_SLOPE",
-    "LOG_SCALE",
-    "LOG_SD",
-    "WIDEST_PHASE",
-    "EncoderWeights",
-    "StemLayer",
-    "encoder_graph",
-    "head",
-    "head_layers",
-    "latents",
-]
+__all__ = ["encoder_graph", "head", "head_layers", "latents"]
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class StemLayer:
-    """A valid convolution without bias: ``weight (out, in, kh, kw)``, dilated along both axes."""
-
-    weight: Floats
-    dilation: int
-
-
-@dataclass(frozen=True)
-class EncoderWeights:
-    """All numbers of an encoder.
-
-    Attributes
-    ----------
-    window
-        ``(height, width)`` px; the receptive field of the stem is exactly this.
-    stem, stem_relu
-        Convolutions on the raw frame; ReLU after each if `stem_relu`.
-    head
-        1x1 layers ``(weight (out, in), bias (out,))``; tanh between them, none after the last.
-    stem_bias
-        Added after the division by the standard deviation, with tanh, before the head; or None.
-    lattice
-        ``(k, 2)`` lattice vectors in px as (y, x); k = 0 for a planar shift. The head's outputs are, in order:
-        cosines and sines ``(k + k)`` and log widths ``(k)`` of the phases, or shift and log sd ``(dimensions each)``;
-        those of `Rotation` and `Scale` where the model has them; then mean and log sd of the content.
-    planar_prior_px, planar_reach_px
-        Unit of a planar shift at 0, and where it ends softly; 0 where it does not end.
-    content
-        Number of content latents.
-    anchor, anchor_slope
-        Added to the shift, px: ``(2,)``, and ``(content, 2)`` for each unit of content.
-    channel_scale, sd_floor
-        Scale of each channel, and the least standard deviation (after scaling) that a window is divided by.
-    fold, scale_prior
-        Of `Rotation` and `Scale`; 0 where the model has none.
-    """
-
-    window: tuple[int, int]
-    stem: tuple[StemLayer, ...]
-    stem_relu: bool
-    stem_bias: Floats | None
-    head: tuple[tuple[Floats, Floats], ...]
-    lattice: NDArray[np.float64]
-    planar_prior_px: float
-    content: int
-    anchor: NDArray[np.float64]
-    anchor_slope: NDArray[np.float64]
-    channel_scale: tuple[float, ...]
-    sd_floor: float
-    planar_reach_px: float = 0.0
-    fold: int = 0
-    scale_prior: float = 0.0
-
-    @property
-    def dimensions(self) -> int:
-        """1 for signals, 2 for images."""
-        return 1 if self.window[0] == 1 else 2
-
-    @property
-    def reported(self) -> int:
-        """Number of latents in the graph's outputs."""
-        return self.dimensions + bool(self.fold) + bool(self.scale_prior) + self.content
 
 
 def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:

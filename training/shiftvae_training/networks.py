@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users r
 
 from shiftvae_rt.errors import WindowError
 
-from .encoder_graph import StemLayer
+from .encoder_weights import StemLayer
 
 __all__ = ["ENCODERS", "HEAD_WIDTHS", "Encoder", "stem_plan", "stem_widths"]
 

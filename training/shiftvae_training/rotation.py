@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .encoder_graph import WIDEST_PHASE
+from .encoder_weights import WIDEST_PHASE
 
 __all__ = ["Rotation"]
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.readout import Readout
 
-from .encoder_graph import EncoderWeights, head, head_layers
+from .encoder_graph import head, head_layers
+from .encoder_weights import EncoderWeights
 from .graph_builder import GraphBuilder
 
 __all__ = ["readout_of", "runtime_graphs"]

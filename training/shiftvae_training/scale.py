@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .encoder_graph import LOG_SCALE, LOG_SD
+from .encoder_weights import LOG_SCALE, LOG_SD
 
 __all__ = ["Scale"]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from .encoder_graph import LEAST_SLOPE, WIDEST_PHASE
+from .encoder_weights import LEAST_SLOPE, WIDEST_PHASE
 
 __all__ = ["PlanarShift", "Shift", "TorusShift"]
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .column_fit import columns_of_cell, fit_columns
 from .coordinate_decoder import CoordinateDecoder
 from .decoder import Decoder, Margins
-from .encoder_graph import LOG_SCALE, LOG_SD, EncoderWeights
+from .encoder_weights import LOG_SCALE, LOG_SD, EncoderWeights
 from .likelihood import Gaussian, Likelihood, Seen
 from .networks import Encoder
 from .pose import Pose, PoseLatent
