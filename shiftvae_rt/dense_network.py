@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .encoder import Encoder
 from .errors import FrameError, ModelFileError
 from .model_file import ModelFile
+from .onnx_graph import OnnxGraph
 from .readout import Readout
 
 __all__ = ["TOO_FAR_APART", "DenseNetwork", "DenseStream", "read_readout"]
@@ -35,11 +35,11 @@ class DenseNetwork:
     """
 
     def __init__(self, model: ModelFile, stride: int) -> None:
-        layers, manifest = Encoder(model.graph(MEMBER)), model.manifest
+        layers, manifest = OnnxGraph(model.graph(MEMBER)), model.manifest
         self.readout = read_readout(model, layers)
         try:
             dilations = [int(text) for text in layers.metadata["dilations"].split(",")]
-            numbers = [np.ascontiguousarray(value) for value in layers.encode()]
+            numbers = [np.ascontiguousarray(value) for value in layers.run()]
             stem, head = numbers[: len(dilations)], numbers[len(dilations) :]
             self._kernel = _core.DenseNetwork(
                 list(zip(stem, dilations, strict=True)), list(zip(head[::2], head[1::2], strict=True)), stride
@@ -94,7 +94,7 @@ class DenseStream:
         self._kernel.stop()
 
 
-def read_readout(model: ModelFile, layers: Encoder | None = None) -> Readout:
+def read_readout(model: ModelFile, layers: OnnxGraph | None = None) -> Readout:
     """What the code of a model's dense network means.
 
     Raises
@@ -102,7 +102,7 @@ def read_readout(model: ModelFile, layers: Encoder | None = None) -> Readout:
     ModelFileError
         if it is not there, or means nothing.
     """
-    metadata = (layers or Encoder(model.graph(MEMBER))).metadata
+    metadata = (layers or OnnxGraph(model.graph(MEMBER))).metadata
     if "readout" not in metadata:
         raise ModelFileError(f"{model.path}: {MEMBER} does not say what its code means: export the model again")
     return Readout.from_json(metadata["readout"], f"{model.path}: {MEMBER}")

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .bands import encode_in_bands
+from .decoder import Decoder
 from .domain import DomainGauge
-from .encoder import Decoder
 from .errors import FrameError, ModelFileError, PixelSizeError, ShiftVaeError, WindowError
 from .frame import DTYPES, as_pixels
 from .latent_map import LatentMap

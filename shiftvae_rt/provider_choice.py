@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 
 from .bands import encode_in_bands
-from .encoder import available_providers, runtime_version
 from .errors import ProviderError
 from .model_file import ModelFile
+from .onnx_graph import available_providers, runtime_version
 from .routes import choose_route
 from .window_grid import WindowGrid
 

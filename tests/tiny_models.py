@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.manifest import DataSource, Domain, Intensity, Latent, Manifest, Training
 from shiftvae_rt.mapper import frame_centre
 from shiftvae_rt.model_file import Golden, write_model_file
+from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_training.encoder_graph import encoder_graph
 from shiftvae_training.encoder_weights import EncoderWeights, StemLayer
 from shiftvae_training.graph_builder import GraphBuilder

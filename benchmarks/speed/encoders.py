@@ -92,14 +92,14 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
         route, default = narrow.route, dilated.route
         if not isinstance(route, DenseRoute) or not isinstance(default, DenseRoute):
             raise TypeError("expected dense routes")
-        bare, bare_default = (GraphRoute(m.model, stride, provider="cpu")._encoder for m in (narrow, dilated))
+        bare, bare_default = (GraphRoute(m.model, stride, provider="cpu")._graph for m in (narrow, dilated))
         sd = route.deviations.of(frame, np.zeros(1))
         inputs = {"differences": difference_frame(frame)[0][np.newaxis], "sd": sd[np.newaxis, np.newaxis]}
         fast = {
             "dilated": lambda d=dilated: d.map(frame),
             "narrow": lambda n=narrow: n.map(frame),
-            "graph": lambda g=bare, i=inputs: g.encode(**i),
-            "graph_dilated": lambda g=bare_default, i=inputs: g.encode(**i),
+            "graph": lambda g=bare, i=inputs: g.run(**i),
+            "graph_dilated": lambda g=bare_default, i=inputs: g.run(**i),
             "network": lambda r=route, d=sd: r.network.begin(frame.shape[2]).push(frame, d),
             "network_dilated": lambda r=default, d=sd: r.network.begin(frame.shape[2]).push(frame, d),
             "preparation": lambda r=route: r.deviations.of(frame, np.zeros(1)),

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dense_network import TOO_FAR_APART, read_readout
-from ..encoder import Encoder
 from ..errors import FrameError
 from ..model_file import ModelFile
+from ..onnx_graph import OnnxGraph
 from ..windows import difference_frame
 from .deviations import Deviations
 from .route import RowStream
@@ -28,7 +28,7 @@ class GraphRoute:
     model, stride
         The model, and px between windows: one of its strides, or a multiple of the largest.
     provider
-        See `Encoder`.
+        See `OnnxGraph`.
     """
 
     def __init__(self, model: ModelFile, stride: int, *, provider: str) -> None:
@@ -36,7 +36,7 @@ class GraphRoute:
         self._grid_stride = max(s for s in manifest.strides if stride % s == 0)
         self._step, self._window = stride // self._grid_stride, manifest.window
         self._deviations = Deviations(manifest, self._grid_stride)
-        self._encoder = Encoder(model.graph(f"dense_s{self._grid_stride}.onnx"), provider=provider)
+        self._graph = OnnxGraph(model.graph(f"dense_s{self._grid_stride}.onnx"), provider=provider)
         self._readout = read_readout(model)
 
     @property
@@ -55,7 +55,7 @@ class GraphRoute:
         if self._window[0] == 1:  # a signal has no line above
             differences = np.ascontiguousarray(differences[::2])
         sd = self._deviations.of(lines, centre)
-        (code,) = self._encoder.encode(differences=differences[np.newaxis], sd=sd[np.newaxis, np.newaxis])
+        (code,) = self._graph.run(differences=differences[np.newaxis], sd=sd[np.newaxis, np.newaxis])
         return self._readout.read(code[0, :, :: self._step, :: self._step])
 
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:  # noqa: ARG002 - the protocol's
@@ -64,4 +64,4 @@ class GraphRoute:
 
     def terminate(self) -> None:
         """As `Route.terminate`."""
-        self._encoder.terminate()
+        self._graph.terminate()

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoder import Encoder
 from ..errors import ModelFileError
 from ..filter_bank import FilterBank, spectra_pay
 from ..model_file import ModelFile
+from ..onnx_graph import OnnxGraph
 from ..readout import Readout
 from ..window_grid import WindowGrid
 from ..windows import Normalisation, extract_windows
@@ -42,7 +42,7 @@ class WindowRoute:
     model, stride
         The model, and px between windows.
     provider
-        Where onnxruntime runs, see `Encoder`.
+        Where onnxruntime runs, see `OnnxGraph`.
     """
 
     def __init__(self, model: ModelFile, stride: int, *, provider: str) -> None:
@@ -51,7 +51,7 @@ class WindowRoute:
         members = [name for name in WINDOW_GRAPHS if model.has_graph(name)]
         if members not in (WINDOW_GRAPHS[:1], WINDOW_GRAPHS[1:]):
             raise ModelFileError(f"{model.path}: its graphs are of another version: export the model again")
-        graphs = [Encoder(model.graph(name), provider=provider) for name in members]
+        graphs = [OnnxGraph(model.graph(name), provider=provider) for name in members]
         if len(graphs[-1].output_shape) != 2:
             raise ModelFileError(f"{model.path}: {members[-1]} is of another version: export the model again")
         self._readout: Readout | None = None
@@ -111,7 +111,7 @@ class WindowRoute:
         for part in np.array_split(values, -(-len(values) // self._source.together)):
             found: tuple[Floats, ...] = (part,)
             for graph in self._graphs:
-                found = graph.encode(**{graph.inputs[0]: found[0]})
+                found = graph.run(**{graph.inputs[0]: found[0]})
             outputs.append(np.stack(found))
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
 
@@ -152,12 +152,12 @@ class WindowCutter:
             out=out.reshape(*out.shape[:2], *self._shape),
         )
 
-    def filters(self, graph: Encoder) -> Floats:
+    def filters(self, graph: OnnxGraph) -> Floats:
         """The filters ``(units, C, h, w)`` of a graph that multiplies windows by them: its answers to single pixels."""
         answers = []
         for first in range(0, self.size, 128):
             pixels = np.eye(min(128, self.size - first), self.size, first, dtype=np.float32)
-            answers.append(graph.encode(**{graph.inputs[0]: pixels})[0])
+            answers.append(graph.run(**{graph.inputs[0]: pixels})[0])
         found: Floats = np.concatenate(answers).T.reshape(-1, *self._shape)
         return found
 

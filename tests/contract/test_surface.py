@@ -107,8 +107,8 @@ sys.modules["onnxruntime"] = None
 import shiftvae_rt
 try:
     shiftvae_rt.LatentMapper
-    from shiftvae_rt.encoder import Encoder
-    Encoder(b"")
+    from shiftvae_rt.onnx_graph import OnnxGraph
+    OnnxGraph(b"")
 except Exception as error:
     print(error)
 """

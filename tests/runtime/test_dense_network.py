@@ -12,8 +12,8 @@ from tiny_models import STRIDES, tiny_manifest, tiny_members, tiny_weights
 
 from shiftvae_rt import FrameError, ModelFile, ModelFileError, _core
 from shiftvae_rt.dense_network import DenseNetwork, read_readout
-from shiftvae_rt.encoder import Encoder
 from shiftvae_rt.model_file import write_model_file
+from shiftvae_rt.onnx_graph import OnnxGraph
 from shiftvae_rt.windows import difference_frame
 from shiftvae_training.encoder_graph import head_layers
 from shiftvae_training.encoder_weights import StemLayer
@@ -84,8 +84,8 @@ def test_the_code_is_that_of_the_graph(models, name, stride):
     differences, _ = difference_frame(frame)
     if model.manifest.dimensions == 1:
         differences = np.ascontiguousarray(differences[::2])
-    graph = Encoder(model.graph(f"dense_s{stride}.onnx"))
-    (expected,) = graph.encode(differences=differences[None], sd=sd[None, None])
+    graph = OnnxGraph(model.graph(f"dense_s{stride}.onnx"))
+    (expected,) = graph.run(differences=differences[None], sd=sd[None, None])
     assert found.shape == expected.shape[1:]
     spread = expected[0].std((1, 2), keepdims=True, dtype=np.float64)
     # both are that far from float64: spreads are small beside the values
@@ -128,7 +128,7 @@ def layers_graph(numbers, metadata, **declared):
 
 WEIGHTS = tiny_weights()
 MEMBERS = tiny_members(WEIGHTS)
-NUMBERS = Encoder(MEMBERS["layers.onnx"]).encode()
+NUMBERS = OnnxGraph(MEMBERS["layers.onnx"]).run()
 METADATA = {"dilations": "1,2,4", "readout": readout_of(WEIGHTS).to_json()}
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tiny_models import tiny_weights
 
 from shiftvae_rt import _core
-from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import ModelFileError
+from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_rt.readout import Readout
 from shiftvae_training.encoder_graph import latents
 from shiftvae_training.encoder_weights import EncoderWeights

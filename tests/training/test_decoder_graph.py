@@ -7,8 +7,8 @@ import pytest
 import torch
 from random_models import LINES, OBLIQUE, SIGNAL, counts, random_model, torus
 
-from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.onnx_check import check_graph
+from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_training.decoder_graph import decoder_graph
 from shiftvae_training.likelihood import Bernoulli
 from shiftvae_training.rotation import Rotation

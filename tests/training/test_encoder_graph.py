@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from random_models import LINES, OBLIQUE, SIGNAL, counts, random_model, torus
 
-from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.mapper import difference
 from shiftvae_rt.onnx_check import check_graph
+from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_training.atan2_graph import atan2
 from shiftvae_training.encoder_graph import encoder_graph
 from shiftvae_training.graph_builder import GraphBuilder

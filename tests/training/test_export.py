@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from shiftvae_rt import LatentMapper, ModelFile
-from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import ModelFileError, TrainingError
 from shiftvae_rt.manifest import DataSource
 from shiftvae_rt.mapper import difference
+from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_training import export
 from shiftvae_training.export import export_model
 from shiftvae_training.settings import Settings

@@ -10,8 +10,8 @@ from conftest import small_microscope
 from test_export import assert_map_is_that_of_torch, write
 
 from shiftvae_rt import LatentMapper, ModelFile
-from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import FrameError, TrainingError
+from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_training.family import labels_of_frames
 from shiftvae_training.settings import Settings
 from shiftvae_training.train import train

@@ -20,8 +20,8 @@ from foreign_models import (
 )
 
 from shiftvae_rt import LatentMapper, ModelFile
-from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import FrameError, ModelFileError, WindowError
+from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_training.graph_builder import GraphBuilder
 from shiftvae_training.importing.cli import add_import, parse_invariances
 from shiftvae_training.importing.functions import cosine_and_sine, softplus

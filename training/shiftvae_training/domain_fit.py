@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.decoder import Decoder
 from shiftvae_rt.domain import Ruler, residual_structure, window_features
-from shiftvae_rt.encoder import Decoder
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.manifest import Domain
 from shiftvae_rt.mapper import LatentMapper

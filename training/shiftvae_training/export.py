@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 import shiftvae_rt
-from shiftvae_rt.encoder import run_graph
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
 from shiftvae_rt.mapper import LatentMapper, difference, frame_centre
 from shiftvae_rt.model_file import Golden, ModelFile, write_model_file
+from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_rt.windows import convert_frame, window_statistics
 
 from .decoder_graph import decoder_graph

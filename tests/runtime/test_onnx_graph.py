@@ -10,17 +10,17 @@ import pytest
 from tiny_models import tiny_weights
 
 from shiftvae_rt import LatentMapper, ProviderError
-from shiftvae_rt.encoder import PROVIDERS, Encoder, run_graph
+from shiftvae_rt.onnx_graph import PROVIDERS, OnnxGraph, run_graph
 from shiftvae_training.encoder_graph import encoder_graph
 
 GRAPH = encoder_graph(tiny_weights(), 4)
 FRAME = np.random.default_rng(0).normal(size=(1, 1, 40, 32)).astype(np.float32)
 
 
-def test_the_encoder_gives_mean_and_deviation_of_every_window():
-    encoder = Encoder(GRAPH)
-    mean, std = encoder.encode(frame=FRAME)
-    assert encoder.provider == "cpu"
+def test_a_graph_gives_mean_and_deviation_of_every_window():
+    graph = OnnxGraph(GRAPH)
+    mean, std = graph.run(frame=FRAME)
+    assert graph.provider == "cpu"
     assert mean.shape == std.shape == (1, 4, 7, 5)
     assert mean.dtype == std.dtype == np.float32
     assert (std > 0).all()
@@ -31,7 +31,7 @@ def test_the_encoder_gives_mean_and_deviation_of_every_window():
 
 def test_an_unknown_provider_is_refused_with_the_choice():
     with pytest.raises(ProviderError, match="unknown provider 'CUDA': choose one of cpu, cuda, tensorrt"):
-        Encoder(GRAPH, provider="CUDA")
+        OnnxGraph(GRAPH, provider="CUDA")
 
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
@@ -51,7 +51,7 @@ def test_a_session_that_fell_back_is_refused(monkeypatch):
         pytest.skip("this onnxruntime offers cuda")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(PROVIDERS.values()))
     with pytest.raises(ProviderError, match="cannot run on 'cuda' here"):
-        Encoder(GRAPH, provider="cuda")
+        OnnxGraph(GRAPH, provider="cuda")
 
 
 def test_without_onnxruntime_the_message_says_what_to_install(monkeypatch, tiny_model):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import ProviderError
 
-__all__ = ["PROVIDERS", "Decoder", "Encoder", "available_providers"]
+__all__ = ["PROVIDERS", "OnnxGraph", "available_providers", "run_graph", "runtime_version"]
 
 #: Providers by the name that a user types.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -34,7 +34,7 @@ EXTRAS = {
 Floats = NDArray[np.float32]
 
 
-class Encoder:
+class OnnxGraph:
     """One ONNX graph, ready to run: by one thread, in as many threads as call it.
 
     Parameters
@@ -73,13 +73,13 @@ class Encoder:
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         #: Names of its inputs.
         self.inputs = tuple(value.name for value in self._session.get_inputs())
-        #: Of its first output; sizes that may vary by name.
+        #: Shape of its first output; sizes that may vary are names.
         self.output_shape: tuple[Any, ...] = tuple(self._session.get_outputs()[0].shape)
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._new_options = onnxruntime.RunOptions
         self._running: set[Any] = set()  # the options of the runs that are going on
 
-    def encode(self, **inputs: Floats) -> tuple[Floats, ...]:
+    def run(self, **inputs: Floats) -> tuple[Floats, ...]:
         """Run the graph on arrays by name: its outputs in their order."""
         options = self._new_options()
         self._running.add(options)
@@ -89,7 +89,7 @@ class Encoder:
             self._running.discard(options)
 
     def terminate(self) -> None:
-        """Make the `encode` that is running in another thread fail soon; later ones are not affected."""
+        """Make the `run` that is running in another thread fail soon; later ones are not affected."""
         for options in tuple(self._running):
             options.terminate = True
 
@@ -104,17 +104,6 @@ class Encoder:
             binding.bind_output(name, "cpu")
         self._session.run_with_iobinding(binding, options)
         return [value.numpy() for value in binding.get_outputs()]
-
-
-class Decoder(Encoder):
-    """Draws windows, on the CPU: a few a frame."""
-
-    def __init__(self, graph: bytes) -> None:
-        super().__init__(graph)
-
-    def draw(self, latents: Floats) -> Floats:
-        """Windows ``(n, C, h, w)`` in units of their deviation, of reported latents ``(n, L)``."""
-        return self.encode(latents=latents)[0]
 
 
 def available_providers() -> list[str]:
