@@ -7,7 +7,7 @@ import ctypes
 import msgspec
 import pytest
 
-from shiftvae_rt import LatentMapper, ModelFile, ProviderError, encoder, provider_choice
+from shiftvae_rt import LatentMapper, ModelFile, ProviderError, onnx_graph, provider_choice
 from shiftvae_rt.cli import main
 from shiftvae_rt.provider_choice import choose_provider
 
@@ -102,9 +102,9 @@ def test_a_gpu_library_that_cannot_be_loaded_is_named(monkeypatch, tmp_path):
     def fail(path):
         raise OSError("libcublasLt.so.12: cannot open shared object file: No such file or directory")
 
-    monkeypatch.setattr(encoder, "_import_onnxruntime", lambda: onnxruntime)
+    monkeypatch.setattr(onnx_graph, "_import_onnxruntime", lambda: onnxruntime)
     monkeypatch.setattr(ctypes, "CDLL", fail)
-    assert encoder._library_error("cuda").startswith("libcublasLt.so.12")
-    message = encoder._missing("cuda", ["CPUExecutionProvider"], encoder._library_error("cuda"))
+    assert onnx_graph._library_error("cuda").startswith("libcublasLt.so.12")
+    message = onnx_graph._missing("cuda", ["CPUExecutionProvider"], onnx_graph._library_error("cuda"))
     assert "libcublasLt.so.12" in message
     assert "install shiftvae-rt[gpu]" in message
