@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import FrameError
 
-__all__ = ["DTYPES", "Frame", "as_pixels"]
+__all__ = ["DTYPES", "Frame", "as_pixels", "read_only"]
 
 #: Detector dtypes that the kernels read without a copy.
 DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
@@ -32,7 +32,8 @@ def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        ``(channels, height, width)``, C-contiguous, native byte order; a view where possible. A signal has height 1.
+        ``(channels, height, width)``, C-contiguous, native byte order, read-only; a view where possible. A signal has
+        height 1.
 
     Raises
     ------
@@ -57,7 +58,14 @@ def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
         raise FrameError(f"{bad} of {pixels.size} pixels are NaN or infinite: fill or crop them before encoding")
     if pixels.ndim == dimensions:
         pixels = pixels[np.newaxis]
-    return pixels if dimensions == 2 else pixels[:, np.newaxis, :]
+    return read_only(pixels if dimensions == 2 else pixels[:, np.newaxis, :])
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Give a view of `array` that cannot be written to: frames are numbers that were measured, nobody changes them."""
+    view: NDArray[Any] = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Frame:
     ----------
     pixels
         Raw detector units, ``(height, width)`` or ``(channels, height, width)``; 1D ``(length,)`` or
-        ``(channels, length)``.
+        ``(channels, length)``. Kept as a read-only view; the array itself stays as it was.
     pixel_size_nm
         Edge of a pixel in nm, if known.
     name
@@ -81,3 +89,6 @@ class Frame:
     pixel_size_nm: float | None = None
     name: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pixels", read_only(np.asarray(self.pixels)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import pickle
 import sys
 from pathlib import Path
@@ -69,7 +70,10 @@ def test_a_stack_gives_its_frames_one_by_one(tmp_path, ending):
 
 def test_an_npy_stack_is_memory_mapped_and_only_the_asked_frame_is_touched(tmp_path):
     path = save(tmp_path / "movie.npy", np.zeros((4, 8, 8), np.float32))
-    assert isinstance(read_frames(path)[2].pixels.base, np.memmap)
+    owner = read_frames(path)[2].pixels
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    assert isinstance(owner.base, mmap.mmap)
 
 
 def test_four_axes_are_frames_with_channels(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope, SimulatedLine
 from shiftvae_training.settings import Settings
 from shiftvae_training.train import Trained, train
@@ -37,7 +38,7 @@ class Scan:
 def scan() -> Scan:
     """An mlp trained for 400 steps on one frame."""
     microscope = small_microscope()
-    frames = [microscope.frame(0).pixels[None]]
+    frames = [as_pixels(microscope.frame(0).pixels)]  # read-only, as from a file
     return Scan(microscope, frames, train(frames, SMALL))
 
 
@@ -45,7 +46,7 @@ def scan() -> Scan:
 def line() -> tuple[SimulatedLine, list[NDArray[np.float32]], Trained]:
     """An mlp trained for 350 steps on one line signal."""
     signal = LineCrystal(noise=0.03).line(0)
-    frames = [signal.samples[None, None]]
+    frames = [as_pixels(signal.samples, dimensions=1)]
     constraints = {"displacement": 100.0, "smooth": 1.0}
     settings = Settings(window=32, content=2, encoder="mlp", steps=350, constraints=constraints)
     return signal, frames, train(frames, settings)

@@ -226,8 +226,8 @@ def _shifts_anywhere(found: _Findings) -> Floats:
     for top in rng.integers(frame.shape[1] - h + 1, size=120 if h > 1 else 1):
         left = int(rng.integers(min(8, frame.shape[2] - w + 1)))
         strip = np.asarray(frame[:, top : top + h, left:], np.float64)
-        strip -= strip.mean(axis=(1, 2), keepdims=True)
-        mean, _ = model.map_frame(strip.astype(np.float32), 1 if h == 1 else 8)
+        centred = strip - strip.mean(axis=(1, 2), keepdims=True)
+        mean, _ = model.map_frame(centred.astype(np.float32), 1 if h == 1 else 8)
         strips.append(mean[: model.dimensions].reshape(model.dimensions, -1))
     return np.concatenate(strips, axis=1).astype(float)
 
