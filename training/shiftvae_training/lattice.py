@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .indexing import Indexing, aliased, index_peaks, peak_weights, strongest_orders
 from .lattice_algebra import canonical, sublattice
+from .lattice_mask import lattice_mask
 from .lattice_peaks import best_scale, prepare_frames
 from .local_phase import phase_tile, refine_reciprocal
 from .spectrum import Peaks
@@ -61,12 +62,16 @@ class Lattice:
         "lattice", "no period" or "two periods".
     reason
         One line in words, with numbers.
+    where
+        bool ``(height, width)``: the pixels of a frame where at least one of the frames looked at shows the lattice,
+        good to a period or two; None without a lattice, and for one that was given rather than found.
     """
 
     vectors: Floats
     confidence: float
     verdict: str
     reason: str
+    where: NDArray[np.bool_] | None = None
 
     @property
     def reciprocal(self) -> Floats:
@@ -193,7 +198,8 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], phase_tile(reciprocal, prepared[0].shape[1:]))
     vectors = canonical(np.linalg.pinv(reciprocal).T)
     reason = "; ".join([f"lattice of {_in_words(reciprocal)} with {seen}", *notes])
-    return Lattice(vectors, confidence, "two periods" if two else "lattice", reason)
+    mask = lattice_mask(channels, reciprocal, orders)
+    return Lattice(vectors, confidence, "two periods" if two else "lattice", reason, mask)
 
 
 def _nothing(confidence: float, why: str) -> Lattice:
