@@ -23,9 +23,9 @@ from tables import add_options, last_details, publish, show
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Microscope
+from shiftvae_training.encoder_families import ENCODERS
 from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.export import export_model
-from shiftvae_training.networks import ENCODERS
 from shiftvae_training.settings import Settings
 from shiftvae_training.train import train
 
@@ -105,7 +105,7 @@ def others(rows: list[Row]) -> list[Row]:
 
 def order(row: Row) -> tuple[int, int, int]:
     """The default first, then the longer trainings, then by seed."""
-    return ENCODERS.index(row["encoder"]), -row["steps"], row["seed"]
+    return list(ENCODERS).index(row["encoder"]), -row["steps"], row["seed"]
 
 
 def main() -> int:

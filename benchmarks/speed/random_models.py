@@ -13,10 +13,10 @@ from shiftvae_rt.model_file import Golden, write_model_file
 from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_rt.window_grid import WindowGrid
 from shiftvae_rt.windows import convert_frame
+from shiftvae_training.encoder_families import ENCODERS
 from shiftvae_training.encoder_graph import encoder_graph
 from shiftvae_training.encoder_weights import EncoderWeights, StemLayer
 from shiftvae_training.graph_builder import GraphBuilder
-from shiftvae_training.networks import HEAD_WIDTHS, stem_plan, stem_widths
 from shiftvae_training.runtime_graphs import runtime_graphs
 
 STRIDES = (1, 2, 4, 8)
@@ -25,22 +25,22 @@ STRIDES = (1, 2, 4, 8)
 def random_weights(family: str, *, channels: int = 1, seed: int = 0) -> EncoderWeights:
     """Weights of an encoder family for a window of 32 px."""
     rng = np.random.default_rng(seed)
-    plan, stem, before = stem_plan(family, 32), [], channels
-    for (size, dilation), width in zip(plan, stem_widths(family, len(plan)), strict=True):
+    kind, stem, before = ENCODERS[family], [], channels
+    for size, dilation, width in kind.stem(32):
         kernel = rng.normal(size=(width, before, size, size)) / np.sqrt(before * size * size / 2)
         if not stem:
             kernel -= kernel.mean((2, 3), keepdims=True)
         stem.append(StemLayer(kernel.astype(np.float32), dilation))
         before = width
     layers = []
-    for width in (*HEAD_WIDTHS[family], 10):
+    for width in (*kind.head, 10):
         layers.append((rng.normal(size=(width, before)) / np.sqrt(before), 0.5 * rng.normal(size=width)))
         before = width
     return EncoderWeights(
         window=(32, 32),
         stem=tuple(stem),
-        stem_relu=family != "mlp",
-        stem_bias=np.zeros(len(stem[0].weight), np.float32) if family == "mlp" else None,
+        stem_relu=kind.relu,
+        stem_bias=None if kind.relu else np.zeros(len(stem[0].weight), np.float32),
         head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in layers),
         lattice=np.array([[24.0, 0.0], [0.0, 24.0]]),
         planar_prior_px=0.0,

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from shiftvae_rt.errors import WindowError
-from shiftvae_training.networks import Encoder, stem_plan
+from shiftvae_training.encoder_families import ENCODERS
+from shiftvae_training.networks import Encoder
 
 NETWORKS = {
     "dilated 8": ("dilated", (8, 8), 1),
@@ -45,7 +46,7 @@ WINDOWS = [("dilated", window) for window in range(8, 65, 4)] + [("narrow", wind
 
 @pytest.mark.parametrize(("family", "window"), WINDOWS)
 def test_the_receptive_field_of_the_plan_is_the_window(family, window):
-    plan = stem_plan(family, window)
+    plan = [(layer.size, layer.dilation) for layer in ENCODERS[family].stem(window)]
     assert 1 + sum((size - 1) * dilation for size, dilation in plan) == window
     dilations = [dilation for _, dilation in plan]
     assert dilations == sorted(dilations)
@@ -71,7 +72,7 @@ def test_every_pixel_of_the_window_matters_and_none_beyond(family, window):
 
 
 def test_the_mlp_is_one_convolution():
-    assert stem_plan("mlp", 21) == [(21, 1)]
+    assert [(layer.size, layer.dilation) for layer in ENCODERS["mlp"].stem(21)] == [(21, 1)]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_the_mlp_is_one_convolution():
 )
 def test_a_window_that_the_family_cannot_have_is_refused(family, window):
     with pytest.raises(WindowError, match=f"the {family} encoder needs a window .* got {window}"):
-        stem_plan(family, window)
+        ENCODERS[family].stem(window)
 
 
 @torch.no_grad()

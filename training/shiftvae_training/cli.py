@@ -14,9 +14,9 @@ from shiftvae_rt.manifest import USED_NATS
 from .arguments import automatic_or, check_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
 from .demo_command import add_demo
+from .encoder_families import ENCODERS
 from .family_arguments import add_family, classes_of_frames
 from .importing import add_import
-from .networks import ENCODERS
 from .scans import parse_frames, read_scans
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def add_train(subparsers: Any) -> None:
         metavar="N",
         help="content latents, 0 to 8 (default 'auto')",
     )
-    parser.add_argument("--encoder", choices=ENCODERS, default="dilated", help="encoder family (default dilated)")
+    parser.add_argument("--encoder", choices=list(ENCODERS), default="dilated", help="encoder family (default dilated)")
     parser.add_argument(
         "--shift", choices=("torus", "planar"), default="torus", help="planar: isolated features, no lattice"
     )

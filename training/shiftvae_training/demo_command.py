@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .networks import ENCODERS
+from .encoder_families import ENCODERS
 
 __all__ = ["add_demo"]
 
@@ -15,7 +15,7 @@ def add_demo(subparsers: Any) -> None:
     parser = subparsers.add_parser("demo", help="all of it, on a simulated microscope or a file", description=__doc__)
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for model, picture and summary")
     parser.add_argument("--input", metavar="FILE", help="a scan or movie of your own (default: simulated microscope)")
-    parser.add_argument("--encoder", choices=ENCODERS, default="dilated", help="family (default dilated)")
+    parser.add_argument("--encoder", choices=list(ENCODERS), default="dilated", help="family (default dilated)")
     parser.add_argument("--seed", type=int, default=0, help="of microscope and training (default 0)")
     parser.add_argument("--steps", type=int, default=3000, help="most optimiser steps (default 3000)")
     parser.add_argument("--frames", type=int, default=30, metavar="N", help="frames to stream (default 30)")

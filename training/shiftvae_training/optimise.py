@@ -11,6 +11,7 @@ import torch
 
 from shiftvae_rt.errors import TrainingError
 
+from .encoder_families import ENCODERS
 from .first_guess import Guess
 from .objective import Objective, Terms
 from .prepare import features_of
@@ -23,7 +24,6 @@ __all__ = ["Step", "optimise"]
 #: Pixels of a batch, and the least tiles in it: large windows get fewer tiles a step.
 BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
-LEARNING_RATE = {"dilated": 5e-3, "narrow": 5e-3, "mlp": 4e-3}
 #: Share of the steps over which the first guess lets go.
 GUIDED = 0.3
 #: Weights of the first guess, nats.
@@ -61,7 +61,7 @@ def optimise(
     decoder learns the noise of its pixels, while the encoder, which is what is exported, still improves. Keeping the
     best look kept encoders that were far from done.
     """
-    rate, steps = LEARNING_RATE[settings.encoder], settings.steps
+    rate, steps = ENCODERS[settings.encoder].learning_rate, settings.steps
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
     scale = torch.tensor(model.channel_scale)[:, None, None]
     unseen = sampler.held_out(sampler.some)

@@ -20,7 +20,7 @@ class Settings:
     content
         Number of content latents; None chooses it.
     encoder
-        One of `networks.ENCODERS`.
+        One of `encoder_families.ENCODERS`.
     shift
         ``"torus"`` (needs a lattice) or ``"planar"`` (isolated features).
     constraints
