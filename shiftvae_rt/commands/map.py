@@ -1,4 +1,7 @@
-"""`shiftvae map`: encode every window of a file's frames and write the latent maps."""
+"""`shiftvae map`: encode every window of a file's frames and write the latent maps.
+
+A frame of a stack that cannot be mapped (blank, NaN) is NaN in the output; the exit code is 1 and a line says which.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import DataFileError, ShiftVaeError
+import numpy as np
+
+from ..errors import DataFileError, FrameError, ShiftVaeError
 from . import add_encoding, say_encoding
 
 if TYPE_CHECKING:
@@ -56,20 +62,42 @@ def run(arguments: argparse.Namespace) -> None:
     frames = _chosen(read_frames(arguments.frame, dimensions=mapper.model.manifest.dimensions), arguments)
     check_output(arguments.output, frames=len(frames))
     started = time.perf_counter()
-    maps = [_map(mapper, frame) for frame in _with_progress(frames)]
+    maps, failed = _map_each(mapper, frames)
     seconds = time.perf_counter() - started
     write_latent_map(arguments.output, maps, frame=frames[0] if len(frames) == 1 else None)
     rows, cols = maps[0].mean.shape[1:]
     what = f"{len(maps)} frame(s), {rows} x {cols} windows each, latents {', '.join(maps[0].names)}"
     print(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")
     _warn(frames, maps)
+    if failed:
+        raise FrameError(
+            f"{len(failed)} of {len(maps)} frames have no map and are NaN in {arguments.output}: {'; '.join(failed)}"
+        )
 
 
-def _map(mapper: LatentMapper, frame: Frame) -> LatentMap:
-    try:
-        return mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
-    except ShiftVaeError as error:
-        raise type(error)(f"{frame.name}: {error}") from error
+def _map_each(mapper: LatentMapper, frames: Sequence[Frame]) -> tuple[list[LatentMap], list[str]]:
+    """Map every frame; one that cannot be mapped becomes a map of NaN and a reason with its name.
+
+    Raises
+    ------
+    ShiftVaeError
+        where no frame can be mapped: the reason of the first.
+    """
+    found: list[LatentMap | None] = []
+    errors: list[ShiftVaeError] = []
+    for frame in _with_progress(frames, errors):
+        found.append(None)
+        if frame is not None:
+            try:
+                found[-1] = mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
+            except ShiftVaeError as error:
+                errors.append(type(error)(f"{frame.name}: {error}"))
+    good = next((each for each in found if each is not None), None)
+    if good is None:
+        raise errors[0]
+    nothing = np.full_like(good.mean, np.nan)
+    blank = replace(good, mean=nothing, std=nothing, domain=None, gauge=None)
+    return [each or blank for each in found], [str(error) for error in errors]
 
 
 def _warn(frames: Sequence[Frame], maps: Sequence[LatentMap]) -> None:
@@ -98,13 +126,18 @@ def _chosen(frames: Sequence[Frame], arguments: argparse.Namespace) -> Sequence[
     return [frames[arguments.which]]
 
 
-def _with_progress(frames: Sequence[Frame]) -> Iterator[Frame]:
-    """Give the frames, and from the second second on say on stderr how many are done."""
+def _with_progress(frames: Sequence[Frame], errors: list[ShiftVaeError]) -> Iterator[Frame | None]:
+    """Give the frames, None and an error for one that cannot be read; after two seconds say on stderr how far it is."""
     started = said = time.perf_counter()
-    for done, frame in enumerate(frames):
+    for done in range(len(frames)):
         now = time.perf_counter()
         if now - started > 2 and now - said > 1:
             said = now
             left = (now - started) / done * (len(frames) - done)
             print(f"shiftvae: {done} of {len(frames)} frames, {left:.0f} s to go", file=sys.stderr)
+        try:
+            frame: Frame | None = frames[done]
+        except DataFileError as error:
+            errors.append(error)
+            frame = None
         yield frame

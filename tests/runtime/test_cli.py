@@ -74,6 +74,40 @@ class TestMap:
             assert every["mean"].shape == (3, 4, 5, 7)
             np.testing.assert_array_equal(every["mean"][1], one["mean"])
 
+    @pytest.mark.parametrize("bad", [0, 1], ids=["first", "second"])
+    @pytest.mark.parametrize(("value", "words"), [(np.nan, "NaN"), (7.0, "constant")])
+    def test_a_frame_that_fails_is_nan_and_named_and_the_others_are_mapped(
+        self, shiftvae, tmp_path, tiny_model, bad, value, words
+    ):
+        movie = np.random.default_rng(0).normal(size=(3, 32, 40)).astype(np.float32)
+        movie[bad] = value
+        np.save(tmp_path / "movie.npy", movie)
+        code, out, err = shiftvae("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / "out.npz")
+        assert code == 1
+        assert "3 frame(s)" in out
+        assert err.splitlines()[-1].startswith("shiftvae: error: 1 of 3 frames")
+        assert f"movie.npy[{bad}]" in err
+        assert words in err
+        with np.load(tmp_path / "out.npz") as read:
+            assert [bool(np.isnan(mean).all()) for mean in read["mean"]] == [at == bad for at in range(3)]
+            np.testing.assert_array_equal(read["mean"][2], LatentMapper(tiny_model).map(movie[2]).mean)
+            assert np.isnan(read["std"][bad]).all()
+
+    @pytest.mark.parametrize("ending", [".tif", ".hspy"])
+    def test_every_format_of_stacks_takes_a_frame_that_failed(self, shiftvae, tmp_path, tiny_model, ending):
+        movie = np.random.default_rng(0).normal(size=(2, 32, 40))
+        movie[0] = 0
+        np.save(tmp_path / "movie.npy", movie)
+        assert shiftvae("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / f"out{ending}")[0] == 1
+        assert (tmp_path / f"out{ending}").stat().st_size > 1000
+
+    def test_a_stack_of_which_no_frame_can_be_mapped_writes_nothing(self, shiftvae, tmp_path, tiny_model):
+        np.save(tmp_path / "movie.npy", np.zeros((3, 32, 40)))
+        result = shiftvae("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / "out.npz")
+        assert_one_line(result)
+        assert "movie.npy[0]" in result[2]
+        assert not (tmp_path / "out.npz").exists()
+
     def test_maps_signals_with_the_same_command(self, shiftvae, tmp_path, tiny_line_model):
         np.save(tmp_path / "line.npy", np.random.default_rng(0).normal(size=100))
         assert shiftvae("map", tiny_line_model, tmp_path / "line.npy", "-o", tmp_path / "out.npz")[0] == 0

@@ -104,7 +104,7 @@ def test_a_file_that_is_none_is_named(tmp_path, output, capsys, data):
     ("frame", "reason"),
     [
         (np.random.default_rng(0).normal(size=(200, 200)), "no period"),
-        (np.full((128, 128), 3.0), "the frames are constant"),
+        (np.full((128, 128), 3.0), "constant (every pixel is 3"),
         (np.full((128, 128), np.nan), "NaN or infinite"),
     ],
     ids=["noise", "constant", "NaN"],
@@ -175,7 +175,7 @@ def test_other_ways_to_write_frames_are_refused(text):
 
 
 def test_scans_of_several_files_are_put_together(file, tmp_path):
-    np.save(tmp_path / "more.npy", np.zeros((192, 192), np.uint16))
+    np.save(tmp_path / "more.npy", np.eye(192, dtype=np.uint16))
     scans = read_scans([str(file), str(tmp_path / "more.npy")], which=slice(0, 2))
     assert [frame.shape for frame in scans.frames] == [(1, 192, 192)] * 3
     assert [source.name for source in scans.sources] == ["scan.npy", "more.npy"]
@@ -184,7 +184,7 @@ def test_scans_of_several_files_are_put_together(file, tmp_path):
 
 
 def test_scans_of_different_kinds_are_refused(file, tmp_path):
-    np.save(tmp_path / "line.npy", np.zeros(500, np.float32))
+    np.save(tmp_path / "line.npy", np.arange(500, dtype=np.float32))
     with pytest.raises(DataFileError, match="train on one kind"):
         read_scans([str(file), str(tmp_path / "line.npy")])
 

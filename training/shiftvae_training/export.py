@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from .domain_fit import fit_domain
 from .encoder_graph import encoder_graph
 from .report import write_report
 from .runtime_graphs import runtime_graphs
+from .scans import has_contrast
 from .shift_vae import ShiftVAE
 from .train import Trained
 
@@ -73,7 +75,7 @@ def export_model(
     model = trained.model.eval()
     weights = model.weights()
     graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
-    frame = golden_frame(frames[0], model.window)
+    frame = golden_frame(frames, model.window)
     centred = convert_frame(frame, frame_centre(frame, model.window))[0]
     outputs = {stride: run_graph(graph, {"frame": centred[None]}) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
@@ -97,11 +99,20 @@ def export_model(
     return parity
 
 
-def golden_frame(frame: NDArray[Any], window: tuple[int, int]) -> NDArray[Any]:
-    """The middle of a frame: large enough for several windows, small enough to travel."""
-    sides = [min(n, max(GOLDEN_SIDE, 2 * w)) for n, w in zip(frame.shape[1:], window, strict=True)]
-    top, left = ((n - s) // 2 for n, s in zip(frame.shape[1:], sides, strict=True))
-    return np.ascontiguousarray(frame[:, top : top + sides[0], left : left + sides[1]])
+def golden_frame(frames: Sequence[NDArray[Any]], window: tuple[int, int]) -> NDArray[Any]:
+    """The middle of the first frame that has contrast there: large enough for several windows, small enough to travel.
+
+    Where no frame has, as around a hole, the part of the first frame with contrast that varies most.
+    """
+    shape = frames[0].shape[1:]
+    sides = [min(n, max(GOLDEN_SIDE, 2 * w)) for n, w in zip(shape, window, strict=True)]
+    top, left = ((n - s) // 2 for n, s in zip(shape, sides, strict=True))
+    parts = [frame[:, top : top + sides[0], left : left + sides[1]] for frame in frames]
+    some = next((frame for frame in frames if has_contrast(frame)), frames[0])
+    tops, lefts = ({*range(0, n - s, max(1, s // 2)), n - s} for n, s in zip(shape, sides, strict=True))
+    elsewhere = (some[:, y : y + sides[0], x : x + sides[1]] for y in sorted(tops) for x in sorted(lefts))
+    part = next((part for part in parts if has_contrast(part)), None)
+    return np.ascontiguousarray(max(elsewhere, key=np.std) if part is None else part)
 
 
 def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: bytes, centred: Floats) -> Parity:

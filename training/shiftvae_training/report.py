@@ -19,6 +19,7 @@ from .confounds import Confound, find_confounds
 from .meaning import Meaning, explain
 from .report_domain import domain_section
 from .report_page import facts, figure, page, paragraph, section, table
+from .scans import has_contrast
 from .strain import strain_from_shift
 from .train import Trained
 
@@ -66,13 +67,13 @@ def write_report(
     trained
         The model and its training.
     frames
-        ``(C, H, W)`` raw training frames; the maps are of the first.
+        ``(C, H, W)`` raw training frames; the maps are of the first with contrast.
     manifest
         What the model file will say.
     parity
         Differences of ONNX against torch and of dense against single windows, in units of a latent's spread.
     """
-    found = _find(trained, frames[0], manifest)
+    found = _find(trained, next((frame for frame in frames if has_contrast(frame)), frames[0]), manifest)
     source = ", ".join(s.name for s in manifest.data) or "frames from memory"
     with draw.quiet_style():
         body = [

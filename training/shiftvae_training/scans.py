@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftvae_rt.errors import DataFileError, PixelSizeError
+from shiftvae_rt.errors import DataFileError, FrameError, PixelSizeError
 from shiftvae_rt.files import read_frames
-from shiftvae_rt.frame import as_pixels
+from shiftvae_rt.frame import Frame, as_pixels
 from shiftvae_rt.manifest import DataSource
 
-__all__ = ["Scans", "parse_frames", "read_scans"]
+__all__ = ["FrameWarning", "Scans", "has_contrast", "parse_frames", "read_scans"]
 
 #: Pixel sizes of scans that train one model may differ by this much, relative.
 PIXEL_SIZE_TOLERANCE = 0.03
+
+
+class FrameWarning(UserWarning):
+    """Frames of a file that are left out of the training, and why."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,19 @@ class Scans:
 
 
 def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: int | None = None) -> Scans:
-    """Read frames of `paths`; `which` picks frames of each file.
+    """Read frames of `paths`; `which` picks frames of each file. Blank frames and those with NaN are left out.
 
     Raises
     ------
     DataFileError, FrameError
-        for a file or frame that cannot be used.
+        for a file that cannot be read or that holds no usable frame.
     PixelSizeError
         for scans of different magnification.
+
+    Warns
+    -----
+    FrameWarning
+        with the names of the frames that are left out, and the reasons.
     """
     frames: list[NDArray[Any]] = []
     sizes: list[float] = []
@@ -50,7 +60,7 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
         chosen = stack[which]
         if not len(chosen):
             raise DataFileError(f"{path} has {len(stack)} frames, none of which is in --frames: choose others")
-        pixels = [as_pixels(frame.pixels, dimensions=dimensions or _dimensions(frame.pixels)) for frame in chosen]
+        usable, pixels = _usable(str(path), chosen, dimensions)
         if frames and (
             pixels[0].shape[0] != frames[0].shape[0] or (pixels[0].shape[1] == 1) != (frames[0].shape[1] == 1)
         ):
@@ -59,7 +69,7 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
                 "train on one kind"
             )
         frames += pixels
-        sizes += [frame.pixel_size_nm for frame in chosen if frame.pixel_size_nm is not None]
+        sizes += [frame.pixel_size_nm for frame in usable if frame.pixel_size_nm is not None]
         file = Path(str(path).partition("::")[0])
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         first = pixels[0]
@@ -74,6 +84,32 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
     return Scans(frames, float(np.mean(sizes)) if sizes else None, tuple(sources))
 
 
+def has_contrast(pixels: NDArray[Any]) -> bool:
+    """Tell whether any pixel differs from another of its channel in ``pixels (C, H, W)``."""
+    return bool((pixels != pixels[:, :1, :1]).any())
+
+
+def _usable(path: str, frames: Sequence[Frame], dimensions: int | None) -> tuple[list[Frame], list[NDArray[Any]]]:
+    """Frames with contrast and without NaN, and their pixels ``(C, H, W)``."""
+    kept, pixels, reasons = [], [], []
+    for frame in frames:
+        try:
+            found = as_pixels(frame.pixels, dimensions=dimensions or (1 if frame.pixels.ndim == 1 else 2))
+            if not has_contrast(found):
+                raise FrameError(f"the frame is constant (every pixel is {found.flat[0]}): the beam was blanked?")
+        except FrameError as error:
+            reasons.append(f"{frame.name}: {error}")
+        else:
+            kept.append(frame)
+            pixels.append(found)
+    if not kept:
+        raise FrameError(reasons[0] if len(reasons) == 1 else f"none of {len(reasons)} frames is usable; {reasons[0]}")
+    if reasons:
+        what = f"{len(reasons)} of {len(frames)} frames are left out of the training: {'; '.join(reasons)}"
+        warnings.warn(f"{path}: {what}", FrameWarning, stacklevel=3)
+    return kept, pixels
+
+
 def parse_frames(text: str) -> slice:
     """Read ``7``, ``0:20``, ``:20`` or ``5:``; ValueError for anything else."""
     if not re.fullmatch(r"[0-9]+|[0-9]*:[0-9]*", text):
@@ -82,7 +118,3 @@ def parse_frames(text: str) -> slice:
     if not colon:
         return slice(int(text), int(text) + 1)
     return slice(int(start) if start else None, int(stop) if stop else None)
-
-
-def _dimensions(pixels: NDArray[Any]) -> int:
-    return 1 if pixels.ndim == 1 else 2

@@ -79,7 +79,7 @@ def import_model(
             "(channels, height, width): give the kind of scan that the model was trained on"
         )
     scaling = scaling.settled(scans.frames)
-    frame = golden_frame(scans.frames[0], model.window)
+    frame = golden_frame(scans.frames, model.window)
     graphs = {stride: frame_graph(model, scaling.intensity, stride) for stride in STRIDES}
     raw = {"frame": frame[None].astype(np.float32)}
     outputs = {stride: run_graph(graph, raw) for stride, graph in graphs.items()}

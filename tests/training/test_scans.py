@@ -1,0 +1,75 @@
+"""What a stack gives for training: its usable frames, and a warning that names the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shiftvae_rt import LatentMapper, ModelFile
+from shiftvae_rt.cli import main
+from shiftvae_rt.errors import FrameError
+from shiftvae_training.export import export_model, golden_frame
+from shiftvae_training.family_arguments import classes_of_frames
+from shiftvae_training.scans import FrameWarning, read_scans
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
+
+
+@pytest.fixture
+def movie(scan):
+    """Four float32 frames ``(4, height, width)``: the first is blank, the third has a NaN."""
+    frames = np.stack([scan.microscope.frame(i).pixels for i in range(4)]).astype(np.float32)
+    frames[0] = 7
+    frames[2, 5, 5] = np.nan
+    return frames
+
+
+def test_blank_and_nan_frames_are_left_out_by_name(movie, tmp_path):
+    np.save(tmp_path / "movie.npy", movie)
+    with pytest.warns(FrameWarning) as caught:
+        scans = read_scans([str(tmp_path / "movie.npy")])
+    said = str(caught[0].message)
+    assert "2 of 4 frames" in said
+    assert "movie.npy[0]" in said
+    assert "every pixel is 7" in said
+    assert "movie.npy[2]" in said
+    assert "NaN" in said
+    np.testing.assert_array_equal(np.concatenate(scans.frames), movie[[1, 3]])
+    assert scans.sources[0].frames == 2
+    assert classes_of_frames(("domain",), scans) == ("domain",) * 2
+
+
+def test_a_chosen_frame_keeps_the_number_that_it_has_in_the_file(movie, tmp_path):
+    np.save(tmp_path / "movie.npy", movie)
+    with pytest.raises(FrameError, match=r"movie\.npy\[2\].*NaN"):
+        read_scans([str(tmp_path / "movie.npy")], which=slice(2, 3))
+
+
+def test_a_stack_of_blank_frames_is_refused(tmp_path):
+    np.save(tmp_path / "blank.npy", np.zeros((3, 8, 8)))
+    with pytest.raises(FrameError, match=r"3 frames.*blank\.npy\[0\].*constant"):
+        read_scans([str(tmp_path / "blank.npy")])
+
+
+@pytest.mark.filterwarnings("default::shiftvae_training.scans.FrameWarning")
+def test_a_movie_whose_first_frame_is_blank_trains_and_exports(movie, tmp_path, capsys):
+    np.save(tmp_path / "movie.npy", movie)
+    output = tmp_path / "m.svae"
+    assert main(["train", str(tmp_path / "movie.npy"), "-o", str(output), "--encoder", "mlp", "--steps", "10"]) == 0
+    assert "movie.npy[0]" in capsys.readouterr().err
+    golden = ModelFile.read(output).golden.frame
+    assert golden.std() > 0
+    assert LatentMapper(output).map(movie[1]).mean.shape[0] >= 3
+
+
+def test_frames_from_memory_may_begin_with_a_blank_one(movie, tmp_path):
+    frames = [frame[None] for frame in movie[[0, 1]]]
+    settings = Settings(window=16, content=1, encoder="mlp", steps=10, constraints={"displacement": 100.0})
+    export_model(tmp_path / "m.svae", train(frames, settings), frames, sources=(), pixel_size_nm=None)
+    np.testing.assert_array_equal(ModelFile.read(tmp_path / "m.svae").golden.frame, golden_frame(frames[1:], (16, 16)))
+
+
+def test_a_frame_with_a_hole_in_the_middle_gives_a_test_frame_from_beside_it():
+    frame = np.zeros((1, 600, 600))
+    frame[:, :100, :100] = np.random.default_rng(0).normal(size=(100, 100))
+    assert golden_frame([frame], (16, 16)).std() > 0
