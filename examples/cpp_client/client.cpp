@@ -73,7 +73,7 @@ void send_frame(zmq::socket_t& socket, long seq) {
 }
 
 std::string hello(zmq::socket_t& socket, const std::string& mode) {
-    const auto text = R"({"htype":"HELLO","protocol":1,"mode":")" + mode + R"(","stream":")" + kStream +
+    const auto text = R"({"htype":"HELLO","protocol":2,"mode":")" + mode + R"(","stream":")" + kStream +
                       R"(","session":"cpp-client","first_seq":1,"clock":"","clock_ns":)" + std::to_string(now_ns()) + "}";
     socket.send(zmq::buffer(text), zmq::send_flags::none);
     auto welcome = receive(socket);

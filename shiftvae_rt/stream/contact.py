@@ -19,7 +19,7 @@ from ..errors import WireError
 from .keys import REFUSED
 from .messages import PROTOCOL, Hello, Ping, Reply, decode_reply, encode
 
-__all__ = ["PING_NS", "RETRY_NS", "SILENCE_S", "Contact", "Parts"]
+__all__ = ["IN_HAND_S", "PING_NS", "RETRY_NS", "SILENCE_S", "Contact", "Parts"]
 
 Parts: TypeAlias = Sequence[bytes | memoryview]
 
@@ -27,6 +27,9 @@ PING_NS = 500_000_000
 RETRY_NS = 500_000_000
 #: The runtime answers PING also between the bands of a long encoding; a healthy one is never silent for so long.
 SILENCE_S = 2.2
+#: The runtime has taken a frame and nothing came of it, though it talks. Its own watchdog ends an encoding that hangs,
+#: after longer the larger the frame is; this is for a runtime whose watchdog hangs too.
+IN_HAND_S = 300.0
 
 
 class Contact:

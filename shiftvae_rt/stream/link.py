@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 
 from .clock import clock_name
-from .contact import SILENCE_S, Contact, Parts
+from .contact import IN_HAND_S, SILENCE_S, Contact, Parts
 from .mailbox import Mailbox
 from .messages import (
     PROTOCOL,
@@ -33,8 +33,8 @@ from .wire import Counters, encode_array
 
 __all__ = ["Link"]
 
-#: An encoding that takes longer is ended by the runtime's watchdog.
-UNANSWERED_S = 10.0
+#: The runtime talks but has not taken a frame that we sent so long ago: something between us ate it.
+UNTAKEN_S = 10.0
 #: A waiting producer says at most so often that it has something newer.
 WANT_NS = 4_000_000
 _OUTCOMES: tuple[Outcome, ...] = ("processed", "dropped_stale", "rejected", "quarantined")
@@ -62,7 +62,7 @@ class Link:
         self._epoch = ""
         self.welcome: Welcome | None = None
         self.closing = False
-        self._credit = self._sent = 0
+        self._credit = self._sent = self._received = 0
         self._sent_ns = self._wanted_ns = self._newest_ns = 0
 
     def next_message(self, now_ns: int) -> Parts | None:
@@ -112,7 +112,8 @@ class Link:
             self._welcomed(reply, now_ns)
         elif isinstance(reply, Pong):
             self._credit = max(self._credit, reply.credit)
-            if reply.received >= self._sent and self._mailbox.in_flight:  # answers keep their order
+            self._received = reply.received
+            if reply.answered >= self._sent and self._mailbox.in_flight:  # answers keep their order
                 self.contact.lose(now_ns, "an answer of the runtime was lost")
         elif isinstance(reply, Grant):
             self._credit = max(self._credit, reply.credit)
@@ -136,7 +137,7 @@ class Link:
             self._epoch, self._earlier = welcome.epoch, self._mailbox.counters()
         settled = {name: getattr(self._earlier, name) + getattr(welcome.counters, name) for name in _OUTCOMES}
         self._mailbox.reconnected(welcome.next_seq, settled)
-        self._credit, self._sent, self._newest_ns = welcome.credit, 0, 0
+        self._credit, self._sent, self._received, self._newest_ns = welcome.credit, 0, 0, 0
         self.welcome = welcome
         self.contact.opened(now_ns)
         with self._mailbox.changed:
@@ -153,6 +154,10 @@ class Link:
     def check(self, now_ns: int) -> None:
         """Lose a runtime that has fallen silent, or talks but does not answer a frame."""
         self.contact.check(now_ns)
-        unanswered = self._mailbox.in_flight and now_ns - self._sent_ns > UNANSWERED_S * 1e9
-        if unanswered and self.contact.state in ("open", "ending"):
-            self.contact.lose(now_ns, f"the runtime has not answered a frame for {UNANSWERED_S:.3g} s")
+        if self.contact.state not in ("open", "ending") or not self._mailbox.in_flight:
+            return
+        taken = self._received >= self._sent
+        limit_s = IN_HAND_S if taken else UNTAKEN_S
+        if now_ns - self._sent_ns > limit_s * 1e9:
+            what = "answered no frame" if taken else "taken no frame"
+            self.contact.lose(now_ns, f"the runtime has {what} for {limit_s:.3g} s")

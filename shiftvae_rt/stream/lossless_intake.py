@@ -168,7 +168,8 @@ class LosslessIntake:
         return sum(entry.session.account is session.account for entry in self._pending)
 
     def _committed(self, session: Session) -> Committed:
-        session.granted = session.received + WINDOW_FRAMES
+        session.answered = session.received  # nothing is in hand when a group is committed
+        session.granted = session.answered + WINDOW_FRAMES
         return Committed(
             credit=session.granted,
             committed=session.account.next_seq - 1,

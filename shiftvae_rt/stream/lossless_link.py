@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import ServiceError
-from .contact import Contact, Parts
+from .contact import IN_HAND_S, Contact, Parts
 from .messages import (
     PROTOCOL,
     Committed,
@@ -35,8 +35,6 @@ __all__ = ["LosslessLink"]
 
 #: The runtime talks but does not take frames that we sent: something between us ate them.
 PROGRESS_S = 5.0
-#: It took them, and nothing came of it: liveness is not progress.
-COMMIT_S = 20.0
 _FATAL: tuple[ErrorName, ...] = ("protocol_mismatch", "no_journal", "stream_ended")
 
 
@@ -62,7 +60,7 @@ class LosslessLink:
         self._unacknowledged: deque[tuple[FrameHeader, NDArray[Any]]] = deque()
         self._ahead = 0  # how many of them were sent on this connection
         self._ahead_bytes = 0
-        self._credit = self._sent = self._received = 0
+        self._credit = self._sent = self._received = self._answered = 0
         self._progress_ns = 0
 
     def put(self, frame: OutgoingFrame, timeout_s: float) -> int:
@@ -150,8 +148,7 @@ class LosslessLink:
             self._credit, self.counters = max(self._credit, reply.credit), reply.counters
             self._forget(reply.committed, now_ns)
         elif isinstance(reply, Pong):
-            if reply.received > self._received:
-                self._received, self._progress_ns = reply.received, now_ns
+            self._heard_pong(reply, now_ns)
         elif isinstance(reply, Error):
             text = f"{reply.name}: {reply.text}"
             if reply.name == "stream_ended" and self._said_end:  # only the answer to our END was lost
@@ -167,13 +164,20 @@ class LosslessLink:
         elif isinstance(reply, GoAway):
             self.contact.lose(now_ns, reply.text)
 
+    def _heard_pong(self, pong: Pong, now_ns: int) -> None:
+        self._answered = pong.answered
+        if pong.received > self._received:
+            self._received, self._progress_ns = pong.received, now_ns
+        if pong.answered >= self._sent and self._ahead:  # answers keep their order
+            self.contact.lose(now_ns, "an answer of the runtime was lost")
+
     def _welcomed(self, welcome: Welcome, now_ns: int) -> None:
         if self.contact.state != "greeting":
             return
         with self.changed:
             expected = None if self.next_seq is None else range(self.committed + 1, self.next_seq + 1)
             self.next_seq = welcome.next_seq if self.next_seq is None else self.next_seq
-            self._ahead = self._ahead_bytes = self._sent = self._received = 0
+            self._ahead = self._ahead_bytes = self._sent = self._received = self._answered = 0
             self._credit, self.counters = welcome.credit, welcome.counters
             self.welcome, self._progress_ns = welcome, now_ns
         self.contact.opened(now_ns)
@@ -204,10 +208,11 @@ class LosslessLink:
         if self.contact.state not in ("open", "ending"):  # what was sent and received counts from WELCOME on
             return
         without_s = (now_ns - self._progress_ns) / 1e9
-        if self._sent > self._received and without_s > PROGRESS_S:
+        working = self._received > self._answered  # on one of ours, which may be large
+        if self._sent > self._received and not working and without_s > PROGRESS_S:
             self.contact.lose(now_ns, f"the runtime has taken no frame for {PROGRESS_S:.3g} s")
-        elif self._ahead and without_s > COMMIT_S:
-            self.contact.lose(now_ns, f"the runtime has committed nothing for {COMMIT_S:.3g} s")
+        elif self._ahead and without_s > IN_HAND_S:
+            self.contact.lose(now_ns, f"the runtime has committed nothing for {IN_HAND_S:.3g} s")
 
     def give_up(self) -> None:
         """Nothing more will be sent; wake whoever waits."""

@@ -46,7 +46,7 @@ __all__ = [
     "encode",
 ]
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_CONTROL_BYTES = 4096
 
 Nanoseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -134,11 +134,16 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="PONG"):
-    """`clock_ns` is that of the PING; `received` frame messages have been dealt with since HELLO."""
+    """`clock_ns` is that of the PING. Since HELLO `received` frame messages were taken in, `answered` of them answered.
+
+    A message in hand is received and not answered, for PING is heard in the midst of an encoding. A producer that
+    misses an answer after `answered` counts its message has lost that answer.
+    """
 
     epoch: Text
     credit: Count
     received: Count
+    answered: Count
     counters: Counters
     clock_ns: Nanoseconds
 

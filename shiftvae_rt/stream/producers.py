@@ -137,7 +137,9 @@ class Producers:
             return _unknown_session()
         if session.hello.mode == "lossless" and self._lossless is not None:
             return self._lossless.frame(session, header, buffer)
-        return self._live.frame(session, header, buffer)
+        reply = self._live.frame(session, header, buffer)
+        session.answered = session.received  # nothing is heard between here and the answer
+        return reply
 
     def _request(self, peer: bytes, request: Request) -> Reply | None:
         now_ns = monotonic_ns()
@@ -152,6 +154,7 @@ class Producers:
                 epoch=self._epoch,
                 credit=session.granted,
                 received=session.received,
+                answered=session.answered,
                 counters=self._counters(session),
                 clock_ns=request.clock_ns,
             )

@@ -28,7 +28,8 @@ class Session:
     clock: SenderClock
     heard_ns: int
     scan: Scan = field(default_factory=Scan)
-    received: int = 0  # frame messages since HELLO
+    received: int = 0  # frame messages taken in since HELLO; the last of them may be in hand
+    answered: int = 0  # those whose answer was sent
     granted: int = 0  # frame messages that the producer may have sent since HELLO
     recording: str = ""  # name of its results in the journal, if they are kept
 

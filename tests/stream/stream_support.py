@@ -13,6 +13,7 @@ import zmq
 
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream.clock import clock_name, monotonic_ns
+from shiftvae_rt.stream.messages import PROTOCOL
 
 LIMIT_S = 10.0
 FREE = "tcp://127.0.0.1:0"
@@ -46,7 +47,7 @@ class RawProducer:
 def hello(**changes: Any) -> dict[str, Any]:
     fields = {
         "htype": "HELLO",
-        "protocol": 1,
+        "protocol": PROTOCOL,
         "mode": "live",
         "stream": "raw",
         "session": "0123",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from test_lossless_link import welcome
+import pytest
+from test_lossless_link import pong, welcome
 
-from shiftvae_rt.stream.contact import RETRY_NS
-from shiftvae_rt.stream.link import UNANSWERED_S, Link
+from shiftvae_rt.stream.contact import IN_HAND_S, RETRY_NS
+from shiftvae_rt.stream.link import UNTAKEN_S, Link
 from shiftvae_rt.stream.mailbox import Mailbox
-from shiftvae_rt.stream.messages import Pong, encode
+from shiftvae_rt.stream.messages import encode
 from shiftvae_rt.stream.outgoing import Source
-from shiftvae_rt.stream.wire import Counters
 
 S = 1_000_000_000
 
@@ -25,16 +25,29 @@ def open_link() -> Link:
     return link
 
 
-def test_a_frame_that_is_never_answered_ends_the_connection() -> None:
+@pytest.mark.parametrize(
+    ("received", "limit_s", "reason"), [(0, UNTAKEN_S, "taken no frame"), (1, IN_HAND_S, "answered no frame")]
+)
+def test_a_frame_that_is_never_taken_or_never_answered_ends_the_connection(
+    received: int, limit_s: float, reason: str
+) -> None:
     link = open_link()
-    for tenth in range(10, 10 + round(UNANSWERED_S * 10)):
+    for tenth in range(10, 10 + round(limit_s * 10)):
         now_ns = tenth * S // 10
         link.next_message(now_ns)
-        link.hear([encode(Pong(epoch="e", credit=1, received=0, counters=Counters(), clock_ns=0))], now_ns)
+        link.hear([encode(pong(received, 0))], now_ns)
         link.check(now_ns)
         assert link.contact.state == "open"
-    link.check(S + int(UNANSWERED_S * S) + 1)
-    assert (link.contact.state, link.contact.last_error) == ("lost", "the runtime has not answered a frame for 10 s")
+    link.check(S + int(limit_s * S) + 1)
+    assert (link.contact.state, link.contact.last_error) == ("lost", f"the runtime has {reason} for {limit_s:g} s")
+
+
+def test_a_pong_from_the_midst_of_our_encoding_is_no_lost_answer_and_one_from_after_it_is() -> None:
+    link = open_link()
+    link.hear([encode(pong(1, 0))], 2 * S)
+    assert link.contact.state == "open"
+    link.hear([encode(pong(1, 1))], 2 * S)
+    assert (link.contact.state, link.contact.last_error) == ("lost", "an answer of the runtime was lost")
 
 
 def test_a_new_connection_has_time_to_be_welcomed_however_old_the_frame_on_its_way_is() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from shiftvae_rt.stream import Counters
-from shiftvae_rt.stream.contact import RETRY_NS, SILENCE_S
-from shiftvae_rt.stream.lossless_link import COMMIT_S, PROGRESS_S, LosslessLink
-from shiftvae_rt.stream.messages import Committed, Error, GoAway, Pong, Reply, Welcome, encode
+from shiftvae_rt.stream.contact import IN_HAND_S, RETRY_NS, SILENCE_S
+from shiftvae_rt.stream.lossless_link import PROGRESS_S, LosslessLink
+from shiftvae_rt.stream.messages import PROTOCOL, Committed, Error, GoAway, Pong, Reply, Welcome, encode
 from shiftvae_rt.stream.outgoing import OutgoingFrame, Source
 
 S = 1_000_000_000
@@ -20,7 +20,7 @@ FRAME = np.zeros((18, 16), np.uint8)
 
 def welcome(next_seq: int = 1, **changes: Any) -> Welcome:
     fields = {
-        "protocol": 1,
+        "protocol": PROTOCOL,
         "epoch": "e",
         "credit": 32,
         "credit_bytes": 1 << 20,
@@ -33,6 +33,10 @@ def welcome(next_seq: int = 1, **changes: Any) -> Welcome:
         "window": (16, 16),
     }
     return Welcome(**{**fields, **changes})
+
+
+def pong(received: int, answered: int) -> Pong:
+    return Pong(epoch="e", credit=32, received=received, answered=answered, counters=Counters(), clock_ns=0)
 
 
 class Talk:
@@ -61,12 +65,12 @@ class Talk:
         frames = [OutgoingFrame.of_rows(FRAME, frame=0, height=None, pixel_size_nm=None) for _ in range(count)]
         return [self.link.put(frame, 0.0) for frame in frames]
 
-    def wait(self, seconds: float, *, received: int | None = None) -> None:
-        """Let time pass; the runtime answers every PING as one that has dealt with `received` messages."""
+    def wait(self, seconds: float, *, received: int | None = None, answered: int = 0) -> None:
+        """Let time pass; the runtime answers every PING as one that has taken and answered this many messages."""
         for _ in range(round(seconds * 10)):
             self.now_ns += S // 10
             if "PING" in self.said() and received is not None:
-                self.hear(Pong(epoch="e", credit=32, received=received, counters=Counters(), clock_ns=0))
+                self.hear(pong(received, answered))
             self.link.check(self.now_ns)
 
     def back(self, next_seq: int, **changes: Any) -> None:
@@ -139,13 +143,32 @@ def test_a_runtime_that_gets_our_frames_and_commits_none_is_given_up() -> None:
     """Liveness is not progress."""
     talk = Talk()
     talk.put(2)
-    talk.wait(COMMIT_S - 0.2, received=2)
+    talk.wait(IN_HAND_S - 0.2, received=2)
     assert talk.link.contact.state == "open", "a long encoding is no fault"
     talk.wait(1.5, received=2)
     assert (talk.link.contact.state, talk.link.contact.last_error) == (
         "lost",
-        "the runtime has committed nothing for 20 s",
+        f"the runtime has committed nothing for {IN_HAND_S:g} s",
     )
+
+
+def test_frames_that_wait_behind_a_long_encoding_of_ours_are_no_fault() -> None:
+    talk = Talk()
+    talk.put(5)
+    talk.wait(IN_HAND_S - 1, received=1)
+    assert talk.link.contact.state == "open"
+
+
+def test_a_pong_that_has_answered_all_while_a_frame_is_not_committed_tells_that_the_answer_is_lost() -> None:
+    talk = Talk()
+    talk.put(2)
+    assert talk.said() == [1, 2]
+    talk.hear(pong(2, 1))
+    assert talk.link.contact.state == "open", "the second is in hand"
+    talk.hear(pong(2, 2))
+    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "an answer of the runtime was lost")
+    talk.back(3)
+    assert talk.link.committed == 2
 
 
 def test_a_runtime_that_has_nothing_to_do_is_never_given_up() -> None:
@@ -153,7 +176,7 @@ def test_a_runtime_that_has_nothing_to_do_is_never_given_up() -> None:
     talk.put(1)
     assert talk.said() == [1]
     talk.hear(Committed(credit=33, committed=1, counters=Counters(offered=1, processed=1)))
-    talk.wait(60.0, received=1)
+    talk.wait(60.0, received=1, answered=1)
     assert talk.link.contact.state == "open"
 
 
@@ -181,4 +204,4 @@ def test_an_answer_that_is_no_protocol_ends_the_connection() -> None:
     talk = Talk()
     talk.link.hear([b"hello?"], talk.now_ns)
     assert talk.link.contact.state == "lost"
-    assert "not protocol 1" in talk.link.contact.last_error
+    assert "not protocol 2" in talk.link.contact.last_error
