@@ -13,7 +13,7 @@ BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -pa
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
-test-cpp: private export PATH := $(CURDIR)/$(BIN):$(PATH)
+lint test-cpp: private export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: .venv/run-installed  ## simulate, train, export, stream, and draw the latent maps beside the truth
 	$(BIN)/shiftvae demo -o $(DEMO_OUT)
@@ -28,12 +28,15 @@ test-cpp: .venv/dev-installed
 test-python: .venv/dev-installed
 	$(BIN)/python -m pytest
 
-lint: .venv/dev-installed  ## style, types, import contracts, and the stub of the compiled module
+lint: .venv/dev-installed  ## style, types, import contracts, the stub of the compiled module, and the C++ sources
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml shiftvae_rt._core
+	$(BIN)/clang-format --dry-run --Werror $(shell git ls-files 'cpp/*.cpp' 'cpp/*.hpp')
+	cmake --preset default -G Ninja
+	$(BIN)/clang-tidy -p build/default --quiet $(wildcard cpp/src/*.cpp)
 
 bench: .venv/dev-installed  ## every figure of speed that we claim
 	$(BIN)/python benchmarks/run.py

@@ -195,9 +195,10 @@ std::unique_ptr<FilterBank> filter_bank_of(const Doubles& filters, std::size_t s
     const auto size = [&](py::ssize_t axis) { return static_cast<std::size_t>(filters.shape(axis)); };
     if (!power_of_two(segment) || segment < 8 || segment > 4096 || segment < size(3) || !power_of_two(stride) ||
         stride > segment / 2)
-        throw py::value_error("expected a segment of 8 to 4096 px that holds the filters, and a stride of at most half "
-                              "of it, both powers of two, got " +
-                              std::to_string(segment) + " and " + std::to_string(stride));
+        throw py::value_error(
+            "expected a segment of 8 to 4096 px that holds the filters, and a stride of at most half "
+            "of it, both powers of two, got " +
+            std::to_string(segment) + " and " + std::to_string(stride));
     const double* data = filters.data();
     const py::gil_scoped_release unlocked;
     return std::make_unique<FilterBank>(data, size(0), size(1), size(2), size(3), stride, segment);
@@ -239,8 +240,8 @@ std::unique_ptr<DenseNetwork> dense_network_of(const Layers& stem, const Heads& 
     for (const auto& [weights, dilation] : stem) {
         check(weights, 4);
         if (dilation < 1 || dilation > most) throw py::value_error("expected a dilation of 1 to 4096 px");
-        convolutions.push_back({size(weights, 0), size(weights, 1), size(weights, 2), size(weights, 3), dilation,
-                                weights.data()});
+        convolutions.push_back(
+            {size(weights, 0), size(weights, 1), size(weights, 2), size(weights, 3), dilation, weights.data()});
     }
     std::vector<DenseNetwork::Linear> linears;
     for (const auto& [weights, bias] : head) {
@@ -253,7 +254,7 @@ std::unique_ptr<DenseNetwork> dense_network_of(const Layers& stem, const Heads& 
 }
 
 std::unique_ptr<DenseStream> dense_stream_of(const DenseNetwork& network, std::size_t width) {
-    constexpr std::size_t most = std::size_t{1} << 24;
+    constexpr std::size_t most = std::size_t{1} << 24U;
     if (width < network.window_width() || width > most)
         throw py::value_error("expected lines of " + std::to_string(network.window_width()) + " to " +
                               std::to_string(most) + " px, got " + std::to_string(width));
@@ -398,9 +399,8 @@ PYBIND11_MODULE(_core, m) {
     py::class_<DenseNetwork>(m, "DenseNetwork", py::metaclass(plain))
         .def(py::init(&dense_network_of), py::arg("stem"), py::arg("head"), py::arg("stride"))
         .def_property_readonly("channels", &DenseNetwork::channels)
-        .def_property_readonly("window", [](const DenseNetwork& n) {
-            return Window(n.window_height(), n.window_width());
-        })
+        .def_property_readonly("window",
+                               [](const DenseNetwork& n) { return Window(n.window_height(), n.window_width()); })
         .def_property_readonly("planes", &DenseNetwork::planes);
     py::class_<DenseStream>(m, "DenseStream", py::metaclass(plain))
         .def(py::init(&dense_stream_of), py::arg("network"), py::arg("width"), py::keep_alive<1, 2>())

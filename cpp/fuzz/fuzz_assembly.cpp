@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto precision = input.floats(latents * windows);
     std::vector<float> map(latents * height * width);
     assemble_latent_map(values.data(), precision.data(), latents, grid, map.data(), threads);
-    place_at_motifs(values.data(), precision.data(), shift_y.data(), shift_x.data(), latents, grid, map.data(), threads);
+    place_at_motifs(values.data(), precision.data(), shift_y.data(), shift_x.data(), latents, grid, map.data(),
+                    threads);
     return 0;
 }

@@ -20,7 +20,7 @@ std::size_t blocks_of(std::size_t units) { return (units + unit_block - 1) / uni
 // Floats of a line: an odd number of cache lines, so that neighbouring lines do not meet in one set of a cache.
 std::size_t line_of(std::size_t floats) {
     constexpr std::size_t line = cache_line / sizeof(float);
-    return ((floats + line - 1) / line | 1) * line;
+    return ((floats + line - 1) / line | 1U) * line;
 }
 
 // 0 for units that are not there.

@@ -23,6 +23,7 @@ std::vector<std::uint32_t> bit_reversed(std::size_t size) {
     std::vector<std::size_t> index(size, 0);
     for (std::size_t i = 0; i < size; ++i) index[i] = index[i / 2] / 2 + (i % 2) * (size / 2);
     std::vector<std::uint32_t> order;
+    order.reserve(size);
     for (const std::size_t i : index) order.push_back(static_cast<std::uint32_t>(i * both));
     return order;
 }
@@ -190,8 +191,8 @@ private:
         const FilterBank::Spectra<T>& spectra = bank_.spectra<T>();
         const std::size_t windows = bank_.segment_ / bank_.stride_, channels = bank_.channels_;
         const std::size_t pitch = phase_ * bank_.stride_, frequency = channels * 2 * pitch;
-        const SpectrumBlocks blocks{bank_.stride_, channels, bank_.stride_, bank_.height_,
-                                    windows * frequency, 2 * pitch, phase_, pitch};
+        const SpectrumBlocks blocks{bank_.stride_,       channels,  bank_.stride_, bank_.height_,
+                                    windows * frequency, 2 * pitch, phase_,        pitch};
         T *spectrum = reinterpret_cast<T*>(spectrum_), *values = reinterpret_cast<T*>(products_);
         const std::size_t group = bank_.stride_ * channels * bank_.height_ * both;
         for (std::size_t block = 0; block < bank_.blocks_; ++block) {
@@ -244,8 +245,8 @@ private:
                     for (std::size_t k = 0; k < size; ++k) std::fill_n(transformed_ + k * both + lanes, lanes, 0.0);
                     kernels.exact_spectra.transform(transformed_, size, bank_.exact_.factors.first);
                     T* to = reinterpret_cast<T*>(spectrum_) + c * 2 * pitch + phase * phase_ + i / stride;
-                    kernels_of(kernels, T{}).pack(transformed_, size, some, bank_.channels_ * 2 * pitch, pitch, to, mean,
-                                                  variance);
+                    kernels_of(kernels, T{})
+                        .pack(transformed_, size, some, bank_.channels_ * 2 * pitch, pitch, to, mean, variance);
                     for (std::size_t lane = 0; lane < some; ++lane) {
                         line_mean_[c * lines_ + i + lane * stride] = first[lane] + mean[lane];
                         line_variance_[c * lines_ + i + lane * stride] = variance[lane];

@@ -32,7 +32,7 @@ ThreadPool& ThreadPool::of_process() {
 }
 
 void ThreadPool::run(std::size_t parts, unsigned threads, Task task, void* context) noexcept {
-    std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
+    const std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
     const unsigned useful = parts < threads ? static_cast<unsigned>(parts) : threads;
     if (!owner.owns_lock() || useful < 2) {
         for (std::size_t part = 0; part < parts; ++part) task(context, part, 0);
@@ -58,8 +58,7 @@ void ThreadPool::grow(unsigned helpers) noexcept {
     const std::lock_guard<std::mutex> lock(mutex_);
     try {
         for (; helpers_ < helpers; ++helpers_) std::thread([this] { help(); }).detach();
-    } catch (const std::system_error&) {
-        // The system gives no more threads: those that there are do the work.
+    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): those that there are do the work
     }
 }
 

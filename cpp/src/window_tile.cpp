@@ -44,7 +44,7 @@ Lines Tile::window(std::size_t channel, std::size_t y, std::size_t col) const no
 }
 
 bool sums_are_exact(PixelType type, std::size_t window_pixels) noexcept {
-    return pixel_sizes[static_cast<int>(type)] <= 2 && window_pixels <= std::size_t{1} << 20;
+    return pixel_sizes[static_cast<int>(type)] <= 2 && window_pixels <= std::size_t{1} << 20U;
 }
 
 bool held_as_double(PixelType type) noexcept {
@@ -54,8 +54,7 @@ bool held_as_double(PixelType type) noexcept {
 std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels, const double* given) {
     std::vector<double> centres(frame.channels, 0.0);
     if (sums_are_exact(frame.type, window_pixels)) return centres;
-    for (std::size_t c = 0; c < frame.channels; ++c)
-        centres[c] = given ? given[c] : centre_of(frame, c);
+    for (std::size_t c = 0; c < frame.channels; ++c) centres[c] = given ? given[c] : centre_of(frame, c);
     return centres;
 }
 
@@ -154,7 +153,7 @@ void WindowScaling::zscore(const Kernels& kernels, const Tile& tile, std::size_t
 LineRing::LineRing(Arena& arena, const Tile& tile) noexcept {
     element_ = held_as_double(tile.frame.type) ? sizeof(double) : sizeof(float);
     const std::size_t needed = (tile.width() + longest_vector) * element_;
-    pitch_ = ((needed + cache_line - 1) / cache_line | 1) * cache_line / element_;
+    pitch_ = ((needed + cache_line - 1) / cache_line | 1U) * cache_line / element_;
     const std::size_t lines = tile.frame.channels * tile.window_height;
     lines_ = arena.take<char>(lines * pitch_ * element_);
     pointers_ = arena.take<const void*>(lines);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t tile_bytes = 512 * 1024;      // of converted lines, half of a common L2
 constexpr std::size_t least_tile = 64;              // windows
 constexpr std::size_t most_tile = 2048;             // windows
-constexpr std::size_t streamed_bytes = 8 << 20;     // larger outputs leave the caches before anybody reads them
+constexpr std::size_t streamed_bytes = 8U << 20U;   // larger outputs leave the caches before anybody reads them
 constexpr std::size_t worth_a_thread = 256 * 1024;  // bytes: below, waking a thread costs more than it saves
 
 // How the grid of windows is shared out: tiles of columns, each in chunks of rows.
@@ -94,7 +94,7 @@ struct StatisticsRow {
 
 std::size_t extractor_bytes(const Tile& tile) {
     Arena count;
-    Extractor layout(count, tile);
+    const Extractor layout(count, tile);
     return count.used();
 }
 

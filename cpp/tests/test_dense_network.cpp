@@ -118,8 +118,7 @@ Values differences(const Frame& frame, std::size_t sides) {
         for (std::size_t y = 0; y < frame.height; ++y)
             for (std::size_t x = 0; x + 1 < frame.width; ++x) {
                 out.value[out.at(sides * c, y, x)] = frame.at(c, y, x + 1) - frame.at(c, y, x);
-                if (sides == 2 && y > 0)
-                    out.value[out.at(2 * c + 1, y, x)] = frame.at(c, y, x) - frame.at(c, y - 1, x);
+                if (sides == 2 && y > 0) out.value[out.at(2 * c + 1, y, x)] = frame.at(c, y, x) - frame.at(c, y - 1, x);
             }
     for (std::size_t i = 0; i < out.value.size(); ++i) out.size[i] = std::fabs(out.value[i]);
     return out;
@@ -213,8 +212,7 @@ std::vector<float> pushed(const DenseNetwork& network, const FrameView& frame, c
               DenseStream::Outcome::done);
         done += promised;
         top += band.height;
-        for (std::size_t i = 0; i < code.size(); ++i)
-            CHECK((code[i] == untouched) == (i % (windows + gap) >= done));
+        for (std::size_t i = 0; i < code.size(); ++i) CHECK((code[i] == untouched) == (i % (windows + gap) >= done));
     }
     CHECK(done == windows);
     std::vector<float> out;
@@ -291,9 +289,8 @@ CASE("an offset and steps of a frame cost no digits") {
         if (i % c.width > 25) frame.pixels[i] += 59800;
     frame.store<std::uint16_t>();
     const Values expected = code_of(network, frame, deviation);
-    on_each_isa([&] {
-        CHECK(largest_error(expected, pushed(network.dense(), frame.view(), deviation)) < few_roundings);
-    });
+    on_each_isa(
+        [&] { CHECK(largest_error(expected, pushed(network.dense(), frame.view(), deviation)) < few_roundings); });
 }
 
 CASE("lines in any parts give the same bits as all at once, and only the rows that they complete") {
@@ -328,8 +325,8 @@ CASE("a band that begins at a row gives the bits of those rows") {
             for (std::size_t first = 0; first < grid.rows(); ++first)
                 for (const std::size_t rows : {std::size_t{1}, std::size_t{2}, grid.rows() - first}) {
                     if (first + rows > grid.rows()) continue;
-                    const FrameView band = band_of(frame.view(), first * c.stride,
-                                                   (rows - 1) * c.stride + network.window_height);
+                    const FrameView band =
+                        band_of(frame.view(), first * c.stride, (rows - 1) * c.stride + network.window_height);
                     const float* from = deviation.data() + first * grid.cols();
                     const std::size_t some_windows = rows * grid.cols();
                     const std::vector<float> got = pushed(dense, band, {from, from + some_windows});
@@ -406,9 +403,7 @@ CASE("huge and tiny deviations do what division does") {
     for (std::size_t i = 0; i < deviation.size(); ++i) deviation[i] = any[i * 5 % 8];
     const Frame other(PixelType::float32, 1, c.height, c.width, 100, 30, 25);
     const Values expected = code_of(bent, other, deviation);
-    on_each_isa([&] {
-        CHECK(largest_error(expected, pushed(bent.dense(), other.view(), deviation)) < few_roundings);
-    });
+    on_each_isa([&] { CHECK(largest_error(expected, pushed(bent.dense(), other.view(), deviation)) < few_roundings); });
 }
 
 CASE("a stream that is stopped takes no more lines") {
@@ -469,8 +464,8 @@ CASE("differences beyond float32 are told, in any part and channel") {
                 DenseStream::Outcome outcome = DenseStream::Outcome::done;
                 while (y < c.height && outcome == DenseStream::Outcome::done) {
                     const std::size_t rows = stream.rows_with(part);
-                    outcome = stream.push(band_of(frame.view(), y, part), deviation.data() + done,
-                                          code.data() + done, windows);
+                    outcome = stream.push(band_of(frame.view(), y, part), deviation.data() + done, code.data() + done,
+                                          windows);
                     y += part;
                     done += rows * grid.cols();
                 }

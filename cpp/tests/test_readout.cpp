@@ -55,7 +55,7 @@ CASE("latents on a lattice are those of float64, with every instruction set, for
 
 CASE("a code at the origin, on an axis or a diagonal has the angle that it must have") {
     const Readout readout{1, 1, {{8, 0}, {0, 0}}, 0, 0, 0, 0, 0};
-    const double directions[][3] = {{0, 0, 0},   {1, 0, 0},  {1, 1, 1},   {0, 1, 2},  {-1, 1, 3},
+    const double directions[][3] = {{0, 0, 0},   {1, 0, 0},   {1, 1, 1},    {0, 1, 2},    {-1, 1, 3},
                                     {1, -1, -1}, {0, -1, -2}, {-1, -1, -3}, {2e-38, 0, 0}};
     for (const auto& direction : directions) {
         const float code[] = {static_cast<float>(direction[0]), static_cast<float>(direction[1]), 0, 0};

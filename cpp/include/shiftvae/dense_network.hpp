@@ -49,11 +49,11 @@ private:
         std::size_t line, plane, offset;
     };
     struct Layer {
-        std::size_t blocks = 0, taps = 0;    // of unit_block units; of them all
-        std::size_t pitch = 1;               // floats from value to value of its input
-        std::size_t step = 1;                // values of its input from one output to the next, along both axes
-        std::size_t height = 1, width = 1;   // values of its input that it covers
-        std::size_t gap = 0;                 // between the values of a pair, where these are made together
+        std::size_t blocks = 0, taps = 0;   // of unit_block units; of them all
+        std::size_t pitch = 1;              // floats from value to value of its input
+        std::size_t step = 1;               // values of its input from one output to the next, along both axes
+        std::size_t height = 1, width = 1;  // values of its input that it covers
+        std::size_t gap = 0;                // between the values of a pair, where these are made together
         std::vector<Run> runs;
         std::vector<std::uint32_t> lengths;
         Aligned<float> weights;

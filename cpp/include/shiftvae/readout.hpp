@@ -11,13 +11,13 @@ namespace shiftvae {
 // Last, what is added to the shift: cells for each phase, and px for each axis where the phases are fewer than these;
 // px for each axis without phases.
 struct Readout {
-    std::size_t axes = 2;         // coordinates of the shift, 1 or 2
-    std::size_t phases = 0;       // lattice vectors, at most `axes`
-    double vectors[2][2] = {};    // [phase][axis], px
-    double planar_px = 0;         // unit of a shift without phases
-    double planar_reach_px = 0;   // where it ends softly; 0: nowhere
-    double angle_period = 0;      // degrees; 0: no angle
-    double scale_prior = 0;       // 0: no scale
+    std::size_t axes = 2;        // coordinates of the shift, 1 or 2
+    std::size_t phases = 0;      // lattice vectors, at most `axes`
+    double vectors[2][2] = {};   // [phase][axis], px
+    double planar_px = 0;        // unit of a shift without phases
+    double planar_reach_px = 0;  // where it ends softly; 0: nowhere
+    double angle_period = 0;     // degrees; 0: no angle
+    double scale_prior = 0;      // 0: no scale
     std::size_t content = 0;
 
     // Planes that are added to the shift.

@@ -43,8 +43,7 @@ template <std::size_t most, std::size_t vectors>
 inline void multiply_rest(const Taps& taps, std::size_t first, std::size_t count, const float* weights,
                           std::size_t step, bool relu, float* out, std::size_t pitch) {
     if constexpr (most > 1) {
-        if (count < most)
-            return multiply_rest<most - 1, vectors>(taps, first, count, weights, step, relu, out, pitch);
+        if (count < most) return multiply_rest<most - 1, vectors>(taps, first, count, weights, step, relu, out, pitch);
     }
     multiply_group<most, vectors>(taps, first, weights, step, relu, out, pitch);
 }
@@ -59,8 +58,8 @@ inline void multiply_row(const Taps& taps, const float* weights, std::size_t ste
     }
 }
 
-// As multiply_group, for pairs of values that are `taps.gap` apart: of two values and three taps in a row, four products
-// make what would take six.
+// As multiply_group, for pairs of values that are `taps.gap` apart: of two values and three taps in a row, four
+// products make what would take six.
 template <std::size_t pairs, std::size_t vectors>
 inline void multiply_pair_group(const PairTaps& taps, std::size_t first, const float* weight, std::size_t step,
                                 std::size_t count, float* out, std::size_t pitch) {

@@ -46,7 +46,7 @@ struct Choices {
         const bool saved = leaf1[2] >> 27 & 1;  // the system saves what XCR0 says
         const unsigned long long state = saved ? _xgetbv(0) : 0;
         const bool has_avx2 = (state & 0x6) == 0x6 && leaf7[1] >> 5 & 1 && leaf1[2] >> 12 & 1;  // with FMA
-        const int needed = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31;  // F, DQ, BW, VL
+        const int needed = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31;                               // F, DQ, BW, VL
         const bool has_avx512 = has_avx2 && (state & 0xe0) == 0xe0 && (leaf7[1] & needed) == needed;
 #else
         __builtin_cpu_init();

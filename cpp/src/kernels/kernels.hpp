@@ -19,7 +19,7 @@ constexpr std::size_t stage_block = 1024;      // floats computed before the sta
 constexpr std::size_t stage_threshold = 4096;  // floats that pass through the stage before it starts anew
 constexpr std::size_t readout_block = 512;     // windows whose latents are read together
 constexpr std::size_t unit_block = 16;         // units of a dense layer whose weights lie together
-constexpr std::size_t spectrum_lanes = 16;     // complex numbers that are transformed together: real parts, then imaginary
+constexpr std::size_t spectrum_lanes = 16;  // complex numbers that are transformed together: real parts, then imaginary
 
 // Lines of pixels that lie `stride` bytes apart.
 struct Lines {
@@ -66,9 +66,9 @@ struct SpectrumBlocks {
 // over lines of (line_mean - level) * line_sums is added, and (level - mean) * sums; all is multiplied by scale.
 struct SpectrumScaling {
     std::size_t channels, height;
-    const double *line_mean, *level;   // of each line of the windows; of all of them
-    const double *mean, *scale;        // of each window
-    const double *line_sums, *sums;    // of the filters, for each of 32 units; sums is null where all are 0
+    const double *line_mean, *level;  // of each line of the windows; of all of them
+    const double *mean, *scale;       // of each window
+    const double *line_sums, *sums;   // of the filters, for each of 32 units; sums is null where all are 0
     std::size_t line_pitch, window_pitch, unit_pitch;  // from channel to channel; for line_sums from line to line
 };
 

@@ -141,8 +141,8 @@ template <class T>
 bool difference_line(const void* line, const void* above, std::size_t width, float* SHIFTVAE_RESTRICT along,
                      float* SHIFTVAE_RESTRICT down) noexcept {
     using S = typename Scratch<T>::type;  // counts of 8 and 16 bit are exact in float, and so are their differences
-    const T *SHIFTVAE_RESTRICT here = static_cast<const T*>(line), *SHIFTVAE_RESTRICT before =
-        static_cast<const T*>(above);
+    const T *SHIFTVAE_RESTRICT here = static_cast<const T*>(line),
+                               *SHIFTVAE_RESTRICT before = static_cast<const T*>(above);
     std::int32_t finite = 1;
     for (std::size_t x = 0; x + 1 < width; ++x) {
         const S value = static_cast<S>(here[x]);

@@ -29,7 +29,7 @@ inline float rounded(float x) {
 
 // Within 2e-7 of itself for abs(x) < 80: a power of two times the Taylor series of what is left.
 inline float exponential(float x) {
-    const float n = rounded(x == x ? x * 1.442695041f : 0.0f);  // NaN stays NaN below, and n a number
+    const float n = rounded(x == x ? x * 1.442695041f : 0.0f);      // NaN stays NaN below, and n a number
     const float r = (x - n * 0.693359375f) - n * -2.121944401e-4f;  // log(2) in two parts, the first of 9 bits
     float series = 1.984127011e-4f;
     series = series * r + 1.388888923e-3f;

@@ -13,21 +13,21 @@ template <class T>
 struct Vector;
 
 #define SHIFTVAE_VECTOR(Scalar, Register, count, set, get, put, plus, minus, multiply, divide, most, least) \
-    template <>                                                                                    \
-    struct Vector<Scalar> {                                                                        \
-        using Value = Register;                                                                    \
-        static constexpr std::size_t lanes = count;                                                \
-        static Value all(Scalar x) { return set(x); }                                              \
-        static Value load(const Scalar* from) { return get(from); }                                \
-        static void store(Scalar* to, Value x) { put(to, x); }                                     \
-        static Value sum(Value a, Value b) { return plus(a, b); }                                  \
-        static Value difference(Value a, Value b) { return minus(a, b); }                          \
-        static Value product(Value a, Value b) { return multiply(a, b); }                          \
-        static Value quotient(Value a, Value b) { return divide(a, b); }                           \
-        static Value larger(Value a, Value b) { return most(a, b); }                               \
-        static Value smaller(Value a, Value b) { return least(a, b); }                             \
-        static Value product_plus(Value a, Value b, Value c) { return SHIFTVAE_FUSED(a, b, c); }   \
-        static Value minus_product(Value c, Value a, Value b) { return SHIFTVAE_UNFUSED(c, a, b); } \
+    template <>                                                                                             \
+    struct Vector<Scalar> {                                                                                 \
+        using Value = Register;                                                                             \
+        static constexpr std::size_t lanes = count;                                                         \
+        static Value all(Scalar x) { return set(x); }                                                       \
+        static Value load(const Scalar* from) { return get(from); }                                         \
+        static void store(Scalar* to, Value x) { put(to, x); }                                              \
+        static Value sum(Value a, Value b) { return plus(a, b); }                                           \
+        static Value difference(Value a, Value b) { return minus(a, b); }                                   \
+        static Value product(Value a, Value b) { return multiply(a, b); }                                   \
+        static Value quotient(Value a, Value b) { return divide(a, b); }                                    \
+        static Value larger(Value a, Value b) { return most(a, b); }                                        \
+        static Value smaller(Value a, Value b) { return least(a, b); }                                      \
+        static Value product_plus(Value a, Value b, Value c) { return SHIFTVAE_FUSED(a, b, c); }            \
+        static Value minus_product(Value c, Value a, Value b) { return SHIFTVAE_UNFUSED(c, a, b); }         \
     };
 
 #if defined(__AVX512F__)
@@ -71,8 +71,8 @@ inline float32x4_t fused_negative(float32x4_t c, float32x4_t a, float32x4_t b) {
 inline float64x2_t fused_negative(float64x2_t c, float64x2_t a, float64x2_t b) { return vfmsq_f64(c, a, b); }
 SHIFTVAE_VECTOR(float, float32x4_t, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vaddq_f32, vsubq_f32, vmulq_f32, vdivq_f32,
                 vmaxq_f32, vminq_f32)
-SHIFTVAE_VECTOR(double, float64x2_t, 2, vdupq_n_f64, vld1q_f64, vst1q_f64, vaddq_f64, vsubq_f64, vmulq_f64,
-                vdivq_f64, vmaxq_f64, vminq_f64)
+SHIFTVAE_VECTOR(double, float64x2_t, 2, vdupq_n_f64, vld1q_f64, vst1q_f64, vaddq_f64, vsubq_f64, vmulq_f64, vdivq_f64,
+                vmaxq_f64, vminq_f64)
 constexpr std::size_t vector_registers = 32;
 #else
 template <class T>
