@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shiftvae_rt.errors import FrameError
 
 from .indexing import Indexing, index_peaks
+from .outliers import despike
 from .spectrum import Peaks, averaged_spectrum, find_peaks
 
 __all__ = ["best_scale", "prepare_frames"]
@@ -39,8 +40,9 @@ def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
     for frame in (np.asarray(frames[i]) for i in chosen):
         if frame.ndim != 3:
             raise FrameError(f"expected frames of shape (channels, height, width), got {frame.shape}: use as_pixels")
-        low, high = np.quantile(frame, [0.001, 0.999], axis=(1, 2), keepdims=True)
-        pixels = np.clip(frame.astype(np.float64), low, high)
+        pixels = np.stack([despike(channel) for channel in frame.astype(np.float64)])
+        low, high = np.quantile(pixels, [0.001, 0.999], axis=(1, 2), keepdims=True)
+        pixels = np.clip(pixels, low, high)
         pixels -= pixels.mean(axis=(1, 2), keepdims=True)
         spread = pixels.std(axis=(1, 2), keepdims=True)
         some = spread[:, 0, 0] > 1e-9 * np.abs(high - low)[:, 0, 0].max(initial=0.0)
