@@ -48,9 +48,9 @@ class Control:
     socket
         Bound ROUTER socket; closed by its owner.
     gatekeeper
-        Who may ask what; None: everybody everything (loopback).
+        Who may ask what.
     publisher, journal, swap
-        What the answers are taken from; None: there is none.
+        What the answers are taken from; no `journal`: None.
     report, live, stop
         The figures of the moment, the streams of connected producers, and how to stop.
     """
@@ -59,7 +59,7 @@ class Control:
         self,
         socket: Socket,
         *,
-        gatekeeper: Gatekeeper | None,
+        gatekeeper: Gatekeeper,
         publisher: Publisher,
         journal: JournalReader | None,
         swap: ModelSwap,
@@ -99,8 +99,6 @@ class Control:
         return True
 
     def _may(self, question: Question, frame: Any) -> bool:
-        if self._gatekeeper is None:
-            return True
         try:
             roles = self._gatekeeper.roles(frame.get("User-Id"))
         except zmq.ZMQError:  # a message without a name did not come through the gate

@@ -1,7 +1,11 @@
-"""Lets in the clients of the list, over CURVE, and nobody else (ZeroMQ's authentication protocol, RFC 27).
+"""Decides who may connect (ZeroMQ's authentication protocol, RFC 27): with keys the clients of the list, over CURVE.
+
+Without keys everybody on this machine may connect, but only in ZMTP 3. libzmq takes ZMTP 1.0 from a socket that nobody
+guards, and to ZMTP 1.0 an HTTP request is a message: a web page could send frames and stop the service. Peers of ZMTP 1
+and 2 are sent away from every socket with a domain, before anything that they say is read.
 
 Closed on failure: a socket that it guards refuses every client whose question is not answered with a yes. Without
-``ZAP_ENFORCE_DOMAIN`` a stopped authenticator would let everybody in.
+``ZAP_ENFORCE_DOMAIN`` a stopped gatekeeper would let everybody in.
 """
 
 from __future__ import annotations
@@ -14,8 +18,9 @@ import zmq
 from zmq.utils import z85
 
 from ..errors import KeyFileError
-from .keys import KeyFolder, Role
+from .keys import ROLES, KeyFolder, Role
 from .sockets import Socket
+from .sparse_log import SparseLog
 
 __all__ = ["Gatekeeper"]
 
@@ -24,10 +29,12 @@ _TICK_MS = 100
 #: Roles that may connect to the sockets of a domain. What a client may ask on `control` is checked for each request.
 DOMAINS: dict[str, frozenset[Role]] = {
     "ingest": frozenset({"produce"}),
+    "open-ingest": frozenset({"produce"}),
     "results": frozenset({"read"}),
     "control": frozenset({"read", "admin"}),
 }
-_log = logging.getLogger(__name__)
+#: Name of a client without a key.
+_ANYONE = "anyone"
 
 
 class Gatekeeper:
@@ -38,11 +45,12 @@ class Gatekeeper:
     context
         Whose sockets are guarded. Close the gatekeeper before it is destroyed.
     keys
-        The runtime's keys; the list of clients is read again for every new connection.
+        The runtime's keys; the list of clients is read again for every new connection. None: there are no keys.
     """
 
-    def __init__(self, context: zmq.Context[Any], keys: KeyFolder) -> None:
+    def __init__(self, context: zmq.Context[Any], keys: KeyFolder | None = None) -> None:
         self._keys = keys
+        self._log = SparseLog(logging.getLogger(__name__))
         self._socket = context.socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(_ENDPOINT)
@@ -51,18 +59,30 @@ class Gatekeeper:
         self._thread = threading.Thread(target=self._run, name="gatekeeper", daemon=True)
         self._thread.start()
 
-    def domain(self, name: str) -> Domain:
-        """The gate of one of the sockets; `name` is a key of `DOMAINS`."""
-        return Domain(name, self._keys)
+    @property
+    def locked(self) -> bool:
+        """Whether a client needs a key."""
+        return self._keys is not None
+
+    def guard(self, socket: Socket, domain: str) -> None:
+        """Make `socket` ask here about every client, before it is bound; `domain` is a key of `DOMAINS`."""
+        socket.setsockopt_string(zmq.ZAP_DOMAIN, domain)
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        if self._keys is not None:
+            socket.curve_server = 1
+            socket.curve_secretkey = self._keys.server.secret.encode()
+            socket.curve_publickey = self._keys.server.public.encode()
 
     def roles(self, user: str) -> frozenset[Role]:
         """What the client called `user` may do; nothing if it is not in the list (any more)."""
+        if self._keys is None:
+            return frozenset(ROLES)
         try:
             return next(
                 (frozenset(client.roles) for client in self._keys.clients() if client.name == user), frozenset()
             )
         except KeyFileError as error:
-            _log.error("nobody is let in: %s", error)
+            self._log.warn("nobody is let in: %s", error)
             return frozenset()
 
     def close(self) -> None:
@@ -80,8 +100,8 @@ class Gatekeeper:
         number = question[1] if len(question) > 1 else b""
         try:
             name = self._admit(question)
-        except Exception:  # noqa: BLE001  # whatever goes wrong here must not end the thread, and must not let anybody in
-            _log.exception("a client was refused")
+        except Exception as error:  # noqa: BLE001  # must neither end the thread nor let anybody in
+            self._log.warn("a client was refused: %s: %s", type(error).__name__, error)
             name = None
         if name is None:
             self.refused += 1
@@ -90,30 +110,21 @@ class Gatekeeper:
 
     def _admit(self, question: list[bytes]) -> str | None:
         """The name of the client if it may come in."""
-        version, _, domain, address, _, mechanism, *credentials = question
-        if version != b"1.0" or mechanism != b"CURVE" or len(credentials) != 1:
+        version, _, domain_name, address, _, mechanism, *credentials = question
+        domain = domain_name.decode()
+        wanted = DOMAINS[domain]
+        if version != b"1.0":
+            return None
+        if self._keys is None:
+            return _ANYONE if mechanism == b"NULL" else None
+        if mechanism != b"CURVE" or len(credentials) != 1:
             return None
         public = z85.encode(credentials[0]).decode()
         for client in self._keys.clients():
             if client.public == public:
-                if DOMAINS[domain.decode()].isdisjoint(client.roles):
-                    _log.warning("%s from %s may not use %s", client.name, address.decode(), domain.decode())
+                if wanted.isdisjoint(client.roles):
+                    self._log.warn("%s from %s may not use %s", client.name, address.decode(), domain)
                     return None
                 return client.name
-        _log.warning("an unknown key from %s was refused at %s", address.decode(), domain.decode())
+        self._log.warn("an unknown key from %s was refused at %s", address.decode(), domain)
         return None
-
-
-class Domain:
-    """The gate of one socket."""
-
-    def __init__(self, name: str, keys: KeyFolder) -> None:
-        self._name, self._keys = name, keys
-
-    def guard(self, socket: Socket) -> None:
-        """Make `socket` ask for keys; before it is bound."""
-        socket.setsockopt_string(zmq.ZAP_DOMAIN, self._name)
-        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-        socket.curve_server = 1
-        socket.curve_secretkey = self._keys.server.secret.encode()
-        socket.curve_publickey = self._keys.server.public.encode()

@@ -10,15 +10,14 @@ import zmq
 
 from ..latent_map import LatentMap
 from .results import result_message
-from .sockets import Socket, receive
+from .sockets import DOORS, Socket, receive
 from .wire import Counters, FrameHeader
 
-__all__ = ["MAX_WAITING", "Publisher"]
+__all__ = ["Publisher"]
 
 #: Whole maps that are kept for readers that come late; of the streams seen longest ago they are dropped first.
 _MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
-#: What may wait for a reader before it loses results: so many messages, or fewer if they are large.
-MAX_WAITING = 64
+#: What may wait for a reader before it loses results, if the messages are too large for the door's number of them.
 _MAX_WAITING_BYTES = 32 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
@@ -84,7 +83,7 @@ class Publisher:
         """Let fewer messages wait for each reader, also those that are there, if this one is the largest so far."""
         if nbytes > self._largest:
             self._largest = nbytes
-            self._socket.sndhwm = max(2, min(MAX_WAITING, _MAX_WAITING_BYTES // nbytes))
+            self._socket.sndhwm = max(2, min(DOORS["results"].outgoing, _MAX_WAITING_BYTES // nbytes))
 
     def latest(self, stream: str) -> tuple[bytes, memoryview] | None:
         """The last whole map of a stream, as it was published, for a reader that comes late."""

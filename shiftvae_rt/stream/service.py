@@ -35,7 +35,7 @@ from .model_swap import ModelSwap
 from .open_intake import OpenIntake
 from .options import Options
 from .producers import Producers
-from .publisher import MAX_WAITING, Publisher
+from .publisher import Publisher
 from .report import Report, Timings
 from .sessions import Sessions
 from .sockets import INGEST, RESULTS, bind, receive
@@ -48,9 +48,7 @@ __all__ = ["Service"]
 
 _TICK_MS = 100
 _STOP_LINGER_MS = 1000
-#: One frame message a live producer, and room for control messages.
-_INGEST_HIGH_WATER_MARK = 9
-#: Messages that wait with us while a long encoding runs, and those of foreign producers.
+#: Messages that wait with us while a long encoding runs.
 _MAX_HELD = 64
 
 
@@ -90,8 +88,9 @@ class Service:
         self._waiting: deque[list[memoryview]] = deque()
         self._ledger = Ledger()
         self._sessions = Sessions(self._ledger)
+        keys = None if options.keys is None else KeyFolder(options.keys)
         self._context = zmq.Context()
-        self._gatekeeper: Gatekeeper | None = None
+        self._gatekeeper = Gatekeeper(self._context, keys)
         self._journal: Journal | None = None
         self._health: Health | None = None
         self._watchdog: Watchdog | None = None
@@ -103,24 +102,18 @@ class Service:
             raise
 
     def _listen(self, ingest: str, results: str) -> None:
-        if self._options.keys is not None:
-            self._gatekeeper = Gatekeeper(self._context, KeyFolder(self._options.keys))
-
-        def bound(kind: int, endpoint: str, high_water_mark: int, domain: str) -> tuple[zmq.Socket[bytes], str]:
-            gate = None if self._gatekeeper is None else self._gatekeeper.domain(domain)
-            return bind(self._context, kind, endpoint, high_water_mark=high_water_mark, gate=gate)
-
-        self._ingest, self.ingest = bound(zmq.ROUTER, ingest, _INGEST_HIGH_WATER_MARK, "ingest")
-        self._results, self.results = bound(zmq.XPUB, results, MAX_WAITING, "results")
+        gate = self._gatekeeper
+        self._ingest, self.ingest = bind(self._context, "ingest", ingest, gate)
+        self._results, self.results = bind(self._context, "results", results, gate)
         self._requests: zmq.Socket[bytes] | None = None
         self.control: str | None = None
         if self._options.control is not None:
-            self._requests, self.control = bound(zmq.ROUTER, self._options.control, _INGEST_HIGH_WATER_MARK, "control")
+            self._requests, self.control = bind(self._context, "control", self._options.control, gate)
 
         self._pushed: zmq.Socket[bytes] | None = None
         self.open_ingest: str | None = None
         if self._options.open_ingest is not None:
-            self._pushed, self.open_ingest = bound(zmq.PULL, self._options.open_ingest, _MAX_HELD, "ingest")
+            self._pushed, self.open_ingest = bind(self._context, "open-ingest", self._options.open_ingest, gate)
 
     def _assemble(self, mapper: LatentMapper) -> None:
         options = self._options
@@ -235,7 +228,7 @@ class Service:
             results=self._publisher.published,
             out_of_domain=self._out_of_domain,
             unrecorded=self._live.unrecorded,
-            refused_clients=0 if self._gatekeeper is None else self._gatekeeper.refused,
+            refused_clients=self._gatekeeper.refused,
         )
 
     def status(self) -> ReportOf:

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import zmq
 
 from ..errors import ServiceError
+from .messages import MAX_CONTROL_BYTES
 from .wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES
 
-__all__ = ["CONTROL", "INGEST", "RESULTS", "Gate", "Socket", "bind", "check_endpoint", "make_socket", "receive"]
+__all__ = [
+    "CONTROL",
+    "DOORS",
+    "INGEST",
+    "RESULTS",
+    "Door",
+    "Gate",
+    "Socket",
+    "bind",
+    "check_endpoint",
+    "make_socket",
+    "receive",
+]
 
 Socket: TypeAlias = "zmq.Socket[bytes]"
 
 
 class Gate(Protocol):
-    """Makes a socket ask every client for its key; see `gatekeeper`."""
+    """Decides who may connect to a socket; see `gatekeeper`."""
 
-    def guard(self, socket: Socket) -> None:
-        """Set the options of `socket`, before it is bound."""
+    @property
+    def locked(self) -> bool:
+        """Whether a client needs a key."""
+
+    def guard(self, socket: Socket, domain: str) -> None:
+        """Make `socket` ask the gate about every client, before it is bound."""
 
 
 #: Where the runtime listens unless it is told otherwise.
@@ -28,15 +46,48 @@ INGEST = "tcp://127.0.0.1:5701"
 RESULTS = "tcp://127.0.0.1:5702"
 CONTROL = "tcp://127.0.0.1:5703"
 
+
+@dataclass(frozen=True)
+class Door:
+    """A socket to which others connect, and how much of each of them waits with us.
+
+    Parameters
+    ----------
+    kind
+        ``zmq.ROUTER``, ``zmq.XPUB`` or ``zmq.PULL``.
+    max_bytes
+        Largest part that is taken; a peer that sends a larger one loses its connection. The handshake's commands
+        count too: the longest, with keys, has less than 300 bytes.
+    incoming, outgoing
+        Messages of one peer, and for one peer, that may wait.
+    """
+
+    kind: int
+    max_bytes: int
+    incoming: int
+    outgoing: int
+
+
+_MAX_FRAME = MAX_FRAME_BYTES + MAX_HEADER_BYTES
 #: Answers (under 2 kB each) that may wait for one producer. libzmq learns only now and then that a peer has taken
 #: messages: at 9, a producer in lockstep on a busy machine saw one of some thousand answers fail.
 _ANSWERS = 1000
+#: By name, which is that of the domain too.
+DOORS: dict[str, Door] = {
+    # one frame message a live producer, and room for control messages
+    "ingest": Door(zmq.ROUTER, _MAX_FRAME, incoming=9, outgoing=_ANSWERS),
+    "open-ingest": Door(zmq.PULL, _MAX_FRAME, incoming=64, outgoing=1),
+    # a request of up to twice the length that is allowed gets an answer that says so
+    "control": Door(zmq.ROUTER, 2 * MAX_CONTROL_BYTES, incoming=9, outgoing=_ANSWERS),
+    # libzmq itself takes subscriptions from a peer for as long as there are any: few may wait
+    "results": Door(zmq.XPUB, 512, incoming=8, outgoing=64),
+}
 
 _ENDPOINT = re.compile(r"tcp://(?P<host>[^:/]+):(?P<port>\d{1,5})")
 
 _OPTIONS = {
     zmq.LINGER: 0,
-    zmq.MAXMSGSIZE: MAX_FRAME_BYTES + MAX_HEADER_BYTES,
+    zmq.MAXMSGSIZE: _MAX_FRAME,
     zmq.HEARTBEAT_IVL: 500,
     zmq.HEARTBEAT_TIMEOUT: 1500,
     zmq.HEARTBEAT_TTL: 2000,
@@ -59,37 +110,31 @@ _OPTIONS_OF: dict[int, dict[zmq.SocketOption, int]] = {
 }
 
 
-def bind(
-    context: zmq.Context[Any], kind: int, endpoint: str, *, high_water_mark: int, gate: Gate | None = None
-) -> tuple[Socket, str]:
-    """A socket of `kind` that listens on `endpoint`, and the endpoint with its real port (0 takes a free one).
-
-    Parameters
-    ----------
-    gate
-        Asks every client for its key; needed on an address that others can reach.
+def bind(context: zmq.Context[Any], name: str, endpoint: str, gate: Gate) -> tuple[Socket, str]:
+    """The door called `name` (see `DOORS`) on `endpoint`, and the endpoint with its real port (0 takes a free one).
 
     Raises
     ------
     ServiceError
-        for an endpoint that is not ``tcp://ADDRESS:PORT``, that others can reach without a `gate`, or that means all
-        addresses of the machine, or a port that is taken.
+        for an endpoint that is not ``tcp://ADDRESS:PORT``, that others can reach though the `gate` is not locked, or
+        that means all addresses of the machine, or a port that is taken.
     """
     check_endpoint(endpoint)
     address = ipaddress.IPv4Address(endpoint.removeprefix("tcp://").partition(":")[0])
     if address.is_unspecified:
         raise ServiceError(f"refusing to listen on {endpoint}: give the one address that the clients reach")
-    if not address.is_loopback and gate is None:
+    if not address.is_loopback and not gate.locked:
         raise ServiceError(
             f"refusing to listen on {endpoint}: without keys anyone who reaches that address could send and read; "
             "make keys with `shiftvae keys`, or listen on 127.0.0.1 and forward the port over ssh"
         )
-    socket = make_socket(context, kind, high_water_mark)
-    if gate is not None:
-        gate.guard(socket)
-    if kind == zmq.ROUTER:
+    door = DOORS[name]
+    socket = make_socket(context, door.kind, door.outgoing)
+    socket.setsockopt(zmq.RCVHWM, door.incoming)
+    socket.setsockopt(zmq.MAXMSGSIZE, door.max_bytes)
+    gate.guard(socket, name)
+    if door.kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.SNDHWM, _ANSWERS)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:

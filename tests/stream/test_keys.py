@@ -17,7 +17,7 @@ from stream_support import FREE, LIMIT_S, hello, noisy
 from shiftvae_rt.errors import KeyFileError, ServiceError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Control, KeyFolder, LosslessProducer, Options, Producer, Service, Subscriber
-from shiftvae_rt.stream.gatekeeper import Domain, Gatekeeper
+from shiftvae_rt.stream.gatekeeper import Gatekeeper
 from shiftvae_rt.stream.keys import read_key
 from shiftvae_rt.stream.sockets import bind
 
@@ -196,7 +196,7 @@ def context() -> Iterator[zmq.Context]:
 def guarded(context: zmq.Context, keys: KeyFolder) -> Iterator[tuple[Gatekeeper, Any, str]]:
     """A gatekeeper, the socket that it guards, and the endpoint of that."""
     gatekeeper = Gatekeeper(context, keys)
-    server, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=9, gate=gatekeeper.domain("ingest"))
+    server, endpoint = bind(context, "ingest", FREE, gatekeeper)
     yield gatekeeper, server, endpoint
     server.close()
     gatekeeper.close()
@@ -237,13 +237,13 @@ def test_without_the_enforced_domain_a_stopped_gatekeeper_would_let_everybody_in
     context: zmq.Context, keys: KeyFolder, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """The mutant of the test above: it must see the difference."""
-    guard = Domain.guard
+    guard = Gatekeeper.guard
 
-    def careless(self: Domain, socket: Any) -> None:
-        guard(self, socket)
+    def careless(self: Gatekeeper, socket: Any, domain: str) -> None:
+        guard(self, socket, domain)
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 0)
 
-    monkeypatch.setattr(Domain, "guard", careless)
+    monkeypatch.setattr(Gatekeeper, "guard", careless)
     gatekeeper, server, endpoint = request.getfixturevalue("guarded")
     gatekeeper.close()
     assert unauthorised_tries(context, server, endpoint, keys, 20) > 0

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zmq
 from stream_support import (
     LIMIT_S,
     GatedMapper,
@@ -20,9 +19,8 @@ from shiftvae_rt.errors import ServiceError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.simulator import LineCrystal, Microscope
 from shiftvae_rt.stream import Counters, Options, Producer, Service, Subscriber
-from shiftvae_rt.stream import service as service_module
 from shiftvae_rt.stream.clock import monotonic_ns
-from shiftvae_rt.stream.publisher import MAX_WAITING
+from shiftvae_rt.stream.sockets import DOORS
 
 Make = Callable[..., Any]
 FRAME = Microscope(shape=(96, 80)).frame(0).pixels
@@ -194,5 +192,5 @@ def test_a_port_that_is_taken_is_an_error_that_names_it(service: Service, mapper
 
 
 def test_the_high_water_marks_are_set_before_the_bind(service: Service) -> None:
-    assert service._ingest.getsockopt(zmq.RCVHWM) == service_module._INGEST_HIGH_WATER_MARK
-    assert service._results.get_hwm() == MAX_WAITING
+    for socket, name in ((service._ingest, "ingest"), (service._results, "results")):
+        assert (socket.rcvhwm, socket.sndhwm) == (DOORS[name].incoming, DOORS[name].outgoing)

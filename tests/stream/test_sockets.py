@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +11,9 @@ import zmq
 from stream_support import FREE
 
 from shiftvae_rt.errors import ServiceError
-from shiftvae_rt.stream import sockets
 from shiftvae_rt.stream.connection import Connection
-from shiftvae_rt.stream.sockets import bind
+from shiftvae_rt.stream.gatekeeper import DOMAINS, Gatekeeper
+from shiftvae_rt.stream.sockets import DOORS, bind
 
 
 @pytest.fixture
@@ -22,12 +23,19 @@ def context() -> Iterator[zmq.Context]:
     context.destroy(linger=0)
 
 
+@pytest.fixture
+def gate(context: zmq.Context) -> Iterator[Gatekeeper]:
+    gatekeeper = Gatekeeper(context)
+    yield gatekeeper
+    gatekeeper.close()
+
+
 @pytest.mark.parametrize(
     "endpoint", ["tcp://0.0.0.0:0", "tcp://192.168.1.5:5701", "tcp://8.8.8.8:5701", "tcp://128.0.0.1:5701"]
 )
-def test_an_address_that_others_can_reach_is_refused(context: zmq.Context, endpoint: str) -> None:
+def test_an_address_that_others_can_reach_is_refused(context: zmq.Context, gate: Gatekeeper, endpoint: str) -> None:
     with pytest.raises(ServiceError, match="refusing to listen on"):
-        bind(context, zmq.ROUTER, endpoint, high_water_mark=1)
+        bind(context, "ingest", endpoint, gate)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +43,9 @@ def test_an_address_that_others_can_reach_is_refused(context: zmq.Context, endpo
     ["", "5701", "tcp://*:5701", "tcp://eth0:5701", "tcp://localhost:5701", "tcp://127.0.0.1", "ipc://x", "inproc://x",
      "tcp://127.0.0.1:65536", "tcp://127.0.0.1:5701;tcp://0.0.0.0:1", "tcp://[::]:5701"],
 )  # fmt: skip
-def test_what_is_no_loopback_endpoint_is_refused(context: zmq.Context, endpoint: str) -> None:
+def test_what_is_no_loopback_endpoint_is_refused(context: zmq.Context, gate: Gatekeeper, endpoint: str) -> None:
     with pytest.raises(ServiceError, match="expected an endpoint tcp://HOST:PORT with an IPv4 address"):
-        bind(context, zmq.ROUTER, endpoint, high_water_mark=1)
+        bind(context, "ingest", endpoint, gate)
 
 
 @pytest.mark.parametrize("endpoint", ["", "tcp://", "tcp://host", "http://host:1", "tcp://host:port"])
@@ -46,18 +54,21 @@ def test_only_an_endpoint_can_be_connected_to(endpoint: str) -> None:
         Connection(zmq.DEALER, endpoint, high_water_mark=1)
 
 
-def test_port_0_takes_a_free_port_and_says_which(context: zmq.Context) -> None:
-    socket, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=1)
+def test_port_0_takes_a_free_port_and_says_which(context: zmq.Context, gate: Gatekeeper) -> None:
+    socket, endpoint = bind(context, "ingest", FREE, gate)
     socket.close()
     assert int(endpoint.rpartition(":")[2]) > 0
 
 
-@pytest.mark.parametrize(("kind", "peer"), [(zmq.ROUTER, zmq.DEALER), (zmq.XPUB, zmq.XSUB)], ids=["ingest", "results"])
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [("ingest", zmq.DEALER), ("control", zmq.DEALER), ("open-ingest", zmq.PUSH), ("results", zmq.XSUB)],
+)
 def test_a_message_larger_than_the_limit_never_reaches_us(
-    context: zmq.Context, kind: int, peer: int, monkeypatch: pytest.MonkeyPatch
+    context: zmq.Context, gate: Gatekeeper, name: str, peer: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sockets._OPTIONS, zmq.MAXMSGSIZE, 1000)
-    server, endpoint = bind(context, kind, FREE, high_water_mark=1)
+    monkeypatch.setitem(DOORS, name, dataclasses.replace(DOORS[name], max_bytes=1000))
+    server, endpoint = bind(context, name, FREE, gate)
     client = context.socket(peer)
     with server, client:
         client.setsockopt(zmq.LINGER, 0)
@@ -69,12 +80,18 @@ def test_a_message_larger_than_the_limit_never_reaches_us(
         assert server.recv_multipart()[-1] == b"small"
 
 
-def test_options_hold_before_the_first_peer_comes(context: zmq.Context) -> None:
-    server, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=7)
+def test_every_door_is_a_domain_and_takes_little_but_frames() -> None:
+    assert DOORS.keys() == DOMAINS.keys()
+    assert DOORS["results"].max_bytes <= 512
+    assert DOORS["control"].max_bytes <= 8192
+
+
+def test_options_hold_before_the_first_peer_comes(context: zmq.Context, gate: Gatekeeper) -> None:
+    server, endpoint = bind(context, "ingest", FREE, gate)
     connection = Connection(zmq.DEALER, endpoint, high_water_mark=5)
     client = connection.socket
     with server:
-        assert (server.getsockopt(zmq.RCVHWM), client.get_hwm()) == (7, 5)
+        assert (server.getsockopt(zmq.RCVHWM), client.get_hwm()) == (DOORS["ingest"].incoming, 5)
         assert client.getsockopt(zmq.IMMEDIATE) == 1
         for socket in (server, client):
             assert socket.getsockopt(zmq.LINGER) == 0
@@ -87,8 +104,8 @@ def test_options_hold_before_the_first_peer_comes(context: zmq.Context) -> None:
     assert client.closed
 
 
-def test_a_connection_that_is_renewed_hears_nothing_of_the_old_one(context: zmq.Context) -> None:
-    server, endpoint = bind(context, zmq.ROUTER, FREE, high_water_mark=7)
+def test_a_connection_that_is_renewed_hears_nothing_of_the_old_one(context: zmq.Context, gate: Gatekeeper) -> None:
+    server, endpoint = bind(context, "ingest", FREE, gate)
     connection = Connection(zmq.DEALER, endpoint, high_water_mark=5)
     with server:
         for word in (b"old", b"new"):

@@ -110,10 +110,9 @@ PART = b"\x03" + (100_000).to_bytes(8, "big") + bytes(100_000)
 
 def growth_mib(folder: Path, *, guarded: bool) -> float:
     """Growth of our memory while a stranger sends 60 MB of a message that never ends to a socket of ours."""
-    context, keys = zmq.Context(), KeyFolder.create(folder / "keys")
-    gatekeeper = Gatekeeper(context, keys)
-    gate = gatekeeper.domain("ingest") if guarded else None
-    server, endpoint = bind(context, zmq.ROUTER, ANYWHERE, high_water_mark=9, gate=gate)
+    context = zmq.Context()
+    gatekeeper = Gatekeeper(context, KeyFolder.create(folder / "keys") if guarded else None)
+    server, endpoint = bind(context, "ingest", ANYWHERE, gatekeeper)
     (stranger,) = connections(endpoint, 1)
     ctypes.CDLL(None).malloc_trim(0)  # what other tests have freed, it would take first
     before = resident_bytes()

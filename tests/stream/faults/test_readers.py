@@ -20,7 +20,8 @@ from soak import resident_bytes
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Counters, Producer, Service, Subscriber, publisher
-from shiftvae_rt.stream.publisher import MAX_WAITING, Publisher
+from shiftvae_rt.stream.gatekeeper import Gatekeeper
+from shiftvae_rt.stream.publisher import Publisher
 from shiftvae_rt.stream.sockets import bind
 from shiftvae_rt.stream.wire import FrameHeader
 from shiftvae_rt.window_grid import WindowGrid
@@ -152,7 +153,8 @@ def map_of(pixels: int) -> tuple[LatentMap, FrameHeader]:
 def growth_mib(size: int, messages: int) -> float:
     """Growth of our memory while a reader that is stopped gets `messages` maps of frames of `size` px."""
     context = zmq.Context()
-    socket, endpoint = bind(context, zmq.XPUB, ANYWHERE, high_water_mark=MAX_WAITING)
+    gatekeeper = Gatekeeper(context)
+    socket, endpoint = bind(context, "results", ANYWHERE, gatekeeper)
     results = Publisher(socket, "epoch")
     latent_map, header = map_of(size)
     with subprocess.Popen(
@@ -166,6 +168,7 @@ def growth_mib(size: int, messages: int) -> float:
             results.publish(latent_map, header, age_s=0.0, counters=Counters())
         grown = resident_bytes() - before
         reader.kill()
+    gatekeeper.close()
     context.destroy(linger=0)
     return grown / 2**20
 
