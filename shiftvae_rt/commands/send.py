@@ -61,9 +61,7 @@ def add_pace(parser: argparse.ArgumentParser, default_stream: str) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Connect, read, replay, report."""
-    from pathlib import Path
-
-    from ..files import read_frames
+    from ..files import read_frames, split_name
 
     def frames(dimensions: int) -> Iterator[tuple[int, Frame]]:
         stack = read_frames(arguments.file, dimensions=dimensions)
@@ -72,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise DataFileError(f"{arguments.file} has {len(stack)} frame(s) and --frames chooses none: choose others")
         return ((number, stack[number]) for number in numbers)
 
-    stream = arguments.stream or Path(arguments.file.partition("::")[0]).stem[:64]
+    stream = arguments.stream or split_name(arguments.file)[0].stem[:64]
     stream_frames(arguments, stream, frames)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .calibration import PixelSizeWarning
+from .formats import split_name
 from .frames import read_frames
 from .levelling import level_rows
 from .picture import Panel, write_picture
@@ -14,6 +15,7 @@ __all__ = [
     "check_output",
     "level_rows",
     "read_frames",
+    "split_name",
     "write_latent_map",
     "write_picture",
 ]

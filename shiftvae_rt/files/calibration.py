@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from pathlib import Path
 
 __all__ = ["PixelSizeWarning", "length_nm", "square_pixel_nm"]
 
-_NM = {
+#: Symbols are told apart by case ("mm" is no "Mm"), and nothing is added to them: "ms" and "as" are times.
+_SYMBOLS = {
     "m": 1e9,
     "mm": 1e6,
     "um": 1e3,
-    "µm": 1e3,  # micro sign
-    "μm": 1e3,  # Greek mu
-    "micron": 1e3,
-    "micrometer": 1e3,
+    "µm": 1e3,  # micro sign, U+00B5
+    "μm": 1e3,  # Greek mu, U+03BC
     "nm": 1.0,
-    "nanometer": 1.0,
-    "a": 0.1,
-    "å": 0.1,
-    "ang": 0.1,
-    "angstrom": 0.1,
     "pm": 1e-3,
+    "fm": 1e-6,
+    "Å": 0.1,  # A with ring, U+00C5
+    "\u212b": 0.1,  # angstrom sign
+    "A": 0.1,  # along an image axis, where nothing is measured in ampere
+    "Ang": 0.1,
+}
+_WORDS = {
+    "meter": 1e9,
+    "metre": 1e9,
+    "millimeter": 1e6,
+    "millimetre": 1e6,
+    "micrometer": 1e3,
+    "micrometre": 1e3,
+    "micron": 1e3,
+    "nanometer": 1.0,
+    "nanometre": 1.0,
+    "angstrom": 0.1,
+    "ångström": 0.1,
+    "ångstrom": 0.1,
+    "picometer": 1e-3,
+    "picometre": 1e-3,
 }
 
 #: Relative difference of x and y up to which pixels count as square.
@@ -34,14 +50,18 @@ class PixelSizeWarning(UserWarning):
 
 
 def length_nm(value: float, unit: str) -> float | None:
-    """Give `value` in nm, or None for a unit that is no length (px, none, 1/nm, eV) or a value that is none.
+    r"""Give `value` in nm, or None for a unit that is no length (px, none, 1/nm, eV, ms) or a value that is none.
 
     >>> length_nm(0.2, "Å")
     0.02
-    >>> length_nm(1.0, "") is None
+    >>> length_nm(0.5, r"\u00B5m"), length_nm(0.5, "[n_m]")
+    (500.0, 0.5)
+    >>> length_nm(1.0, "ms") is None
     True
     """
-    factor = _NM.get(unit.strip().lower().removesuffix("s"))
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), unit)  # ImageJ's way to write µ
+    text = text.strip().removeprefix("[").removesuffix("]").replace("_", "")  # ncempy's: [n_m]
+    factor = _SYMBOLS.get(text, _WORDS.get(text.lower().removesuffix("s")))
     if factor is None or not math.isfinite(value) or value <= 0:
         return None
     return round(value * factor, 15)

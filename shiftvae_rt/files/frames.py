@@ -7,27 +7,10 @@ from importlib import import_module
 from pathlib import Path
 
 from ..errors import DataFileError
+from .formats import FOLDERS, READERS, split_name
 from .recording import FrameStack, Recording, reading
 
-__all__ = ["READERS", "read_frames"]
-
-#: ending -> (module, what the file should be). Each module has ``read(path, wanted)``.
-READERS = {
-    ".npy": ("arrays", "a NumPy array"),
-    ".npz": ("arrays", "a NumPy archive"),
-    ".tif": ("tiff", "a TIFF image"),
-    ".tiff": ("tiff", "a TIFF image"),
-    ".png": ("images", "a PNG image"),
-    ".jpg": ("images", "a JPEG image"),
-    ".jpeg": ("images", "a JPEG image"),
-    ".dm3": ("microscope", "a DigitalMicrograph file"),
-    ".dm4": ("microscope", "a DigitalMicrograph file"),
-    ".emd": ("microscope", "an EMD file (Velox or Berkeley)"),
-    ".hspy": ("microscope", "a HyperSpy file"),
-    ".hdf5": ("hdf5", "an HDF5 file"),
-    ".h5": ("hdf5", "an HDF5 file"),
-    ".sxm": ("nanonis", "a Nanonis scan"),
-}
+__all__ = ["read_frames"]
 
 
 def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStack:
@@ -36,9 +19,9 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     Parameters
     ----------
     path
-        A file of one of the endings of `READERS`. ``FILE::NAME`` picks one of several: a dataset (.npz .hdf5), a signal
-        by title or number (.dm3 .dm4 .emd .hspy), a series by number (.tif), a channel (.sxm: ``Z``, ``Current``,
-        ``Z:backward``).
+        A file of one of the endings of `READERS`. ``FILE::NAME`` picks one of several: a dataset (.npz .hdf5 .zarr), a
+        signal by title or number (.dm3 .dm4 .emd .hspy .zspy), a series by number (.tif), a channel (.sxm .gwy .ibw
+        .dat: ``Z``, ``Current``, ``Z:backward``), one sample of a pixel (``0``), or all as channels (``all``).
     dimensions
         2 for images: two axes are one frame, three a stack of frames, four a stack of frames with channels.
         1 for signals: one axis is one signal, two a signal per row, three signals with channels.
@@ -48,8 +31,8 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     -------
     FrameStack
         At least one `Frame`: pixels in the file's own units and dtype (dtypes that the kernels do not read are widened
-        without loss, RGB images become grey, .sxm topography is levelled row by row: `metadata` says so),
-        y down, and the pixel size in nm where the file gives one.
+        without loss, RGB images become grey, raw topography of a scanned probe is levelled row by row: `metadata` says
+        so), read-only, y down, and the pixel size in nm where the file gives one.
 
     Raises
     ------
@@ -61,25 +44,18 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     PixelSizeWarning
         if the pixels are not square; the frames then have no pixel size.
     """
-    file, wanted = _split(path)
+    file, wanted = split_name(path)
     if file.suffix.lower() not in READERS:
         endings = ", ".join(READERS)
         raise DataFileError(f"{file} has the ending {file.suffix!r}, expected one of {endings}: convert it first")
-    if not file.is_file():
+    folder = file.suffix.lower() in FOLDERS and file.is_dir()
+    if not file.is_file() and not folder:
         raise DataFileError(f"{file} is {'a folder, not a file' if file.is_dir() else 'missing'}: check the path")
     module, what = READERS[file.suffix.lower()]
     with reading(file, what):
-        if file.stat().st_size == 0:
+        if not folder and file.stat().st_size == 0:
             raise DataFileError(f"{file} is empty (0 bytes), expected {what}: was it saved or copied completely?")
         read: Callable[[Path, str | None], Recording] = import_module(f".{module}", __package__).read
         recording = read(file, wanted)
     recording.metadata.setdefault("file", file.name)
     return FrameStack(file, recording, dimensions)
-
-
-def _split(path: str | Path) -> tuple[Path, str | None]:
-    text = str(path)
-    if "::" not in text or Path(text).exists():
-        return Path(text), None
-    file, _, name = text.rpartition("::")
-    return Path(file), name

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftvae_rt.errors import DataFileError, FrameError, PixelSizeError
-from shiftvae_rt.files import read_frames
+from shiftvae_rt.files import read_frames, split_name
 from shiftvae_rt.frame import Frame, as_pixels
 from shiftvae_rt.manifest import DataSource
 
@@ -70,11 +70,12 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
             )
         frames += pixels
         sizes += [frame.pixel_size_nm for frame in usable if frame.pixel_size_nm is not None]
-        file = Path(str(path).partition("::")[0])
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        file, _ = split_name(path)
         first = pixels[0]
         sources.append(
-            DataSource(name=file.name, sha256=digest, frames=len(pixels), shape=first.shape, dtype=str(first.dtype))
+            DataSource(
+                name=file.name, sha256=_digest(file), frames=len(pixels), shape=first.shape, dtype=str(first.dtype)
+            )
         )
     if sizes and max(sizes) / min(sizes) - 1 > PIXEL_SIZE_TOLERANCE:
         raise PixelSizeError(
@@ -82,6 +83,18 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
             "train on one magnification, or resample them first"
         )
     return Scans(frames, float(np.mean(sizes)) if sizes else None, tuple(sources))
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; of a folder, of its files and their names."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    every = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            every.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+            every.update(file.read_bytes())
+    return every.hexdigest()
 
 
 def has_contrast(pixels: NDArray[Any]) -> bool:

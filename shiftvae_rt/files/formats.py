@@ -1,0 +1,53 @@
+"""The files that are read, by their ending, and how one of several datasets is named: ``FILE::NAME``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["FOLDERS", "READERS", "split_name"]
+
+#: ending -> (module, what the file should be). Each module has ``read(path, wanted)``.
+READERS = {
+    ".npy": ("arrays", "a NumPy array"),
+    ".npz": ("arrays", "a NumPy archive"),
+    ".tif": ("tiff", "a TIFF image"),
+    ".tiff": ("tiff", "a TIFF image"),
+    ".png": ("images", "a PNG image"),
+    ".jpg": ("images", "a JPEG image"),
+    ".jpeg": ("images", "a JPEG image"),
+    ".dm3": ("microscope", "a DigitalMicrograph file"),
+    ".dm4": ("microscope", "a DigitalMicrograph file"),
+    ".ser": ("microscope", "a TIA series"),
+    ".emd": ("emd", "an EMD file (Velox or Berkeley)"),
+    ".hspy": ("microscope", "a HyperSpy file"),
+    ".zspy": ("microscope", "a HyperSpy folder"),
+    ".hdf5": ("hdf5", "an HDF5 file"),
+    ".hf5": ("hdf5", "an HDF5 file"),
+    ".h5": ("hdf5", "an HDF5 file"),
+    ".sxm": ("nanonis", "a Nanonis scan"),
+}
+
+#: Endings of folders that count as one file.
+FOLDERS = (".zspy", ".zarr")
+
+
+def split_name(path: str | Path) -> tuple[Path, str | None]:
+    r"""Split ``FILE::NAME``; the name is None where there is none.
+
+    Folders, drives and names may hold colons themselves: what exists as a whole is a path, else the file ends at the
+    first ``::`` after a known ending.
+
+    >>> split_name("a::b/scan.h5::group/image")[1]
+    'group/image'
+    >>> split_name("C:/scans/a::b/scan.npy")[1] is None
+    True
+    """
+    text = str(path)
+    if "::" not in text or Path(text).exists():
+        return Path(text), None
+    parts = text.split("::")
+    for end in range(1, len(parts)):
+        file = "::".join(parts[:end])
+        if Path(file).suffix.lower() in READERS:
+            return Path(file), "::".join(parts[end:])
+    return Path(text), None
