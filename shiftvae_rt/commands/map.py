@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..errors import DataFileError, FrameError, ShiftVaeError
 from . import add_encoding, say_encoding
 
@@ -33,7 +31,8 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "frame",
         metavar="FRAME",
-        help=".npy .npz .tif .png .jpg .dm3 .dm4 .emd .hspy .hdf5 .sxm; FILE::NAME picks one of several datasets",
+        help=".dm3 .dm4 .ser .emd .mrc .hspy .zspy .zarr .hdf5 .sxm .dat .gwy .ibw .tif .png .jpg .npy .npz; "
+        "FILE::NAME picks one of several datasets",
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
@@ -83,6 +82,8 @@ def _map_each(mapper: LatentMapper, frames: Sequence[Frame]) -> tuple[list[Laten
     ShiftVaeError
         where no frame can be mapped: the reason of the first.
     """
+    import numpy as np
+
     found: list[LatentMap | None] = []
     errors: list[ShiftVaeError] = []
     for frame in _with_progress(frames, errors):

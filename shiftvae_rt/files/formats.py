@@ -17,14 +17,19 @@ READERS = {
     ".jpeg": ("images", "a JPEG image"),
     ".dm3": ("microscope", "a DigitalMicrograph file"),
     ".dm4": ("microscope", "a DigitalMicrograph file"),
-    ".ser": ("microscope", "a TIA series"),
+    ".ser": ("tia", "a TIA series"),
     ".emd": ("emd", "an EMD file (Velox or Berkeley)"),
+    ".mrc": ("mrc", "an MRC image"),
     ".hspy": ("microscope", "a HyperSpy file"),
-    ".zspy": ("microscope", "a HyperSpy folder"),
+    ".zspy": ("zarr_store", "a HyperSpy folder"),
+    ".zarr": ("zarr_store", "a Zarr folder"),
     ".hdf5": ("hdf5", "an HDF5 file"),
     ".hf5": ("hdf5", "an HDF5 file"),
     ".h5": ("hdf5", "an HDF5 file"),
     ".sxm": ("nanonis", "a Nanonis scan"),
+    ".gwy": ("gwyddion", "a Gwyddion file"),
+    ".ibw": ("igor", "an Igor binary wave"),
+    ".dat": ("createc", "a Createc image"),
 }
 
 #: Endings of folders that count as one file.

@@ -12,7 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["level_rows"]
+__all__ = ["LEVELLED", "level_rows"]
+
+#: What the metadata of a levelled frame says.
+LEVELLED = "level_rows: median difference of each line to the line above is zero"
 
 
 def level_rows(rows: ArrayLike, *, above: NDArray[np.float32] | None = None) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""DigitalMicrograph, TIA, EMD of Velox and HyperSpy files, through RosettaSciIO.
+"""DigitalMicrograph, EMD of Velox and HyperSpy files, through RosettaSciIO.
 
 RosettaSciIO is GPL-3.0. It is an optional extra (`[io]`), imported here and only when such a file is opened; nothing of
 shiftvae-rt is derived from it or needs it, and a runtime that is fed over the wire does not install it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,13 @@ from .axes import Arranged, Layout, layout_of
 from .calibration import length_nm, square_pixel_nm
 from .recording import LazyPixels, Recording, choose
 
-__all__ = ["read"]
+__all__ = ["pick", "read"]
 
 _PLUGINS = {
     ".dm3": "digitalmicrograph",
     ".dm4": "digitalmicrograph",
-    ".ser": "tia",
     ".emd": "emd",
     ".hspy": "hspy",
-    ".zspy": "zspy",
 }
 
 
@@ -38,7 +37,13 @@ def read(path: Path, wanted: str | None, *, plugin: str | None = None) -> Record
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata that we do not use
         logging.getLogger("rsciio").setLevel(logging.ERROR)
-        signals = [signal for signal in module.file_reader(str(path), lazy=True) if signal["data"].dtype.kind in "uifb"]
+        signals = module.file_reader(str(path), lazy=True)
+    return pick(path, wanted, signals)
+
+
+def pick(path: Path, wanted: str | None, signals: Sequence[dict[str, Any]]) -> Recording:
+    """Open one of `signals`, each with ``data``, ``axes`` and ``metadata`` as HyperSpy has them."""
+    signals = [signal for signal in signals if signal["data"].dtype.kind in "uifb"]
     images = [signal for signal in signals if _signal_axes(signal) == 2]
     candidates = signals if wanted is not None else images or signals
     titles = [str(signal["metadata"].get("General", {}).get("title", "")) for signal in candidates]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataFileError
 from .calibration import length_nm, square_pixel_nm
-from .levelling import level_rows
+from .levelling import LEVELLED, level_rows
 from .recording import Recording, choose
 
 __all__ = ["read"]
@@ -27,7 +27,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     """Read one channel and direction: ``Z`` forward unless `wanted` says ``CHANNEL`` or ``CHANNEL:backward``.
 
     The image is turned so that y is down and x is to the right whatever the scan direction was. Lines at the end that
-    an aborted scan never reached (NaN) are cropped. Topography (a channel in metres) is levelled with `level_rows`.
+    an aborted scan never reached (NaN) are cropped. Topography (the channel Z) is levelled with `level_rows`.
     """
     raw = path.read_bytes()
     end = raw.find(_DATA)
@@ -58,9 +58,9 @@ def read(path: Path, wanted: str | None) -> Recording:
     if reached[-1] + 1 < rows:
         metadata["cropped"] = f"scan aborted: {reached[-1] + 1} of {rows} lines"
         pixels = pixels[: reached[-1] + 1]
-    if unit == "m":
+    if unit == "m" and names[at].partition(":")[0] == "Z":  # an oscillation's amplitude is in metres too
         pixels = level_rows(pixels)  # in the order of acquisition, as a running scan would be
-        metadata["levelled"] = "level_rows: median difference of each line to the line above is zero"
+        metadata["levelled"] = LEVELLED
     if metadata["scan_direction"] == "up":
         pixels = pixels[::-1]
     width_m, height_m = (float(number) for number in header["SCAN_RANGE"].split())
@@ -74,11 +74,11 @@ def _header(text: str) -> dict[str, str]:
 
 
 def _images(table: str) -> list[tuple[str, str, str]]:
-    """Channels in the order of the file: (name, unit, direction)."""
+    """Channels in the order of the file: (name, unit, direction). Columns end at tabs: names and units have blanks."""
     images: list[tuple[str, str, str]] = []
     for line in table.splitlines()[1:]:
         if line.strip():
-            _, name, unit, direction = line.split()[:4]
+            _, name, unit, direction = (cell.strip() for cell in line.strip().split("\t")[:4])
             directions = ("forward", "backward") if direction == "both" else (direction,)
             images.extend((name, unit, each) for each in directions)
     return images

@@ -112,3 +112,20 @@ def test_the_real_scan_agrees_with_an_independent_reader(real_data):
     forward, backward = read_frames(path)[0].pixels, read_frames(f"{path}::Z:backward")[0].pixels
     assert np.corrcoef(forward.ravel(), backward.ravel())[0, 1] > 0.9
     assert np.corrcoef(forward.ravel(), backward[:, ::-1].ravel())[0, 1] < 0.5
+
+
+def test_columns_of_the_channel_table_end_at_tabs_not_at_blanks(tmp_path, images):
+    path = write_scan(tmp_path / "a.sxm", images)
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"\tCurrent\tA\tforward", b"\tLI Demod 1 X\tA (peak)\tforward"))
+    frame = read_frames(f"{path}::LI Demod 1 X")[0]
+    np.testing.assert_array_equal(frame.pixels, images[2])
+    assert frame.metadata["unit"] == "A (peak)"
+
+
+def test_an_amplitude_in_metres_is_not_levelled(tmp_path, images):
+    path = write_scan(tmp_path / "a.sxm", images)
+    path.write_bytes(path.read_bytes().replace(b"\tCurrent\tA\tforward", b"\tAmplitude\tm\tforward"))
+    frame = read_frames(f"{path}::Amplitude")[0]
+    np.testing.assert_array_equal(frame.pixels, images[2])
+    assert "levelled" not in frame.metadata

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
 from shiftvae_rt.errors import DataFileError
-from shiftvae_rt.files import read_frames
+from shiftvae_rt.files import level_rows, read_frames
 
 FILES = [
     ("BTO_crystal_1.dm4", (413, 469), "float32", 0.02966),
@@ -43,3 +45,21 @@ def test_the_movie_gives_its_114_frames(real_data):
 def test_a_spectrum_is_no_image(real_data):
     with pytest.raises(DataFileError, match="1D signals.*expected 2D"):
         read_frames(real_data("EELS_STO.dm3"), dimensions=2)
+
+
+def test_the_createc_scan_agrees_with_its_stream(real_data):
+    path = real_data("createc_scan_step_20nm.dat")
+    stream = np.frombuffer(zlib.decompress(path.read_bytes()[16384:]), "<f4")
+    channels = stream[1 : 1 + 4 * 512 * 512].reshape(4, 512, 512)
+    frame = read_frames(path)[0]
+    assert frame.pixels.shape == (330, 512), "the scan was aborted"
+    np.testing.assert_array_equal(frame.pixels, level_rows(channels[0, :330]))
+    assert frame.pixel_size_nm == pytest.approx(19.96643 / 512, rel=1e-6)
+    np.testing.assert_array_equal(read_frames(f"{path}::Current")[0].pixels, channels[1, :330])
+    backward = read_frames(f"{path}::Z:backward")[0].pixels
+    assert np.corrcoef(frame.pixels.ravel(), backward.ravel())[0, 1] > 0.9
+
+
+def test_spectra_of_nanonis_are_no_createc_image(real_data):
+    with pytest.raises(DataFileError, match="Nanonis"):
+        read_frames(real_data("STS_nanonis_generic_4_5.dat"))
