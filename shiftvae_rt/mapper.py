@@ -42,8 +42,9 @@ MOST_THREADS = 256
 Floats = NDArray[np.float32]
 #: Sums of 8 and 16 bit pixels are exact without one.
 NO_CENTRE = np.zeros(())
-#: Rows of windows encoded in one run by a route that keeps state: the caller hears of the frame between runs.
-ROWS_TOGETHER = 128
+#: Rows of windows encoded in one run by a route that keeps state: the caller hears of the frame between runs. At 32 a
+#: frame of 512 x 512 px takes up to 2 % longer than at 128; stride 4 has four runs of it, stride 1 sixteen.
+ROWS_TOGETHER = 32
 
 
 class LatentMapper:

@@ -12,6 +12,7 @@ from ..errors import FrameError, PixelSizeError, WindowError, WireError
 from .messages import ErrorName
 from .report import Timings
 from .scan import Scan
+from .speed import Speed
 from .wire import FrameHeader
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _NAMES: dict[type[Exception], ErrorName] = {
     WindowError: "bad_window",
     PixelSizeError: "pixel_size",
 }
-_SLOWEST_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +45,7 @@ class Encoding:
     Attributes
     ----------
     between_bands
-        Called between the bands of a large frame, so that the service can answer meanwhile.
+        Called before every encoding and between its parts, so that the service can answer meanwhile.
     """
 
     def __init__(self, mapper: LatentMapper) -> None:
@@ -56,6 +56,9 @@ class Encoding:
         self._previous: LatentMapper | None = None
         self._next: LatentMapper | None = None
         self._since_s: float | None = None
+        self._windows = 0  # of the encoding in hand
+        self._part_s = self._called_s = 0.0  # how long its last part took, and when that ended
+        self._speed = Speed()
 
     def swap(self, mapper: LatentMapper) -> None:
         """Use `mapper` from the next frame on; a frame that arrives in bands ends with the model that it began with."""
@@ -70,6 +73,7 @@ class Encoding:
         if self._next is not None:
             self._previous, self.mapper, self._next = self.mapper, self._next, None
             self.swaps += 1
+            self._speed = Speed()
         try:
             latent_map = self._push(scan, header, buffer)
         except FRAME_FAULTS:
@@ -80,6 +84,7 @@ class Encoding:
             _log.exception("the new model %s failed: the old one is back", self.mapper.model.sha256)
             self.mapper, self._previous = self._previous, None
             self.rollbacks += 1
+            self._speed = Speed()
             if header.roi[0] != 0 or not header.whole_lines:  # the lines before are gone
                 raise
             return self._push(scan, header, buffer)
@@ -88,11 +93,16 @@ class Encoding:
         return latent_map
 
     def _push(self, scan: Scan, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
-        started = self._since_s = time.perf_counter()
         mapper = scan.mapper or self.mapper
-        mapper.between_bands = self.between_bands
+        self._windows = windows = scan.windows(mapper, header)
+        started = self._since_s = time.perf_counter()
+        self._called_s = started
+        mapper.between_bands = self._part_done
         try:
-            return scan.push(self.mapper, header, buffer)
+            self.between_bands()
+            latent_map = scan.push(self.mapper, header, buffer)
+            self._speed.add(windows, time.perf_counter() - started)
+            return latent_map
         finally:
             mapper.between_bands = _nothing
             self._since_s = None
@@ -104,10 +114,21 @@ class Encoding:
         since_s = self._since_s
         return 0.0 if since_s is None else time.perf_counter() - since_s
 
+    def _part_done(self) -> None:
+        now_s = time.perf_counter()
+        self._part_s, self._called_s = now_s - self._called_s, now_s
+        self.between_bands()
+
+    @property
+    def left_s(self) -> float | None:
+        """For how long the encoding in hand is expected to go on after its next part; None if nothing tells."""
+        expected_s = self._speed.expected_s(self._windows)
+        return None if expected_s is None else max(0.0, expected_s - self.busy_s - self._part_s)
+
     @property
     def limit_s(self) -> float:
-        """Longest encoding that is let run."""
-        return max(_SLOWEST_S, 20e-3 * (self.timings.percentile_ms(99) or 0.0))
+        """For how long the encoding in hand is let run."""
+        return self._speed.limit_s(self._windows)
 
     def terminate(self) -> None:
         """End the encoding in hand: it fails, and its frame is quarantined."""

@@ -35,7 +35,7 @@ __all__ = ["Link"]
 
 #: The runtime talks but has not taken a frame that we sent so long ago: something between us ate it.
 UNTAKEN_S = 10.0
-#: A waiting producer says at most so often that it has something newer.
+#: A producer says at most so often that what waits has become newer.
 WANT_NS = 4_000_000
 _OUTCOMES: tuple[Outcome, ...] = ("processed", "dropped_stale", "rejected", "quarantined")
 
@@ -78,7 +78,7 @@ class Link:
         if self._sent < self._credit and self.welcome is not None:
             message = self._mailbox.take(self.welcome.max_frame_bytes)
             if message is not None:
-                self._sent, self._sent_ns = self._sent + 1, now_ns
+                self._sent, self._sent_ns, self._wanted_ns = self._sent + 1, now_ns, 0
                 return encode_array(*message)
         if self.closing and self._mailbox.idle:
             self.contact.state = "ending"

@@ -64,7 +64,7 @@ class LiveIntake:
         session.clock.hear(header.clock_ns, now_ns)
         self._floor.sent(session, now_ns)
         if not session.account.begin(header.seq):  # the rest of a frame that has its outcome
-            return Credit(credit=session.granted, seq=header.seq)
+            return Credit(credit=self._credit(session), seq=header.seq)
         age_s = session.clock.age_s(header.clock_ns, now_ns)
         if session.hello.mode == "live" and age_s > self._max_age_s:
             return self._settle(session, header, "dropped_stale")
@@ -77,7 +77,7 @@ class LiveIntake:
             _log.exception("the model failed on frame %d of stream %r", header.frame, session.hello.stream)
             return self._refuse(session, header, error)
         if not header.complete:
-            reply: Reply = Credit(credit=session.granted, seq=header.seq)
+            reply: Reply = Credit(credit=self._credit(session), seq=header.seq)
         else:
             reply = self._settle(session, header, "processed")
         if latent_map is not None:
@@ -114,11 +114,16 @@ class LiveIntake:
             self.unrecorded += 1
             session.recording = ""
 
+    def _credit(self, session: Session) -> int:
+        """Frame messages that the answer allows since HELLO."""
+        self._floor.answered(session, monotonic_ns())
+        return session.granted
+
     def _settle(self, session: Session, header: FrameHeader, outcome: Literal["processed", "dropped_stale"]) -> Ack:
         session.account.settle(outcome)
         session.scan.drop()
         age_ms = session.clock.age_s(header.clock_ns, monotonic_ns()) * 1e3
-        return Ack(credit=session.granted, seq=header.seq, frame=header.frame, outcome=outcome, age_ms=age_ms)
+        return Ack(credit=self._credit(session), seq=header.seq, frame=header.frame, outcome=outcome, age_ms=age_ms)
 
     def _refuse(self, session: Session, header: FrameHeader, error: Exception) -> Error:
         name = error_name(error)
@@ -126,7 +131,7 @@ class LiveIntake:
         session.account.settle(outcome)
         session.scan.drop()
         text = str(error) or type(error).__name__
-        return Error(name=name, text=text[:MAX_TEXT], credit=session.granted, seq=header.seq, outcome=outcome)
+        return Error(name=name, text=text[:MAX_TEXT], credit=self._credit(session), seq=header.seq, outcome=outcome)
 
 
 def check_source(session: Session, header: FrameHeader) -> None:

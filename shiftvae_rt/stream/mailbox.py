@@ -11,6 +11,7 @@ sides count alike.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Any
 
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class Mailbox:
         self.source = source
         self.changed = threading.Condition()
         self._slot: OutgoingFrame | None = None
-        self._in_flight: OutgoingFrame | None = None
+        self._in_flight: deque[OutgoingFrame] = deque()  # of each message without an answer, in order
         self._aborted: int | None = None
         self._offered = self._taken_seq = 0
         self._outcomes: dict[Outcome, int] = dict.fromkeys(
@@ -138,7 +139,7 @@ class Mailbox:
     def take_aborted(self) -> int | None:
         """The ``seq`` of a frame of which the runtime has rows and will get no more, once."""
         with self.changed:
-            if self._aborted is None or self._in_flight is not None:
+            if self._aborted is None or any(slot.seq == self._aborted for slot in self._in_flight):
                 return None
             seq, self._aborted = self._aborted, None
             return seq
@@ -149,28 +150,29 @@ class Mailbox:
         if slot is None or slot.over or slot.sent == slot.height:
             return
         slot.replaced = True
-        if slot is not self._in_flight:
+        if slot not in self._in_flight:
             self._settle(slot, "dropped_producer")
 
     def take(self, max_bytes: int) -> tuple[FrameHeader, NDArray[Any]] | None:
-        """The rows that wait, as one message of at most `max_bytes`; None if none wait or an answer is outstanding."""
+        """The rows that wait, as one message of at most `max_bytes`; None if none wait."""
         with self.changed:
             slot = self._slot
-            if slot is None or slot.over or self._in_flight is not None or slot.filled == slot.sent:
+            if slot is None or slot.over or slot.filled == slot.sent:
                 return None
             row_bytes = slot.pixels.nbytes // slot.height
             if row_bytes > max_bytes:
                 self._settle(slot, "dropped_producer")
                 return None
             first, last = slot.sent, min(slot.filled, slot.sent + max_bytes // row_bytes)
-            slot.sent, self._in_flight, self._taken_seq = last, slot, slot.seq
+            slot.sent, self._taken_seq = last, slot.seq
+            self._in_flight.append(slot)
             return slot.message(self.source, first, last)
 
     def taken(self, seq: int) -> None:
         """The runtime has the rows that were on their way and wants more of frame `seq`."""
         with self.changed:
             slot = self._landed(seq)
-            if slot is not None and slot.replaced:
+            if slot is not None and slot.replaced and not slot.over and slot not in self._in_flight:
                 self._settle(slot, "dropped_producer")
 
     def settled(self, seq: int, outcome: Outcome) -> None:
@@ -181,12 +183,10 @@ class Mailbox:
                 self._settle(slot, outcome)
 
     def _landed(self, seq: int) -> OutgoingFrame | None:
-        slot = self._in_flight
-        if slot is None or slot.seq != seq:
+        if not self._in_flight or self._in_flight[0].seq != seq:  # answers keep their order
             return None
-        self._in_flight = None
         self.changed.notify_all()
-        return slot
+        return self._in_flight.popleft()
 
     def reconnected(self, next_seq: int, runtime: dict[Outcome, int]) -> None:
         """A new connection: decide what was on its way on the old one.
@@ -194,16 +194,17 @@ class Mailbox:
         Parameters
         ----------
         next_seq
-            First frame that the runtime has not seen; at most the frame on its way if that was lost.
+            First frame that the runtime has not seen; it may be one that was on its way and lost.
         runtime
             Frames of this session by each outcome that a runtime decides, settled so far.
         """
         with self.changed:
-            lost, self._in_flight = self._in_flight, None
+            lost, self._in_flight = self._in_flight, deque()
             self._aborted = None  # the runtime has settled it with the connection
-            if lost is not None and not lost.over:
-                found = [outcome for outcome, count in runtime.items() if count > self._outcomes[outcome]]
-                self._settle(lost, found[0] if found and lost.seq < next_seq else "dropped_producer")
+            for slot in lost:
+                if not slot.over:
+                    found = [outcome for outcome, count in runtime.items() if count > self._outcomes[outcome]]
+                    self._settle(slot, found[0] if found and slot.seq < next_seq else "dropped_producer")
             if self._slot is not None and not self._slot.over and self._slot.sent > 0:
                 self._settle(self._slot, "dropped_producer")
             self.changed.notify_all()
@@ -230,7 +231,7 @@ class Mailbox:
         """When the newest of the rows that wait and could be sent now was offered; 0 if none wait."""
         with self.changed:
             slot = self._slot
-            waits = slot is not None and not slot.over and self._in_flight is None and slot.filled > slot.sent
+            waits = slot is not None and not slot.over and slot.filled > slot.sent
             return slot.clock_ns if waits and slot is not None else 0
 
     @property
@@ -242,7 +243,7 @@ class Mailbox:
     def in_flight(self) -> bool:
         """True while the answer to a message is outstanding."""
         with self.changed:
-            return self._in_flight is not None
+            return bool(self._in_flight)
 
     @property
     def idle(self) -> bool:
@@ -250,7 +251,7 @@ class Mailbox:
         with self.changed:
             slot = self._slot
             return (
-                self._in_flight is None
+                not self._in_flight
                 and self._aborted is None
                 and (slot is None or slot.over or slot.filled == slot.sent)
             )

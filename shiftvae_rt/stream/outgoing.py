@@ -26,7 +26,7 @@ class Source:
     name: str = ""
 
 
-@dataclass
+@dataclass(eq=False)
 class OutgoingFrame:
     """One frame that is being filled and sent, in memory of our own; rows that were sent never change."""
 

@@ -117,11 +117,18 @@ class Producers:
         """Whether a producer waits for its turn and could have it now."""
         return self._floor.free(monotonic_ns())
 
-    def give_turn(self) -> None:
-        """Ask the producer whose turn it is for its newest frame."""
-        session = self._floor.next(monotonic_ns())
+    def give_turn(self, busy_s: float | None = None) -> None:
+        """Ask the producer whose turn it is for its newest frame.
+
+        Later, if the encoding in hand goes on for `busy_s` and that is more than the frame needs to be here.
+        """
+        session = self._floor.next(monotonic_ns(), None if busy_s is None else round(busy_s * 1e9))
         if session is not None:
             self._answer(session.peer, Grant(credit=session.granted))
+
+    def idle(self) -> None:
+        """The service has nothing to do."""
+        self._floor.idle(monotonic_ns())
 
     def dismiss(self) -> None:
         """The runtime stops: commit, close every session, and tell the producers their final counters."""

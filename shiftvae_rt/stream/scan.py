@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ..errors import WireError
+from ..errors import WindowError, WireError
+from ..window_grid import WindowGrid
 from .rectangles import Rectangles
 from .wire import MAX_FRAME_BYTES, FrameHeader, frame_rows
 
@@ -60,6 +61,15 @@ class Scan:
             return band
         self.drop()
         return scan.result()
+
+    def windows(self, mapper: LatentMapper, header: FrameHeader) -> int:
+        """How many windows a message completes, at most; 0 if it completes none or is refused."""
+        try:
+            grid = WindowGrid(header.frame_shape, mapper.window, mapper.stride)
+        except WindowError:
+            return 0
+        before = 0 if self._rows is None or self._begins(header) else self._rows.valid_rows
+        return grid.cols * max(0, grid.rows_complete(header.valid_rows) - grid.rows_complete(before))
 
     def drop(self) -> None:
         """Forget the rows at hand and free their memory."""

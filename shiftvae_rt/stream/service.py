@@ -120,7 +120,7 @@ class Service:
         if options.journal is not None:
             self._journal = Journal(options.journal)
         self._encoding = Encoding(mapper)
-        self._encoding.between_bands = self._hear_meanwhile
+        self._encoding.between_bands = self._meanwhile
         self._publisher = Publisher(self._results, self.epoch)
         floor = Floor()
         self._live = LiveIntake(
@@ -176,6 +176,7 @@ class Service:
         try:
             while not self._stopping.is_set():
                 if not self._turn():
+                    self._producers.idle()
                     poller.poll(_TICK_MS)
         finally:
             self._close()
@@ -197,8 +198,15 @@ class Service:
         self._producers.give_turn()
         return asked or pushed or message is not None or bool(self._waiting)
 
+    def _meanwhile(self) -> None:
+        """What is done between the parts of an encoding: hear, and ask for what comes next while it is time."""
+        self._hear_meanwhile()
+        left_s = self._encoding.left_s
+        if left_s is not None:
+            self._producers.give_turn(left_s)
+
     def _hear_meanwhile(self) -> None:
-        """Take in PING and WANT, also between two bands of a long encoding; what else there is waits its turn."""
+        """Take in PING and WANT; what else there is waits its turn."""
         while len(self._waiting) < _MAX_HELD and sum(map(_bytes_of, self._waiting)) < MAX_FRAME_BYTES:
             message = receive(self._ingest)
             if message is None:

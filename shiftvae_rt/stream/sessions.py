@@ -31,6 +31,7 @@ class Session:
     received: int = 0  # frame messages taken in since HELLO; the last of them may be in hand
     answered: int = 0  # those whose answer was sent
     granted: int = 0  # frame messages that the producer may have sent since HELLO
+    lead_ns: int = 2_000_000  # from a GRANT until its message is here; see `floor`
     recording: str = ""  # name of its results in the journal, if they are kept
 
 

@@ -32,8 +32,10 @@ def producers(count: int) -> list[Session]:
 
 
 def send(floor: Floor, session: Session, now_ns: int) -> None:
+    """A message of `session` is taken in and answered."""
     session.received += 1
     floor.sent(session, now_ns)
+    floor.answered(session, now_ns)
 
 
 def test_a_producer_alone_has_its_next_credit_with_every_answer() -> None:
@@ -67,10 +69,14 @@ def test_two_active_producers_get_credit_only_in_turn() -> None:
     assert two.granted == two.received
     floor.want(two, MS, 2 * MS)
     floor.want(one, MS, 2 * MS)
-    assert floor.next(3 * MS) is one, "it has waited longer"
+    assert floor.next(3 * MS) is two, "the other has credit, from when it was alone"
     assert floor.next(4 * MS) is None, "one at a time"
     send(floor, one, 5 * MS)
-    assert floor.next(6 * MS) is two
+    send(floor, two, 6 * MS)
+    for each in (two, one):
+        assert each.granted == each.received
+        floor.want(each, 6 * MS, 6 * MS)
+    assert floor.next(7 * MS) is one, "it has waited longer"
 
 
 def test_a_producer_that_does_not_use_its_turn_loses_it() -> None:
@@ -80,6 +86,75 @@ def test_a_producer_that_does_not_use_its_turn_loses_it() -> None:
     first = floor.next(0)
     assert floor.next(PATIENCE_NS - 1) is None
     assert floor.next(PATIENCE_NS) not in (first, None)
+
+
+def maps_of(floor: Floor, good: list[Session], rogues: list[Session]) -> int:
+    """Turns that `good` producers get in 10 s of encodings of 5 ms; rogues say WANT at every turn and never send."""
+    now_ns, served = 1000 * MS, 0
+    until_ns = now_ns + 10_000 * MS
+    while now_ns < until_ns:
+        for session in (*good, *rogues):
+            floor.want(session, now_ns, now_ns)
+        session = floor.next(now_ns)
+        if session in good:
+            send(floor, session, now_ns)
+            served += 1
+            now_ns += 5 * MS
+        else:
+            now_ns += MS
+    return served
+
+
+@pytest.mark.parametrize("rogue_count", [1, 3])
+def test_one_who_wants_and_never_sends_takes_next_to_nothing_from_the_others(rogue_count: int) -> None:
+    good, rogues = (made := producers(4 + rogue_count))[:4], made[4:]
+    alone = maps_of(Floor(), good, [])
+    for session in good:
+        session.received = session.granted = 0
+    beside = maps_of(Floor(), good, rogues)
+    assert beside >= alone - rogue_count * (PATIENCE_NS // (5 * MS) + 1)
+    assert beside >= 0.9 * alone
+
+
+def test_one_who_comes_late_with_its_message_has_its_turns_again() -> None:
+    floor, (one, two) = Floor(), producers(2)
+    floor.want(one, 0, 0)
+    assert floor.next(0) is one
+    floor.want(two, 0, 0)
+    assert floor.next(PATIENCE_NS) is two
+    floor.want(one, PATIENCE_NS, PATIENCE_NS)
+    send(floor, two, PATIENCE_NS + MS)
+    assert floor.next(PATIENCE_NS + MS) is None, "it has credit already"
+    send(floor, one, PATIENCE_NS + 2 * MS)
+    floor.want(one, PATIENCE_NS + 3 * MS, PATIENCE_NS + 3 * MS)
+    assert floor.next(PATIENCE_NS + 3 * MS) is one
+
+
+def test_a_turn_is_given_before_the_end_of_the_encoding_in_hand_by_the_lead_of_its_owner() -> None:
+    floor, (one, _) = Floor(), producers(2)
+    floor.want(one, 0, 0)
+    assert floor.next(0, one.lead_ns + 1) is None, "a newer frame may come in time"
+    assert floor.next(MS, one.lead_ns) is one
+
+
+def test_a_lead_grows_when_the_runtime_had_to_wait_and_shrinks_when_it_had_not() -> None:
+    floor, (one, _) = Floor(), producers(2)
+    begun_ns = one.lead_ns
+    floor.want(one, 0, 0)
+    floor.next(0, 0)
+    floor.idle(2 * MS)
+    floor.idle(3 * MS)
+    send(floor, one, 6 * MS)
+    assert one.lead_ns == begun_ns + MS, "a quarter of the wait"
+    for turn in range(1000):
+        floor.want(one, 0, 0)
+        one.granted = one.received
+        floor.next(turn, 0)
+        send(floor, one, turn)
+    assert 0 <= one.lead_ns < begun_ns / 100
+    floor.idle(0)
+    send(floor, one, 100 * MS)
+    assert one.lead_ns < begun_ns / 100, "it was not asked for that message ahead"
 
 
 def test_a_producer_that_left_holds_nobody_up() -> None:

@@ -30,14 +30,51 @@ def test_a_newer_frame_replaces_the_one_that_waits_and_is_counted(mailbox: Mailb
     assert mailbox.counters() == Counters(offered=4, dropped_producer=3)
 
 
-def test_nothing_is_taken_while_an_answer_is_outstanding(mailbox: Mailbox) -> None:
+def test_a_newer_frame_may_follow_one_that_has_no_answer_and_answers_count_in_order(mailbox: Mailbox) -> None:
+    for seq in (1, 2):
+        mailbox.put(FRAME)
+        header, _ = mailbox.take(PLENTY)
+        assert header.seq == seq
+    assert mailbox.take(PLENTY) is None, "nothing waits"
+    mailbox.settled(2, "processed")
+    assert mailbox.counters().settled == 0, "that is not the answer that comes next"
+    mailbox.settled(1, "rejected")
+    mailbox.settled(2, "processed")
+    assert mailbox.counters() == Counters(offered=2, processed=1, rejected=1)
+    assert mailbox.idle
+
+
+def test_a_scan_that_was_replaced_with_two_messages_on_their_way_is_decided_by_the_last_answer(
+    mailbox: Mailbox,
+) -> None:
+    for first in (0, 4):
+        mailbox.put(FRAME[first : first + 4], frame=7, first_row=first, height=12)
+        assert mailbox.take(PLENTY) is not None
     mailbox.put(FRAME)
-    assert mailbox.take(PLENTY) is not None
-    mailbox.put(FRAME)
-    assert mailbox.take(PLENTY) is None
-    mailbox.settled(1, "processed")
-    header, _ = mailbox.take(PLENTY)
-    assert header.seq == 2
+    mailbox.taken(1)
+    assert mailbox.counters().settled == 0
+    mailbox.settled(1, "rejected")
+    assert mailbox.counters() == Counters(offered=2, rejected=1)
+
+
+@pytest.mark.parametrize(
+    ("next_seq", "runtime", "expected"),
+    [
+        (1, {}, Counters(offered=2, dropped_producer=2)),
+        (2, {"processed": 1}, Counters(offered=2, processed=1, dropped_producer=1)),
+        (3, {"processed": 2}, Counters(offered=2, processed=2)),
+        (3, {"processed": 1, "rejected": 1}, Counters(offered=2, processed=1, rejected=1)),
+        (3, {"processed": 1, "dropped_producer": 1}, Counters(offered=2, processed=1, dropped_producer=1)),
+    ],
+)
+def test_frames_whose_answers_were_lost_count_as_the_runtime_counted_them(
+    mailbox: Mailbox, next_seq: int, runtime: dict[str, int], expected: Counters
+) -> None:
+    for _ in range(2):
+        mailbox.put(FRAME)
+        mailbox.take(PLENTY)
+    mailbox.reconnected(next_seq, {**dict.fromkeys(("processed", "rejected", "dropped_producer"), 0), **runtime})
+    assert mailbox.counters() == expected
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=12), st.lists(st.booleans(), min_size=12, max_size=12))

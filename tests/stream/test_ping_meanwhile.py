@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,14 @@ class PingedMapper:
     def __init__(self, mapper: LatentMapper) -> None:
         self._mapper = mapper
         self.encodings = 0
+        self.begun = threading.Semaphore(0)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._mapper, name)
 
     def hear(self) -> None:
         self.encodings += 1
+        self.begun.release()
         assert self.service._ingest.poll(LIMIT_S * 1e3), "no PING came"
         self.between_bands()
 
@@ -65,6 +68,7 @@ def test_a_pong_counts_the_message_in_hand_as_received_and_not_as_answered(
     client: RawProducer = raw(pinged.service)
     client.hello(mode=mode)
     client.tell(*frame_message(FRAME, seq=1))
+    assert pinged.begun.acquire(timeout=LIMIT_S)
     pong = client.say({"htype": "PING", "clock_ns": 1})
     assert (pong["htype"], pong["received"], pong["answered"]) == ("PONG", 1, 0)
     assert client.hear()["htype"] == answer
