@@ -11,7 +11,7 @@ from stream_support import LIMIT_S, GatedMapper, RawProducer, frame_message, hel
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Counters, Options, Producer, Service
 from shiftvae_rt.stream.accounting import Ledger
-from shiftvae_rt.stream.clock import clock_name
+from shiftvae_rt.stream.clock import clock_name, monotonic_ns
 from shiftvae_rt.stream.floor import ACTIVE_NS, PATIENCE_NS, Floor
 from shiftvae_rt.stream.messages import Hello
 from shiftvae_rt.stream.sessions import Session, Sessions
@@ -214,6 +214,32 @@ def test_under_overload_by_many_a_frame_never_waits_behind_the_others(
         assert producer.counters.processed >= 2, "nobody starves"
     assert service.report().total == total
     assert total.offered == 240
+
+
+def test_one_who_wants_and_never_sends_is_granted_once_while_four_others_have_their_turns(
+    service: Service, raw: Make
+) -> None:
+    rogue: RawProducer = raw(service)
+    rogue.hello(stream="rogue", session="rogue")
+    good: list[RawProducer] = [raw(service) for _ in range(4)]
+    for n, client in enumerate(good):
+        client.hello(stream=f"g{n}", session=f"g{n}")
+        client.tell({"htype": "WANT", "clock_ns": 0})  # so that the rogue is not alone
+        assert client.hear()["htype"] == "GRANT"
+        assert client.say(*frame_message(FRAME, source=f"g{n}", seq=1))["outcome"] == "processed"
+    assert rogue.say(*frame_message(FRAME, source="rogue", seq=1))["outcome"] == "processed"
+    for turn in range(2, 42):
+        rogue.tell({"htype": "WANT", "clock_ns": monotonic_ns()})
+        for n, client in enumerate(good):
+            client.tell({"htype": "WANT", "clock_ns": monotonic_ns()})
+            assert client.hear()["htype"] == "GRANT"
+            assert client.say(*frame_message(FRAME, source=f"g{n}", seq=turn))["outcome"] == "processed"
+    rogue.tell({"htype": "PING", "clock_ns": 1})
+    heard = [rogue.hear()["htype"]]
+    while heard[-1] != "PONG":
+        heard.append(rogue.hear()["htype"])
+    assert heard.count("GRANT") == 1
+    assert service.report().total == Counters(offered=165, processed=165)
 
 
 def test_an_aborted_scan_is_settled_at_once(service: Service, raw: Make) -> None:
