@@ -32,8 +32,8 @@ def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        ``(channels, height, width)``, C-contiguous, native byte order, read-only; a view where possible. A signal has
-        height 1.
+        ``(channels, height, width)``, C-contiguous, aligned, native byte order, read-only; a view where possible.
+        A signal has height 1.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
         raise FrameError(
             f"expected pixels of dtype {', '.join(DTYPES)}, got {pixels.dtype.name}: convert the frame first"
         )
-    if not (pixels.flags.c_contiguous and pixels.dtype.isnative):
-        pixels = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+    if not (pixels.flags.c_contiguous and pixels.flags.aligned and pixels.dtype.isnative):
+        pixels = np.array(pixels, dtype=pixels.dtype.newbyteorder("="), order="C")  # a file may hold them anywhere
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         bad = int(pixels.size - np.isfinite(pixels).sum())
         raise FrameError(f"{bad} of {pixels.size} pixels are NaN or infinite: fill or crop them before encoding")

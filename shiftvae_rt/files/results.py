@@ -22,6 +22,7 @@ __all__ = ["WRITERS", "check_output", "write_latent_map"]
 WRITERS = {
     ".npz": ("latent_npz", None),
     ".tif": ("latent_tiff", "tifffile"),
+    ".tiff": ("latent_tiff", "tifffile"),
     ".png": ("latent_picture", "matplotlib"),
     ".hspy": ("latent_hspy", "h5py"),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -33,7 +35,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     """
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with _whole_chain(path), tifffile.TiffFile(path) as file:
         offered: dict[str, tuple[int, str | None]] = {}
         numbers = [number for number, series in enumerate(file.series) if series.dtype.kind in "uifb"]
         for number in numbers:
@@ -87,6 +89,23 @@ class _Pages:
             images = [_decoded(series.pages[int(page)]) for page in pages.flat]
             stack = np.stack(images).reshape(*pages.shape, *self.shape[len(leading) :])
             return stack[(slice(None),) * pages.ndim + index[len(leading) :]]
+
+
+@contextmanager
+def _whole_chain(path: Path) -> Iterator[None]:
+    """Raise where the chain of pages breaks: tifffile tells its log so, and gives the pages before the break."""
+    told: list[str] = []
+    log, handler = logging.getLogger("tifffile"), logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    propagated, log.propagate = log.propagate, False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagated
+    if broken := [text for text in told if "TiffPages" in text]:
+        raise DataFileError(f"{path} is truncated or damaged after some of its pages ({broken[0]}): copy it again")
 
 
 def _samples(path: Path, series: Any) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -271,3 +272,18 @@ class TestZarr:
         (tmp_path / "a.zarr").mkdir()
         with pytest.raises(DataFileError, match="expected a Zarr"):
             read_frames(tmp_path / "a.zarr")
+
+
+def test_an_igor_wave_of_a_mac_is_read_in_its_byte_order(tmp_path):
+    wave = bytearray(64 + 320)
+    struct.pack_into(">h", wave, 0, 5)
+    struct.pack_into(">i", wave, 4, 320 + IMAGE.nbytes)
+    struct.pack_into(">i", wave, 64 + 12, IMAGE.size)
+    struct.pack_into(">h", wave, 64 + 16, 2)
+    struct.pack_into(">4i", wave, 64 + 68, 30, 20, 0, 0)
+    struct.pack_into(">4d", wave, 64 + 84, 2e-10, 2e-10, 1, 1)
+    struct.pack_into("4s4s4s", wave, 64 + 148, b"m", b"m", b"m")
+    (tmp_path / "a.ibw").write_bytes(bytes(wave) + IMAGE[::-1].astype(">f4").tobytes())
+    np.testing.assert_array_equal(pixels_of(tmp_path / "a.ibw"), [IMAGE])
+    np.testing.assert_array_equal(binarywave.load(str(tmp_path / "a.ibw"))["wave"]["wData"].T[::-1], IMAGE)
+    assert read_frames(tmp_path / "a.ibw")[0].pixel_size_nm == pytest.approx(0.2)

@@ -19,7 +19,7 @@ from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.window_grid import WindowGrid
 
 NM = 0.025
-ENDINGS = [".npz", ".tif", ".hspy", ".png"]
+ENDINGS = [".npz", ".tif", ".tiff", ".hspy", ".png"]
 
 
 def made_map(seed=0, *, frame_shape=(60, 80), pixel_size_nm=NM) -> LatentMap:
@@ -212,7 +212,7 @@ class TestPlaces:
             write_latent_map(tmp_path / "a.npz", latent_map)
 
     def test_an_unknown_ending_lists_the_known_ones(self, tmp_path, latent_map):
-        with pytest.raises(DataFileError, match=r"\.npz, \.tif, \.png, \.hspy"):
+        with pytest.raises(DataFileError, match=r"\.npz, \.tif, \.tiff, \.png, \.hspy"):
             write_latent_map(tmp_path / "a.csv", latent_map)
 
     @pytest.mark.parametrize("ending", ENDINGS)
