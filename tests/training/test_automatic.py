@@ -73,3 +73,12 @@ def test_windows_fit_three_times_into_the_frame():
     assert choose([frame], lattice, reach=12).window <= 26
     with pytest.raises(TrainingError, match=r"a window of 16 px \(1.3 periods\) is too large for frames of 44 px"):
         choose([frame[:, :44, :44]], lattice, reach=12)
+
+
+def test_vacuum_beside_the_lattice_needs_no_latent_of_its_own():
+    pixels = Microscope(CRYSTAL, shape=(300, 256), dose=3.0).frame(0).pixels.copy()
+    pixels[:180] = 0
+    frame = pixels[None]
+    choice = choose([frame], find_lattice([frame]), reach=12)
+    assert choice.content == 1
+    assert choice.window <= 24

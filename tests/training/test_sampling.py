@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shiftvae_rt.errors import TrainingError
-from shiftvae_training.sampling import HELD_OUT, TileSampler
+from shiftvae_training.sampling import HELD_OUT, SHOWN, TileSampler, places_within
 
 
 def numbered(*shapes, channels=1) -> list[np.ndarray]:
@@ -102,3 +102,25 @@ def test_frames_without_room_are_refused(shape):
         TrainingError, match=rf"frames of {shape[0]} x {shape[1]} px leave no room for tiles of 36 x 36 px"
     ):
         TileSampler(numbered(shape), (36, 36), seed=0)
+
+
+def test_tiles_lie_in_the_mask_those_that_are_held_out_too():
+    mask = np.zeros((160, 120), bool)
+    mask[60:150, 10:110] = True
+    sampler = TileSampler(numbered((160, 120)), (20, 24), seed=0, places=[places_within(mask, (20, 24))])
+    held = sampler.held_out(1000)
+    assert len(held.origin) > 1
+    for y, x in [*sampler.draw(500).origin, *held.origin]:
+        assert mask[y : y + 20, x : x + 24].mean() >= SHOWN
+    assert sampler.places > 0.3 * np.count_nonzero(mask)
+
+
+def test_a_mask_without_room_gives_what_lies_in_it_most_and_an_empty_one_nothing():
+    stripes = np.zeros((60, 60), bool)
+    stripes[:, ::3] = True
+    places = places_within(stripes, (20, 20))
+    assert places.shape == (41, 41)
+    assert places.any()
+    assert not places_within(np.zeros((60, 60), bool), (20, 20)).any()
+    assert places_within(np.ones((60, 60), bool), (20, 20)).all()
+    assert places_within(np.ones((10, 60), bool), (20, 20)).size == 0

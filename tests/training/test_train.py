@@ -178,6 +178,38 @@ def test_a_constant_channel_is_declined(scan):
         train([frame], QUICK)
 
 
+def order_found(trained, frame, rows: slice) -> float:
+    """Correlation of z1 with the displacement, in windows whose first pixel is among `rows`."""
+    mean, _ = trained.model.map_frame(frame.pixels[None].astype(np.float32), 4)
+    y, x = (np.rint(centres(trained, n)).astype(int) for n in mean.shape[1:])
+    seen = (y >= rows.start) & (y < rows.stop)
+    truth = frame.displacement_px[np.ix_(y[seen], x)]
+    return abs(float(np.corrcoef(mean[2][seen].ravel(), truth.ravel())[0, 1]))
+
+
+def test_a_scan_of_which_six_tenths_are_exactly_zero_trains_on_the_rest(scan):
+    large = replace(scan.microscope, shape=(300, 192))
+    frame = large.frame(0)
+    pixels = frame.pixels.copy()
+    pixels[:180] = 0
+    trained = train([pixels[None]], replace(QUICK, steps=400))
+    assert trained.model.channel_scale[0] == pytest.approx(scan.trained.model.channel_scale[0], rel=0.1)
+    assert trained.windows < 0.5 * (300 - 28) * (192 - 28)
+    assert order_found(trained, frame, slice(195, 300)) > 0.9
+
+
+def test_a_stack_whose_first_frames_are_blank_trains_on_the_others(scan):
+    """Frames keep their numbers, which conditions go by."""
+    lit = [scan.microscope.frame(i).pixels[None] for i in range(2)]
+    blank = np.full_like(lit[0], 3)
+    frames = [*[blank] * 8, *lit, blank, blank]
+    trained = train(frames, replace(QUICK, steps=300, content=None))
+    assert trained.settings.content == 1
+    assert trained.model.channel_scale[0] == pytest.approx(scan.trained.model.channel_scale[0], rel=0.05)
+    assert trained.windows < 2 * (192 - 28) ** 2
+    assert order_found(trained, scan.microscope.frame(1), slice(0, 192)) > 0.9
+
+
 def test_a_tiny_frame_is_declined(scan):
     with pytest.raises(
         TrainingError, match=r"frames of 40 x 40 px leave no room for tiles|too large for frames of 40 px"

@@ -23,6 +23,8 @@ from .component_signs import component_signs
 from .lattice import Lattice
 from .local_fourier import local_fourier
 from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_coefficients
+from .sampling import shown_around
+from .scans import has_contrast
 
 __all__ = ["FirstGuess", "Guess", "Target", "make_first_guess"]
 
@@ -135,7 +137,11 @@ def make_first_guess(
     turned = motif_phasors(fields, orders)
     motifs = [in_motif_frame(f.coefficients, t, orders) for f, t in zip(fields, turned, strict=True)]
     samples = np.concatenate(
-        [_inner(m, f.places, frame.shape, window) for m, f, frame in zip(motifs, fields, frames, strict=True)]
+        [
+            _inner(m, f.places, frame.shape, window, lattice.where)
+            for m, f, frame in zip(motifs, fields, frames, strict=True)
+            if has_contrast(frame)
+        ]
     )
     mean, axes, strengths = _principal(samples, content)
     shape = (len(frames[0]), len(harmonics))
@@ -149,12 +155,16 @@ def make_first_guess(
     return FirstGuess(targets, harmonics, _unstack(mean, shape), _unstack(axes * scale[:, None], shape), strengths)
 
 
-def _inner(motif: Complex, places: Floats, shape: tuple[int, ...], window: tuple[int, int]) -> Floats:
-    """Samples ``(n, 2 C harmonics)`` at places where a window fits around the point."""
+def _inner(
+    motif: Complex, places: Floats, shape: tuple[int, ...], window: tuple[int, int], where: NDArray[np.bool_] | None
+) -> Floats:
+    """Samples ``(n, 2 C harmonics)`` at places where a window fits around the point, and shows the lattice."""
     inside = np.ones(places.shape[1:], bool)
     for axis in (0, 1):
         half = (window[axis] - 1) / 2
         inside &= (places[axis] >= half) & (places[axis] <= shape[1 + axis] - 1 - half)
+    if where is not None:
+        inside &= shown_around(where, window)[tuple(places.astype(int))]
     samples: Floats = stack_coefficients(motif)[:, inside].T
     return samples
 

@@ -17,7 +17,8 @@ from .family import labels_of_frames, make_member
 from .feature_guess import FeatureGuess, make_feature_guess
 from .first_guess import Guess, make_first_guess
 from .lattice import Lattice
-from .sampling import TILE_SIDE, TILE_STRIDE, Frames
+from .sampling import TILE_SIDE, TILE_STRIDE, Frames, places_within
+from .scans import has_contrast
 from .settings import Settings
 from .shift import PlanarShift, Shift, TorusShift
 from .shift_vae import ShiftVAE
@@ -27,6 +28,8 @@ __all__ = ["features_of", "prepare", "tile_side"]
 #: The encoder's first content is this much larger than torch draws it: with 1, the variations were so faint in it that
 #: the content vanished before it was learned. R2 on the standard scan after 400 steps: 0.93; with 1, nothing.
 CONTENT_GAIN = 3.0
+#: Frames that set the scaling.
+SCALING = 8
 
 
 def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice) -> tuple[ShiftVAE, Guess]:
@@ -35,14 +38,11 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
     torus = settings.shift == "torus"
     size, content = choice.window, choice.content
     window = (1 if dimensions == 1 else size, size)
-    sd = np.stack(
-        [
-            np.median([window_statistics(f, window, max(1, size // 2))[1][c] for f in frames[:8]])
-            for c in range(len(frames[0]))
-        ]
+    some = [frame for frame in frames if has_contrast(frame)]
+    some = some[:: -(-len(some) // SCALING)]
+    sd = np.array(
+        [_typical_sd([frame[c : c + 1] for frame in some], window, lattice.where) for c in range(len(some[0]))]
     )
-    if not (sd > 0).all():
-        raise TrainingError("a channel of the frames has no contrast: train on an area with structure")
     scale = tuple(float(1 / s) for s in sd)
     scaled = [frame.astype(np.float64) * np.reshape(scale, (-1, 1, 1)) for frame in frames]
 
@@ -60,7 +60,7 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
         beside = TILE_STRIDE * (tile_side(frames, window) - 1) / 2 + 1
         parts = guess.parts if isinstance(guess, ClassGuess) else [guess]
         shift = PlanarShift(dimensions, max(f.reach(beside) for f in parts if isinstance(f, FeatureGuess)))
-    level = np.array([frame.mean(axis=(1, 2)) for frame in frames[:8]]).mean(axis=0)
+    level = np.array([frame.mean(axis=(1, 2)) for frame in some]).mean(axis=0)
     member = make_member(settings, frames, level, sd)
     model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=0.01, member=member)
     _start_from(model, guess)
@@ -78,6 +78,23 @@ def features_of(guess: Guess, frames: Iterable[int]) -> Iterator[tuple[FeatureGu
 def tile_side(frames: Frames, window: tuple[int, int]) -> int:
     """Windows along each side of a tile; 1 where the frames are windows already."""
     return 1 if frames[0].shape[1:] == window else TILE_SIDE[1 if window[0] == 1 else 2]
+
+
+def _typical_sd(frames: Frames, window: tuple[int, int], where: NDArray[np.bool_] | None) -> float:
+    """Median deviation of the windows of one channel: of those on the lattice in which anything varies.
+
+    Raises
+    ------
+    TrainingError
+        if nothing varies in any window.
+    """
+    step = max(1, window[1] // 2)
+    found = [window_statistics(frame, window, step)[1][0] for frame in frames]
+    seen = np.ones(found[0].shape, bool) if where is None else places_within(where, window)[::step, ::step]
+    sd = np.concatenate([values[seen] for values in found])
+    if not (sd > 0).any():
+        raise TrainingError("a channel of the frames has no contrast: train on an area with structure")
+    return float(np.median(sd[sd > 0]))
 
 
 @torch.no_grad()

@@ -12,11 +12,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.windows import extract_windows_at
 
-__all__ = ["TILE_SIDE", "TILE_STRIDE", "Frames", "TileSampler", "Tiles"]
+__all__ = [
+    "TILE_SIDE",
+    "TILE_STRIDE",
+    "Frames",
+    "TileSampler",
+    "Tiles",
+    "places_within",
+    "share_around",
+    "shown_around",
+]
 
 Frames = list[NDArray[Any]]
 
@@ -26,6 +36,8 @@ TILE_SIDE = {1: 8, 2: 4}
 
 #: Share of each frame that is held out.
 HELD_OUT = 0.1
+#: A tile shows the lattice when it is seen in this share of its pixels: the mask is good to a period or two.
+SHOWN = 0.75
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,30 @@ class Tiles:
     pixels: NDArray[np.float32]
     frame: NDArray[np.int64]
     origin: NDArray[np.int64]
+
+
+def share_around(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Share ``(H, W)`` of a box ``(height, width)`` around every pixel that ``mask (H, W)`` covers.
+
+    Beyond the edges the mask goes on as it ends.
+    """
+    return np.asarray(uniform_filter(mask.astype(np.float64), size, mode="nearest"))
+
+
+def shown_around(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels of ``mask (H, W)`` around which it covers three quarters of a box ``(height, width)``."""
+    return _enough(share_around(mask, size))
+
+
+def places_within(mask: NDArray[np.bool_], tile: tuple[int, int]) -> NDArray[np.bool_]:
+    """First pixels ``(H - h + 1, W - w + 1)`` of the tiles of which ``mask (H, W)`` covers three quarters."""
+    rows, cols = (slice(t // 2, max(0, n - t + 1) + t // 2) for n, t in zip(mask.shape, tile, strict=True))
+    return _enough(share_around(mask, tile)[rows, cols])
+
+
+def _enough(covered: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where the share is three quarters; of a mask so patchy that it is so nowhere, where it is largest, unless 0."""
+    return np.asarray((covered > 0) & (covered >= min(SHOWN, covered.max(initial=0.0)) - 1e-9))
 
 
 class TileSampler:

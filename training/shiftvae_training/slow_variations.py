@@ -19,6 +19,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from .lattice import Lattice
 from .local_fourier import local_fourier
 from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_coefficients
+from .sampling import share_around
 
 __all__ = ["SlowVariations", "find_slow_variations"]
 
@@ -39,7 +40,7 @@ class SlowVariations:
     halves
         For every frame ``(2, m, rows, cols)``: scores of the components in each half, on a coarse grid.
     inside
-        ``(rows, cols)``: grid points where the Gaussian lies within the frame.
+        ``(rows, cols)``: grid points where the Gaussian lies within the frame, and where the lattice is seen.
     step
         px between grid points, ``(y, x)``.
     sigma
@@ -97,7 +98,7 @@ class SlowVariations:
 
 
 def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> SlowVariations:
-    """Measure what varies slowly in frames ``(C, H, W)`` of one shape on a lattice."""
+    """Measure what varies slowly in frames ``(C, H, W)`` of one shape on a lattice, none of which is constant."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().astype(int))
     pixels = np.stack([np.asarray(frames[i], np.float64) for i in chosen])
     pixels -= pixels.mean(axis=(2, 3), keepdims=True)
@@ -113,6 +114,7 @@ def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> Sl
         stack_coefficients(in_motif_frame(f.coefficients, p, orders)) for f, p in zip(fields, phasors, strict=True)
     ]
     inside = _inside(fields[0].places, pixels.shape[2:], 3 * sigma)
+    inside = _on_the_lattice(lattice, inside, fields[0].places, 6 * sigma)
     first, second = (np.concatenate([m[:, inside] for m in motifs[half::2]], axis=1) for half in (0, 1))
     first, second = (values - values.mean(axis=1, keepdims=True) for values in (first, second))
     axes = np.linalg.eigh(first @ first.T)[1][:, : -1 - COMPONENTS : -1].T
@@ -120,6 +122,19 @@ def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> Sl
     scores = [np.tensordot(axes, motif, axes=1) for motif in motifs]
     halves = [np.stack(scores[i : i + 2]) for i in range(0, len(scores), 2)]
     return SlowVariations(halves, inside, fields[0].step, sigma, total)
+
+
+def _on_the_lattice(lattice: Lattice, inside: NDArray[np.bool_], places: Floats, width: float) -> NDArray[np.bool_]:
+    """Points of `inside` around which a box of `width` px shows most of the lattice: at least half of those on it.
+
+    Where the box lies in vacuum in part, what it holds varies with its place and not with the motif.
+    """
+    if lattice.where is None:
+        return inside
+    box = (1 if len(lattice.where) == 1 else round(width), round(width))
+    at = tuple(places.astype(int))
+    share, seen = share_around(lattice.where, box)[at], inside & lattice.where[at]
+    return np.asarray(seen & (share >= np.median(share[seen]) - 1e-9)) if seen.any() else inside
 
 
 def _inside(places: Floats, shape: tuple[int, ...], margin: float) -> NDArray[np.bool_]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from shiftvae_rt.errors import FrameError, TrainingError
 from shiftvae_rt.manifest import USED_NATS
@@ -26,7 +28,8 @@ from .lattice import Lattice, find_lattice
 from .objective import Objective
 from .optimise import Step, optimise
 from .prepare import features_of, prepare, tile_side
-from .sampling import TILE_SIDE, TILE_STRIDE, Frames, Tiles, TileSampler
+from .sampling import TILE_SIDE, TILE_STRIDE, Frames, Tiles, TileSampler, places_within
+from .scans import has_contrast
 from .settings import Settings
 from .shift_vae import ShiftVAE
 
@@ -74,20 +77,21 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     shapes = sorted({frame.shape for frame in frames})
     if len(shapes) != 1:
         raise FrameError(f"expected frames of one shape (channels, height, width), got {shapes}: train on one kind")
-    if all(frame.min() == frame.max() for frame in frames):
+    lit = [frame for frame in frames if has_contrast(frame)]
+    if not lit:
         raise TrainingError("the frames are constant: the beam is blanked or the wrong dataset was read")
     check_settings(settings, frames)
     started = time.process_time()
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    lattice = find_lattice(frames)
-    choice = settle(settings, frames, lattice, reach=TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1))
+    lattice = find_lattice(lit)
+    choice = settle(settings, lit, lattice, reach=TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1))
     weights = {"smooth": choice.smooth} | settings.constraints
     settings = replace(settings, window=choice.window, content=choice.content, constraints=weights)
     model, guess = prepare(frames, lattice, settings, choice)
     reach = TILE_STRIDE * (tile_side(frames, model.window) - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
-    near = None
+    near = [_on_the_lattice(frame, lattice, tile) for frame in frames]
     if settings.shift == "planar":
         near = [features.tile_places(i, tile) for features, i in features_of(guess, range(len(frames)))]
     sampler = TileSampler(frames, tile, seed=settings.seed, places=near)
@@ -95,9 +99,9 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     _, labels = labels_of_frames(settings.classes)
     objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions), labels=labels)
     history = optimise(model, objective, sampler, guess, settings, progress)
-    kl_nats, spread = _finish(model, objective, sampler, frames)
+    kl_nats, spread = _finish(model, objective, sampler, _content_of(model, lit, lattice))
     coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
-    coverage = widen_by_scatter(model, frames, coverage)
+    coverage = widen_by_scatter(model, lit, coverage)
     seconds = time.process_time() - started
     why = choice.reasons
     return Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)
@@ -105,18 +109,18 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
 
 @torch.no_grad()
 def _finish(
-    model: ShiftVAE, objective: Objective, sampler: TileSampler, frames: Frames
+    model: ShiftVAE, objective: Objective, sampler: TileSampler, content: torch.Tensor
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Settle shift and content, tie the shift to the brightest column; information and spread of each latent.
 
-    Both on held-out and on fresh tiles.
+    Both on held-out and on fresh tiles; ``content (n, m)`` sets zero and unit.
     """
     tiles, source = _tiles_for_looking(model, sampler)
     _, posterior = objective(tiles, sample=False, source=source)
     content_kl = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).mean((0, 1))
     shift_kl = float(model.shift.kl(posterior.code).mean()) / model.dimensions
     further_kl = [float(o.kl(code).mean()) for o, code in zip(model.further, posterior.further, strict=True)]
-    content_kl = content_kl[settle_content(model, _content_of(model, frames), content_kl)]
+    content_kl = content_kl[settle_content(model, content, content_kl)]
     settle_shift(model, tiles)
     _, posterior = objective(tiles, sample=False, source=source)
     model.set_anchor(posterior.mean.flatten(0, 1))
@@ -132,14 +136,21 @@ def _tiles_for_looking(model: ShiftVAE, sampler: TileSampler) -> tuple[torch.Ten
     return torch.from_numpy(tiles.pixels) * torch.tensor(model.channel_scale)[:, None, None], tiles
 
 
-def _content_of(model: ShiftVAE, frames: Frames) -> torch.Tensor:
+def _content_of(model: ShiftVAE, frames: Frames, lattice: Lattice) -> torch.Tensor:
     """Content ``(n, m)`` of windows all over a few of the frames, so that its mean is theirs and not that of a draw."""
-    parts = []
+    parts, step = [], max(4, model.window[1] // 8 * 4)
+    seen = torch.from_numpy(_on_the_lattice(frames[0], lattice, model.window)[::step, ::step].copy())
     for frame in frames[:: -(-len(frames) // max(ZEROING, ZEROING_PIXELS // frames[0].size))]:
         centred = frame - frame.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
-        mean, _ = model.map_frame(centred.astype(np.float32), max(4, model.window[1] // 8 * 4))
-        parts.append(torch.from_numpy(mean[model.first_content :]).flatten(1).T)
+        mean, _ = model.map_frame(centred.astype(np.float32), step)
+        parts.append(torch.from_numpy(mean[model.first_content :])[:, seen].T)
     return torch.cat(parts)
+
+
+def _on_the_lattice(frame: NDArray[Any], lattice: Lattice, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """First pixels of the tiles or windows of ``frame (C, H, W)`` that show the lattice; all where there is none."""
+    mask = np.full(frame.shape[1:], has_contrast(frame))
+    return places_within(mask if lattice.where is None else mask & lattice.where, size)
 
 
 @torch.no_grad()
