@@ -16,11 +16,12 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from ..errors import JournalError
-from .journal_lock import JournalLock
+from .journal_lock import JournalLock, close_to_others
 from .journal_reader import VERSION, JournalReader, StreamState, connect, guarded, read_states
+from .wire import Counters
 
 __all__ = ["MAX_CRASHES", "Journal"]
 
@@ -43,6 +44,7 @@ _COUNT = {
     for outcome in ("processed", "rejected", "quarantined")
 }
 _Value = TypeVar("_Value")
+_Mode: TypeAlias = Literal["lossless", "live"]
 
 
 class Journal:
@@ -51,12 +53,15 @@ class Journal:
     Parameters
     ----------
     path
-        The file; made if it is missing. Beside it lie SQLite's ``-wal`` and ``-shm`` and our ``.hand``.
+        The file; made if it is missing. Beside it lie SQLite's ``-wal`` and ``-shm`` and our ``.hand``. Only their
+        owner may read and write them.
 
     Attributes
     ----------
     reader
         Reads what is committed.
+    lost_live
+        Records of live streams that were appended and then lost, because the disk failed before their commit.
 
     Raises
     ------
@@ -66,12 +71,14 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.pending = self.pending_bytes = 0
+        self.pending = self.pending_bytes = self.lost_live = self._pending_live = 0
         self._lost: JournalError | None = None
+        self._modes: dict[str, _Mode] = {}
         self._ids: dict[str, int] = {}
         self._next: dict[str, int] = {}
         self._hand = JournalLock(self.path)
         try:
+            self._guard(lambda: close_to_others(self.path), "cannot open")
             self._write = self._guard(self._open, "cannot open")
             self.reader = JournalReader(self.path)
             self._count_crash()
@@ -87,22 +94,38 @@ class Journal:
         connection.execute(f"PRAGMA user_version={VERSION}")
         return connection
 
-    def open_stream(self, name: str, mode: Literal["lossless", "live"]) -> StreamState:
-        """The stream called `name`, made if it is new; what is committed of it."""
+    def open_stream(self, name: str, mode: _Mode) -> StreamState:
+        """What there is of the stream called `name`, to which records will be appended; what is pending counts.
 
-        def add() -> None:
-            self._write.execute(
-                "INSERT OR IGNORE INTO streams (name, mode, created_ns) VALUES (?, ?, ?)", (name, mode, time.time_ns())
+        A stream that is new comes into the file with its first record, in the same commit.
+
+        Raises
+        ------
+        JournalError
+            if the file cannot be read, or has a stream of the other mode with this name.
+        """
+        state = self._guard(lambda: next(read_states(self._write, name), None), "cannot read", exact=False)
+        if state is None:
+            state = StreamState(
+                name=name, mode=mode, ended=False, last_seq=0, created_ns=time.time_ns(), counters=Counters()
             )
-
-        self._commit()
-        self._guard(add, "cannot write to")
-        state = next(self.reader.streams(name))
-        self._next[name] = state.last_seq + 1
+        if state.mode != mode:
+            raise JournalError(
+                f"the journal {self.path} has a {state.mode} stream {name!r} already: choose another name"
+            )
+        self._modes[name], self._next[name] = mode, state.last_seq + 1
         return state
 
     def next_seq(self, name: str) -> int:
-        """The sequence number that the next record of the stream will have; what is pending counts."""
+        """The sequence number that the next record of the stream will have; what is pending counts.
+
+        Raises
+        ------
+        JournalError
+            if the stream has to be opened first, again after the disk was gone.
+        """
+        if name not in self._next:
+            raise JournalError(f"stream {name!r} of the journal {self.path} is not open: the disk was gone")
         return self._next[name]
 
     def take_in_hand(self, name: str, seq: int) -> int:
@@ -120,7 +143,7 @@ class Journal:
 
     @property
     def broken(self) -> bool:
-        """True when records that were appended since the last `commit` are lost: the next one will say so."""
+        """True when lossless records that were appended since the last `commit` are lost: the next one will say so."""
         return self._lost is not None
 
     def append(self, name: str, seq: int, outcome: str, header: bytes, buffer: bytes | memoryview = b"") -> None:
@@ -131,22 +154,23 @@ class Journal:
         Raises
         ------
         JournalError
-            if the disk is full or fails: nothing that was pending is kept, and `next_seq` is that of the disk again.
+            if the disk is full or fails, or the record is there already: nothing that was pending is kept, and
+            `next_seq` is that of the disk again.
         """
 
         def insert() -> None:
-            if not self._write.in_transaction:
-                self._write.execute("BEGIN IMMEDIATE")
+            if seq < self.next_seq(name):
+                raise JournalError(f"record {seq} of {name!r} is there already")
+            self._begin()
             self._write.execute(
                 "INSERT INTO records VALUES (?, ?, ?, ?, ?)", (self._id(name), seq, outcome, header, buffer)
             )
             self._write.execute(_COUNT[outcome], (seq, name))
 
-        if seq < self._next[name]:
-            raise RuntimeError(f"record {seq} of {name!r} is there already")  # a defect of the service
-        self._guard(insert, "cannot write to")
+        self._guard(insert, "cannot write to", exact=self._modes.get(name) != "live")
         self._next[name] = seq + 1
         self.pending += 1
+        self._pending_live += self._modes[name] == "live"
         self.pending_bytes += len(header) + memoryview(buffer).nbytes
 
     def commit(self) -> None:
@@ -167,15 +191,32 @@ class Journal:
         finally:
             self._lost = None
 
+    def commit_live(self) -> None:
+        """Make live records durable; together with lossless ones they wait for `commit`.
+
+        Raises
+        ------
+        JournalError
+            if the disk is full or fails.
+        """
+        if self.pending == self._pending_live:
+            self._commit()
+
     def _commit(self) -> None:
         if self._write.in_transaction:
-            self._guard(lambda: self._write.execute("COMMIT"), "cannot write to")
-        self.pending = self.pending_bytes = 0
+            self._guard(lambda: self._write.execute("COMMIT"), "cannot write to", exact=False)
+        self.pending = self.pending_bytes = self._pending_live = 0
 
     def end(self, name: str) -> None:
         """The producer said that there are no more frames."""
-        self._commit()
-        self._guard(lambda: self._write.execute("UPDATE streams SET ended=1 WHERE name=?", (name,)), "cannot write to")
+
+        def mark() -> None:
+            self._begin()
+            self._write.execute("UPDATE streams SET ended=1 WHERE name=?", (name,))
+
+        self._guard(mark, "cannot write to", exact=False)
+        self._ids.pop(name, None)
+        self.commit_live()
 
     def close(self) -> None:
         """Commit what is pending and close the files."""
@@ -186,8 +227,18 @@ class Journal:
             self.reader.close()
             self._hand.close()
 
+    def _begin(self) -> None:
+        if not self._write.in_transaction:
+            self._write.execute("BEGIN IMMEDIATE")
+
     def _id(self, name: str) -> int:
+        """The stream's row in the file, made if it is new; a live stream that goes on is no longer ended."""
         if name not in self._ids:
+            self._write.execute(
+                "INSERT INTO streams (name, mode, created_ns) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET ended=0",
+                (name, self._modes[name], time.time_ns()),
+            )
             (self._ids[name],) = self._write.execute("SELECT id FROM streams WHERE name=?", (name,)).fetchone()
         return self._ids[name]
 
@@ -203,21 +254,26 @@ class Journal:
             )
         self._hand.write("")
 
-    def _guard(self, act: Callable[[], _Value], what: str) -> _Value:
+    def _guard(self, act: Callable[[], _Value], what: str, *, exact: bool = True) -> _Value:
+        """What `act` gives. If it fails, what is pending is lost. `exact`: so is a lossless record, pending or not."""
         try:
             return guarded(self.path, act, what)
         except JournalError as failure:
-            self._forget_pending(failure)
+            self._forget_pending(failure, exact=exact)
             raise
 
-    def _forget_pending(self, failure: JournalError) -> None:
-        self._lost = failure
-        self.pending = self.pending_bytes = 0
+    def _forget_pending(self, failure: JournalError, *, exact: bool = True) -> None:
+        if exact or self.pending > self._pending_live:
+            self._lost = failure
+        self.lost_live += self._pending_live
+        self.pending = self.pending_bytes = self._pending_live = 0
+        self._ids.clear()  # a stream that was new is not in the file
         if not hasattr(self, "_write"):
             return
         try:
             if self._write.in_transaction:
                 self._write.execute("ROLLBACK")
-            self._next.update({state.name: state.last_seq + 1 for state in read_states(self._write)})
+            states = {state.name: state.last_seq for state in read_states(self._write)}
+            self._next = {name: states.get(name, 0) + 1 for name in self._next}
         except sqlite3.Error:  # the disk is gone: every stream is opened anew before anything is appended
             self._next.clear()

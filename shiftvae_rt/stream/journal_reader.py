@@ -15,8 +15,8 @@ from .wire import Counters
 
 __all__ = ["VERSION", "JournalReader", "Record", "StreamState", "connect", "guarded", "read_states"]
 
-#: Of the file's tables.
-VERSION = 1
+#: Of the file's tables, and of the results in them.
+VERSION = 2
 _Value = TypeVar("_Value")
 
 
@@ -77,6 +77,19 @@ class JournalReader:
         """All streams, or the one called `name`, with what is committed of them."""
         yield from guarded(self.path, lambda: list(read_states(self._connection, name)), "cannot read")
 
+    def last_with_map(self, name: str) -> Record | None:
+        """The last committed record of the stream that holds a map; None if there is none."""
+        row = guarded(
+            self.path,
+            lambda: self._connection.execute(
+                "SELECT seq, outcome, header, buffer FROM records JOIN streams ON stream=id "
+                "WHERE name=? AND outcome='processed' ORDER BY seq DESC LIMIT 1",
+                (name,),
+            ).fetchone(),
+            "cannot read",
+        )
+        return None if row is None else Record(*row)
+
     def without_map(self, name: str) -> Iterator[Record]:
         """The committed records of the stream that were rejected or quarantined."""
         rows = guarded(
@@ -110,10 +123,12 @@ def guarded(path: Path, act: Callable[[], _Value], what: str) -> _Value:
     """What `act` gives; a failure of the disk or the database is a `JournalError` that says `what` failed."""
     try:
         return act()
-    except (sqlite3.Error, OSError) as error:
+    except JournalError:
+        raise
+    except (sqlite3.Error, OSError, MemoryError) as error:
         damaged = any(words in str(error) for words in ("malformed", "not a database"))
         advice = "restore it from a copy, or choose another file" if damaged else "nothing acknowledged is lost"
-        raise JournalError(f"{what} the journal {path}: {error}: {advice}") from error
+        raise JournalError(f"{what} the journal {path}: {str(error) or type(error).__name__}: {advice}") from error
 
 
 def read_states(connection: sqlite3.Connection, name: str | None = None) -> Iterator[StreamState]:

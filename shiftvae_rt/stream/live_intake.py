@@ -6,15 +6,14 @@ import logging
 from collections.abc import Callable
 from typing import Literal
 
-from ..errors import JournalError, WireError
+from ..errors import WireError
 from ..latent_map import LatentMap
 from .accounting import Ledger
 from .clock import monotonic_ns
 from .encoding import FRAME_FAULTS, Encoding, error_name
 from .floor import Floor
-from .journal import Journal
 from .messages import Ack, Credit, Error, Reply
-from .results import result_message
+from .recorder import Recorder
 from .sessions import Session
 from .wire import FrameHeader
 
@@ -39,7 +38,7 @@ class LiveIntake:
     max_age_s
         Live rows older than this are dropped.
     record
-        Journal for the results of complete frames; None records nothing.
+        Keeps the results of complete frames; None: nobody does.
     """
 
     def __init__(
@@ -50,12 +49,11 @@ class LiveIntake:
         *,
         ledger: Ledger,
         max_age_s: float,
-        record: Journal | None = None,
+        record: Recorder | None = None,
     ) -> None:
         self._encoding, self._floor, self._publish, self._ledger = encoding, floor, publish, ledger
         self._max_age_s = max_age_s
         self._record = record
-        self.unrecorded = 0
 
     def frame(self, session: Session, header: FrameHeader, buffer: bytes | memoryview) -> Reply:
         """Account for the rows of a message, encode them, publish what they complete."""
@@ -84,35 +82,24 @@ class LiveIntake:
             age_s = session.clock.age_s(header.clock_ns, monotonic_ns())
             self._publish(latent_map, header, age_s)
             if header.complete and self._record is not None:
-                self._keep(self._record, session, header, latent_map, age_s)
+                counters = self._ledger.stream(session.hello.stream)
+                self._record.keep(session, header, latent_map, age_s=age_s, counters=counters)
         return reply
 
-    def closed(self, session: Session) -> None:
-        """The session is over: so is its recording."""
-        if session.recording and self._record is not None:
-            try:
-                self._record.end(session.recording)
-            except JournalError as error:
-                _log.error("%s", error)
+    def ended(self, session: Session) -> None:
+        """The producer said END: its recording is whole."""
+        if self._record is not None:
+            self._record.end(session)
 
-    def _keep(
-        self, journal: Journal, session: Session, header: FrameHeader, latent_map: LatentMap, age_s: float
-    ) -> None:
-        """Append the result to the journal. A full disk or memory costs the recording, never the live stream."""
-        counters = self._ledger.stream(session.hello.stream)
-        try:
-            head, buffer = result_message(
-                latent_map, header, seq=header.seq, epoch="journal", age_s=age_s, counters=counters
-            )
-            if not session.recording:
-                session.recording = f"{session.hello.stream}@{session.hello.session[:12]}"
-                journal.open_stream(session.recording, "live")
-            journal.append(session.recording, header.seq, "processed", head, buffer)
-        except (JournalError, MemoryError) as error:
-            if not self.unrecorded:
-                _log.error("a live result was not recorded: %s", error)
-            self.unrecorded += 1
-            session.recording = ""
+    def commit(self) -> None:
+        """Put on the disk what was recorded, if it has waited long enough."""
+        if self._record is not None:
+            self._record.commit()
+
+    @property
+    def unrecorded(self) -> int:
+        """Results that should have been recorded and are not."""
+        return 0 if self._record is None else self._record.unrecorded
 
     def _credit(self, session: Session) -> int:
         """Frame messages that the answer allows since HELLO."""

@@ -16,7 +16,7 @@ from .live_intake import MAX_TEXT, Publish, check_source
 from .messages import Committed, EndAck, Error, Hello, Outcome, Reply
 from .results import result_message
 from .sessions import Session
-from .wire import Counters, FrameHeader
+from .wire import Counters, FrameHeader, decode_result_header
 
 __all__ = ["WINDOW_BYTES", "WINDOW_FRAMES", "LosslessIntake"]
 
@@ -61,14 +61,36 @@ class LosslessIntake:
     def open(self, hello: Hello) -> StreamState | Error:
         """What is committed of the stream, or why it takes no frames."""
         try:
+            state = next(self._journal.reader.streams(hello.stream), None)
+            if state is not None and state.mode != "lossless":
+                text = f"{hello.stream!r} is the recording of a live stream: choose another name"
+                return Error(name="stream_ended", text=text, credit=0)
+            if state is not None and state.ended:
+                text = f"stream {hello.stream!r} was ended after {state.last_seq} frames: choose another name"
+                return Error(name="stream_ended", text=text, credit=0)
             state = self._journal.open_stream(hello.stream, "lossless")
+            self._warn_of_another_model(state)
         except JournalError as error:
             return Error(name="journal_failed", text=str(error)[:MAX_TEXT], credit=0)
-        if state.ended or state.mode != "lossless":
-            text = f"stream {hello.stream!r} was ended after {state.last_seq} frames: choose another name"
-            return Error(name="stream_ended", text=text, credit=0)
         self._counters[hello.stream] = state.counters
         return state
+
+    def _warn_of_another_model(self, state: StreamState) -> None:
+        """Say that the stream's maps were made by another model than ours, if they were."""
+        ours = self._encoding.mapper.model.sha256
+        record = self._journal.reader.last_with_map(state.name)
+        if record is None:
+            return
+        try:
+            theirs = decode_result_header(record.header).model_sha256
+        except WireError:  # it is for the reader of that record to complain
+            return
+        if theirs != ours:
+            _log.warning(
+                "stream %r goes on with another model: its maps up to frame %d are of %.16s, the next of %.16s; "
+                "`shiftvae export` writes a file for each",
+                *(state.name, record.seq, theirs, ours),
+            )
 
     def counters(self, stream: str) -> Counters:
         """What is committed of the stream."""

@@ -107,6 +107,7 @@ class Producers:
         """Commit the lossless frames that are due, or all if nothing else is waiting, and answer for them."""
         if self._lossless is not None and (idle or self._lossless.due):
             self._flush()
+        self._live.commit()
 
     def expire(self) -> None:
         """Forget producers that have vanished. Call it when all that they sent has been read."""
@@ -179,6 +180,7 @@ class Producers:
             reply = self._lossless.end(session, request.last_seq, self._epoch)
         else:
             session.account.end(request.last_seq)
+            self._live.ended(session)
             reply = EndAck(epoch=self._epoch, counters=session.account.counters())
         if isinstance(reply, EndAck):
             self._sessions.close(session)
@@ -228,7 +230,6 @@ class Producers:
 
     def _closed(self, session: Session) -> None:
         self._floor.forget(session)
-        self._live.closed(session)
 
 
 def _unknown_session() -> Error:

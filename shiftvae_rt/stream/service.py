@@ -36,6 +36,7 @@ from .open_intake import OpenIntake
 from .options import Options
 from .producers import Producers
 from .publisher import Publisher
+from .recorder import Recorder
 from .report import Report, Timings
 from .sessions import Sessions
 from .sockets import INGEST, RESULTS, bind, receive
@@ -129,7 +130,7 @@ class Service:
             self._publish,
             ledger=self._ledger,
             max_age_s=options.max_age_s,
-            record=self._journal if options.record else None,
+            record=Recorder(self._journal) if options.record and self._journal is not None else None,
         )
         lossless = None
         if self._journal is not None:

@@ -54,9 +54,124 @@ def test_readers_do_not_see_what_is_not_committed(path: Path) -> None:
 
 def test_a_record_is_never_written_twice(path: Path) -> None:
     journal = filled(path)
-    with pytest.raises(RuntimeError, match="record 3 of 's' is there already"):
+    with pytest.raises(JournalError, match="record 3 of 's' is there already"):
         journal.append("s", 3, "processed", b"", b"")
+    assert journal.broken, "the next commit says so: the frame is not taken for written"
+    with pytest.raises(JournalError, match="record 3"):
+        journal.commit()
     journal.close()
+
+
+def test_a_stream_without_a_frame_leaves_nothing_in_the_journal(path: Path) -> None:
+    journal = filled(path, 0)
+    journal.end("s")
+    assert list(journal.reader.streams()) == []
+    journal.close()
+
+
+def test_a_new_stream_whose_first_record_was_lost_can_be_written_again(path: Path) -> None:
+    journal = filled(path)
+    journal.open_stream("new", "lossless")
+    (pages,) = journal._write.execute("PRAGMA page_count").fetchone()
+    journal._write.execute(f"PRAGMA max_page_count={pages + 2}")
+    with pytest.raises(JournalError, match="full"):
+        journal.append("new", 1, "processed", b"h", bytes(400_000))
+    with pytest.raises(JournalError, match="full"):
+        journal.commit()
+    journal._write.execute("PRAGMA max_page_count=1000000")
+    assert journal.next_seq("new") == 1
+    journal.append("new", 1, "processed", b"h", b"b")
+    journal.commit()
+    assert [state.name for state in journal.reader.streams()] == ["s", "new"]
+    journal.close()
+
+
+def test_live_records_that_a_failing_disk_costs_are_counted_and_break_no_lossless_stream(path: Path) -> None:
+    journal = filled(path)
+    journal.open_stream("live@1", "live")
+    journal.append("live@1", 1, "processed", b"h", b"b")
+    (pages,) = journal._write.execute("PRAGMA page_count").fetchone()
+    journal._write.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(JournalError, match="full"):
+        journal.append("live@1", 2, "processed", b"h", bytes(400_000))
+    assert (journal.lost_live, journal.broken) == (1, False)
+    journal._write.execute("PRAGMA max_page_count=1000000")
+    journal.append("s", 4, "processed", b"h", b"b")
+    journal.commit()
+    journal.close()
+
+
+def test_live_records_do_not_commit_lossless_ones_before_their_answer(path: Path) -> None:
+    journal = filled(path)
+    journal.open_stream("live@1", "live")
+    journal.append("s", 4, "processed", b"h", b"b")
+    journal.append("live@1", 1, "processed", b"h", b"b")
+    journal.commit_live()
+    journal.end("live@1")
+    assert next(journal.reader.streams("s")).last_seq == 3
+    journal.commit()
+    assert [(state.last_seq, state.ended) for state in journal.reader.streams()] == [(4, False), (1, True)]
+    journal.close()
+
+
+def test_a_stream_of_the_other_mode_is_not_written_to(path: Path) -> None:
+    journal = filled(path)
+    with pytest.raises(JournalError, match="has a lossless stream 's' already"):
+        journal.open_stream("s", "live")
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["a ", " a", "a\u00a0", "\U0001f52c" * 64], ids=["blank after", "before", "nbsp", "long"]
+)
+def test_a_name_comes_back_byte_for_byte_from_a_crash(path: Path, name: str) -> None:
+    journal = Journal(path)
+    journal.open_stream(name, "lossless")
+    journal.take_in_hand(name, 2**53)
+    journal._write.close()
+    journal.reader.close()
+    journal._hand.close()  # as if it had died here
+    journal = Journal(path)
+    assert journal.take_in_hand(name.strip() + "!", 2**53) == 0
+    assert journal.take_in_hand(name, 2**53) == 1
+    journal.close()
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="links and modes of POSIX")
+
+
+@posix
+def test_only_the_owner_may_read_and_write_the_files_also_those_of_earlier_versions(path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        journal = filled(path)
+        path.chmod(0o644)
+        path.with_name("run.journal-wal").chmod(0o644)
+        journal._hand.close()
+        journal = Journal(path)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+        journal.close()
+    finally:
+        os.umask(old)
+    assert modes == dict.fromkeys(["run.journal", "run.journal-wal", "run.journal-shm", "run.journal.hand"], 0o600)
+
+
+@posix
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_note_that_is_a_link_to_a_file_of_somebody_is_refused_and_the_file_stays(path: Path, link: str) -> None:
+    victim = path.with_name("thesis.tex")
+    victim.write_text("chapter 1")
+    getattr(path.with_name("run.journal.hand"), link)(victim)
+    with pytest.raises(JournalError, match=r"run\.journal\.hand is .*remove it"):
+        Journal(path)
+    assert victim.read_text() == "chapter 1"
+
+
+@posix
+def test_a_note_that_is_a_pipe_is_refused(path: Path) -> None:
+    os.mkfifo(path.with_name("run.journal.hand"))
+    with pytest.raises(JournalError, match="no plain file"):
+        Journal(path)
 
 
 DIE = """
@@ -144,7 +259,7 @@ def test_a_journal_of_another_version_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version=7")
     connection.close()
-    with pytest.raises(JournalError, match="of version 7, this program writes 1"):
+    with pytest.raises(JournalError, match="of version 7, this program writes 2"):
         Journal(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,46 @@ def test_an_ended_stream_takes_no_more_frames(lossless: Service, sender: Make) -
     first.end(LIMIT_S)
     with pytest.raises(ServiceError, match="was ended after 1 frames"):
         sender(lossless).wait_ready(LIMIT_S)
+
+
+def test_a_producer_that_sends_nothing_leaves_no_stream(lossless: Service, sender: Make) -> None:
+    first: LosslessProducer = sender(lossless)
+    assert first.wait_ready(LIMIT_S).next_seq == 1
+    assert list(lossless._journal.reader.streams()) == []
+    assert first.end(LIMIT_S) == Counters()
+    second: LosslessProducer = sender(lossless)
+    second.send(FRAME)
+    assert second.end(LIMIT_S).processed == 1
+
+
+def test_a_stream_that_goes_on_with_another_model_is_warned_of(
+    serve: Make, mapper: LatentMapper, path: Path, sender: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    service: Service = serve(mapper, options=Options(journal=path))
+    first: LosslessProducer = sender(service, session="me")
+    first.send(FRAME)
+    first.flush(LIMIT_S)
+    first.leave()
+    service.__exit__()
+    for model, lines in ((mapper, 0), (OtherModel(mapper), 1)):
+        service = serve(model, options=Options(journal=path))
+        sender(service, session="me").wait_ready(LIMIT_S)
+        warned = [r.getMessage() for r in caplog.records if "goes on with another model" in r.getMessage()]
+        assert len(warned) == lines
+        service.__exit__()
+    assert mapper.model.sha256[:16] in warned[0]
+    assert "0" * 16 in warned[0]
+
+
+class OtherModel:
+    """The same model under another hash."""
+
+    def __init__(self, mapper: LatentMapper) -> None:
+        self._mapper = mapper
+        self.model = dataclasses.replace(mapper.model, sha256="0" * 64)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._mapper, name)
 
 
 def test_without_a_journal_there_is_no_lossless_mode(service: Service, sender: Make) -> None:
@@ -206,37 +247,6 @@ def test_live_and_lossless_streams_share_a_service(lossless: Service, sender: Ma
     assert counters.offered == counters.settled == 50
 
 
-def test_live_results_are_recorded_if_asked(serve: Make, mapper: LatentMapper, path: Path, produce: Make) -> None:
-    service: Service = serve(mapper, options=Options(journal=path, record=True))
-    producer: Producer = produce(service, "HAADF", mode="replay")
-    for number in range(1, 8):
-        producer.offer(numbered(number), number=number)
-        producer.wait(LIMIT_S)
-    producer.close(LIMIT_S)
-    service.__exit__()
-    journal = JournalReader(path)
-    (state,) = journal.streams()
-    journal.close()
-    assert state.name.startswith("HAADF@")
-    assert (state.mode, state.ended, state.counters.processed) == ("live", True, 7)
-    assert_exactly_once(committed(path, state.name), 7)
-
-
-def test_a_recording_that_fails_costs_no_live_frame(
-    serve: Make, mapper: LatentMapper, path: Path, produce: Make
-) -> None:
-    service: Service = serve(mapper, options=Options(journal=path, record=True))
-    write = service._journal._write
-    (pages,) = write.execute("PRAGMA page_count").fetchone()
-    write.execute(f"PRAGMA max_page_count={pages}")
-    producer: Producer = produce(service, mode="replay")
-    for _ in range(20):
-        producer.offer(FRAME)
-        producer.wait(LIMIT_S)
-    assert producer.close(LIMIT_S).processed == 20
-    assert service.report().unrecorded > 0
-
-
 def acknowledge_before_the_commit(self: LosslessIntake) -> list:
     group, self._pending = self._pending, []
     answers = []
@@ -259,7 +269,7 @@ def test_a_runtime_that_acknowledges_before_the_commit_is_caught(
     service._journal._write.execute("ROLLBACK")
     assert producer.committed == 10
     with pytest.raises(AssertionError):
-        assert next(service._journal.reader.streams("run")).last_seq == 10
+        assert [state.last_seq for state in service._journal.reader.streams("run")] == [10]
 
 
 def test_everything_acknowledged_is_on_disk_at_that_moment(lossless: Service, sender: Make, path: Path) -> None:
