@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import FrameError, PixelSizeError, WindowError, WireError
 from .messages import ErrorName
 from .report import Timings
+from .results import check_readable
 from .scan import Scan
 from .speed import Speed
 from .wire import FrameHeader
@@ -101,6 +102,8 @@ class Encoding:
         try:
             self.between_bands()
             latent_map = scan.push(self.mapper, header, buffer)
+            if latent_map is not None:
+                check_readable(latent_map, header)
             self._speed.add(windows, time.perf_counter() - started)
             return latent_map
         finally:

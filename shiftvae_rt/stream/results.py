@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import WindowError, WireError
+from ..errors import ServiceError, WindowError, WireError
 from ..latent_map import LatentMap
 from ..window_grid import WindowGrid
-from .wire import Counters, FrameHeader, ResultHeader, array_of, decode_result_header, encode_array
+from .wire import (
+    MAX_RESULT_BYTES,
+    Centres,
+    Counters,
+    FrameHeader,
+    ResultHeader,
+    array_of,
+    decode_result_header,
+    encode_array,
+)
 
-__all__ = ["Result", "read_result", "result_message"]
+__all__ = ["Result", "check_readable", "check_size", "read_result", "result_message"]
 
 
 @dataclass(frozen=True)
@@ -61,11 +72,37 @@ def result_message(
 ) -> tuple[bytes, memoryview]:
     """The two parts that carry `latent_map`, made from the message with header `of`."""
     array = np.stack([latent_map.mean, latent_map.std]).astype("<f4", copy=False)
-    header = ResultHeader(
+    header = _header(latent_map, of, seq=seq, epoch=epoch, age_s=age_s, counters=counters)
+    return encode_array(header, array)
+
+
+def check_size(grid: WindowGrid, latents: int) -> None:
+    """Raise `WindowError` for a frame whose map no reader takes, before anything is made of it."""
+    nbytes = 2 * latents * grid.rows * grid.cols * np.dtype("<f4").itemsize
+    if nbytes > MAX_RESULT_BYTES:
+        raise WindowError(
+            f"a map may have {MAX_RESULT_BYTES} bytes, that of a frame {grid.frame_shape} at stride {grid.stride} with "
+            f"{latents} latents has {nbytes}: serve a larger stride, or send parts of it as frames"
+        )
+
+
+def check_readable(latent_map: LatentMap, of: FrameHeader) -> None:
+    """Raise `ServiceError` for a result whose header our own readers would refuse."""
+    header = _header(latent_map, of, seq=1, epoch="", age_s=0.0, counters=Counters())
+    try:
+        decode_result_header(msgspec.json.encode(header))
+    except WireError as error:
+        raise ServiceError(f"the map cannot be told to a reader: {error}") from None
+
+
+def _header(
+    latent_map: LatentMap, of: FrameHeader, *, seq: int, epoch: str, age_s: float, counters: Counters
+) -> ResultHeader:
+    return ResultHeader(
         htype="array-1.0",
         type="float32",
         dtype="float32",
-        shape=array.shape,
+        shape=(2, *latent_map.mean.shape),
         encoding="little",
         order="C",
         frame=of.frame,
@@ -82,8 +119,8 @@ def result_message(
         names=latent_map.names,
         units=latent_map.units,
         varies=latent_map.varies,
-        centre_y_px=tuple(latent_map.centre_y_px.tolist()),
-        centre_x_px=tuple(latent_map.centre_x_px.tolist()),
+        centre_y_px=_centres(latent_map.centre_y_px, latent_map.grid.stride),
+        centre_x_px=_centres(latent_map.centre_x_px, latent_map.grid.stride),
         window=latent_map.grid.window,
         stride=latent_map.grid.stride,
         pixel_size_nm=latent_map.pixel_size_nm,
@@ -93,7 +130,10 @@ def result_message(
         counters=counters,
         domain=latent_map.domain,
     )
-    return encode_array(header, array)
+
+
+def _centres(centres_px: NDArray[np.float64], step: int) -> Centres:
+    return Centres(first=float(centres_px[0]), step=float(step), count=len(centres_px))
 
 
 def read_result(parts: Sequence[bytes | memoryview]) -> Result:

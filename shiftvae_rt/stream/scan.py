@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import WindowError, WireError
 from ..window_grid import WindowGrid
 from .rectangles import Rectangles
+from .results import check_size
 from .wire import MAX_FRAME_BYTES, FrameHeader, frame_rows
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ class Scan:
             rows = rows.copy()
         if header.whole_lines and header.roi[0] == 0 and header.complete:
             self.drop()
+            _check_map(mapper, header)
             return mapper.map(rows, pixel_size_nm=header.pixel_size_nm)
         if self._begins(header):
+            _check_map(mapper, header)
             self._rows = mapper.begin_scan(header.frame_shape, dtype=rows.dtype, pixel_size_nm=header.pixel_size_nm)
             self._first, self.mapper = header, mapper
             self._rectangles = None if header.whole_lines else _room_for(header, rows)
@@ -100,6 +103,10 @@ class Scan:
 def _check_extent(header: FrameHeader) -> None:
     if math.prod(header.frame_shape) > MAX_FRAME_PIXELS:
         raise WireError(f"a frame may have {MAX_FRAME_PIXELS} px, got {header.frame_shape}: send parts of it as frames")
+
+
+def _check_map(mapper: LatentMapper, header: FrameHeader) -> None:
+    check_size(WindowGrid(header.frame_shape, mapper.window, mapper.stride), len(mapper.names))
 
 
 def _room_for(header: FrameHeader, rectangle: NDArray[Any]) -> Rectangles:

@@ -11,7 +11,7 @@ import zmq
 
 from ..errors import ServiceError
 from .messages import MAX_CONTROL_BYTES
-from .wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES
+from .wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES, MAX_RESULT_BYTES
 
 __all__ = [
     "CONTROL",
@@ -87,7 +87,7 @@ _ENDPOINT = re.compile(r"tcp://(?P<host>[^:/]+):(?P<port>\d{1,5})")
 
 _OPTIONS = {
     zmq.LINGER: 0,
-    zmq.MAXMSGSIZE: _MAX_FRAME,
+    zmq.MAXMSGSIZE: MAX_RESULT_BYTES + MAX_HEADER_BYTES,  # who listens takes less, see `DOORS`
     zmq.HEARTBEAT_IVL: 500,
     zmq.HEARTBEAT_TIMEOUT: 1500,
     zmq.HEARTBEAT_TTL: 2000,

@@ -25,6 +25,8 @@ from ..frame import DTYPES
 __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
+    "MAX_RESULT_BYTES",
+    "Centres",
     "Count",
     "Counters",
     "FrameHeader",
@@ -40,7 +42,9 @@ __all__ = [
 
 #: Longest frame buffer that a runtime takes: 4096 x 4096 float32. Larger frames travel as row bands.
 MAX_FRAME_BYTES = 64 * 1024 * 1024
-#: Longest header: a result of a 4096 x 4096 frame at stride 1 lists 8,130 window centres in about 60 kB.
+#: Longest result buffer that a runtime makes and our readers take: 4096 x 4096 windows with six latents.
+MAX_RESULT_BYTES = 768 * 1024 * 1024
+#: Longest header. Its length does not depend on the size of the frame; most of one is names.
 MAX_HEADER_BYTES = 256 * 1024
 
 #: Whole number that a double holds exactly, so that every JSON reader agrees on it.
@@ -69,6 +73,14 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+
+class Centres(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Window centres along one axis, px: ``first``, ``first + step``, ..., ``count`` of them."""
+
+    first: float
+    step: Annotated[float, Meta(gt=0)]
+    count: Extent
 
 
 class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,7 +156,7 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     names, units, varies
         One per latent; `varies` is false for a content latent in which training found nothing.
     centre_y_px, centre_x_px
-        Window centres of the rows and columns of this buffer, px.
+        Window centres of the rows and columns of this buffer; see `Centres`.
     window, stride
         px.
     age_ms
@@ -176,8 +188,8 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     names: tuple[Text, ...]
     units: tuple[Text, ...]
     varies: tuple[bool, ...]
-    centre_y_px: tuple[float, ...]
-    centre_x_px: tuple[float, ...]
+    centre_y_px: Centres
+    centre_x_px: Centres
     window: tuple[Extent, Extent]
     stride: Extent
     pixel_size_nm: Annotated[float, Meta(gt=0)] | None
@@ -235,10 +247,10 @@ def decode_result_header(part: bytes | memoryview) -> ResultHeader:
     """Read the header of a result. Raises `WireError` naming the field that is wrong."""
     header: ResultHeader = decode(_result_headers, part, "array-1.0 header", MAX_HEADER_BYTES)
     latents = header.shape[1]
-    lengths = (2, len(header.names), len(header.centre_y_px), len(header.centre_x_px))
+    lengths = (2, len(header.names), header.centre_y_px.count, header.centre_x_px.count)
     if header.shape != lengths or not latents == len(header.units) == len(header.varies):
         raise WireError(
-            f"shape {header.shape} must be (2, names, centre_y_px, centre_x_px), which have lengths {lengths}, "
+            f"shape {header.shape} must be (2, names, count of centre_y_px and of centre_x_px), which are {lengths}, "
             f"and units and varies as long as names, got {len(header.units)} and {len(header.varies)}"
         )
     return header

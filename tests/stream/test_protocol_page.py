@@ -76,7 +76,7 @@ def test_the_pixels_of_the_page_begin_as_it_says() -> None:
 
 UNIONS = (messages.Request, messages.Reply, control_messages.Question, control_messages.Answer)
 STRUCTS = [
-    *(wire.FrameHeader, wire.ResultHeader, wire.Counters, journal_reader.StreamState),
+    *(wire.FrameHeader, wire.ResultHeader, wire.Centres, wire.Counters, journal_reader.StreamState),
     *(struct for union in UNIONS for struct in get_args(union)),
 ]
 
@@ -99,6 +99,7 @@ def test_every_field_of_every_message_is_on_the_page(struct: Any) -> None:
         f"at most {messages.MAX_CONTROL_BYTES} bytes",
         f"at most {wire.MAX_HEADER_BYTES} bytes",
         f"At most {wire.MAX_FRAME_BYTES} bytes a buffer",
+        f"at most {wire.MAX_RESULT_BYTES} bytes of buffer",
         f"{MAX_SESSIONS} producers are connected",
         f"hears nothing of you for {SILENCE_NS / 1e9:.0f} s",
         f"PING every {PING_NS / 1e9} s",

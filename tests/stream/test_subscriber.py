@@ -50,13 +50,15 @@ def test_a_foreign_reader_needs_json_and_numpy_alone(mapper: LatentMapper) -> No
         assert np.array_equal(array[0], mapper.map(FRAME).mean)
     assert fields["names"] == ["dy", "dx", "z1", "z2"]
     assert fields["units"] == ["px", "px", "", ""]
-    assert fields["centre_x_px"] == mapper.map(FRAME).centre_x_px.tolist()
+    for axis in "yx":
+        centres, expected = fields[f"centre_{axis}_px"], getattr(mapper.map(FRAME), f"centre_{axis}_px")
+        assert [centres["first"] + n * centres["step"] for n in range(centres["count"])] == expected.tolist()
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"names": ["dy"]}, "which have lengths"),
+        ({"names": ["dy"]}, "which are"),
         ({"units": []}, "got 0 and 4"),
         ({"first_row": 1}, "are not those of the map"),
         ({"stride": 8}, "are not those of the map"),
