@@ -59,19 +59,20 @@ class DomainGauge:
         Of the model, and what the manifest says of its domain.
     stride
         px between windows.
-    draw
-        The decoder: latents ``(n, L)`` to windows ``(n, C, h, w)``.
     """
 
-    def __init__(self, manifest: Manifest, domain: Domain, stride: int, draw: Callable[[Floats], Floats]) -> None:
-        self._manifest, self._domain, self._stride, self._draw = manifest, domain, stride, draw
+    def __init__(self, manifest: Manifest, domain: Domain, stride: int) -> None:
+        self._manifest, self._domain, self._stride = manifest, domain, stride
         whitening = np.asarray(domain.whitening)
         self._whitening = whitening.astype(np.float32)
         self._offset = (whitening @ np.asarray(domain.centre)).astype(np.float32)[:, None]
         self._rulers: dict[int, Ruler] = {}
 
-    def judge(self, mean: Floats, std: Floats, samples: Samples) -> DomainVerdict:
-        """The verdict on the windows of ``mean, std (L, rows, cols)`` together."""
+    def judge(self, mean: Floats, std: Floats, samples: Samples, draw: Callable[[Floats], Floats]) -> DomainVerdict:
+        """The verdict on the windows of ``mean, std (L, rows, cols)`` together.
+
+        `draw` is the decoder: latents ``(n, L)`` to windows ``(n, C, h, w)``, to be compared with the `samples`.
+        """
         domain, reasons = self._domain, []
         step = max(1, round((mean[0].size / LOOKED_AT) ** 0.5))
         few_mean, few_std = (np.ascontiguousarray(a[:, ::step, ::step]) for a in (mean, std))
@@ -83,7 +84,7 @@ class DomainGauge:
             reasons.append((float(np.abs(strain).max()) / domain.most_strain, _strain_in_words(strain)))
         if len(samples.rows):
             latents = np.ascontiguousarray(mean[:, samples.rows[:, None], samples.cols].reshape(len(mean), -1).T)
-            excess = residual_structure(samples.windows, self._draw(latents)) - domain.structure
+            excess = residual_structure(samples.windows, draw(latents)) - domain.structure
             reasons.append((max(0.0, excess) / domain.most_structure, "another motif: focus, tilt or material"))
         scores = self._score(few_mean, few_std, advance)
         out = float(np.count_nonzero(scores > 1)) / scores.size

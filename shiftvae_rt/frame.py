@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import FrameError
 
-__all__ = ["DTYPES", "Frame", "as_pixels", "read_only"]
+__all__ = ["DTYPES", "Frame", "PixelSize", "as_pixel_size", "as_pixels", "pixel_size_text", "read_only"]
 
+#: What a caller may say of a pixel: one edge, both ``(y, x)``, or None if unknown; nm.
+PixelSize: TypeAlias = "float | tuple[float, float] | None"
 #: Detector dtypes that the kernels read without a copy.
 DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 #: The same, for a check of some nanoseconds.
@@ -68,6 +70,42 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+def as_pixel_size(size_nm: PixelSize) -> tuple[float, float] | None:
+    """Give the edges ``(y, x)`` of a pixel in nm; None stays unknown.
+
+    Parameters
+    ----------
+    size_nm
+        One edge of square pixels, or the edges along y and x, nm.
+
+    Raises
+    ------
+    FrameError
+        for anything else, and for edges that are not finite and above 0.
+    """
+    if size_nm is None:
+        return None
+    try:
+        edges = np.broadcast_to(np.asarray(size_nm, dtype=np.float64), (2,))
+    except (TypeError, ValueError):
+        edges = np.zeros(2)
+    if np.ndim(size_nm) > 1 or not (np.isfinite(edges).all() and (edges > 0).all()):
+        raise FrameError(f"expected a pixel size above 0 nm, one number or (y, x), got {size_nm!r}")
+    return float(edges[0]), float(edges[1])
+
+
+def pixel_size_text(size_nm: tuple[float, float] | None) -> str:
+    """Say a pixel size in words.
+
+    >>> pixel_size_text((0.02, 0.02)), pixel_size_text((0.02, 0.025)), pixel_size_text(None)
+    ('20 pm', '20 x 25 pm (y, x)', 'unknown')
+    """
+    if size_nm is None:
+        return "unknown"
+    y, x = (f"{1000 * edge:.4g}" for edge in size_nm)
+    return f"{y} pm" if y == x else f"{y} x {x} pm (y, x)"
+
+
 @dataclass(frozen=True)
 class Frame:
     """A frame and what is known about it.
@@ -78,7 +116,7 @@ class Frame:
         Raw detector units, ``(height, width)`` or ``(channels, height, width)``; 1D ``(length,)`` or
         ``(channels, length)``. Kept as a read-only view; the array itself stays as it was.
     pixel_size_nm
-        Edge of a pixel in nm, if known.
+        Edges ``(y, x)`` of a pixel in nm, if known; one number for square pixels. Of a signal both are its step.
     name
         Where it came from, for people.
     metadata
@@ -86,9 +124,10 @@ class Frame:
     """
 
     pixels: NDArray[Any]
-    pixel_size_nm: float | None = None
+    pixel_size_nm: PixelSize = None
     name: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pixels", read_only(np.asarray(self.pixels)))
+        object.__setattr__(self, "pixel_size_nm", as_pixel_size(self.pixel_size_nm))

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from .assembly import assemble_latent_map, place_at_motifs
 from .domain import DomainGauge, DomainVerdict
 from .errors import FrameError
+from .frame import pixel_size_text
 from .window_grid import WindowGrid
 
 __all__ = ["LatentMap"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LatentMap:
     """Latent values of the windows of one frame, or of a band of its window rows.
 
@@ -35,7 +36,7 @@ class LatentMap:
     first_row
         Index of this band's first row in the grid; 0 for a whole frame.
     pixel_size_nm
-        Edge of a pixel, if known.
+        Edges ``(y, x)`` of a pixel of the frame, nm; None if the frame's sender did not know.
     model_sha256
         Hash of the model file that made it.
     domain
@@ -52,10 +53,18 @@ class LatentMap:
     varies: tuple[bool, ...]
     grid: WindowGrid
     model_sha256: str
-    pixel_size_nm: float | None = None
+    pixel_size_nm: tuple[float, float] | None = None
     first_row: int = 0
     domain: DomainVerdict | None = None
     gauge: DomainGauge | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        _, rows, cols = self.mean.shape
+        size = "px" if self.pixel_size_nm is None else pixel_size_text(self.pixel_size_nm)
+        about = f"{', '.join(self.names)}: {rows} x {cols} windows, stride {self.grid.stride} px of {size}"
+        if self.domain is not None and self.domain.out_of_domain:
+            about += f", out of domain: {self.domain.reason}"
+        return f"<LatentMap {about}, model {self.model_sha256[:8]}>"
 
     @cached_property
     def window_scores(self) -> NDArray[np.float32] | None:

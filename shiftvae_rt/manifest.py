@@ -153,7 +153,7 @@ class Manifest(_Strict, frozen=True):
     intensity
         Scaling that the graph applies.
     pixel_size_nm
-        Of the training data, if known.
+        Edges ``(y, x)`` of a pixel of the training data, nm, if known.
     training, imported
         How the model came about: one of the two.
     data
@@ -164,7 +164,7 @@ class Manifest(_Strict, frozen=True):
         Every other file in the zip.
     """
 
-    format: Literal["shiftvae-model-1"]
+    format: Literal["shiftvae-model-2"]
     dimensions: Literal[1, 2]
     channels: int
     window: tuple[int, int]
@@ -173,7 +173,7 @@ class Manifest(_Strict, frozen=True):
     latents: tuple[Latent, ...]
     lattice: tuple[tuple[float, float], ...]
     intensity: Intensity
-    pixel_size_nm: float | None
+    pixel_size_nm: tuple[float, float] | None
     training: Training | None
     imported: Imported | None
     data: tuple[DataSource, ...]

@@ -24,7 +24,7 @@ from .bands import encode_in_bands
 from .decoder import Decoder
 from .domain import DomainGauge
 from .errors import FrameError, ModelFileError, PixelSizeError, ShiftVaeError, WindowError
-from .frame import DTYPES, as_pixels
+from .frame import DTYPES, PixelSize, as_pixel_size, as_pixels
 from .latent_map import LatentMap
 from .model_file import ModelFile
 from .provider_choice import ProviderChoice, choose_provider
@@ -101,9 +101,8 @@ class LatentMapper:
             self.threads = threads if self.provider == "cpu" else 1
             self._check_golden(max(usable))
             if manifest.domain is not None:
-                self.gauge = DomainGauge(
-                    manifest, manifest.domain, stride, Decoder(self.model.graph("decoder.onnx")).draw
-                )
+                self.gauge = DomainGauge(manifest, manifest.domain, stride)
+                self.draw = Decoder(self.model.graph("decoder.onnx")).draw
         except ShiftVaeError:
             raise
         except Exception as error:  # onnxruntime has no common base class for what a bad graph raises
@@ -117,7 +116,7 @@ class LatentMapper:
         """``(height, width)`` of a window in px."""
         return self.model.manifest.window
 
-    def map(self, frame: ArrayLike, *, pixel_size_nm: float | None = None) -> LatentMap:
+    def map(self, frame: ArrayLike, *, pixel_size_nm: PixelSize = None) -> LatentMap:
         """Encode every window of one frame.
 
         Parameters
@@ -126,7 +125,7 @@ class LatentMapper:
             Raw detector units, ``(height, width)`` or ``(channels, height, width)``; for a 1D model ``(length,)`` or
             ``(channels, length)``. Not kept, not changed.
         pixel_size_nm
-            Edge of a pixel, if known; compared with the model's.
+            Edge of a square pixel, or ``(y, x)``, nm, if known; compared with the model's. The map carries it.
 
         Raises
         ------
@@ -140,7 +139,7 @@ class LatentMapper:
         return scan.result()
 
     def begin_scan(
-        self, frame_shape: tuple[int, ...], *, dtype: Any = np.float32, pixel_size_nm: float | None = None
+        self, frame_shape: tuple[int, ...], *, dtype: Any = np.float32, pixel_size_nm: PixelSize = None
     ) -> ScanMapper:
         """Start a frame that will arrive in rows; the result is the same, to the bit, as from the whole frame.
 
@@ -218,12 +217,12 @@ class ScanMapper:
     """A frame on its way: rows of pixels in, rows of the latent map out. Made by `LatentMapper.begin_scan`."""
 
     def __init__(
-        self, mapper: LatentMapper, frame_shape: tuple[int, int], dtype: np.dtype[Any], pixel_size_nm: float | None
+        self, mapper: LatentMapper, frame_shape: tuple[int, int], dtype: np.dtype[Any], pixel_size_nm: PixelSize
     ) -> None:
         manifest = mapper.model.manifest
-        _check_pixel_size(pixel_size_nm, manifest.pixel_size_nm)
+        self._pixel_size_nm = as_pixel_size(pixel_size_nm)
+        _check_pixel_size(self._pixel_size_nm, manifest.pixel_size_nm)
         self._mapper = mapper
-        self._pixel_size_nm = pixel_size_nm if pixel_size_nm is not None else manifest.pixel_size_nm
         self.grid = WindowGrid(frame_shape, manifest.window, mapper.stride)
         self.valid_rows = 0
         self._channels, self._width, self._dtype = manifest.channels, frame_shape[1], dtype
@@ -284,7 +283,7 @@ class ScanMapper:
         band, gauge = self._band(0, self._rows_done), self._mapper.gauge
         if gauge is None or not self._rows_done:
             return band
-        return replace(band, domain=gauge.judge(band.mean, band.std, self._samples), gauge=gauge)
+        return replace(band, domain=gauge.judge(band.mean, band.std, self._samples, self._mapper.draw), gauge=gauge)
 
     def _encode(self, first: int, last: int, centre: NDArray[np.float64]) -> None:
         """Fill rows `first` to `last` of the map."""
@@ -410,11 +409,13 @@ def modulo_lattice(displacement: NDArray[np.float64], lattice: ArrayLike) -> NDA
     return wrapped
 
 
-def _check_pixel_size(frame_nm: float | None, model_nm: float | None) -> None:
+def _check_pixel_size(frame_nm: tuple[float, float] | None, model_nm: tuple[float, float] | None) -> None:
     if frame_nm is None or model_nm is None:
         return
-    if not abs(frame_nm / model_nm - 1) <= PIXEL_SIZE_TOLERANCE:
-        raise PixelSizeError(
-            f"the frame has {frame_nm:.5g} nm/px, the model was trained at {model_nm:.5g} nm/px, more than 3 % apart: "
-            f"resample the frame by {frame_nm / model_nm:.3g}, or train on this magnification"
-        )
+    for axis, frame_edge, model_edge in zip("yx", frame_nm, model_nm, strict=True):
+        if not abs(frame_edge / model_edge - 1) <= PIXEL_SIZE_TOLERANCE:
+            raise PixelSizeError(
+                f"the frame has {frame_edge:.5g} nm/px in {axis}, the model was trained at {model_edge:.5g} nm/px, "
+                f"more than 3 % apart: resample the frame by {frame_edge / model_edge:.3g} in {axis}, or train on this "
+                "magnification"
+            )

@@ -80,7 +80,7 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
         Latent(name=f"z{i + 1}", unit="", kind="content", kl_nats=1.0, spread=0.5) for i in range(weights.content)
     ]
     fields: dict[str, object] = {
-        "format": "shiftvae-model-1",
+        "format": "shiftvae-model-2",
         "dimensions": weights.dimensions,
         "channels": len(weights.channel_scale),
         "window": weights.window,
@@ -94,7 +94,7 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
             channel_scale=weights.channel_scale,
             sd_floor=weights.sd_floor,
         ),
-        "pixel_size_nm": 0.02,
+        "pixel_size_nm": (0.02, 0.02),
         "training": Training(
             seed=0,
             seconds=0.0,

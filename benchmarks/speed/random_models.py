@@ -102,7 +102,7 @@ def _manifest(weights: EncoderWeights) -> Manifest:
         period_confidence=1.0, period_reason="", window_mean=(0.0, 1.0), window_sd=(0.0, 1.0),
     )  # fmt: skip
     return Manifest(
-        format="shiftvae-model-1",
+        format="shiftvae-model-2",
         dimensions=2,
         channels=len(weights.channel_scale),
         window=weights.window,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError
+from ..frame import pixel_size_text
 
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
@@ -66,7 +67,7 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
         ("model", f"{model.path} ({sum(member.size for member in manifest.members.values()) / 1e6:.2f} MB)"),
         ("sha256", model.sha256),
         ("input", f"{manifest.dimensions}D{channels}, window {window}, strides {strides}"),
-        ("pixel size", "unknown" if manifest.pixel_size_nm is None else f"{manifest.pixel_size_nm:.5g} nm"),
+        ("pixel size", pixel_size_text(manifest.pixel_size_nm)),
         ("lattice", lattice),
         ("encoder", manifest.encoder),
         ("route", mapper.route.description),

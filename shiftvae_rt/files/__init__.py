@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .calibration import PixelSizeWarning
 from .formats import split_name
 from .frames import read_frames
 from .levelling import level_rows
@@ -11,7 +10,6 @@ from .results import check_output, write_latent_map
 
 __all__ = [
     "Panel",
-    "PixelSizeWarning",
     "check_output",
     "level_rows",
     "read_frames",

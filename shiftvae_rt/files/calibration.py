@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
-from pathlib import Path
 
-__all__ = ["PixelSizeWarning", "length_nm", "square_pixel_nm"]
+__all__ = ["length_nm", "pixel_edges_nm"]
 
 #: Symbols are told apart by case ("mm" is no "Mm"), and nothing is added to them: "ms" and "as" are times.
 _SYMBOLS = {
@@ -41,13 +39,6 @@ _WORDS = {
     "picometre": 1e-3,
 }
 
-#: Relative difference of x and y up to which pixels count as square.
-SQUARE_WITHIN = 0.01
-
-
-class PixelSizeWarning(UserWarning):
-    """A file's calibration cannot be used; its frames have no pixel size."""
-
 
 def length_nm(value: float, unit: str) -> float | None:
     r"""Give `value` in nm, or None for a unit that is no length (px, none, 1/nm, eV, ms) or a value that is none.
@@ -67,21 +58,6 @@ def length_nm(value: float, unit: str) -> float | None:
     return round(value * factor, 15)
 
 
-def square_pixel_nm(y_nm: float | None, x_nm: float | None, path: Path) -> float | None:
-    """Give the one edge of square pixels, nm.
-
-    Where y and x differ by more than 1 % there is no such number. Drift-corrected sums and anisotropic scans are like
-    that, and their lattice is still a lattice in px: refusing the file would help nobody, choosing one of the two
-    numbers would put a wrong scale on the map. So the frame counts as uncalibrated, and `PixelSizeWarning` gives both.
-    """
-    if y_nm is None or x_nm is None:
-        return None
-    if abs(y_nm - x_nm) > SQUARE_WITHIN * min(y_nm, x_nm):
-        warnings.warn(
-            f"{path} has pixels of {y_nm:.6g} nm in y and {x_nm:.6g} nm in x; square ones were expected (within 1 %): "
-            "read without a pixel size, resample the file to square pixels to have one",
-            PixelSizeWarning,
-            stacklevel=2,
-        )
-        return None
-    return math.sqrt(y_nm * x_nm)
+def pixel_edges_nm(y_nm: float | None, x_nm: float | None) -> tuple[float, float] | None:
+    """Give the edges ``(y, x)`` of a pixel in nm where a file says both; half a calibration is none."""
+    return None if y_nm is None or x_nm is None else (y_nm, x_nm)

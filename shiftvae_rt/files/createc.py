@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataFileError
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .levelling import LEVELLED, level_rows
 from .recording import Recording, choose
 
@@ -66,7 +66,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     if names[at].startswith(TOPOGRAPHY):
         pixels, metadata["levelled"] = level_rows(pixels), LEVELLED
     edges = [length_nm(float(header.get(f"Length {axis}[A]", "0")) / n, "Å") for axis, n in (("y", rows), ("x", cols))]
-    return Recording(pixels, 2, square_pixel_nm(edges[0], edges[1], path), metadata)
+    return Recording(pixels, 2, pixel_edges_nm(edges[0], edges[1]), metadata)
 
 
 def _header(text: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import microscope
 from .axes import Arranged, layout_of
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .hdf5_dataset import Dataset
 from .recording import Recording, choose
 
@@ -63,7 +63,7 @@ def read_berkeley(path: Path, wanted: str | None, groups: dict[str, str]) -> Rec
     if len(shape) == 1:
         return Recording(pixels, 1, steps[0], metadata)
     layout = layout_of(names)
-    size_nm = square_pixel_nm(steps[layout.y], steps[layout.x], path)
+    size_nm = pixel_edges_nm(steps[layout.y], steps[layout.x])
     return Recording(Arranged(pixels, layout), 2, size_nm, metadata)
 
 

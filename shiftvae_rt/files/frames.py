@@ -38,11 +38,6 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     ------
     DataFileError
         for a file that is missing, empty, truncated, foreign, or holds no such frames.
-
-    Warns
-    -----
-    PixelSizeWarning
-        if the pixels are not square; the frames then have no pixel size.
     """
     file, wanted = split_name(path)
     if file.suffix.lower() not in READERS:

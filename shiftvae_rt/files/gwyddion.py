@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataFileError
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .recording import Recording, choose
 
 __all__ = ["read"]
@@ -39,7 +39,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     unit = _unit(field, "si_unit_xy")
     y_nm, x_nm = (length_nm(field.get(real, 0.0) / n, unit) for real, n in (("yreal", rows), ("xreal", cols)))
     metadata = {"channel": titles[at], "unit": _unit(field, "si_unit_z")}
-    return Recording(pixels, 2, square_pixel_nm(y_nm, x_nm, path), metadata)
+    return Recording(pixels, 2, pixel_edges_nm(y_nm, x_nm), metadata)
 
 
 def _title(value: Any) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataFileError
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .levelling import LEVELLED, level_rows
 from .recording import Recording, choose, needs
 
@@ -69,7 +69,7 @@ def read(path: Path, wanted: str | None) -> Recording:
             images, metadata["levelled"] = level_rows(images[::-1])[::-1], LEVELLED  # in the order of acquisition
     else:
         needs(path, wanted)
-    return Recording(images, 2, square_pixel_nm(nm[1], nm[0], path), metadata)
+    return Recording(images, 2, pixel_edges_nm(nm[1], nm[0]), metadata)
 
 
 def _layer_names(raw: bytes, order: str, at: int, layers: int) -> list[str]:

@@ -31,9 +31,9 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     axes: list[dict[str, Any]] = [{"name": "latent", "navigate": True, "units": "", "scale": 1.0, "offset": 0.0}]
     if several:
         axes.insert(0, {**axes[0], "name": "frame"})
-    px = first.pixel_size_nm or 1.0
+    edges = first.pixel_size_nm or (1.0, 1.0)
     signal = first.grid.frame_shape[0] == 1
-    for name, centres in (("y", first.centre_y_px), ("x", first.centre_x_px)):
+    for name, centres, px in zip("yx", (first.centre_y_px, first.centre_x_px), edges, strict=True):
         axes.append(
             {
                 "name": name,

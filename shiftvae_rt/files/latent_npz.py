@@ -33,7 +33,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
             units=np.array(first.units),
             centre_y_px=first.centre_y_px,
             centre_x_px=first.centre_x_px,
-            pixel_size_nm=np.float64(np.nan if first.pixel_size_nm is None else first.pixel_size_nm),
+            pixel_size_nm=np.array(first.pixel_size_nm or (np.nan, np.nan)),
             model_sha256=np.array(first.model_sha256),
             domain_score=scores if several else scores[0],
             domain_reason=reasons if several else reasons[0],

@@ -20,7 +20,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     """Write the means of `maps`; names, units and the model's hash go into the description."""
     first = maps[0]
     labels = [f"{name} ({unit})" if unit else name for name, unit in zip(first.names, first.units, strict=True)]
-    edge = first.grid.stride * (first.pixel_size_nm or 1.0)
+    y, x = (first.grid.stride * edge for edge in first.pixel_size_nm or (1.0, 1.0))
     stack = np.stack([each.mean for each in maps])
     with whole_or_nothing(path, "tifffile") as part:
         import tifffile
@@ -29,7 +29,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
             part,
             stack if several else stack[0],
             imagej=True,
-            resolution=(1 / edge, 1 / edge),
+            resolution=(1 / x, 1 / y),
             metadata={
                 "axes": "TCYX" if several else "CYX",
                 "mode": "grayscale",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .axes import Arranged, Layout, layout_of
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .recording import LazyPixels, Recording, choose
 
 __all__ = ["pick", "read"]
@@ -48,10 +48,10 @@ def pick(path: Path, wanted: str | None, signals: Sequence[dict[str, Any]]) -> R
     candidates = signals if wanted is not None else images or signals
     titles = [str(signal["metadata"].get("General", {}).get("title", "")) for signal in candidates]
     at = choose(path, titles, wanted, "signal")
-    return _recording(path, candidates[at], titles[at])
+    return _recording(candidates[at], titles[at])
 
 
-def _recording(path: Path, signal: dict[str, Any], title: str) -> Recording:
+def _recording(signal: dict[str, Any], title: str) -> Recording:
     """Frames of a signal: the names of its axes tell y from x; every axis that is not of the image counts frames."""
     dimensions = _signal_axes(signal)
     axes = signal["axes"]
@@ -66,7 +66,7 @@ def _recording(path: Path, signal: dict[str, Any], title: str) -> Recording:
     layout = layout_of([str(axes[at].get("name", "")) for at in own])
     y, x = own[layout.y], own[layout.x]
     layout = Layout(tuple(at for at in range(len(axes)) if at not in (y, x)), None, y, x)
-    return Recording(Arranged(pixels, layout), 2, square_pixel_nm(steps[y], steps[x], path), metadata)
+    return Recording(Arranged(pixels, layout), 2, pixel_edges_nm(steps[y], steps[x]), metadata)
 
 
 def _signal_axes(signal: dict[str, Any]) -> int:

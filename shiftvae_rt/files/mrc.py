@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DataFileError
 from .axes import Arranged, Layout
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .recording import Recording, needs
 
 __all__ = ["read"]
@@ -46,7 +46,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     # Columns, rows and sections are usually x, y, z = 1, 2, 3; the cell is given by x, y, z. Zeros are uncalibrated.
     x, y = (axis - 1 if sorted(axes) == [1, 2, 3] else at for at, axis in enumerate(axes[:2]))
     y_nm, x_nm = (length_nm(cell[at] / intervals[at], "Å") if intervals[at] > 0 else None for at in (y, x))
-    size_nm = square_pixel_nm(y_nm, x_nm, path)
+    size_nm = pixel_edges_nm(y_nm, x_nm)
     single = sections == 1
     return Recording(pixels[0] if single else Arranged(pixels, Layout((0,), None, 1, 2)), 2, size_nm)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataFileError
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .levelling import LEVELLED, level_rows
 from .recording import Recording, choose
 
@@ -64,7 +64,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     if metadata["scan_direction"] == "up":
         pixels = pixels[::-1]
     width_m, height_m = (float(number) for number in header["SCAN_RANGE"].split())
-    size_nm = square_pixel_nm(length_nm(height_m / rows, "m"), length_nm(width_m / cols, "m"), path)
+    size_nm = pixel_edges_nm(length_nm(height_m / rows, "m"), length_nm(width_m / cols, "m"))
     return Recording(pixels.astype(np.float32), 2, size_nm, metadata)
 
 

@@ -69,7 +69,7 @@ def write_picture(
     panels: Sequence[Panel],
     *,
     title: str = "",
-    pixel_size_nm: float | None = None,
+    pixel_size_nm: tuple[float, float] | None = None,
     columns: int | None = None,
 ) -> None:
     """Draw `panels` in reading order into a PNG.
@@ -83,7 +83,8 @@ def write_picture(
     title
         A line above all panels.
     pixel_size_nm
-        Edge of a frame's pixel for the scale bar; None labels the first panel's axes in px instead.
+        Edges ``(y, x)`` of a frame's pixel, for the shape of the panels and the scale bar; None draws square pixels
+        and labels the first panel's axes in px instead.
     columns
         Panels in a row; None chooses.
 
@@ -98,10 +99,11 @@ def write_picture(
         extents = [_extent(panel) for panel in panels]
         left, right = min(e[0] for e in extents), max(e[1] for e in extents)
         top, bottom = min(e[2] for e in extents), max(e[3] for e in extents)
+        edges = pixel_size_nm or (1.0, 1.0)
         curves = all(panel.image.shape[0] == 1 for panel in panels)
         columns = 1 if curves else columns or _columns(len(panels))
         lines = -(-len(panels) // columns)
-        height = 1.5 if curves else min(6.0, max(1.2, 3.0 * (bottom - top) / (right - left)))
+        height = 1.5 if curves else min(6.0, max(1.2, 3.0 * edges[0] * (bottom - top) / (edges[1] * (right - left))))
         size = (7.5 if curves else 3.6 * columns, lines * (height + 0.45) + 0.4 * bool(title))
         figure = Figure(figsize=size, layout="constrained")
         if title:
@@ -109,9 +111,10 @@ def write_picture(
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         for panel, extent, axis in zip(panels, extents, axes, strict=False):
             if curves:
-                _draw_curve(axis, panel, extent, pixel_size_nm or 1.0)
+                _draw_curve(axis, panel, extent, edges[1])
             else:
                 _draw_image(figure, axis, panel, extent)
+                axis.set_aspect(edges[0] / edges[1])
                 axis.set_ylim(bottom, top)
                 axis.set_xlim(left, right)
             axis.set_title(panel.title, fontsize=9.5, color=_INK, loc="left", pad=4)
@@ -123,7 +126,7 @@ def write_picture(
                 axis.tick_params(labelbottom=axis is axes[-1])
             axes[-1].set_xlabel("px" if pixel_size_nm is None else "nm", fontsize=8, color=_INK)
         elif pixel_size_nm is not None:
-            _scale_bar(axes[0], right - left, bottom - top, pixel_size_nm)
+            _scale_bar(axes[0], right - left, bottom - top, pixel_size_nm[1])
         else:
             axes[0].set_xticks([round(left + 0.5), round(right - 0.5)])
             axes[0].set_yticks([round(top + 0.5), round(bottom - 0.5)])
@@ -157,7 +160,6 @@ def _limits(panel: Panel) -> tuple[float, float]:
 
 def _draw_image(figure: Figure, axis: Axes, panel: Panel, extent: tuple[float, float, float, float]) -> None:
     left, right, top, bottom = extent
-    axis.set_aspect("equal")
     axis.set_xticks([])
     axis.set_yticks([])
     axis.tick_params(labelsize=7, colors=_INK, length=2)
@@ -214,14 +216,14 @@ def _say_unused(axis: Axes) -> None:
     axis.text(0.5, 0.5, "no variation found", fontsize=9, color="#888888", **centred)
 
 
-def _scale_bar(axis: Axes, width: float, height: float, pixel_size_nm: float) -> None:
-    fitting = [length for length in _NICE_NM if length <= 0.3 * width * pixel_size_nm]
+def _scale_bar(axis: Axes, width: float, height: float, edge_nm: float) -> None:
+    fitting = [length for length in _NICE_NM if length <= 0.3 * width * edge_nm]
     if not fitting:
         return
     import matplotlib.patheffects as effects
 
     left, bottom = axis.get_xlim()[0], axis.get_ylim()[0]
-    x0, x1, y = left + 0.05 * width, left + 0.05 * width + fitting[-1] / pixel_size_nm, bottom - 0.05 * height
+    x0, x1, y = left + 0.05 * width, left + 0.05 * width + fitting[-1] / edge_nm, bottom - 0.05 * height
     outline = [effects.withStroke(linewidth=3.5, foreground="black", alpha=0.7)]
     axis.plot([x0, x1], [y, y], color="white", linewidth=2.2, solid_capstyle="butt", path_effects=outline)
     axis.text(

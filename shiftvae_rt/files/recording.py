@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataFileError, ShiftVaeError
-from ..frame import DTYPES, Frame
+from ..frame import DTYPES, Frame, PixelSize
 
 __all__ = ["FrameStack", "LazyPixels", "Recording", "choose", "needs", "reading"]
 
@@ -42,14 +42,14 @@ class Recording:
     dimensions
         1 or 2 where the file says what it holds, None where only the number of axes tells.
     pixel_size_nm
-        Edge of a pixel; for signals the step along the signal.
+        Edges ``(y, x)`` of a pixel, nm; for signals the step along the signal.
     metadata
         For `Frame.metadata`.
     """
 
     pixels: LazyPixels
     dimensions: int | None = None
-    pixel_size_nm: float | None = None
+    pixel_size_nm: PixelSize = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataFileError
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .recording import Recording, needs
 
 __all__ = ["read"]
@@ -75,4 +75,4 @@ def read(path: Path, wanted: str | None) -> Recording:
     if kind == SIGNALS:
         return Recording(pixels, 1)
     x_nm, y_nm = (length_nm(abs(delta), "m") if abs(delta) < LARGEST_PIXEL else None for delta in deltas)
-    return Recording(pixels, 2, square_pixel_nm(y_nm, x_nm, path))
+    return Recording(pixels, 2, pixel_edges_nm(y_nm, x_nm))

@@ -48,7 +48,7 @@ def read(path: Path, wanted: str | None) -> Recording:
         labels = list(offered)
         number, sample = offered[labels[choose(path, labels, wanted, _what(offered))]]
         series = file.series[number]
-        size_nm = pixel_size_nm(file, number, path)
+        size_nm = pixel_size_nm(file, number)
         end = max((offset + count for page in series.pages for offset, count in _segments(page)), default=0)
         if end > path.stat().st_size:
             raise DataFileError(

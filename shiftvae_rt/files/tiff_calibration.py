@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 
 __all__ = ["pixel_size_nm"]
 
 
-def pixel_size_nm(file: Any, number: int, path: Path) -> float | None:
-    """Edge of a pixel of series `number` of an open `tifffile.TiffFile`, nm; None where no program says it."""
+def pixel_size_nm(file: Any, number: int) -> tuple[float, float] | None:
+    """Edges ``(y, x)`` of a pixel of series `number` of an open `tifffile.TiffFile`, nm; None if unknown."""
     if file.is_imagej:
         y_nm, x_nm = _imagej_nm(file)
     elif file.is_ome:
@@ -21,7 +20,7 @@ def pixel_size_nm(file: Any, number: int, path: Path) -> float | None:
         y_nm, x_nm = (length_nm(float(scan.get(name, 0.0)), "m") for name in ("PixelHeight", "PixelWidth"))
     else:
         return None
-    return square_pixel_nm(y_nm, x_nm, path)
+    return pixel_edges_nm(y_nm, x_nm)
 
 
 def _imagej_nm(file: Any) -> tuple[float | None, float | None]:

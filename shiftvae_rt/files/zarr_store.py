@@ -11,7 +11,7 @@ from typing import Any
 
 from . import microscope
 from .axes import Arranged, layout_of
-from .calibration import length_nm, square_pixel_nm
+from .calibration import length_nm, pixel_edges_nm
 from .named_axes import Plain, read_plain
 from .recording import Recording
 
@@ -31,7 +31,7 @@ def read(path: Path, wanted: str | None) -> Recording:
         return microscope.pick(path, wanted, signals)
     about = root.attrs.get("ome", root.attrs)
     if "multiscales" in about and wanted is None:
-        return _ngff(path, root, about["multiscales"][0])
+        return _ngff(root, about["multiscales"][0])
     arrays = {name: array for name, array in _arrays(root).items() if array.dtype.kind in "uifb" and array.shape}
     images = {name: array for name, array in arrays.items() if len(array.shape) >= 2}
     found = arrays if wanted is not None or not images else images
@@ -51,7 +51,7 @@ def _plain(array: Any) -> Plain:
     return Plain(array, array.dtype, [str(name or "") for name in names])
 
 
-def _ngff(path: Path, root: Any, image: Mapping[str, Any]) -> Recording:
+def _ngff(root: Any, image: Mapping[str, Any]) -> Recording:
     """The finest level of an OME-NGFF image, version 0.4 or 0.5; its axes have names, units and a scale."""
     level = image["datasets"][0]
     array = root[level["path"]]
@@ -62,7 +62,7 @@ def _ngff(path: Path, root: Any, image: Mapping[str, Any]) -> Recording:
     axes = image["axes"]
     layout = layout_of([axis["name"] for axis in axes])
     y_nm, x_nm = (length_nm(steps[at], str(axes[at].get("unit", ""))) for at in (layout.y, layout.x))
-    return Recording(Arranged(array, layout), 2, square_pixel_nm(y_nm, x_nm, path), {"dataset": level["path"]})
+    return Recording(Arranged(array, layout), 2, pixel_edges_nm(y_nm, x_nm), {"dataset": level["path"]})
 
 
 def _signal(title: str, group: Any) -> dict[str, Any]:

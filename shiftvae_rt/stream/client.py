@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FrameError, ServiceError
-from ..frame import DTYPES, Frame
+from ..frame import DTYPES, Frame, PixelSize, as_pixel_size
 from .clock import monotonic_ns
 from .driver import Driver
 from .keys import read_key
@@ -104,7 +104,7 @@ class Producer:
             raise ServiceError(f"no service at {self._endpoint} ({reason})")
         return welcome
 
-    def offer(self, frame: Frame | ArrayLike, *, number: int | None = None, pixel_size_nm: float | None = None) -> int:
+    def offer(self, frame: Frame | ArrayLike, *, number: int | None = None, pixel_size_nm: PixelSize = None) -> int:
         """Offer a whole frame; returns at once with its ``seq``. The pixels are copied.
 
         Parameters
@@ -115,7 +115,7 @@ class Producer:
         number
             The acquisition's number of the frame; default its ``seq``.
         pixel_size_nm
-            Edge of a pixel; default what a `Frame` says.
+            Edge of a square pixel, or ``(y, x)``, nm; default what a `Frame` says.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class Producer:
         if isinstance(frame, Frame):
             pixel_size_nm = frame.pixel_size_nm if pixel_size_nm is None else pixel_size_nm
             frame = frame.pixels
-        return self._put(wire_pixels(frame), number, pixel_size_nm=pixel_size_nm)
+        return self._put(wire_pixels(frame), number, pixel_size_nm=as_pixel_size(pixel_size_nm))
 
     def offer_rows(
         self,
@@ -134,7 +134,7 @@ class Producer:
         first_row: int,
         frame_shape: tuple[int, int],
         *,
-        pixel_size_nm: float | None = None,
+        pixel_size_nm: PixelSize = None,
     ) -> int:
         """Offer the next rows of frame `number`; returns at once with its ``seq``. The pixels are copied.
 
@@ -158,7 +158,9 @@ class Producer:
         pixels = wire_pixels(rows)
         if pixels.ndim < 2 or pixels.shape[-1] != frame_shape[1]:
             raise FrameError(f"expected rows of {frame_shape[1]} px, got shape {pixels.shape}")
-        return self._put(pixels, number, first_row=first_row, height=frame_shape[0], pixel_size_nm=pixel_size_nm)
+        return self._put(
+            pixels, number, first_row=first_row, height=frame_shape[0], pixel_size_nm=as_pixel_size(pixel_size_nm)
+        )
 
     def offer_rectangle(
         self,
@@ -167,7 +169,7 @@ class Producer:
         place: tuple[int, int],
         frame_shape: tuple[int, int],
         *,
-        pixel_size_nm: float | None = None,
+        pixel_size_nm: PixelSize = None,
     ) -> int:
         """Offer a rectangle of frame `number`; returns at once with its ``seq``. The pixels are copied.
 
@@ -194,22 +196,23 @@ class Producer:
         pixels = wire_pixels(rectangle)
         if pixels.ndim < 2:
             raise FrameError(f"expected a rectangle of two or three axes, got shape {pixels.shape}")
-        self._check(number, pixel_size_nm)
+        self._check(number)
+        size_nm = as_pixel_size(pixel_size_nm)
         seq = self._mailbox.put_rectangle(
-            pixels, frame=number, place=place, frame_shape=frame_shape, pixel_size_nm=pixel_size_nm
+            pixels, frame=number, place=place, frame_shape=frame_shape, pixel_size_nm=size_nm
         )
         self._driver.wake()
         return seq
 
     def _put(self, pixels: NDArray[Any], number: int | None, **place: Any) -> int:
-        self._check(number, place["pixel_size_nm"])
+        self._check(number)
         seq = self._mailbox.put(pixels, frame=number, **place)
         self._driver.wake()
         return seq
 
-    def _check(self, number: int | None, size: float | None) -> None:
-        if (number is not None and not 0 <= number <= 2**53) or (size is not None and not 0 < size < np.inf):
-            raise FrameError(f"expected a number from 0 and a pixel size above 0, got {number} and {size}")
+    def _check(self, number: int | None) -> None:
+        if number is not None and not 0 <= number <= 2**53:
+            raise FrameError(f"expected a number of a frame from 0 to 2^53, got {number}")
         if not self._driver.alive:
             raise ServiceError("the producer is closed: make a new one")
 

@@ -129,14 +129,14 @@ def _finish(
     latent_map = first.latent_map
     seqs, frames, utc_ns, model_of = np.array(numbers, np.int64).T
     seconds = float(np.median(np.diff(utc_ns))) / 1e9 if len(utc_ns) > 1 else 1.0
-    px = latent_map.pixel_size_nm or 1.0
+    edges = latent_map.pixel_size_nm or (1.0, 1.0)
     units = "px" if latent_map.pixel_size_nm is None else "nm"
     navigation: dict[str, Any] = {"navigate": True, "offset": 0.0}
     axes = [
         {**navigation, "name": "time", "units": "s", "scale": seconds if seconds > 0 else 1.0},
         {**navigation, "name": "latent", "units": "", "scale": 1.0},
     ]
-    for name, centres in (("y", latent_map.centre_y_px), ("x", latent_map.centre_x_px)):
+    for name, centres, px in zip("yx", (latent_map.centre_y_px, latent_map.centre_x_px), edges, strict=True):
         scale, offset = latent_map.grid.stride * px, float(centres[0]) * px
         axes.append({"navigate": False, "name": name, "units": units, "scale": scale, "offset": offset})
     if latent_map.grid.frame_shape[0] == 1:

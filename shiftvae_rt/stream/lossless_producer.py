@@ -15,7 +15,7 @@ import uuid
 from numpy.typing import ArrayLike
 
 from ..errors import FrameError, ServiceError
-from ..frame import Frame
+from ..frame import Frame, PixelSize, as_pixel_size
 from .client import wire_pixels
 from .driver import Driver
 from .keys import read_key
@@ -104,7 +104,7 @@ class LosslessProducer:
         frame: Frame | ArrayLike,
         *,
         number: int | None = None,
-        pixel_size_nm: float | None = None,
+        pixel_size_nm: PixelSize = None,
         timeout_s: float = 60.0,
     ) -> int:
         """Send a whole frame and return its ``seq``; waits while the runtime is behind. The pixels are copied.
@@ -116,7 +116,7 @@ class LosslessProducer:
         number
             The acquisition's number of the frame; default: number 0.
         pixel_size_nm
-            Edge of a pixel; default what a `Frame` says.
+            Edge of a square pixel, or ``(y, x)``, nm; default what a `Frame` says.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class LosslessProducer:
                 "parts as frames of their own, or send it live in bands"
             )
         outgoing = OutgoingFrame.of_rows(
-            pixels, frame=0 if number is None else number, height=None, pixel_size_nm=pixel_size_nm
+            pixels, frame=0 if number is None else number, height=None, pixel_size_nm=as_pixel_size(pixel_size_nm)
         )
         seq = self._link.put(outgoing, timeout_s)
         self._driver.wake()

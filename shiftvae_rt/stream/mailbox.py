@@ -51,7 +51,7 @@ class Mailbox:
         frame: int | None = None,
         first_row: int = 0,
         height: int | None = None,
-        pixel_size_nm: float | None = None,
+        pixel_size_nm: tuple[float, float] | None = None,
     ) -> int:
         """Copy `rows` in and return the ``seq`` of their frame.
 
@@ -88,7 +88,7 @@ class Mailbox:
         frame: int,
         place: tuple[int, int],
         frame_shape: tuple[int, int],
-        pixel_size_nm: float | None = None,
+        pixel_size_nm: tuple[float, float] | None = None,
     ) -> int:
         """Copy a rectangle in and return the ``seq`` of its frame; its lines are sent when they are there completely.
 

@@ -32,7 +32,7 @@ class OutgoingFrame:
 
     frame: int  # the acquisition's number
     pixels: NDArray[Any]  # the whole frame
-    pixel_size_nm: float | None
+    pixel_size_nm: tuple[float, float] | None
     seq: int = 1
     filled: int = 0  # rows offered
     sent: int = 0  # rows handed to the link
@@ -44,7 +44,7 @@ class OutgoingFrame:
 
     @classmethod
     def of_rows(
-        cls, rows: NDArray[Any], *, frame: int, height: int | None, pixel_size_nm: float | None
+        cls, rows: NDArray[Any], *, frame: int, height: int | None, pixel_size_nm: tuple[float, float] | None
     ) -> OutgoingFrame:
         """A frame of `height` rows that begins with a copy of `rows`; None: they are the whole frame.
 
@@ -63,7 +63,7 @@ class OutgoingFrame:
 
     @classmethod
     def of_rectangles(
-        cls, shape: tuple[int, ...], dtype: np.dtype[Any], *, frame: int, pixel_size_nm: float | None
+        cls, shape: tuple[int, ...], dtype: np.dtype[Any], *, frame: int, pixel_size_nm: tuple[float, float] | None
     ) -> OutgoingFrame:
         """A frame of `shape` that will come in rectangles."""
         rectangles = Rectangles(shape, dtype)

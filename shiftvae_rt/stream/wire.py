@@ -51,6 +51,7 @@ MAX_HEADER_BYTES = 256 * 1024
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 #: Without a limit: producers that skip to the last `seq` there is must not make the sum unreadable.
 Tally: TypeAlias = Annotated[int, Meta(ge=0)]
+Edge: TypeAlias = Annotated[float, Meta(gt=0)]
 Extent: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Text: TypeAlias = Annotated[str, Meta(max_length=256)]
 Shape: TypeAlias = Annotated[tuple[Extent, ...], Meta(min_length=1, max_length=4)]
@@ -127,7 +128,7 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     valid_rows: Count
     complete: bool
     seq: Annotated[int, Meta(ge=1, le=2**53)]
-    pixel_size_nm: Annotated[float, Meta(gt=0)] | None
+    pixel_size_nm: tuple[Edge, Edge] | None
     clock_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     utc_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -192,7 +193,7 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     centre_x_px: Centres
     window: tuple[Extent, Extent]
     stride: Extent
-    pixel_size_nm: Annotated[float, Meta(gt=0)] | None
+    pixel_size_nm: tuple[Edge, Edge] | None
     model_sha256: Text
     age_ms: Annotated[float, Meta(ge=0)]
     utc_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -66,7 +66,7 @@ def test_scores_are_distances_in_units_of_the_limit():
     domain = tiny_domain(WEIGHTS, centre=tuple(rng.normal(size=10)), whitening=tuple(map(tuple, whitening.tolist())))
     manifest = tiny_manifest(WEIGHTS, domain=domain)
     mean, std = rng.normal(size=(4, 150, 120)).astype(np.float32), rng.uniform(0.1, 1, (4, 150, 120)).astype(np.float32)
-    scores = DomainGauge(manifest, domain, 4, lambda latents: latents).score_windows(mean, std)
+    scores = DomainGauge(manifest, domain, 4).score_windows(mean, std)
     features = window_features(mean, std, Ruler(manifest, 4).advance(mean), 2).astype(float)
     away = np.einsum("ij,jrc->irc", whitening, features - np.reshape(domain.centre, (-1, 1, 1)))
     wanted = np.linalg.norm(away, axis=0)

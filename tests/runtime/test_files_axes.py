@@ -35,7 +35,7 @@ class TestNcempy:
         frames = read_frames(tmp_path / "a.emd")
         assert len(frames) == 1
         np.testing.assert_array_equal(frames[0].pixels, IMAGE)
-        assert frames[0].pixel_size_nm == pytest.approx(0.02)
+        assert frames[0].pixel_size_nm == pytest.approx((0.02, 0.02))
 
     @pytest.mark.parametrize("names", ["tyx", "xyt", "ytx"])
     def test_a_movie_of_three_has_three_frames(self, tmp_path, names):
@@ -43,14 +43,14 @@ class TestNcempy:
         write_ncempy(tmp_path / "a.emd", data, names)
         frames = read_frames(tmp_path / "a.emd")
         np.testing.assert_array_equal([frame.pixels for frame in frames], MOVIE)
-        assert frames[2].pixel_size_nm == pytest.approx(0.02)
+        assert frames[2].pixel_size_nm == pytest.approx((0.02, 0.02))
         np.testing.assert_array_equal(frames[1:][0].pixels, MOVIE[1])
 
     def test_the_same_file_under_the_ending_of_hdf5(self, tmp_path):
         write_ncempy(tmp_path / "a.emd", MOVIE, "tyx")
         (tmp_path / "a.emd").rename(tmp_path / "a.h5")
         assert len(read_frames(tmp_path / "a.h5")) == 3
-        assert read_frames(tmp_path / "a.h5")[0].pixel_size_nm == pytest.approx(0.02)
+        assert read_frames(tmp_path / "a.h5")[0].pixel_size_nm == pytest.approx((0.02, 0.02))
 
     def test_several_groups_are_asked_for(self, tmp_path):
         dims = [(np.arange(n) * 0.1, name, "[n_m]") for n, name in zip(IMAGE.shape, "yx", strict=True)]
@@ -77,7 +77,7 @@ class TestHyperSpy:
         (tmp_path / "a.hspy").rename(tmp_path / "a.hdf5")
         frames = read_frames(tmp_path / "a.hdf5")
         np.testing.assert_array_equal([frame.pixels for frame in frames], MOVIE)
-        assert frames[0].pixel_size_nm == pytest.approx(0.2)
+        assert frames[0].pixel_size_nm == pytest.approx((0.2, 0.2))
 
 
 class TestHdf5:

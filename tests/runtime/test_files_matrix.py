@@ -198,7 +198,7 @@ def test_a_file_is_right_in_values_axes_order_and_calibration(tmp_path, form, dt
         np.testing.assert_array_equal(frame.pixels, form.read(image))
         assert frame.pixels.dtype.name in DTYPES
         assert not frame.pixels.flags.writeable
-        assert frame.pixel_size_nm == (pytest.approx(STEP_NM, rel=1e-4) if form.calibrated else None)
+        assert frame.pixel_size_nm == (pytest.approx((STEP_NM, STEP_NM), rel=1e-4) if form.calibrated else None)
         assert frame.metadata["file"] == path.name
     np.testing.assert_array_equal(data, before)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shiftvae_rt.errors import DataFileError
-from shiftvae_rt.files import PixelSizeWarning, level_rows, read_frames
+from shiftvae_rt.files import level_rows, read_frames
 
 HEADER = """:NANONIS_VERSION:
 2
@@ -50,7 +50,7 @@ def images():
 def test_topography_forward_is_the_default_and_is_levelled(tmp_path, images):
     frame = read_frames(write_scan(tmp_path / "a.sxm", images))[0]
     np.testing.assert_array_equal(frame.pixels, level_rows(images[0]))
-    assert frame.pixel_size_nm == pytest.approx(0.5)
+    assert frame.pixel_size_nm == pytest.approx((0.5, 0.5))
     assert frame.metadata["channel"] == "Z"
     assert "level_rows" in frame.metadata["levelled"]
 
@@ -79,7 +79,7 @@ def test_lines_that_an_aborted_scan_never_reached_are_cropped(tmp_path, images):
     np.testing.assert_array_equal(down.pixels, images[2][:4])
     np.testing.assert_array_equal(up.pixels, images[2][3::-1])
     assert "4 of 6 lines" in up.metadata["cropped"]
-    assert up.pixel_size_nm == pytest.approx(0.5)
+    assert up.pixel_size_nm == pytest.approx((0.5, 0.5))
 
 
 def test_a_scan_without_any_line_is_refused(tmp_path, images):
@@ -87,9 +87,9 @@ def test_a_scan_without_any_line_is_refused(tmp_path, images):
         read_frames(write_scan(tmp_path / "a.sxm", np.full_like(images, np.nan)))
 
 
-def test_pixels_that_are_not_square_warn(tmp_path, images):
-    with pytest.warns(PixelSizeWarning, match="0.5 nm in y and 0.625 nm in x"):
-        assert read_frames(write_scan(tmp_path / "a.sxm", images, width="5.0E-9"))[0].pixel_size_nm is None
+def test_pixels_that_are_not_square_keep_both_edges(tmp_path, images):
+    frame = read_frames(write_scan(tmp_path / "a.sxm", images, width="5.0E-9"))[0]
+    assert frame.pixel_size_nm == pytest.approx((0.5, 0.625))
 
 
 def test_an_unknown_channel_lists_the_channels(tmp_path, images):

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from shiftvae_rt.errors import DataFileError
-from shiftvae_rt.files import PixelSizeWarning, read_frames
+from shiftvae_rt.files import read_frames
 from shiftvae_rt.files.frames import READERS
 
 IMAGE = np.arange(12 * 10, dtype=np.uint16).reshape(12, 10) * 100
@@ -191,22 +191,23 @@ class TestTiffCalibration:
     @pytest.mark.parametrize(("unit", "nm"), [("nm", 0.5), ("micron", 500.0), ("\\u00B5m", 500.0), ("pixel", None)])
     def test_imagej_units_become_nm(self, tmp_path, unit, nm):
         tifffile.imwrite(tmp_path / "a.tif", IMAGE, imagej=True, resolution=(2, 2), metadata={"unit": unit})
-        assert only_frame(tmp_path / "a.tif").pixel_size_nm == (None if nm is None else pytest.approx(nm, rel=1e-5))
+        assert only_frame(tmp_path / "a.tif").pixel_size_nm == (
+            None if nm is None else pytest.approx((nm, nm), rel=1e-5)
+        )
 
     def test_ome_units_become_nm(self, tmp_path):
         about = {"axes": "YX", "PhysicalSizeX": 0.02, "PhysicalSizeXUnit": "nm"}
         about |= {"PhysicalSizeY": 0.02, "PhysicalSizeYUnit": "nm"}
         tifffile.imwrite(tmp_path / "a.ome.tif", IMAGE, ome=True, metadata=about)
-        assert only_frame(tmp_path / "a.ome.tif").pixel_size_nm == pytest.approx(0.02)
+        assert only_frame(tmp_path / "a.ome.tif").pixel_size_nm == pytest.approx((0.02, 0.02))
 
     def test_a_printers_resolution_is_no_calibration(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", IMAGE, resolution=(72, 72), resolutionunit="INCH")
         assert only_frame(tmp_path / "a.tif").pixel_size_nm is None
 
-    def test_pixels_that_are_not_square_warn_with_both_numbers_and_count_as_uncalibrated(self, tmp_path):
+    def test_pixels_that_are_not_square_keep_both_edges(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", IMAGE, imagej=True, resolution=(10, 8), metadata={"unit": "nm"})
-        with pytest.warns(PixelSizeWarning, match=r"0\.125 nm in y and 0\.1 nm in x"):
-            assert only_frame(tmp_path / "a.tif").pixel_size_nm is None
+        assert only_frame(tmp_path / "a.tif").pixel_size_nm == pytest.approx((0.125, 0.1))
 
     def test_channels_of_an_imagej_stack_stay_channels_of_one_frame(self, tmp_path):
         pixels = np.random.default_rng(0).integers(0, 99, (2, 12, 10), dtype=np.uint16)

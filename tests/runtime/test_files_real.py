@@ -32,7 +32,7 @@ def test_real_file(real_data, name, shape, dtype, nm):
     assert (pixels.shape, pixels.dtype.name) == (shape, dtype)
     assert np.isfinite(pixels).all()
     assert pixels.std() > 0
-    assert frames[0].pixel_size_nm == (None if nm is None else pytest.approx(nm, rel=1e-4))
+    assert frames[0].pixel_size_nm == (None if nm is None else pytest.approx((nm, nm), rel=1e-4))
 
 
 def test_the_movie_gives_its_114_frames(real_data):

@@ -165,12 +165,12 @@ class TestCalibration:
                 about |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit} if unit else {}
                 writer.write(GREY, metadata=about)
         sizes = [read_frames(f"{file}::{number}")[0].pixel_size_nm for number in range(3)]
-        assert sizes == [pytest.approx(0.02), pytest.approx(500), pytest.approx(3000)]
+        assert sizes == [pytest.approx((nm, nm)) for nm in (0.02, 500, 3000)]
 
     @pytest.mark.parametrize("unit", ["\\u00B5m", "\\u00b5m", "um", "micron", "microns"])
     def test_every_way_to_write_a_micrometre(self, file, unit):
         tifffile.imwrite(file, GREY, imagej=True, resolution=(2, 2), metadata={"unit": unit})
-        assert read_frames(file)[0].pixel_size_nm == pytest.approx(500)
+        assert read_frames(file)[0].pixel_size_nm == pytest.approx((500, 500))
 
     @pytest.mark.parametrize(
         "raw", [b"\xb5m", b"\xc2\xb5m", b"\xce\xbcm"], ids=["latin-1", "utf-8 micro sign", "utf-8 mu"]
@@ -179,8 +179,8 @@ class TestCalibration:
         stand_in = "?" * (len(raw) - 1) + "m"
         tifffile.imwrite(file, GREY, imagej=True, resolution=(2, 2), metadata={"unit": stand_in})
         file.write_bytes(file.read_bytes().replace(b"unit=" + stand_in.encode(), b"unit=" + raw))
-        assert read_frames(file)[0].pixel_size_nm == pytest.approx(500)
+        assert read_frames(file)[0].pixel_size_nm == pytest.approx((500, 500))
 
     def test_imagej_may_have_another_unit_along_y(self, file):
         tifffile.imwrite(file, GREY, imagej=True, resolution=(2, 2000), metadata={"unit": "nm", "yunit": "um"})
-        assert read_frames(file)[0].pixel_size_nm == pytest.approx(0.5)
+        assert read_frames(file)[0].pixel_size_nm == pytest.approx((0.5, 0.5))

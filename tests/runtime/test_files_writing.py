@@ -14,7 +14,7 @@ from tiny_models import tiny_domain, tiny_manifest, tiny_weights
 from shiftvae_rt.domain import DomainGauge, DomainVerdict
 from shiftvae_rt.errors import DataFileError
 from shiftvae_rt.files import read_frames, write_latent_map
-from shiftvae_rt.frame import Frame
+from shiftvae_rt.frame import Frame, as_pixel_size
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.window_grid import WindowGrid
 
@@ -30,13 +30,13 @@ def made_map(seed=0, *, frame_shape=(60, 80), pixel_size_nm=NM) -> LatentMap:
     mean, std = np.random.default_rng(seed).normal(size=(2, len(names), grid.rows, grid.cols)).astype(np.float32)
     units = tuple("px" if name.startswith("d") else "" for name in names)
     varies = tuple(name != "z2" for name in names)
-    return LatentMap(mean, np.abs(std), names, units, varies, grid, "ab" * 32, pixel_size_nm)
+    return LatentMap(mean, np.abs(std), names, units, varies, grid, "ab" * 32, as_pixel_size(pixel_size_nm))
 
 
 def judged_map() -> LatentMap:
     """A map that is out of domain."""
     weights = tiny_weights()
-    gauge = DomainGauge(tiny_manifest(weights), tiny_domain(weights), 4, lambda latents: latents)
+    gauge = DomainGauge(tiny_manifest(weights), tiny_domain(weights), 4)
     verdict = DomainVerdict(score=2.5, windows_out=0.1, reason="the period is 5 % longer")
     return replace(made_map(), domain=verdict, gauge=gauge)
 
@@ -66,7 +66,7 @@ class TestNpz:
             assert tuple(read["units"]) == latent_map.units
             np.testing.assert_array_equal(read["centre_y_px"], latent_map.grid.centre_y_px)
             np.testing.assert_array_equal(read["centre_x_px"], latent_map.grid.centre_x_px)
-            assert read["pixel_size_nm"] == NM
+            assert tuple(read["pixel_size_nm"]) == (NM, NM)
             assert str(read["model_sha256"]) == "ab" * 32
 
     def test_several_frames_lead_with_a_frame_axis(self, tmp_path):
@@ -87,7 +87,7 @@ class TestNpz:
     def test_an_unknown_pixel_size_is_nan(self, tmp_path):
         write_latent_map(tmp_path / "a.npz", made_map(pixel_size_nm=None))
         with np.load(tmp_path / "a.npz") as read:
-            assert np.isnan(read["pixel_size_nm"])
+            assert np.isnan(read["pixel_size_nm"]).all()
 
 
 class TestTiff:
@@ -103,7 +103,7 @@ class TestTiff:
             assert about["xorigin"] == pytest.approx(-7.5 / 4)
             above, below = file.pages[0].tags["XResolution"].value
             assert below / above == pytest.approx(4 * NM, rel=1e-4)
-        assert read_frames(tmp_path / "a.tif")[0].pixel_size_nm == pytest.approx(4 * NM, rel=1e-4)
+        assert read_frames(tmp_path / "a.tif")[0].pixel_size_nm == pytest.approx((4 * NM, 4 * NM), rel=1e-4)
 
     def test_frames_are_time_points(self, tmp_path):
         maps = [made_map(seed, pixel_size_nm=None) for seed in range(3)]
@@ -157,7 +157,7 @@ class TestHspy:
         frames = read_frames(f"{tmp_path / 'a.hspy'}::latent std")
         assert len(frames) == 4
         np.testing.assert_array_equal(frames[3].pixels, latent_map.std[3])
-        assert frames[0].pixel_size_nm == pytest.approx(4 * NM)
+        assert frames[0].pixel_size_nm == pytest.approx((4 * NM, 4 * NM))
 
 
 class TestPng:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+from copy import deepcopy
+
 import numpy as np
 import pytest
+from tiny_models import write_tiny_model
 
-from shiftvae_rt import FrameError, LatentMap, WindowGrid, assemble_latent_map, place_at_motifs
+from shiftvae_rt import FrameError, LatentMap, LatentMapper, WindowGrid, assemble_latent_map, place_at_motifs
 
 GRID = WindowGrid((40, 50), (16, 16), 4)
 
@@ -122,3 +126,15 @@ def test_threads_do_not_change_the_pixels():
     result = latent_map()
     np.testing.assert_array_equal(result.on_pixels(threads=1), result.on_pixels(threads=3))
     np.testing.assert_array_equal(result.at_motifs(threads=1), result.at_motifs(threads=3))
+
+
+def test_a_map_is_a_value_that_can_be_pickled_copied_and_named_in_a_line(tmp_path):
+    mapper = LatentMapper(write_tiny_model(tmp_path / "tiny.svae"), stride=4)
+    original = mapper.map(np.random.default_rng(0).poisson(50, (64, 64)).astype(np.uint16), pixel_size_nm=0.02)
+    for copy in (pickle.loads(pickle.dumps(original)), deepcopy(original)):
+        np.testing.assert_array_equal(copy.mean, original.mean)
+        np.testing.assert_array_equal(copy.window_scores, original.window_scores)
+        assert copy.domain == original.domain
+        assert copy.pixel_size_nm == (0.02, 0.02)
+    assert len(repr(original)) < 200
+    assert "dy, dx, z1, z2: 13 x 13 windows, stride 4" in repr(original)

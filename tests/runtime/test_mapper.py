@@ -90,7 +90,7 @@ def test_a_map_says_what_it_is(mapper, tiny_model):
     assert result.mean.shape == result.std.shape == (4, 12, 14)
     assert result.mean.dtype == result.std.dtype == np.float32
     assert result.model_sha256 == ModelFile.read(tiny_model).sha256
-    assert result.pixel_size_nm == 0.02
+    assert result.pixel_size_nm is None  # nobody said what it is, and the model's is not it
     assert result.complete
     np.testing.assert_array_equal(result.centre_y_px, 7.5 + 4 * np.arange(12))
     np.testing.assert_array_equal(result.centre_x_px, 7.5 + 4 * np.arange(14))
@@ -236,15 +236,21 @@ def test_another_pixel_size_is_refused_with_both_numbers(mapper, factor):
         mapper.begin_scan((40, 40), pixel_size_nm=0.02 * factor)
 
 
+def test_pixels_that_are_not_square_are_compared_along_each_axis(mapper):
+    assert mapper.map(counts((40, 40)), pixel_size_nm=(0.0202, 0.0198)).pixel_size_nm == (0.0202, 0.0198)
+    with pytest.raises(PixelSizeError, match=r"frame has 0\.025 nm/px in x.*resample the frame by 1\.25 in x"):
+        mapper.map(counts((40, 40)), pixel_size_nm=(0.02, 0.025))
+
+
 @pytest.mark.parametrize("wrong", [0.0, -0.02, np.nan, np.inf])
 def test_a_pixel_size_that_is_none_is_refused(mapper, wrong):
-    with pytest.raises(PixelSizeError):
+    with pytest.raises(FrameError, match="pixel size"):
         mapper.map(counts((40, 40)), pixel_size_nm=wrong)
 
 
 def test_a_pixel_size_within_three_percent_is_kept(mapper):
     for factor in (0.975, 1.025):
-        assert mapper.map(counts((40, 40)), pixel_size_nm=0.02 * factor).pixel_size_nm == 0.02 * factor
+        assert mapper.map(counts((40, 40)), pixel_size_nm=0.02 * factor).pixel_size_nm == (0.02 * factor,) * 2
 
 
 @pytest.mark.parametrize("threads", [0, -1, 257])

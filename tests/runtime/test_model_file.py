@@ -266,7 +266,7 @@ def test_an_unknown_field_is_named(path, tiny_model):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "shiftvae-model-2"}, r"\$\.format.*another version"),
+        ({"format": "shiftvae-model-1"}, r"\$\.format.*another version"),
         ({"channels": "one"}, r"\$\.channels"),
         ({"dimensions": 3}, r"\$\.dimensions"),
         ({"channels": 0}, "channels 0"),

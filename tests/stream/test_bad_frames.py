@@ -31,7 +31,7 @@ FRAME = Microscope(shape=(96, 80)).frame(0).pixels
         (np.full((40, 40), 7, np.uint8), {}, "bad_frame", "constant"),
         (noisy((2, 40, 40)), {}, "bad_frame", "channel"),
         (noisy((40, 15)), {}, "bad_window", "smaller than the window"),
-        (noisy((40, 40)), {"pixel_size_nm": 0.0207}, "pixel_size", "more than 3 % apart"),
+        (noisy((40, 40)), {"pixel_size_nm": [0.0207, 0.0207]}, "pixel_size", "more than 3 % apart"),
         (noisy((40, 40)), {"type": "complex64", "dtype": "complex64"}, "bad_message", "dtype must be one of"),
         (noisy((40, 40)), {"type": "uint8", "dtype": "uint8"}, "bad_message", "needs a buffer of 1600 bytes, got 3200"),
         (noisy((40, 40)), {"source": "another"}, "bad_message", "source must be the stream 'raw'"),

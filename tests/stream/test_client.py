@@ -154,7 +154,7 @@ def test_an_idle_producer_stays_connected(service: Service, produce: Make, monke
         (lambda p: p.offer(np.zeros((2, 2, 2, 2))), "got shape"),
         (lambda p: p.offer(np.zeros((0, 4))), "got shape"),
         (lambda p: p.offer(FRAME, pixel_size_nm=-1.0), "pixel size above 0"),
-        (lambda p: p.offer(FRAME, number=-1), "number from 0"),
+        (lambda p: p.offer(FRAME, number=-1), "number of a frame from 0"),
         (lambda p: p.offer_rows(1, FRAME[0], 0, FRAME.shape), "expected rows of 64 px"),
         (lambda p: p.offer_rows(1, FRAME[:, :63], 0, FRAME.shape), "expected rows of 64 px"),
         (lambda p: p.offer_rows(1, FRAME, 0, (32, 64)), "the frame has 32 rows, got 64"),
@@ -171,7 +171,7 @@ def test_what_is_no_frame_is_refused_at_the_door(produce: Make, nobody: str, off
 def test_a_frame_brings_its_pixel_size(service: Service, produce: Make, subscribe: Make) -> None:
     subscriber: Subscriber = subscribe(service)
     produce(service).offer(Frame(FRAME, pixel_size_nm=0.0203))
-    assert subscriber.receive(LIMIT_S).latent_map.pixel_size_nm == 0.0203
+    assert subscriber.receive(LIMIT_S).latent_map.pixel_size_nm == (0.0203, 0.0203)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_the_manifest_tells_what_the_model_is(written, scan):
     assert (manifest.dimensions, manifest.channels, manifest.window) == (2, 1, (16, 16))
     assert manifest.strides == (1, 2, 4, 8)
     assert manifest.encoder == "mlp"
-    assert manifest.pixel_size_nm == 0.03
+    assert manifest.pixel_size_nm == (0.03, 0.03)
     assert manifest.data == SOURCES
     np.testing.assert_allclose(manifest.lattice, trained.lattice.vectors, rtol=1e-5)
     assert manifest.training.steps == 400

@@ -43,7 +43,7 @@ def content():
 
 @pytest.fixture(scope="module")
 def meaning(content):
-    return explain(crystal(), content, (True, True, False), pixel_size_nm=0.01)
+    return explain(crystal(), content, (True, True, False), pixel_size_nm=(0.01, 0.01))
 
 
 def test_the_columns_of_a_cell_are_named_from_the_anchor(meaning):

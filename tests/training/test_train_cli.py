@@ -200,9 +200,9 @@ def test_scans_of_different_magnification_are_refused(file, monkeypatch):
         return [replace(frame, pixel_size_nm=size) for frame in true_read(path, **options)]
 
     monkeypatch.setattr(scans_module, "read_frames", read)
-    with pytest.raises(PixelSizeError, match=r"pixel sizes from 0\.02 to 0\.0207 nm, more than 3 % apart"):
+    with pytest.raises(PixelSizeError, match=r"pixel sizes from 0\.02 to 0\.0207 nm in y, more than 3 % apart"):
         read_scans([str(file), str(file)])
-    assert read_scans([str(file), str(file)]).pixel_size_nm == pytest.approx(0.02025)
+    assert read_scans([str(file), str(file)]).pixel_size_nm == pytest.approx((0.02025, 0.02025))
 
 
 def test_the_help_names_every_constraint(capsys):

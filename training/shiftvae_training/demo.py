@@ -19,7 +19,7 @@ import numpy as np
 
 from shiftvae_rt.errors import DataFileError, ServiceError
 from shiftvae_rt.files import read_frames, write_latent_map
-from shiftvae_rt.frame import Frame, as_pixels
+from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
 from shiftvae_rt.manifest import DataSource
 from shiftvae_rt.simulator import Microscope, SimulatedFrame
 from shiftvae_rt.stream import Counters, Pace, Producer, Result, Subscriber, counters_line, replay
@@ -133,7 +133,7 @@ def _scans(settings: DemoSettings) -> tuple[Scans, list[Frame], list[SimulatedFr
         first = microscope.frame(0)
         truths = [microscope.frame(index) for index in range(1, settings.frames + 1)]
         source = DataSource(name="simulator", sha256="", frames=1, shape=(1, *first.pixels.shape), dtype="uint16")
-        scans = Scans([as_pixels(first.pixels)], first.pixel_size_nm, (source,))
+        scans = Scans([as_pixels(first.pixels)], as_pixel_size(first.pixel_size_nm), (source,))
         return scans, [Frame(t.pixels, t.pixel_size_nm, f"frame {t.index}") for t in truths], truths
     stack = read_frames(settings.input)
     training = max(1, min(MOST_TRAINING_FRAMES, len(stack) // 2))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import shiftvae_rt
 from shiftvae_rt.errors import TrainingError
+from shiftvae_rt.frame import PixelSize, as_pixel_size
 from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
 from shiftvae_rt.mapper import LatentMapper, difference, frame_centre
 from shiftvae_rt.model_file import Golden, ModelFile, write_model_file
@@ -62,7 +63,7 @@ def export_model(
     frames: list[NDArray[Any]],
     *,
     sources: tuple[DataSource, ...],
-    pixel_size_nm: float | None,
+    pixel_size_nm: PixelSize,
 ) -> Parity:
     """Write the model file at `path`, and its report beside it as .html; returns how exact it is.
 
@@ -140,7 +141,7 @@ def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: 
 
 
 def _manifest(
-    trained: Trained, frames: list[NDArray[Any]], sources: tuple[DataSource, ...], pixel_size_nm: float | None
+    trained: Trained, frames: list[NDArray[Any]], sources: tuple[DataSource, ...], pixel_size_nm: PixelSize
 ) -> Manifest:
     model, settings = trained.model, trained.settings
     latents = tuple(
@@ -151,7 +152,7 @@ def _manifest(
     statistics = [window_statistics(frame, model.window, max(1, model.window[1] // 2)) for frame in frames[:16]]
     means, sds = (np.concatenate([s[i].ravel() for s in statistics]) for i in (0, 1))
     return Manifest(
-        format="shiftvae-model-1",
+        format="shiftvae-model-2",
         dimensions=1 if model.dimensions == 1 else 2,
         channels=len(model.channel_scale),
         window=model.window,
@@ -165,7 +166,7 @@ def _manifest(
             channel_scale=model.channel_scale,
             sd_floor=model.sd_floor,
         ),
-        pixel_size_nm=pixel_size_nm,
+        pixel_size_nm=as_pixel_size(pixel_size_nm),
         training=Training(
             seed=settings.seed,
             seconds=round(trained.seconds, 1),

@@ -75,13 +75,13 @@ class Meaning:
     used
         Indices of those latents among the content latents.
     pixel_size_nm
-        If known.
+        Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
     """
 
     columns_px: Floats
     axes: tuple[LatentAxis, ...]
     used: tuple[int, ...]
-    pixel_size_nm: float | None
+    pixel_size_nm: tuple[float, float] | None
     _centre: Floats
     _scale: Floats
     _coefficients: Floats
@@ -89,7 +89,8 @@ class Meaning:
     def displacement_px(self, content: Floats) -> Floats:
         """Displacement ``(k, 2, ...)`` px of each column from its mean place, for ``content (m, ...)`` of all latents.
 
-        A quadratic in the content, fitted to columns of decoded templates. Multiply by ``1000 * pixel_size_nm`` for pm.
+        A quadratic in the content, fitted to columns of decoded templates. Multiply by ``1000 * pixel_size_nm`` of its
+        axis for pm.
         """
         values = np.asarray(content, float)[list(self.used)]
         flat = (values.reshape(len(self.used), math.prod(values.shape[1:])) - self._centre[:, None]) / self._scale[
@@ -104,7 +105,9 @@ class Meaning:
         for k, move in enumerate(axis.move_px):
             size = float(np.hypot(*move))
             if k and 2 * size * axis.sd >= LEAST_MOVE:
-                pm = "" if self.pixel_size_nm is None else f" ({1000 * self.pixel_size_nm * size:.3g} pm)"
+                pm = ""
+                if self.pixel_size_nm is not None:
+                    pm = f" ({1000 * float(np.hypot(*np.multiply(move, self.pixel_size_nm))):.3g} pm)"
                 parts.append(f"column {k + 1} moves {_direction(move)} by {size:.2g} px{pm}")
             for change, verb in ((axis.brighten[k], ("brightens", "dims")), (axis.widen[k], ("widens", "narrows"))):
                 if 2 * abs(change) * axis.sd >= LEAST_CHANGE:
@@ -113,7 +116,9 @@ class Meaning:
 
 
 @torch.no_grad()
-def explain(model: ShiftVAE, content: Floats, varies: tuple[bool, ...], *, pixel_size_nm: float | None) -> Meaning:
+def explain(
+    model: ShiftVAE, content: Floats, varies: tuple[bool, ...], *, pixel_size_nm: tuple[float, float] | None
+) -> Meaning:
     """Walk along every content latent that varies and fit the columns that the decoder draws.
 
     Parameters
@@ -125,7 +130,7 @@ def explain(model: ShiftVAE, content: Floats, varies: tuple[bool, ...], *, pixel
     varies
         ``(m,)`` whether training found variation in a latent.
     pixel_size_nm
-        Of the training frames, if known.
+        Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
     """
     content = np.asarray(content, float)
     used = tuple(i for i, v in enumerate(varies) if v)

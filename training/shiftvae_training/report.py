@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shiftvae_rt.frame import pixel_size_text
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.manifest import Manifest, Training
 from shiftvae_rt.window_grid import WindowGrid
@@ -133,12 +134,12 @@ def _facts(found: _Findings) -> list[tuple[str, str]]:
     manifest, training = found.manifest, found.training
     vectors = manifest.lattice
     unit = manifest.pixel_size_nm
-    periods = ", ".join(f"{np.hypot(y, x) * (unit or 1):.4g}" for y, x in vectors)
+    periods = ", ".join(f"{np.hypot(*np.multiply(vector, unit or 1)):.4g}" for vector in vectors)
     return [
         ("period", f"{periods} {'nm' if unit else 'px'}" if vectors else "none: planar shift"),
         ("confidence in it", f"{training.period_confidence:.2f}"),
         ("window", " x ".join(str(n) for n in manifest.window if n > 1) + " px"),
-        ("pixel size", f"{1000 * unit:.4g} pm" if unit else "unknown"),
+        ("pixel size", pixel_size_text(unit)),
         ("held-out loss", f"{training.held_out_loss:.1f} nats"),
         ("noise", f"{training.noise_sd:.3f} of a window's sd"),
         ("training", f"{training.seconds:.0f} s CPU, {training.steps} steps"),

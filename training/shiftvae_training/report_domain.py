@@ -21,7 +21,7 @@ def domain_section(manifest: Manifest, latent_map: LatentMap) -> str:
     domain = manifest.domain
     if domain is None:
         return section("Out of domain", paragraph("The model does not know its domain: it raises no alarm."))
-    gauge = DomainGauge(manifest, domain, latent_map.grid.stride, lambda latents: latents)
+    gauge = DomainGauge(manifest, domain, latent_map.grid.stride)
     scores = gauge.score_windows(latent_map.mean, latent_map.std)
     caption = "Where the windows unlike 99 % of the others lie, and how often each score occurs; the threshold is 1."
     note = (

@@ -91,9 +91,9 @@ def _limits(values: Floats, share: float = 0.5) -> tuple[float, float]:
     return float(low), float(high) if high > low else float(low) + 1.0
 
 
-def _scale_bar(ax: Axes, shape: tuple[int, ...], pixel_size_nm: float | None) -> None:
+def _scale_bar(ax: Axes, shape: tuple[int, ...], pixel_size_nm: tuple[float, float] | None) -> None:
     """A bar of a round length, about a fifth of the width, in nm if the pixel size is known."""
-    unit = pixel_size_nm or 1.0
+    unit = pixel_size_nm[1] if pixel_size_nm else 1.0
     wanted = shape[1] * unit / 5
     step = 10.0 ** np.floor(np.log10(wanted))
     length = step * max(f for f in (1, 2, 5) if f * step <= wanted)
@@ -103,7 +103,9 @@ def _scale_bar(ax: Axes, shape: tuple[int, ...], pixel_size_nm: float | None) ->
     ax.text(x, y - 0.02 * shape[0], label, color="white", va="bottom", fontsize=8)
 
 
-def draw_scan(frame: Floats, window: tuple[int, int], vectors: Floats, pixel_size_nm: float | None) -> Figure:
+def draw_scan(
+    frame: Floats, window: tuple[int, int], vectors: Floats, pixel_size_nm: tuple[float, float] | None
+) -> Figure:
     """The scan with a few windows on it, and one of them enlarged with the lattice vectors."""
     height, width = frame.shape
     if height == 1:

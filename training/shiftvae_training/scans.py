@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.errors import DataFileError, FrameError, PixelSizeError
 from shiftvae_rt.files import read_frames, split_name
-from shiftvae_rt.frame import Frame, as_pixels
+from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
 from shiftvae_rt.manifest import DataSource
 
 __all__ = ["FrameWarning", "Scans", "has_contrast", "parse_frames", "read_scans"]
@@ -30,10 +30,10 @@ class FrameWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Scans:
-    """Frames ``(C, H, W)`` in raw detector units (height 1: signals), their pixel size in nm if known, their files."""
+    """Frames ``(C, H, W)`` in raw detector units (height 1: signals), edges ``(y, x)`` of their pixels in nm, files."""
 
     frames: list[NDArray[Any]]
-    pixel_size_nm: float | None
+    pixel_size_nm: tuple[float, float] | None
     sources: tuple[DataSource, ...]
 
 
@@ -53,7 +53,7 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
         with the names of the frames that are left out, and the reasons.
     """
     frames: list[NDArray[Any]] = []
-    sizes: list[float] = []
+    sizes: list[tuple[float, float]] = []
     sources = []
     for path in paths:
         stack = read_frames(path, dimensions=dimensions)
@@ -69,7 +69,7 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
                 "train on one kind"
             )
         frames += pixels
-        sizes += [frame.pixel_size_nm for frame in usable if frame.pixel_size_nm is not None]
+        sizes += [size for frame in usable if (size := as_pixel_size(frame.pixel_size_nm)) is not None]
         file, _ = split_name(path)
         first = pixels[0]
         sources.append(
@@ -77,12 +77,13 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
                 name=file.name, sha256=_digest(file), frames=len(pixels), shape=first.shape, dtype=str(first.dtype)
             )
         )
-    if sizes and max(sizes) / min(sizes) - 1 > PIXEL_SIZE_TOLERANCE:
-        raise PixelSizeError(
-            f"the scans have pixel sizes from {min(sizes):.5g} to {max(sizes):.5g} nm, more than 3 % apart: "
-            "train on one magnification, or resample them first"
-        )
-    return Scans(frames, float(np.mean(sizes)) if sizes else None, tuple(sources))
+    for axis, edges in zip("yx", zip(*sizes, strict=True), strict=False):
+        if max(edges) / min(edges) - 1 > PIXEL_SIZE_TOLERANCE:
+            raise PixelSizeError(
+                f"the scans have pixel sizes from {min(edges):.5g} to {max(edges):.5g} nm in {axis}, more than 3 % "
+                "apart: train on one magnification, or resample them first"
+            )
+    return Scans(frames, as_pixel_size(tuple(np.mean(sizes, axis=0))) if sizes else None, tuple(sources))
 
 
 def _digest(path: Path) -> str:

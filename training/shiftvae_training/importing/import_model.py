@@ -135,7 +135,7 @@ def _manifest(
     model: ForeignModel, latents: tuple[Latent, ...], imported: Imported, scans: Scans, intensity: Intensity
 ) -> Manifest:
     return Manifest(
-        format="shiftvae-model-1",
+        format="shiftvae-model-2",
         dimensions=1 if model.axes == 1 else 2,
         channels=1,
         window=model.window,
