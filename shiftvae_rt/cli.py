@@ -20,6 +20,7 @@ from typing import NoReturn, TextIO
 
 from . import __version__, commands
 from .errors import ShiftVaeError
+from .names import shown
 
 __all__ = ["main"]
 
@@ -99,7 +100,7 @@ def _add_absent(subparsers: argparse._SubParsersAction[_Parser], name: str, reas
 
 
 def _complain(kind: str, message: str) -> None:
-    print(f"shiftvae: {kind}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"shiftvae: {kind}: {shown(' '.join(message.split()))}", file=sys.stderr)
 
 
 def _show_warning(

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..names import json_shown, shown
+
 if TYPE_CHECKING:
     from . import Subparsers
 
@@ -46,10 +48,10 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.json:
             import msgspec
 
-            print(msgspec.json.encode(state).decode())
+            print(json_shown(msgspec.json.encode(state).decode()))
         else:
             how = "ended" if state.ended else "not ended: in progress, or interrupted"
-            print(f"{state.name} ({state.mode}, {how}): {counters_line(state.counters)}")
+            print(f"{shown(state.name)} ({state.mode}, {how}): {counters_line(state.counters)}")
 
     journal = JournalReader(arguments.journal)
     try:
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         elif arguments.output is None:
             say(stream_state(journal, arguments.stream))
             for record in () if arguments.json else journal.without_map(arguments.stream):
-                print(f"{record.seq} {record.outcome}: {record.header.decode(errors='replace')}")
+                print(f"{record.seq} {record.outcome}: {shown(record.header.decode(errors='replace'))}")
         else:
             say(export_stream(journal, arguments.stream, arguments.output))
     finally:

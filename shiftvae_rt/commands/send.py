@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import DataFileError, FrameError, ServiceError
+from ..names import MAX_NAME, json_shown, shown
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise DataFileError(f"{arguments.file} has {len(stack)} frame(s) and --frames chooses none: choose others")
         return ((number, stack[number]) for number in numbers)
 
-    stream = arguments.stream or split_name(arguments.file)[0].stem[:64]
+    stream = arguments.stream or split_name(arguments.file)[0].stem[:MAX_NAME].strip()
     stream_frames(arguments, stream, frames)
 
 
@@ -121,9 +122,9 @@ def _send_lossless(
     if arguments.json:
         import msgspec
 
-        print(msgspec.json.encode({"stream": stream, **msgspec.to_builtins(counters)}).decode())
+        print(json_shown(msgspec.json.encode({"stream": stream, **msgspec.to_builtins(counters)}).decode()))
     else:
-        print(f"{stream}: {counters_line(counters)}, committed")
+        print(f"{shown(stream)}: {counters_line(counters)}, committed")
     _say_refused(counters, f"`shiftvae export JOURNAL {shlex.quote(stream)}` lists the reasons")
 
 
@@ -136,9 +137,9 @@ def _report(producer: Producer, stream: str, seconds: float, arguments: argparse
         import msgspec
 
         figures = {"stream": stream, "seconds": round(seconds, 3), "frames_per_s": round(per_s, 3), "last_error": error}
-        print(msgspec.json.encode({**figures, **msgspec.to_builtins(counters)}).decode())
+        print(json_shown(msgspec.json.encode({**figures, **msgspec.to_builtins(counters)}).decode()))
     else:
-        print(f"{stream}: {counters_line(counters)}; {per_s:.3g} frames/s")
+        print(f"{shown(stream)}: {counters_line(counters)}; {per_s:.3g} frames/s")
     if not producer.confirmed:
         raise ServiceError(
             f"the service at {arguments.to} went away ({error or 'no answer to END'}): "
@@ -154,7 +155,7 @@ def _say_refused(counters: Counters, why: str) -> None:
         text = f"{refused} of {counters.offered} frames were refused; {why}"
         if counters.processed == 0:
             raise FrameError(text)
-        print(f"shiftvae: warning: {text}", file=sys.stderr)
+        print(f"shiftvae: warning: {shown(text)}", file=sys.stderr)
 
 
 def _range(text: str) -> slice:

@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..names import json_shown, shown
 from . import add_encoding, say_encoding
 
 if TYPE_CHECKING:
@@ -131,10 +132,20 @@ def give_way() -> None:
 def log_lines(as_json: bool) -> None:
     """Log to stderr: a line an event, as JSON if a program reads it."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonLines() if as_json else logging.Formatter("shiftvae: %(levelname)s: %(message)s"))
+    handler.setFormatter(_JsonLines() if as_json else _PlainLines("shiftvae: %(levelname)s: %(message)s"))
     root = logging.getLogger("shiftvae_rt")
     root.handlers, root.propagate = [handler], False
     root.setLevel(logging.INFO)
+
+
+class _PlainLines(logging.Formatter):
+    """One line an event; whatever in it is not printable is escaped: it may come from a stranger."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base class calls it so
+        return shown(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(map(shown, super().formatException(ei).splitlines()))
 
 
 class _JsonLines(logging.Formatter):
@@ -151,7 +162,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(fields).decode()
+        return json_shown(msgspec.json.encode(fields).decode())
 
 
 def _say_ready(service: Service, window: tuple[int, int], arguments: argparse.Namespace) -> None:

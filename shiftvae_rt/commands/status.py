@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..names import json_shown, shown
+
 if TYPE_CHECKING:
     from ..stream import Control
     from . import Subparsers
@@ -56,11 +58,11 @@ def _status(control: Control, as_json: bool) -> None:
     if as_json:
         import msgspec
 
-        print(msgspec.json.encode(status).decode())
+        print(json_shown(msgspec.json.encode(status).decode()))
         return
     report = status.report
     print(f"{'ready' if status.ready else 'stopping'}, up {status.uptime_s:.0f} s, epoch {status.epoch}")
-    print(f"model {status.model} ({status.model_sha256[:16]}), stride {status.stride}, {status.swaps} swaps")
+    print(f"model {shown(status.model)} ({status.model_sha256[:16]}), stride {status.stride}, {status.swaps} swaps")
     print(f"{status.producers} producers, {status.readers} readers, {report.results} results")
     print(counters_line(report.total))
     if report.out_of_domain:
@@ -76,8 +78,8 @@ def _streams(control: Control, as_json: bool) -> None:
     if as_json:
         import msgspec
 
-        print(msgspec.json.encode(answer).decode())
+        print(json_shown(msgspec.json.encode(answer).decode()))
         return
     for state in answer.streams:
         how = "ended" if state.ended else "connected" if state.name in answer.live else "interrupted"
-        print(f"{state.name} ({state.mode}, {how}): {counters_line(state.counters)}")
+        print(f"{shown(state.name)} ({state.mode}, {how}): {counters_line(state.counters)}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataFileError, ServiceError
+from ..names import file_name, json_shown, shown
 
 if TYPE_CHECKING:
     from ..stream import Result, Subscriber
@@ -32,7 +32,11 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--count", type=int, default=0, metavar="N", help="stop after N frames (default: never)")
     parser.add_argument("--seconds", type=float, default=0.0, metavar="S", help="stop after S seconds (default: never)")
     parser.add_argument(
-        "-o", "--output", default=None, metavar="DIR", help="write each frame's map to DIR/STREAM-FRAME.npz"
+        "-o",
+        "--output",
+        default=None,
+        metavar="DIR",
+        help="write every frame's map to DIR/STREAM-FRAME.npz; what may not stand in a file's name becomes %%XX",
     )
     parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
     parser.add_argument("--json", action="store_true", help="one JSON line a frame")
@@ -78,8 +82,7 @@ def _write(result: Result, folder: Path) -> None:
     from ..files import write_latent_map
 
     # The stream's name comes from the network: nothing in it may lead out of the folder.
-    stream = re.sub(r"[^A-Za-z0-9_-]", "_", result.stream)
-    write_latent_map(folder / f"{stream}-{result.frame:06d}.npz", result.latent_map)
+    write_latent_map(folder / f"{file_name(result.stream)}-{result.frame:06d}.npz", result.latent_map)
 
 
 def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
@@ -88,16 +91,16 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
     refused = counters.rejected + counters.quarantined
     ranges = "".join(f"{low:>9.3g} to {high:<8.3g}" for low, high in _ranges(result).values())
     line = (
-        f"{result.stream[:16]:<16} {result.frame:>8} {result.age_s * 1e3:>8.1f} {dropped:>8} {refused:>8} "
+        f"{shown(result.stream)[:16]:<16} {result.frame:>8} {result.age_s * 1e3:>8.1f} {dropped:>8} {refused:>8} "
         f"{subscriber.gaps:>6} {_domain(result):>6}{ranges}"
     )
     verdict = result.latent_map.domain
     if verdict is not None and verdict.out_of_domain:
-        line += f"\n{'':<16} out of domain: {verdict.reason}"
+        line += f"\n{'':<16} out of domain: {shown(verdict.reason)}"
     if seen % 20:
         return line
     units = zip(result.latent_map.names, result.latent_map.units, strict=True)
-    latents = "".join(f"{(f'{name} ({unit})' if unit else name):^21}" for name, unit in units)
+    latents = "".join(f"{shown(f'{name} ({unit})' if unit else name):^21}" for name, unit in units)
     titles = f"{'stream':<16} {'frame':>8} {'age (ms)':>8} {'dropped':>8} {'refused':>8} {'missed':>6} {'domain':>6}"
     return f"{titles}{latents}\n{line}"
 
@@ -117,7 +120,7 @@ def _json_line(result: Result, subscriber: Subscriber) -> str:
         "model_sha256": result.latent_map.model_sha256,
         "counters": result.counters,
     }
-    return msgspec.json.encode(fields).decode()
+    return json_shown(msgspec.json.encode(fields).decode())
 
 
 def _domain(result: Result) -> str:

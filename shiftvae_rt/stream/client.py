@@ -47,7 +47,7 @@ class Producer:
     endpoint
         The runtime's ingest, ``tcp://HOST:PORT``.
     stream
-        Name of the stream, 1 to 64 characters; one live producer each.
+        Name of the stream, 1 to 64 printable characters without blanks at its ends; one live producer each.
     series, name
         Number of the acquisition and name of the detector channel, carried along for people.
     mode
@@ -58,7 +58,7 @@ class Producer:
     Raises
     ------
     ServiceError
-        for an endpoint that is not one. A runtime that is not there yet is no error: see `wait_ready`.
+        for an endpoint or a name that is not one. A runtime that is not there yet is no error: see `wait_ready`.
     KeyFileError
         for a key file that is damaged or readable by others.
     """
@@ -73,8 +73,6 @@ class Producer:
         mode: Literal["live", "replay"] = "live",
         key: str | os.PathLike[str] | None = None,
     ) -> None:
-        if not 1 <= len(stream) <= 64:
-            raise ServiceError(f"a stream's name has 1 to 64 characters, got {len(stream)}")
         self._endpoint = endpoint
         self._mailbox = Mailbox(Source(stream, series, name))
         self._link = Link(self._mailbox, mode)

@@ -122,6 +122,8 @@ class LiveIntake:
 
 
 def check_source(session: Session, header: FrameHeader) -> None:
-    """Raise `WireError` for a frame of another stream than its HELLO said."""
+    """Raise `WireError` for a frame of another stream than its HELLO said, or with a channel that cannot be shown."""
     if header.source != session.hello.stream:
         raise WireError(f"source must be the stream {session.hello.stream!r} of the HELLO, got {header.source!r}")
+    if not header.name.isprintable():
+        raise WireError(f"name must be made of printable characters, got {header.name!a}")

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import FrameError, ServiceError
 from ..frame import Frame, PixelSize, as_pixel_size
+from ..names import name_fault
 from .client import wire_pixels
 from .driver import Driver
 from .keys import read_key
@@ -38,10 +39,11 @@ class LosslessProducer:
     endpoint
         The runtime's ingest, ``tcp://HOST:PORT``.
     stream
-        Name of the stream, 1 to 64 characters; it belongs to one producer, and to one recording in the journal.
+        Name of the stream, 1 to 64 printable characters without blanks at its ends; it belongs to one producer, and to
+        one recording in the journal.
     session
         A name that stays the same when this program is started again: it then takes over at once from its dead
-        predecessor. Without it, the stream is free 2 s after that was heard last.
+        predecessor. As `stream`, without ``@``. Without it, the stream is free 2 s after that was heard last.
     series, name
         Number of the acquisition and name of the detector channel, carried along for people.
     key
@@ -50,7 +52,7 @@ class LosslessProducer:
     Raises
     ------
     ServiceError
-        for an endpoint that is not one.
+        for an endpoint or a name that is not one.
     KeyFileError
         for a key file that is damaged or readable by others.
     """
@@ -65,10 +67,12 @@ class LosslessProducer:
         name: str = "",
         key: str | os.PathLike[str] | None = None,
     ) -> None:
-        if not 1 <= len(stream) <= 64 or (session is not None and not 1 <= len(session) <= 64):
-            raise ServiceError(f"stream and session have names of 1 to 64 characters, got {stream!r} and {session!r}")
+        session = uuid.uuid4().hex if session is None else session
+        fault = name_fault(session, forbidden="@")
+        if fault is not None:
+            raise ServiceError(f"bad name of a session: {fault}")
         self._endpoint, self._stream = endpoint, stream
-        self._link = LosslessLink(Source(stream, series, name), uuid.uuid4().hex if session is None else session)
+        self._link = LosslessLink(Source(stream, series, name), session)
         self._driver = Driver(
             self._link, endpoint, key=read_key(key), high_water_mark=_HIGH_WATER_MARK, name=f"producer {stream}"
         )

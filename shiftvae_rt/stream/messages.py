@@ -17,6 +17,8 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from ..errors import WireError
+from ..names import name_fault
 from .wire import Count, Counters, Text, decode
 
 __all__ = [
@@ -73,6 +75,8 @@ ErrorName: TypeAlias = Literal[
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="HELLO"):
     """The first message on a connection. `session` is a random name that the producer keeps over reconnects.
+
+    Both names are taken as they are, byte for byte; see `names.name_fault` for those that are refused.
 
     `mode` ``live``: latest wins, stale frames are dropped. ``replay``: the sender waits for outcomes, nothing is stale.
     ``lossless``: every frame is on disk before it is acknowledged; `first_seq` is not used, the journal counts.
@@ -222,6 +226,10 @@ def encode(message: Request | Reply) -> bytes:
 def decode_request(part: bytes | memoryview) -> Request:
     """Read what a producer said. Raises `WireError` naming the field that is wrong."""
     message: Request = decode(_requests, part, "control message", MAX_CONTROL_BYTES)
+    if isinstance(message, Hello):
+        fault = name_fault(message.stream) or name_fault(message.session, forbidden="@")
+        if fault is not None:
+            raise WireError(f"bad name in HELLO: {fault}")
     return message
 
 

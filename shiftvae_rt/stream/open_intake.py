@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from ..errors import WireError
 from ..frame import DTYPES
+from ..names import name_fault
 from .accounting import Account, Ledger
 from .clock import monotonic_ns
 from .encoding import FRAME_FAULTS, Encoding
@@ -94,6 +95,9 @@ class OpenIntake:
         return bool(newest)
 
     def _source(self, name: str) -> _Source:
+        fault = name_fault(name)
+        if fault is not None:
+            raise WireError(f"bad name of a source: {fault}")
         if name not in self._sources:
             if len(self._sources) >= _MAX_SOURCES:
                 raise WireError(f"{_MAX_SOURCES} sources have pushed frames already")
@@ -122,7 +126,7 @@ def _whole_frame(header: ForeignHeader, number: int, now_ns: int) -> FrameHeader
     """The header as our own producers would have sent it; the age counts from the arrival."""
     dtype = header.dtype or header.type
     if header.htype != "array-1.0" or dtype not in DTYPES:
-        raise WireError(f"expected array-1.0 of {', '.join(DTYPES)}, got {header.htype} of {dtype!r}")
+        raise WireError(f"expected array-1.0 of {', '.join(DTYPES)}, got {header.htype!r} of {dtype!r}")
     height, width = header.shape[-2:] if len(header.shape) > 1 else (1, header.shape[0])
     return FrameHeader(
         htype="array-1.0",

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FrameError
+from ..errors import FrameError, ServiceError
+from ..names import name_fault
 from .clock import monotonic_ns
 from .rectangles import Rectangles
 from .wire import FrameHeader
@@ -19,11 +20,24 @@ __all__ = ["OutgoingFrame", "Source"]
 
 @dataclass(frozen=True)
 class Source:
-    """Who offers the frames: stream, series number of the acquisition, detector channel."""
+    """Who offers the frames: stream, series number of the acquisition, detector channel.
+
+    Raises
+    ------
+    ServiceError
+        for a stream or a channel that the runtime would not take.
+    """
 
     stream: str
     series: int = 0
     name: str = ""
+
+    def __post_init__(self) -> None:
+        fault = name_fault(self.stream)
+        if fault is not None:
+            raise ServiceError(f"bad name of a stream: {fault}")
+        if not self.name.isprintable() or len(self.name) > 256:
+            raise ServiceError(f"a channel's name has at most 256 printable characters, got {self.name!a:.300}")
 
 
 @dataclass(eq=False)

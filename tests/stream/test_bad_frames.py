@@ -175,3 +175,23 @@ def test_a_frame_with_saturated_pixels_is_mapped_as_it_is(
     values = subscriber.receive(LIMIT_S).latent_map.mean
     assert np.isfinite(values).all()
     assert np.array_equal(values, mapper.map(pixels).mean)
+
+
+@pytest.mark.parametrize("name", ["x\x1b[31m", "a\nb", " a", "a ", "a\u202eb"], ids=ascii)
+@pytest.mark.parametrize("field", ["stream", "session"])
+def test_a_name_that_hides_something_is_refused_at_hello(service: Service, raw: Make, field: str, name: str) -> None:
+    answer = raw(service).hello(**{field: name})
+    assert (answer["htype"], answer["name"], answer["seq"]) == ("ERROR", "bad_message", None)
+    assert "bad name in HELLO" in answer["text"]
+    assert answer["text"].isprintable()
+
+
+def test_a_session_with_an_at_sign_is_refused_at_hello(service: Service, raw: Make) -> None:
+    assert "'@'" in raw(service).hello(session="a@b")["text"]
+
+
+def test_a_channel_that_hides_something_costs_its_frame(service: Service, raw: Make) -> None:
+    client: RawProducer = raw(service)
+    client.hello()
+    answer = client.say(*frame_message(noisy((40, 40)), name="x\x1b[31m"))
+    assert (answer["name"], answer["outcome"], answer["text"].isprintable()) == ("bad_message", "rejected", True)

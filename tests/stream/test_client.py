@@ -14,7 +14,7 @@ from stream_support import FREE, LIMIT_S, GatedMapper, noisy, until
 from shiftvae_rt.errors import FrameError, ServiceError
 from shiftvae_rt.frame import Frame
 from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Counters, Options, Producer, Service, Subscriber
+from shiftvae_rt.stream import Counters, LosslessProducer, Options, Producer, Service, Subscriber
 
 Make = Callable[..., Any]
 FRAME = noisy((64, 64))
@@ -210,3 +210,16 @@ def test_a_producer_leaves_no_thread_behind(service: Service, produce: Make) -> 
 def test_a_stream_needs_a_name(stream: str) -> None:
     with pytest.raises(ServiceError, match="1 to 64 characters"):
         Producer(stream=stream)
+
+
+@pytest.mark.parametrize("make", [Producer, LosslessProducer])
+@pytest.mark.parametrize("names", [{"stream": "a "}, {"stream": "a\x1b"}, {"stream": "a", "name": "b\n"}], ids=ascii)
+def test_a_name_that_hides_something_is_refused_before_it_is_sent(make: Make, names: dict[str, str]) -> None:
+    with pytest.raises(ServiceError, match=r"name") as caught:
+        make("tcp://127.0.0.1:9", **names)
+    assert str(caught.value).isprintable()
+
+
+def test_a_lossless_session_is_a_name_without_an_at_sign() -> None:
+    with pytest.raises(ServiceError, match="'@'"):
+        LosslessProducer("tcp://127.0.0.1:9", stream="s", session="a@b")

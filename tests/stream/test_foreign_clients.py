@@ -184,3 +184,12 @@ def test_a_foreign_reader_with_json_and_numpy_alone_reads_the_results(
     expected = mapper.map(frame)
     both = np.stack([expected.mean, expected.std]).astype(np.float64)
     assert out.strip() == f"9 {both.shape} {both.sum()}"
+
+
+def test_a_source_whose_name_hides_something_is_no_stream(pushed: Service) -> None:
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+        push.connect(pushed.open_ingest)
+        header = {"shape": [40, 40], "type": "uint8", "source": "x\x1b[2J"}
+        push.send_multipart([json.dumps(header).encode(), bytes(1600)])
+        until(lambda: pushed.report().malformed == 1)
+    assert pushed.report().total.offered == 0

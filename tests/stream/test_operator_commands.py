@@ -19,6 +19,7 @@ from shiftvae_rt import cli
 from shiftvae_rt.commands import serve as serve_command
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Options, Producer, Service
+from shiftvae_rt.stream.journal import Journal
 
 Make = Callable[..., Any]
 
@@ -216,6 +217,55 @@ def test_log_lines_of_a_program_are_json() -> None:
     line = json.loads(serve_command._JsonLines().format(record))
     assert (line["level"], line["message"]) == ("error", "it failed")
     assert "ValueError: boom" in line["traceback"]
+
+
+def test_log_lines_for_people_escape_what_a_stranger_wrote() -> None:
+    try:
+        raise ValueError("boom\x1b[2J\nshiftvae: INFO: all is well")
+    except ValueError:
+        record = logging.LogRecord("shiftvae_rt.x", logging.ERROR, "x.py", 1, "%s", ("a\x1b[2J\nb",), sys.exc_info())
+    first, *others = serve_command._PlainLines("shiftvae: %(levelname)s: %(message)s").format(record).splitlines()
+    assert first == r"shiftvae: ERROR: a\x1b[2J\nb"
+    assert all(line.isprintable() for line in others)
+    assert others[0].startswith("Traceback"), "lines of a traceback stay lines"
+
+
+EVIL = "\x1b[2Jevil\nname\x9b\u202e"
+
+
+@pytest.fixture
+def evil(tmp_path: Path) -> Path:
+    """A journal with a stream and a reason that were put there by somebody who means harm."""
+    path = tmp_path / "evil"
+    journal = Journal(path)
+    journal.open_stream(EVIL, "lossless")
+    journal.append(EVIL, 1, "rejected", EVIL.encode())
+    journal.commit()
+    journal.close()
+    return path
+
+
+@pytest.mark.parametrize("options", [[], [EVIL], ["nobody"], ["--json"]], ids=["list", "one", "none", "json"])
+def test_nothing_that_a_journal_holds_reaches_the_terminal_unescaped(
+    evil: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    _, out, err = run(capsys, "export", evil, *options)
+    lines = (out + err).splitlines()
+    assert lines
+    assert all(line.isprintable() for line in lines)
+    assert "evil" in out + err
+    assert len(lines) == (2 if options == [EVIL] else 1)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["table", "json"])
+def test_nothing_that_a_service_holds_reaches_the_terminal_unescaped(
+    serve: Make, mapper: LatentMapper, evil: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    service: Service = serve(mapper, options=Options(control=FREE, journal=evil))
+    code, out, _ = run(capsys, "status", "--control", service.control, "--streams", *options)
+    assert (code, out.count("\n")) == (0, 1)
+    assert out[:-1].isprintable()
+    assert "evil" in out
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process of its own")

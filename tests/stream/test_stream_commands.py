@@ -149,7 +149,7 @@ def test_a_stream_cannot_write_outside_the_folder(
     assert service.wait_for_readers(1, LIMIT_S)
     run(capsys, "send", stack, "--to", service.ingest, "--fps", 0, "--frames", ":1", "--stream", "../../evil/x")
     watcher.join(LIMIT_S)
-    assert [path.name for path in folder.iterdir()] == ["______evil_x-000000.npz"]
+    assert [path.name for path in folder.iterdir()] == ["%2e%2e%2f%2e%2e%2fevil%2fx-000000.npz"]
 
 
 def test_watch_prints_a_table(service: Service, capsys: pytest.CaptureFixture[str], stack: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import zmq
 from stream_support import FREE, LIMIT_S, frame_message, noisy, until
 
+from shiftvae_rt import cli
 from shiftvae_rt.errors import ServiceError, WireError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Producer, Service, Subscriber
@@ -199,3 +200,23 @@ def test_readers_that_leave_are_forgotten(service: Service, subscribe: Make) -> 
     assert service._publisher.readers == 1
     subscriber.close()
     until(lambda: service._publisher.readers == 0)
+
+
+def test_what_a_publisher_calls_its_streams_and_latents_reaches_the_terminal_escaped(
+    publisher: Any, mapper: LatentMapper, capsys: pytest.CaptureFixture[str]
+) -> None:
+    socket, endpoint = publisher
+    header, buffer = message(mapper)
+    fields = {**json.loads(header), "source": "\x1b[2J\nx", "names": ["\x1b", "\n", "\x9b", "\u202e"]}
+    watch = ["watch", "--from", endpoint, "--count", "1"]
+    for options in ([], ["--json"]):
+        watcher = threading.Thread(target=cli.main, args=([*watch, *options],))
+        watcher.start()
+        assert socket.poll(LIMIT_S * 1e3)
+        assert socket.recv() == b"\x01"
+        socket.send_multipart([json.dumps(fields).encode(), buffer])
+        watcher.join(LIMIT_S)
+        assert socket.recv() == b"\x00"
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
