@@ -54,7 +54,7 @@ def test_the_createc_scan_agrees_with_its_stream(real_data):
     frame = read_frames(path)[0]
     assert frame.pixels.shape == (330, 512), "the scan was aborted"
     np.testing.assert_array_equal(frame.pixels, level_rows(channels[0, :330]))
-    assert frame.pixel_size_nm == pytest.approx(19.96643 / 512, rel=1e-6)
+    assert frame.pixel_size_nm == pytest.approx((19.96643 / 512, 19.96643 / 512), rel=1e-6)
     np.testing.assert_array_equal(read_frames(f"{path}::Current")[0].pixels, channels[1, :330])
     backward = read_frames(f"{path}::Z:backward")[0].pixels
     assert np.corrcoef(frame.pixels.ravel(), backward.ravel())[0, 1] > 0.9
