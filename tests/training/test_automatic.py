@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -82,3 +83,25 @@ def test_vacuum_beside_the_lattice_needs_no_latent_of_its_own():
     choice = choose([frame], find_lattice([frame]), reach=12)
     assert choice.content == 1
     assert choice.window <= 24
+
+
+@pytest.mark.parametrize("dose", [0.1, 1.0, 10.0])
+def test_identical_motifs_get_one_latent_and_the_smallest_window_and_no_percentages(dose):
+    same = replace(CRYSTAL, displacement_px=0.0, period_growth=0.0)
+    choice = chosen(same, dose=dose)
+    assert (choice.window, choice.content) == (16, 1)
+    assert len(choice.reasons) == 3
+    for reason in choice.reasons:
+        assert "nothing varies above the noise" in reason
+        assert "%" not in reason
+    assert chosen(same, dose=dose, content=3, smooth=1.0).reasons == choice.reasons[:1]
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (128, 128), (256, 256)])
+def test_what_varies_is_seen_in_small_frames_too_and_shares_are_shares(shape):
+    frame = Microscope(CRYSTAL, shape=shape, dose=1.0).frame(0).pixels[None]
+    reasons = "; ".join(choose([frame], find_lattice([frame]), reach=12).reasons)
+    assert "nothing varies" not in reasons
+    shares = [int(number) for number in re.findall(r"(-?[0-9]+) %", reasons)]
+    assert shares
+    assert all(0 <= share <= 100 for share in shares)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,9 +13,12 @@ from conftest import Scan
 from shiftvae_rt.cli import main
 from shiftvae_rt.manifest import DataSource
 from shiftvae_rt.model_file import ModelFile
+from shiftvae_rt.simulator import Microscope
 from shiftvae_training.export import export_model
 from shiftvae_training.meaning import explain
 from shiftvae_training.report_page import page, table
+from shiftvae_training.settings import Settings
+from shiftvae_training.train import train
 
 SOURCE = DataSource(name="a <b> & c.dm4", sha256="0" * 64, frames=1, shape=(1, 192, 192), dtype="uint16")
 
@@ -134,3 +138,16 @@ def test_text_from_files_cannot_become_markup():
     assert "<script>" not in made
     assert "<img" not in made
     assert "&lt;img src=x&gt;" in made
+
+
+def test_a_scan_of_identical_motifs_is_reported_without_a_percentage_of_what_varies(scan, tmp_path):
+    """Noise that is shared out among latents makes numbers like 431 %."""
+    crystal = replace(scan.microscope.crystal, displacement_px=0.0, period_growth=0.0)
+    frames = [Microscope(crystal, shape=(192, 192), dose=1.0).frame(0).pixels[None]]
+    trained = train(frames, Settings(encoder="mlp", steps=400))
+    export_model(tmp_path / "m.svae", trained, frames, sources=(), pixel_size_nm=None)
+    text = read((tmp_path / "m.html").read_text()).text
+    chosen = text[text.index("chosen from the scan") : text.index("most steps")]
+    assert "%" not in chosen
+    assert chosen.count("nothing varies above the noise") == 3
+    assert "For one unit of" not in text

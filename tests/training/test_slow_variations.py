@@ -80,3 +80,10 @@ def test_channels_of_any_unit_count_the_same():
     plain = find_slow_variations([np.concatenate([frame, frame])], lattice)
     scaled = find_slow_variations([np.concatenate([1000 * frame + 5, frame])], lattice)
     np.testing.assert_allclose(shares(plain), shares(scaled), atol=1e-9)
+
+
+def test_halves_of_noise_do_not_vary_and_those_of_a_faint_order_do():
+    faint = Crystal(**{**vars(CRYSTAL), "displacement_px": 0.25, "period_growth": 0.0})
+    flat = Crystal(**{**vars(CRYSTAL), "displacement_px": 0.0, "period_growth": 0.0})
+    assert variations(dose=1.0, crystal=faint).varies()[0]
+    assert not variations(dose=1.0, crystal=flat).varies().any()

@@ -36,7 +36,8 @@ LEAST_SHARE, MOST_LATENTS = 0.08, 4
 LEAST_OWN = 0.1
 #: Smoothness may cost this share of the information that a latent carries, and has at most this weight.
 SMOOTH_SHARE, MOST_SMOOTH = 0.25, 200.0
-#: Content latents, and weight of smoothness, on the plane: without a lattice there is nothing to choose them by.
+#: Content latents, and weight of smoothness, on the plane: without a lattice there is nothing to choose them by. The
+#: weight is also that for a lattice on which nothing varies.
 PLANAR_CONTENT, PLANAR_SMOOTH = 2, 50.0
 
 
@@ -104,6 +105,8 @@ def choose(
     """
     sizes = [] if window else _sizes(lattice, frames[0].shape)
     found = find_slow_variations(frames, lattice)
+    if not found.varies().any():
+        return _of_nothing(sizes, lattice, window=window, content=content, smooth=smooth)
     latents, why_content = _latents(found)
     found = found.pick(latents)
     reasons = []
@@ -118,6 +121,27 @@ def choose(
     elif smooth is None:
         smooth, why = _smoothness(found, window, reach)
         reasons.append(why)
+    return Choice(window, content, smooth, tuple(reasons))
+
+
+def _of_nothing(
+    sizes: list[int], lattice: Lattice, *, window: int | None, content: int | None, smooth: float | None
+) -> Choice:
+    """Choose for frames in which every motif is the same: one latent, to say so, in the smallest window."""
+    reasons, nothing = [], "nothing varies above the noise"
+    if window is None:
+        window = sizes[0]
+        reasons.append(
+            f"window {window} px = {window / lattice.period_px.max():.1f} periods: the smallest, as {nothing}"
+        )
+    if content is None:
+        content = 1
+        reasons.append(f"1 content latent, though {nothing}")
+    if smooth is None and not content:
+        smooth = 0.0
+    elif smooth is None:
+        smooth = PLANAR_SMOOTH
+        reasons.append(f"smoothness {smooth:g}: it costs nothing, as {nothing}")
     return Choice(window, content, smooth, tuple(reasons))
 
 
@@ -137,7 +161,7 @@ def _sizes(lattice: Lattice, shape: tuple[int, ...]) -> list[int]:
 def _latents(found: SlowVariations) -> tuple[list[int], str]:
     """Components that need a latent of their own: strong enough, and no function of the stronger ones."""
     first, second = found.scores()
-    shares = np.mean(first * second, axis=1) / found.total
+    shares = np.where(found.varies(), np.mean(first * second, axis=1), 0.0) / found.total
     kept: list[int] = []
     for index in np.flatnonzero(shares >= LEAST_SHARE):
         own = [half[index] - _function_of(half[kept], half[index]) for half in (first, second)]
@@ -148,7 +172,7 @@ def _latents(found: SlowVariations) -> tuple[list[int], str]:
     told = ", ".join(_percent(shares[i]) for i in kept)
     rest = max(share for i, share in enumerate(shares) if i not in kept)
     count = "1 content latent: it holds" if len(kept) == 1 else f"{len(kept)} content latents: they hold"
-    return kept, f"{count} {told} of what varies slowly; no other holds more than {_percent(max(rest, 0.0))} of its own"
+    return kept, f"{count} {told} of what varies slowly; no other holds more than {_percent(rest)} of its own"
 
 
 def _function_of(known: Floats, value: Floats) -> Floats:
@@ -197,4 +221,4 @@ def _smoothness(found: SlowVariations, size: int, reach: int) -> tuple[float, st
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * min(max(share, 0.0), 1.0):.0f} %"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.special import stdtr
 
 from .lattice import Lattice
 from .local_fourier import local_fourier
@@ -29,6 +30,8 @@ Floats = NDArray[np.float64]
 SIGMA = 0.55
 #: Components kept, frames looked at, pairs of places compared in each.
 COMPONENTS, MOST_FRAMES, PAIRS = 6, 4, 2000
+#: Halves that hold noise alone agree as well as those of a component that varies once in so many scans.
+CHANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class SlowVariations:
     sigma
         px; of the Gaussian.
     total
-        Variance of all that the halves agree on, the components and the rest.
+        Variance of all that the halves agree on, the components and the rest; no less than that of what `varies`.
     """
 
     halves: list[Floats]
@@ -59,6 +62,20 @@ class SlowVariations:
         """Scores inside all frames, each half with zero mean, ``(2, m, n)``."""
         joined = np.concatenate([half[:, :, self.inside] for half in self.halves], axis=2)
         return np.asarray(joined - joined.mean(axis=2, keepdims=True))
+
+    def varies(self) -> NDArray[np.bool_]:
+        """Whether the halves agree on a component better than halves of noise would, ``(m,)``: Student's test of r.
+
+        The Gaussian makes neighbours alike: independent are places about ``sqrt(2 pi)`` of its width apart.
+        """
+        axes = sum(n > 1 for n in self.inside.shape)
+        side = (np.count_nonzero(self.inside) * math.prod(self.step)) ** (1 / max(axes, 1))
+        independent = len(self.halves) * (1 + side / (math.sqrt(2 * math.pi) * self.sigma)) ** axes
+        first, second = self.scores()
+        power = np.sqrt(np.mean(first**2, axis=1) * np.mean(second**2, axis=1))
+        r = np.clip(np.mean(first * second, axis=1) / np.maximum(power, 1e-300), -1, 1 - 1e-12)
+        degrees = max(1.0, independent - 2)
+        return np.asarray(stdtr(degrees, -r * np.sqrt(degrees / (1 - r**2 + 1e-12))) < CHANCE)
 
     def pick(self, components: list[int]) -> SlowVariations:
         """Only some of the components."""
@@ -121,7 +138,9 @@ def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> Sl
     total = max(float((first * second).sum(axis=0).mean()), 1e-12)
     scores = [np.tensordot(axes, motif, axes=1) for motif in motifs]
     halves = [np.stack(scores[i : i + 2]) for i in range(0, len(scores), 2)]
-    return SlowVariations(halves, inside, fields[0].step, sigma, total)
+    found = SlowVariations(halves, inside, fields[0].step, sigma, total)
+    agreed = np.mean(np.prod(found.scores(), axis=0), axis=1)
+    return replace(found, total=max(total, float(agreed[found.varies()].sum())))
 
 
 def _on_the_lattice(lattice: Lattice, inside: NDArray[np.bool_], places: Floats, width: float) -> NDArray[np.bool_]:
