@@ -1,12 +1,13 @@
-"""`shiftvae export`: the streams of a journal, what became of the frames of one, and its maps as one HyperSpy file."""
+"""`shiftvae export`: the streams of a journal, what became of the frames of one, and its maps as HyperSpy files."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..names import json_shown, shown
+from ..names import file_name, json_shown, shown
 
 if TYPE_CHECKING:
     from . import Subparsers
@@ -24,7 +25,8 @@ def add(subparsers: Subparsers) -> None:
         "--output",
         type=Path,
         metavar="FILE.hspy",
-        help="write its maps: axes time, latent, y, x; without it, its refused frames are listed with their reasons",
+        help="write its maps: axes time, latent, y, x; into FILE-1.hspy, FILE-2.hspy, ... if their shape or model "
+        "changed; a folder: into STREAM.hspy there; without it, its refused frames are listed with their reasons",
     )
     parser.add_argument("--json", action="store_true", help="one JSON line for each stream")
     parser.set_defaults(run=run)
@@ -39,6 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise DataFileError(
             f"say which stream goes to {arguments.output}: `shiftvae export {arguments.journal}` lists them"
         )
+    if arguments.output is not None and arguments.output.is_dir():
+        arguments.output = arguments.output / f"{file_name(arguments.stream)}.hspy"
     if arguments.output is not None and arguments.output.suffix.lower() != ".hspy":
         raise DataFileError(f"cannot write {arguments.output}: a stream is exported as .hspy")
     if not arguments.journal.is_file():
@@ -63,6 +67,16 @@ def run(arguments: argparse.Namespace) -> None:
             for record in () if arguments.json else journal.without_map(arguments.stream):
                 print(f"{record.seq} {record.outcome}: {shown(record.header.decode(errors='replace'))}")
         else:
-            say(export_stream(journal, arguments.stream, arguments.output))
+            state, parts = export_stream(journal, arguments.stream, arguments.output)
+            say(state)
+            for part in () if arguments.json else parts:
+                rows = " x ".join(map(str, part.map_shape))
+                print(f"{part.path}: {part.maps} maps of {rows}, model {part.model_sha256[:16]}")
+            if len(parts) > 1:
+                print(
+                    f"shiftvae: the maps differ in shape, grid, pixel size or model, and one file holds one kind: "
+                    f"{len(parts)} files",
+                    file=sys.stderr,
+                )
     finally:
         journal.close()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import DataFileError
+from ..errors import DataFileError, ShiftVaeError
 
 __all__ = ["check_writable", "whole_or_nothing"]
 
@@ -40,6 +40,8 @@ def whole_or_nothing(path: Path, package: str | None = None) -> Iterator[Path]:
     try:
         yield part
         part.replace(path)
+    except ShiftVaeError:
+        raise  # it says itself what was wrong, and may be an OSError
     except OSError as error:
         reason = error.strerror or error
         raise DataFileError(f"cannot write {path}: {reason}: check the disk and the permissions") from error

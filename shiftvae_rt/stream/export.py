@@ -1,43 +1,79 @@
-"""A stream of the journal as one HyperSpy file: axes time, latent, y, x, with units and provenance."""
+"""A stream of the journal as HyperSpy files: axes time, latent, y, x, with units and provenance.
+
+One file holds maps of one kind: one shape, one grid, one pixel size, one model. A stream in which these changed becomes
+several files.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
-from ..errors import DataFileError
+from ..errors import DataFileError, WireError
 from ..files.results_file import whole_or_nothing
 from .journal_reader import JournalReader, StreamState
 from .results import Result, read_result
+from .wire import decode_result_header
 
-__all__ = ["export_stream", "stream_state"]
+__all__ = ["ExportedPart", "export_stream", "stream_state"]
 
 _TOGETHER = 64  # maps that are written at once
 
 
-def export_stream(journal: JournalReader, stream: str, path: Path) -> StreamState:
-    """Write the latent maps of all processed frames of `stream` to `path`; what else the journal says of it.
+@dataclass(frozen=True)
+class ExportedPart:
+    """A file that was written: its path, the shape ``(latent, rows, cols)`` of its maps, how many, and their model."""
+
+    path: Path
+    map_shape: tuple[int, ...]
+    maps: int
+    model_sha256: str
+
+
+@dataclass
+class _Part:
+    """The records of one kind, by their sequence numbers."""
+
+    map_shape: tuple[int, ...]
+    model_sha256: str
+    seqs: list[int] = field(default_factory=list)
+
+
+def export_stream(journal: JournalReader, stream: str, path: Path) -> tuple[StreamState, list[ExportedPart]]:
+    """Write the latent maps of all processed frames of `stream`; what the journal says of it, and the files.
+
+    The file is `path`; where the maps are of several kinds, ``NAME-1.hspy``, ``NAME-2.hspy``, ... in the order in which
+    the kinds began. Each is written whole or not at all.
 
     Two signals, ``latent mean`` and ``latent std``, float32 ``(time, latent, y, x)``, or ``(time, latent, x)`` of
-    line signals. Below ``metadata/shiftvae``: frame numbers, ``utc_ns`` of every map and the hash of its model, and
-    the sequence numbers and reasons of frames that gave none. Memory is bounded, however long the stream is.
+    line signals. Below ``metadata/shiftvae``: the hash of the model, frame numbers and ``utc_ns`` of every map, and the
+    sequence numbers and reasons of frames that gave none. Memory is bounded, however long the stream is.
 
     Raises
     ------
     DataFileError
-        if there is no such stream, it has no map, its maps differ in shape, or the file cannot be written.
+        if there is no such stream, it has no map, or a file cannot be written.
     """
     state = stream_state(journal, stream)
-    with whole_or_nothing(path, "h5py") as part:
-        import h5py
+    parts, without = _sort(journal, state.name)
+    if not parts:
+        why = f"; the first: {without[0]}" if without else ""
+        raise DataFileError(f"cannot write {path}: no frame of stream {state.name!r} has a map{why}")
+    exported = []
+    for number, part in enumerate(parts, 1):
+        target = path if len(parts) == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        with whole_or_nothing(target, "h5py") as unfinished:
+            import h5py
 
-        with h5py.File(part, "w") as file:
-            file.attrs["file_format"], file.attrs["file_format_version"] = "HyperSpy", "3.1"
-            _write(file, journal, state, path)
-    return state
+            with h5py.File(unfinished, "w") as file:
+                file.attrs["file_format"], file.attrs["file_format_version"] = "HyperSpy", "3.1"
+                count = _write(file, journal, state, part.seqs, list(without))
+        exported.append(ExportedPart(target, part.map_shape, count, part.model_sha256))
+    return state, exported
 
 
 def stream_state(journal: JournalReader, stream: str) -> StreamState:
@@ -55,37 +91,54 @@ def stream_state(journal: JournalReader, stream: str) -> StreamState:
     return state
 
 
-def _write(file: Any, journal: JournalReader, state: StreamState, path: Path) -> None:
-    first: Result | None = None
-    waiting: list[Result] = []
-    numbers: list[tuple[int, int, int, int]] = []  # seq, frame, utc_ns, index of the model
-    models: list[str] = []
+def _sort(journal: JournalReader, stream: str) -> tuple[list[_Part], list[str]]:
+    """The records of each kind of map, and a line for each record without a map."""
+    parts: dict[tuple[object, ...], _Part] = {}
     without: list[str] = []
-    after = 0
-    while (record := journal.read(state.name, after)) is not None:
-        after = record.seq
+    for record in journal.headers(stream):
         if record.outcome != "processed":
             without.append(f"{record.seq} {record.outcome}: {record.header.decode(errors='replace')}")
             continue
-        result = read_result((record.header, record.buffer))
+        try:
+            header = decode_result_header(record.header)
+        except WireError as error:
+            without.append(f"{record.seq} unreadable: {error}")
+            continue
+        kind = (
+            *(header.shape, header.frame_shape, header.window, header.stride),
+            *(header.names, header.units, header.pixel_size_nm, header.model_sha256),
+        )
+        part = parts.setdefault(kind, _Part(header.shape[1:], header.model_sha256))
+        part.seqs.append(record.seq)
+    return list(parts.values()), without
+
+
+def _write(file: Any, journal: JournalReader, state: StreamState, seqs: list[int], without: list[str]) -> int:
+    """Write the maps of these records, which are of one kind; their number."""
+    first: Result | None = None
+    waiting: list[Result] = []
+    numbers: list[tuple[int, int, int]] = []  # seq, frame, utc_ns
+    for seq in seqs:
+        record = journal.read(state.name, seq - 1)
+        try:
+            if record is None or record.seq != seq:
+                raise WireError("it is gone")
+            result = read_result((record.header, record.buffer))
+        except WireError as error:
+            without.append(f"{seq} unreadable: {error}")
+            continue
         if first is None:
             first = result
             _begin(file, first)
-        elif result.latent_map.mean.shape != first.latent_map.mean.shape:
-            raise DataFileError(
-                f"cannot write {path}: frame {record.seq} has maps of shape {result.latent_map.mean.shape}, the first "
-                f"{first.latent_map.mean.shape}, and one file holds one shape"
-            )
-        if result.latent_map.model_sha256 not in models:
-            models.append(result.latent_map.model_sha256)
-        numbers.append((record.seq, result.frame, result.utc_ns, models.index(result.latent_map.model_sha256)))
+        numbers.append((seq, result.frame, result.utc_ns))
         waiting.append(result)
         if len(waiting) == _TOGETHER:
             _append(file, waiting)
     if first is None:
-        raise DataFileError(f"cannot write {path}: no frame of stream {state.name!r} has a map")
+        raise DataFileError(f"no map of stream {state.name!r} can be read: {without[-1]}")
     _append(file, waiting)
-    _finish(file, first, state, numbers, models, without)
+    _finish(file, first, state, numbers, without)
+    return len(numbers)
 
 
 def _begin(file: Any, first: Result) -> None:
@@ -122,12 +175,11 @@ def _finish(
     file: Any,
     first: Result,
     state: StreamState,
-    numbers: list[tuple[int, int, int, int]],
-    models: list[str],
+    numbers: list[tuple[int, int, int]],
     without: list[str],
 ) -> None:
     latent_map = first.latent_map
-    seqs, frames, utc_ns, model_of = np.array(numbers, np.int64).T
+    seqs, frames, utc_ns = np.array(numbers, np.int64).T
     seconds = float(np.median(np.diff(utc_ns))) / 1e9 if len(utc_ns) > 1 else 1.0
     edges = latent_map.pixel_size_nm or (1.0, 1.0)
     units = "px" if latent_map.pixel_size_nm is None else "nm"
@@ -155,7 +207,7 @@ def _finish(
                 "stream": state.name,
                 "mode": state.mode,
                 "ended": state.ended,
-                "model_sha256": ", ".join(models),
+                "model_sha256": latent_map.model_sha256,
                 "latent_names": ", ".join(latent_map.names),
                 "latent_units": ", ".join(unit or "1" for unit in latent_map.units),
                 "window_px": str(latent_map.grid.window),
@@ -164,6 +216,6 @@ def _finish(
                 "frames_without_a_map": "\n".join(without)[:60_000],
             }
         )
-        for name, values in (("seq", seqs), ("frame", frames), ("utc_ns", utc_ns), ("model", model_of)):
+        for name, values in (("seq", seqs), ("frame", frames), ("utc_ns", utc_ns)):
             provenance.create_dataset(name, data=values)
         group.create_group("original_metadata")

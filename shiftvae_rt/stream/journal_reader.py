@@ -77,6 +77,24 @@ class JournalReader:
         """All streams, or the one called `name`, with what is committed of them."""
         yield from guarded(self.path, lambda: list(read_states(self._connection, name)), "cannot read")
 
+    def headers(self, name: str) -> Iterator[Record]:
+        """The committed records of the stream in order, without their buffers."""
+        after = 0
+        while rows := self._headers(name, after):
+            yield from (Record(*row, b"") for row in rows)
+            after = rows[-1][0]
+
+    def _headers(self, name: str, after: int) -> list[tuple[int, str, bytes]]:
+        return guarded(
+            self.path,
+            lambda: self._connection.execute(
+                "SELECT seq, outcome, header FROM records JOIN streams ON stream=id WHERE name=? AND seq>? "
+                "ORDER BY seq LIMIT 1000",
+                (name, after),
+            ).fetchall(),
+            "cannot read",
+        )
+
     def last_with_map(self, name: str) -> Record | None:
         """The last committed record of the stream that holds a map; None if there is none."""
         row = guarded(
