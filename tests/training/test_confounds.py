@@ -71,6 +71,16 @@ def test_latents_without_variation_are_not_judged(nuisances):
     assert found == []
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e-20])
+def test_frames_in_amperes_are_judged_like_counts(scale):
+    z = latent_map(patches(9)[8:-7:4, 8:-7:4][:37, :45])
+    counts = frame().astype(np.float64)
+    plain, scaled = (find_confounds(z, each, period_px=12) for each in (counts, counts * scale))
+    for one, other in zip(plain, scaled, strict=True):
+        assert other.correlation == pytest.approx(one.correlation, abs=1e-4)
+        assert other.flag == one.flag
+
+
 def test_a_constant_nuisance_correlates_with_nothing():
     flat = np.full((1, 160, 192), 7.0)
     found = find_confounds(latent_map(patches(4)[8:-7:4, 8:-7:4][:37, :45]), flat, period_px=12)

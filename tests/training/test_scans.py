@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.cli import main
-from shiftvae_rt.errors import FrameError
+from shiftvae_rt.errors import FrameError, TrainingError
 from shiftvae_training.export import export_model, golden_frame
 from shiftvae_training.family_arguments import classes_of_frames
 from shiftvae_training.scans import FrameWarning, read_scans
@@ -67,6 +69,29 @@ def test_frames_from_memory_may_begin_with_a_blank_one(movie, tmp_path):
     settings = Settings(window=16, content=1, encoder="mlp", steps=10, constraints={"displacement": 100.0})
     export_model(tmp_path / "m.svae", train(frames, settings), frames, sources=(), pixel_size_nm=None)
     np.testing.assert_array_equal(ModelFile.read(tmp_path / "m.svae").golden.frame, golden_frame(frames[1:], (16, 16)))
+
+
+@pytest.mark.parametrize("scale", [1e-10, 1e-20, 1e15], ids=["metres", "tiny", "huge"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_unit_of_the_pixels_changes_no_choice_and_no_map(scan, scale, dtype):
+    """An STM's heights are about 1e-10 m and its currents 1e-12 A: the same model must come out as from counts."""
+    counts = scan.frames[0].astype(np.float64)
+
+    def trained(frame):
+        return train([frame.astype(dtype)], Settings(encoder="mlp", steps=3))
+
+    plain, scaled = trained(counts), trained(counts * scale)
+    assert scaled.choices == plain.choices
+    assert scaled.settings == plain.settings
+    np.testing.assert_allclose(scaled.lattice.vectors, plain.lattice.vectors, rtol=1e-4)
+    np.testing.assert_allclose(scaled.history[-1].loss, plain.history[-1].loss, rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-36, 1e-40, 1e-300, 1e35, 1e300])
+def test_what_float32_cannot_hold_is_refused_with_the_number(scan, scale):
+    frame = scan.frames[0].astype(np.float64)
+    with pytest.raises(TrainingError, match=re.escape(f"{frame.max() * scale:.3g}")):
+        train([frame * scale], Settings(encoder="mlp", steps=3))
 
 
 def test_a_frame_with_a_hole_in_the_middle_gives_a_test_frame_from_beside_it():

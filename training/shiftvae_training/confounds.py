@@ -26,6 +26,8 @@ NOTABLE = 0.5
 CHANCE = 0.05
 #: As well means this share of the correlation.
 ALIKE = 0.95
+#: A map that varies by less than this share of its values is constant.
+FLAT = 1e-9
 WORDS = {
     "local mean": "follows the brightness: thickness, contamination or background may be behind it",
     "local contrast": "follows the contrast: thickness, tilt or focus may be behind it",
@@ -95,7 +97,7 @@ def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Float
     if len(y) > 1:
         maps["scan row"] = np.repeat(y[:, None], len(x), axis=1)
     maps["scan column"] = np.repeat(x[None], len(y), axis=0)
-    maps["focus"] = detail / np.maximum(sd, 1e-12)
+    maps["focus"] = detail / np.where(sd > 0, sd, 1)
     return maps
 
 
@@ -111,10 +113,10 @@ def _smooth(values: Floats, sigma: float) -> Floats:
 
 def _correlate(one: Floats, other: Floats) -> tuple[float, float]:
     """Pearson's r, and the share of displacements around the edges with an |r| at least as large."""
-    one, other = one - one.mean(), other - other.mean()
-    scale = np.sqrt((one**2).sum() * (other**2).sum())
-    if scale <= 1e-12 * one.size:
+    if any(np.ptp(values) <= FLAT * np.abs(values).max() for values in (one, other)):
         return 0.0, 1.0
+    one, other = ((values - values.mean()) / values.std() for values in (one, other))
+    scale = one.size
     moved = np.fft.irfft2(np.fft.rfft2(one) * np.conj(np.fft.rfft2(other)), s=one.shape) / scale
     r = float(np.clip(moved[0, 0], -1, 1))
     return r, float((np.abs(moved) >= ALIKE * abs(r)).mean())

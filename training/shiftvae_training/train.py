@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shiftvae_rt.errors import FrameError, TrainingError
+from shiftvae_rt.errors import FrameError
 from shiftvae_rt.manifest import USED_NATS
 
 from .automatic import settle
@@ -28,6 +28,7 @@ from .lattice import Lattice, find_lattice
 from .objective import Objective
 from .optimise import Step, optimise
 from .prepare import features_of, prepare, tile_side
+from .range_check import check_range
 from .sampling import TILE_SIDE, TILE_STRIDE, Frames, Tiles, TileSampler, places_within
 from .scans import has_contrast
 from .settings import Settings
@@ -77,9 +78,8 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     shapes = sorted({frame.shape for frame in frames})
     if len(shapes) != 1:
         raise FrameError(f"expected frames of one shape (channels, height, width), got {shapes}: train on one kind")
+    check_range(frames)
     lit = [frame for frame in frames if has_contrast(frame)]
-    if not lit:
-        raise TrainingError("the frames are constant: the beam is blanked or the wrong dataset was read")
     check_settings(settings, frames)
     started = time.process_time()
     torch.set_num_threads(settings.threads)
