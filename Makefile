@@ -16,7 +16,7 @@ BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -pa
 lint test-cpp: private export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: .venv/run-installed  ## simulate, train, export, stream, and draw the latent maps beside the truth
-	$(BIN)/shiftvae demo -o $(DEMO_OUT)
+	$(BIN)/shiftvae demo -o $(DEMO_OUT) --force
 
 test: test-cpp test-python  ## C++ tests, plain and under the sanitizers, then the Python tests
 

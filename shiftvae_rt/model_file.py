@@ -25,6 +25,7 @@ from .errors import ModelFileError
 from .frame import as_pixels
 from .manifest import Manifest, Member
 from .onnx_check import check_graph
+from .output_file import write_whole
 from .signature import check_signature, sign
 
 __all__ = ["Golden", "ModelFile", "sign_model_file", "write_model_file"]
@@ -169,10 +170,16 @@ class ModelFile:
 
 
 def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: dict[str, bytes]) -> None:
-    """Write a model file whole or not at all; the manifest's ``members`` are filled in here."""
+    """Write a model file whole or not at all; the manifest's ``members`` are filled in here.
+
+    Raises
+    ------
+    DataFileError
+        if it cannot be written.
+    """
     hashes = {n: Member(size=len(c), sha256=hashlib.sha256(c).hexdigest()) for n, c in sorted(members.items())}
     manifest = msgspec.structs.replace(manifest, members=hashes)
-    _write_members(Path(path), {"manifest.json": manifest.to_json(), **members})
+    write_whole(Path(path), _zip({"manifest.json": manifest.to_json(), **members}))
 
 
 def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
@@ -181,7 +188,9 @@ def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
     Raises
     ------
     ModelFileError
-        if the file is not a good model file, or cannot be written.
+        if the file is not a good model file.
+    DataFileError
+        if it cannot be written.
     KeyFileError
         if the key cannot be used.
     """
@@ -189,20 +198,8 @@ def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
     ModelFile.read(path)
     members = _unzip(path.read_bytes(), str(path))
     members["manifest.sig"] = sign(members["manifest.json"], key)
-    _write_members(path, members)
+    write_whole(path, _zip(members))
     return ModelFile.read(path)
-
-
-def _write_members(path: Path, members: dict[str, bytes]) -> None:
-    """Write a model file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(_zip(members))
-        part.replace(path)
-    except OSError as error:
-        raise ModelFileError(f"cannot write the model file {path}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _zip(members: dict[str, bytes]) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
 
-__all__ = ["AddCommand", "Subparsers", "add_encoding", "say_encoding"]
+__all__ = ["AddCommand", "Subparsers", "add_encoding", "add_force", "say_encoding"]
 
 
 class Subparsers(Protocol):
@@ -37,6 +37,11 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
         help="where the encoder runs; auto measures once on this machine and keeps the answer (default %(default)s)",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say how the frames are encoded, and why")
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--force`` of every command that writes a file."""
+    parser.add_argument("--force", action="store_true", help="replace a file that is there already")
 
 
 def say_encoding(mapper: LatentMapper, arguments: argparse.Namespace) -> None:

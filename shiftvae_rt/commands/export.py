@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..names import file_name, json_shown, shown
+from . import add_force
 
 if TYPE_CHECKING:
     from . import Subparsers
@@ -28,6 +29,7 @@ def add(subparsers: Subparsers) -> None:
         help="write its maps: axes time, latent, y, x; into FILE-1.hspy, FILE-2.hspy, ... if their shape or model "
         "changed; a folder: into STREAM.hspy there; without it, its refused frames are listed with their reasons",
     )
+    add_force(parser)
     parser.add_argument("--json", action="store_true", help="one JSON line for each stream")
     parser.set_defaults(run=run)
 
@@ -35,6 +37,7 @@ def add(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """List the streams, or the refused frames of one, or write it."""
     from ..errors import DataFileError
+    from ..output_file import try_output
     from ..stream import JournalReader, StreamState, counters_line, export_stream, stream_state
 
     if arguments.stream is None and arguments.output is not None:
@@ -45,6 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.output = arguments.output / f"{file_name(arguments.stream)}.hspy"
     if arguments.output is not None and arguments.output.suffix.lower() != ".hspy":
         raise DataFileError(f"cannot write {arguments.output}: a stream is exported as .hspy")
+    if arguments.output is not None:
+        try_output(arguments.output, force=arguments.force)
     if not arguments.journal.is_file():
         raise DataFileError(f"there is no journal {arguments.journal}: `shiftvae serve --journal FILE` makes one")
 
@@ -67,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
             for record in () if arguments.json else journal.without_map(arguments.stream):
                 print(f"{record.seq} {record.outcome}: {shown(record.header.decode(errors='replace'))}")
         else:
-            state, parts = export_stream(journal, arguments.stream, arguments.output)
+            state, parts = export_stream(journal, arguments.stream, arguments.output, force=arguments.force)
             say(state)
             for part in () if arguments.json else parts:
                 rows = " x ".join(map(str, part.map_shape))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError
 from ..frame import pixel_size_text
+from ..output_file import try_output, write_whole
+from . import add_force
 
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
@@ -23,6 +24,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
     parser.add_argument("--json", action="store_true", help="the manifest, for programs")
     parser.add_argument("--report", metavar="OUT.html", help="write the training report here")
+    add_force(parser)
     parser.set_defaults(run=run)
 
 
@@ -30,6 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Load with all checks, run the test frame, and say what the model is."""
     from ..mapper import LatentMapper
 
+    if arguments.report:
+        try_output(arguments.report, force=arguments.force)
     mapper = LatentMapper(arguments.model)
     if arguments.report:
         _write_report(mapper, arguments.report)
@@ -46,10 +50,7 @@ def _write_report(mapper: LatentMapper, path: str) -> None:
     report = mapper.model.report
     if report is None:
         raise ModelFileError(f"{mapper.model.path} holds no report: it was exported without one")
-    try:
-        Path(path).write_text(report, encoding="utf-8")
-    except OSError as error:
-        raise ModelFileError(f"cannot write the report {path}: {error.strerror or error}") from error
+    write_whole(path, report)
 
 
 def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import DataFileError, FrameError, ShiftVaeError
-from . import add_encoding, say_encoding
+from ..output_file import try_output
+from . import add_encoding, add_force, say_encoding
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -37,6 +38,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")
     parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="that share out a whole frame (default 1)")
+    add_force(parser)
     add_encoding(parser)
     parser.add_argument(
         "--frame",
@@ -54,14 +56,15 @@ def run(arguments: argparse.Namespace) -> None:
     from ..files import check_output, read_frames, write_latent_map
     from ..mapper import LatentMapper
 
+    check_output(arguments.output, force=arguments.force)
     mapper = LatentMapper(
         arguments.model, stride=arguments.stride, threads=arguments.threads, provider=arguments.provider
     )
     say_encoding(mapper, arguments)
     frames = _chosen(read_frames(arguments.frame, dimensions=mapper.model.manifest.dimensions), arguments)
-    check_output(arguments.output, frames=len(frames))
+    check_output(arguments.output, frames=len(frames), force=arguments.force)
     started = time.perf_counter()
-    maps, failed = _map_each(mapper, frames)
+    maps, failed = _map_each(mapper, frames, arguments.output)
     seconds = time.perf_counter() - started
     write_latent_map(arguments.output, maps, frame=frames[0] if len(frames) == 1 else None)
     rows, cols = maps[0].mean.shape[1:]
@@ -74,14 +77,17 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def _map_each(mapper: LatentMapper, frames: Sequence[Frame]) -> tuple[list[LatentMap], list[str]]:
+def _map_each(mapper: LatentMapper, frames: Sequence[Frame], output: str) -> tuple[list[LatentMap], list[str]]:
     """Map every frame; one that cannot be mapped becomes a map of NaN and a reason with its name.
 
     Raises
     ------
+    DataFileError
+        as soon as one map tells that the disk has no room for all in `output`.
     ShiftVaeError
         where no frame can be mapped: the reason of the first.
     """
+    good: LatentMap | None = None
     import numpy as np
 
     found: list[LatentMap | None] = []
@@ -93,7 +99,9 @@ def _map_each(mapper: LatentMapper, frames: Sequence[Frame]) -> tuple[list[Laten
                 found[-1] = mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
             except ShiftVaeError as error:
                 errors.append(type(error)(f"{frame.name}: {error}"))
-    good = next((each for each in found if each is not None), None)
+        if good is None and found[-1] is not None:
+            good = found[-1]
+            try_output(output, force=True, room=good.mean.nbytes * len(frames))
     if good is None:
         raise errors[0]
     nothing = np.full_like(good.mean, np.nan)

@@ -7,6 +7,7 @@ library version is asked for, so that every reader of the field opens it.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
-from .results_file import whole_or_nothing
+from ..output_file import whole_or_nothing
 
 if TYPE_CHECKING:
     from ..latent_map import LatentMap
@@ -64,7 +65,8 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     with whole_or_nothing(path, "h5py") as part:
         import h5py
 
-        with h5py.File(part, "w") as file:
+        content = io.BytesIO()  # the library of HDF5 ends the process where a disk is full
+        with h5py.File(content, "w") as file:
             file.attrs["file_format"] = "HyperSpy"
             file.attrs["file_format_version"] = "3.1"
             for title, arrays in signals.items():
@@ -80,3 +82,4 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
                 group.create_group("metadata/Signal").attrs["signal_type"] = ""
                 group.create_group("metadata/shiftvae").attrs.update(provenance)
                 group.create_group("original_metadata")
+        part.write_bytes(content.getbuffer())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .results_file import whole_or_nothing
+from ..output_file import whole_or_nothing
 
 if TYPE_CHECKING:
     from ..latent_map import LatentMap

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .results_file import whole_or_nothing
+from ..output_file import whole_or_nothing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ..errors import DataFileError
-from .results_file import check_writable
+from ..output_file import check_package, try_output
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -28,16 +28,37 @@ WRITERS = {
 }
 
 
-def check_output(path: str | Path, *, frames: int = 1) -> None:
-    """Raise the `DataFileError` that `write_latent_map` would raise for this path, before the maps are computed."""
-    path = Path(path)
+def check_output(path: str | Path, *, frames: int = 1, force: bool = False, room: int = 1 << 20) -> None:
+    """Find out before the maps are computed that `write_latent_map` could not write them to `path`.
+
+    Parameters
+    ----------
+    path
+        File that will be written.
+    frames
+        How many maps it will hold.
+    force
+        Whether a file that is there already may be replaced.
+    room
+        Bytes that the maps take at least.
+
+    Raises
+    ------
+    DataFileError
+        if the ending, a package, the folder, a file of that name or the room on the disk forbids it.
+    """
+    _check_format(Path(path), frames)
+    try_output(path, force=force, room=room)
+
+
+def _check_format(path: Path, frames: int) -> None:
     if path.suffix.lower() not in WRITERS:
         raise DataFileError(f"cannot write {path}: its ending is {path.suffix!r}, expected one of {', '.join(WRITERS)}")
     if path.suffix.lower() == ".png" and frames != 1:
         raise DataFileError(
             f"cannot write {path}: a .png shows one frame, got {frames}: choose one (--frame N), or .npz, .tif, .hspy"
         )
-    check_writable(path, WRITERS[path.suffix.lower()][1])
+    check_package(path, WRITERS[path.suffix.lower()][1])
 
 
 def write_latent_map(
@@ -72,7 +93,7 @@ def write_latent_map(
     """
     several = isinstance(maps, Sequence)
     stack = list(maps) if isinstance(maps, Sequence) else [maps]
-    check_output(path, frames=len(stack))
+    _check_format(Path(path), len(stack))
     write = import_module(f".{WRITERS[Path(path).suffix.lower()][0]}", __package__).write
     if Path(path).suffix.lower() == ".png":
         write(Path(path), stack[0], frame, truth or {})

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import DataFileError, WireError
-from ..files.results_file import whole_or_nothing
+from ..output_file import try_output, whole_or_nothing
 from .journal_reader import JournalReader, StreamState
 from .results import Result, read_result
 from .wire import decode_result_header
@@ -43,11 +43,13 @@ class _Part:
     seqs: list[int] = field(default_factory=list)
 
 
-def export_stream(journal: JournalReader, stream: str, path: Path) -> tuple[StreamState, list[ExportedPart]]:
+def export_stream(
+    journal: JournalReader, stream: str, path: Path, *, force: bool = True
+) -> tuple[StreamState, list[ExportedPart]]:
     """Write the latent maps of all processed frames of `stream`; what the journal says of it, and the files.
 
     The file is `path`; where the maps are of several kinds, ``NAME-1.hspy``, ``NAME-2.hspy``, ... in the order in which
-    the kinds began. Each is written whole or not at all.
+    the kinds began. Each is written whole or not at all; none replaces a file that is there unless `force`.
 
     Two signals, ``latent mean`` and ``latent std``, float32 ``(time, latent, y, x)``, or ``(time, latent, x)`` of
     line signals. Below ``metadata/shiftvae``: the hash of the model, frame numbers and ``utc_ns`` of every map, and the
@@ -63,9 +65,12 @@ def export_stream(journal: JournalReader, stream: str, path: Path) -> tuple[Stre
     if not parts:
         why = f"; the first: {without[0]}" if without else ""
         raise DataFileError(f"cannot write {path}: no frame of stream {state.name!r} has a map{why}")
+    numbered = [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(1, len(parts) + 1)]
+    targets = [path] if len(parts) == 1 else numbered
+    for target in targets:
+        try_output(target, force=force)
     exported = []
-    for number, part in enumerate(parts, 1):
-        target = path if len(parts) == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+    for part, target in zip(parts, targets, strict=True):
         with whole_or_nothing(target, "h5py") as unfinished:
             import h5py
 

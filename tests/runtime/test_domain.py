@@ -168,5 +168,5 @@ def test_map_warns_in_one_line(tmp_path, capsys):
     assert line.startswith("shiftvae: warning: out of domain: 2 of 2 frames, most of all a.npy")
     assert "another motif" in line
     write_tiny_model(tmp_path / "wide.svae")
-    main(["map", str(tmp_path / "wide.svae"), str(tmp_path / "a.npy"), "-o", str(tmp_path / "a.npz")])
+    main(["map", str(tmp_path / "wide.svae"), str(tmp_path / "a.npy"), "-o", str(tmp_path / "b.npz")])
     assert capsys.readouterr().err == ""

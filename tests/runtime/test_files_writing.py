@@ -203,7 +203,7 @@ class TestPng:
 class TestPlaces:
     @pytest.mark.parametrize("ending", ENDINGS)
     def test_a_missing_folder_is_named(self, tmp_path, latent_map, ending):
-        with pytest.raises(DataFileError, match=r"the folder .*nowhere is missing"):
+        with pytest.raises(DataFileError, match=r"no folder .*nowhere"):
             write_latent_map(tmp_path / "nowhere" / f"a{ending}", latent_map)
 
     def test_a_folder_is_no_file(self, tmp_path, latent_map):

@@ -16,6 +16,7 @@ import pytest
 from tiny_models import tiny_manifest, tiny_members, tiny_weights
 
 from shiftvae_rt import LatentMapper, ModelFile, ModelFileError
+from shiftvae_rt.errors import DataFileError
 from shiftvae_rt.manifest import Manifest
 from shiftvae_rt.model_file import Golden, write_model_file
 
@@ -93,7 +94,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_part(path, members, monkeypat
         raise OSError(28, "No space left")
 
     monkeypatch.setattr(Path, "write_bytes", disk_full)
-    with pytest.raises(ModelFileError, match="cannot write the model file .*: No space left"):
+    with pytest.raises(DataFileError, match=r"cannot write .*model\.svae: No space left"):
         write_model_file(path, tiny_manifest(WEIGHTS), members)
     assert path.read_bytes() == b"old"
     assert [p.name for p in path.parent.iterdir()] == ["model.svae"]

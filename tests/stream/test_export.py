@@ -15,8 +15,8 @@ from stream_support import frame_message
 
 from shiftvae_rt import cli
 from shiftvae_rt.errors import DataFileError
-from shiftvae_rt.files.results_file import whole_or_nothing
 from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.output_file import whole_or_nothing
 from shiftvae_rt.stream.journal import Journal
 from shiftvae_rt.stream.results import result_message
 from shiftvae_rt.stream.wire import Counters, decode_frame_header
@@ -123,7 +123,19 @@ def test_an_error_that_says_its_cause_is_not_taken_for_one_of_the_disk(tmp_path:
     with pytest.raises(DataFileError, match=r"^the true cause$"), whole_or_nothing(tmp_path / "x.npz"):
         raise DataFileError("the true cause")
     with (
-        pytest.raises(DataFileError, match="No space left on device: check the disk"),
+        pytest.raises(DataFileError, match="No space left on device"),
         whole_or_nothing(tmp_path / "x"),
     ):
         raise OSError(28, "No space left on device")
+
+
+def test_a_numbered_file_that_is_there_is_not_replaced_and_nothing_is_written(
+    journal: Journal, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    record(journal, mapper, 1, SMALL)
+    record(journal, mapper, 2, WIDE)
+    (tmp_path / "out-2.hspy").write_text("mine")
+    code, _, err = export(journal, capsys, tmp_path / "out.hspy")
+    assert (code, "out-2.hspy is there already" in err) == (1, True)
+    assert (tmp_path / "out-2.hspy").read_text() == "mine"
+    assert not (tmp_path / "out-1.hspy").exists()

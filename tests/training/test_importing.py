@@ -47,7 +47,7 @@ def convert(tmp_path, frame):
         np.save(tmp_path / "scan.npy", scan)
         shiftvae_import(
             tmp_path / "w.pt", tmp_path / "scan.npy", "-o", tmp_path / "m.svae", "--from", package,
-            "--invariances", invariances, *options,
+            "--invariances", invariances, "--force", *options,
         )  # fmt: skip
         return LatentMapper(tmp_path / "m.svae", stride=4)
 

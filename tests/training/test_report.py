@@ -99,7 +99,7 @@ def test_inspect_writes_the_report(exported, report, tmp_path, capsys):
     assert main(["inspect", str(exported), "--report", str(out)]) == 0
     assert out.read_text() == report
     assert main(["inspect", str(exported), "--report", str(tmp_path / "no" / "out.html")]) == 1
-    assert "cannot write the report" in capsys.readouterr().err
+    assert "cannot write" in capsys.readouterr().err
 
 
 def test_a_model_without_a_report_says_so(tiny_model, tmp_path, capsys):

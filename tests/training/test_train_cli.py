@@ -126,6 +126,7 @@ def test_the_output_is_checked_before_a_minute_is_spent(file, tmp_path, capsys):
         ("model.onnx", "ends in .svae"),
         ("nowhere/model.svae", "there is no folder"),
         ("folder.svae", "it is a folder"),
+        ("a" * 251 + ".svae", "name too long"),
     ):
         assert reason in refused(capsys, "train", file, "-o", tmp_path / name, "--steps", "1000000")
 

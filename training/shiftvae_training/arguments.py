@@ -8,24 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from shiftvae_rt.errors import ModelFileError
+from shiftvae_rt.output_file import try_output
 
-__all__ = ["automatic_or", "check_output", "checked", "positive", "whole"]
+__all__ = ["automatic_or", "check_model_output", "checked", "positive", "whole"]
+
+#: A model file with its report takes less.
+MODEL_BYTES = 16 << 20
 
 
-def check_output(path: str) -> None:
+def check_model_output(path: str, *, force: bool, report: bool) -> None:
     """Refuse a model path that cannot be written before a minute of work, not after it.
+
+    Parameters
+    ----------
+    path
+        Model file that will be written.
+    force
+        Whether files that are there already may be replaced.
+    report
+        Whether a report, the same name with .html, will be written beside it.
 
     Raises
     ------
     ModelFileError
-        for another ending, a folder, or a folder that is not there.
+        for another ending.
+    DataFileError
+        for a place that cannot be written, or has a file already.
     """
-    if Path(path).suffix != ".svae":
+    if Path(path).suffix.lower() != ".svae":
         raise ModelFileError(f"expected a model file that ends in .svae, got {path}: rename it")
-    if not Path(path).parent.is_dir():
-        raise ModelFileError(f"cannot write {path}: there is no folder {Path(path).parent}; make it first")
-    if Path(path).is_dir():
-        raise ModelFileError(f"cannot write {path}: it is a folder; choose another name")
+    try_output(path, force=force, room=MODEL_BYTES)
+    if report:
+        try_output(Path(path).with_suffix(".html"), force=force)
 
 
 def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:

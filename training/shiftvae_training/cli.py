@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from shiftvae_rt.commands import add_force
 from shiftvae_rt.manifest import USED_NATS
 
-from .arguments import automatic_or, check_output, checked, positive, whole
+from .arguments import automatic_or, check_model_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
 from .demo_command import add_demo
 from .encoder_families import ENCODERS
@@ -72,6 +73,7 @@ def add_train(subparsers: Any) -> None:
     parser.add_argument("--steps", type=positive, default=3000, help="most optimiser steps (default 3000)")
     parser.add_argument("--seed", type=whole, default=0, help="of everything random (default 0)")
     parser.add_argument("--threads", type=positive, default=1, help="threads of torch (default 1)")
+    add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_train)
 
@@ -82,7 +84,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     from .settings import Settings
     from .train import train
 
-    check_output(arguments.output)
+    check_model_output(arguments.output, force=arguments.force, report=True)
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
     settings = Settings(
         window=arguments.window,

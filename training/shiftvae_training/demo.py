@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from shiftvae_rt.errors import DataFileError, ServiceError
-from shiftvae_rt.files import read_frames, write_latent_map
+from shiftvae_rt.files import check_output, read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
 from shiftvae_rt.manifest import DataSource
+from shiftvae_rt.output_file import try_output, write_whole
 from shiftvae_rt.simulator import Microscope, SimulatedFrame
 from shiftvae_rt.stream import Counters, Pace, Producer, Result, Subscriber, counters_line, replay
 
+from .arguments import check_model_output
 from .cli import progress_bar, summarise
 from .evaluate import order_parameter_r2, score_shift
 from .export import export_model
@@ -44,6 +46,7 @@ class DemoSettings:
     """What `shiftvae demo` was asked for; see its help."""
 
     output: str
+    force: bool = False
     input: str | None = None
     encoder: str = "dilated"
     seed: int = 0
@@ -67,8 +70,12 @@ def demo(settings: DemoSettings) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataFileError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    scans, stream, truths = _scans(settings)
     model = folder / "model.svae"
+    check_model_output(str(model), force=settings.force, report=True)
+    for name in ("latent_map.png", "latent_map.npz"):
+        check_output(folder / name, force=settings.force)
+    try_output(folder / "summary.json", force=settings.force)
+    scans, stream, truths = _scans(settings)
     trained = _train(scans, settings, model)
     with _service(model, settings.stride) as (ingest, results):
         collected, counters = _stream(stream, settings, ingest, results)
@@ -96,7 +103,7 @@ def demo(settings: DemoSettings) -> dict[str, Any]:
             **counters,
         },
     }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     return summary | {"folder": str(folder)}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from shiftvae_rt.commands import add_force
+
 from .encoder_families import ENCODERS
 
 __all__ = ["add_demo"]
@@ -22,6 +24,7 @@ def add_demo(subparsers: Any) -> None:
     parser.add_argument("--fps", type=float, default=5.0, help="frames a second (default 5)")
     parser.add_argument("--rows", type=int, default=16, metavar="N", help="scan lines sent at a time (default 16)")
     parser.add_argument("--stride", type=int, default=4, help="px between windows (default 4)")
+    add_force(parser)
     parser.set_defaults(run=run_demo)
 
 
@@ -31,6 +34,7 @@ def run_demo(arguments: argparse.Namespace) -> None:
 
     settings = DemoSettings(
         output=arguments.output,
+        force=arguments.force,
         input=arguments.input,
         encoder=arguments.encoder,
         seed=arguments.seed,

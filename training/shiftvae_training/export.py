@@ -24,6 +24,7 @@ from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Traini
 from shiftvae_rt.mapper import LatentMapper, difference, frame_centre
 from shiftvae_rt.model_file import Golden, ModelFile, write_model_file
 from shiftvae_rt.onnx_graph import run_graph
+from shiftvae_rt.output_file import write_whole
 from shiftvae_rt.windows import convert_frame, window_statistics
 
 from .decoder_graph import decoder_graph
@@ -96,7 +97,7 @@ def export_model(
     report = write_report(trained, frames, manifest, parity=(parity.against_torch, parity.against_windows))
     members["report.html"] = report.encode()
     write_model_file(path, manifest, members)
-    Path(path).with_suffix(".html").write_bytes(members["report.html"])
+    write_whole(Path(path).with_suffix(".html"), report)
     return parity
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shiftvae_rt.commands import add_force
 from shiftvae_rt.errors import ModelFileError
 
-from ..arguments import check_output, checked, positive
+from ..arguments import check_model_output, checked, positive
 from ..scans import parse_frames, read_scans
 from .scaling import Scaling, parse_scaling
 
@@ -54,6 +55,7 @@ def add_import(subparsers: Any) -> None:
         help="what was taken to 0..1 before training: the range of the scan (default), of each window, or this one",
     )  # fmt: skip
     parser.add_argument("--frames", type=checked(parse_frames), default=slice(None), metavar="A:B", help="of a stack")
+    add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_import)
 
@@ -62,7 +64,7 @@ def run_import(arguments: argparse.Namespace) -> None:
     """Read, translate, compare, write, say what came out."""
     from .import_model import import_model
 
-    check_output(arguments.output)
+    check_model_output(arguments.output, force=arguments.force, report=False)
     model = _read(arguments)
     scans = read_scans([arguments.scan], which=arguments.frames, dimensions=1 if arguments.signal else None)
     done = import_model(arguments.output, model, Path(arguments.weights), scans, arguments.scaling)
