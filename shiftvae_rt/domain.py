@@ -1,5 +1,9 @@
 """Whether a frame is of the kind that the model was trained on: a score for every window, and a verdict on the frame.
 
+Before all, whether there is enough contrast to tell: a window is divided by its deviation, but by no less than a
+floor in the model file, and float32 has seven digits.
+Counts that became 0..1, and a large offset, leave nothing to be seen.
+
 Three checks, each in units of its limit in the model file, so that 1 is the threshold of all:
 
 - period: the shift is a ruler. Of two windows ``d`` apart the shifts differ by exactly ``d``, modulo the lattice; what
@@ -31,6 +35,8 @@ Floats = NDArray[np.float32]
 LOOKED_AT = 4096
 #: Windows that are scored together.
 BAND_WINDOWS = 1 << 13
+#: Windows must vary by this many floors, and the steps between numbers of their size be less than this share of it.
+LEAST_CONTRAST, MOST_GRAIN = 2.0, 0.25
 
 
 class DomainVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +79,7 @@ class DomainGauge:
 
         `draw` is the decoder: latents ``(n, L)`` to windows ``(n, C, h, w)``, to be compared with the `samples`.
         """
-        domain, reasons = self._domain, []
+        domain, faint, reasons = self._domain, [], []
         step = max(1, round((mean[0].size / LOOKED_AT) ** 0.5))
         few_mean, few_std = (np.ascontiguousarray(a[:, ::step, ::step]) for a in (mean, std))
         ruler = self._ruler(step)
@@ -86,15 +92,32 @@ class DomainGauge:
             latents = np.ascontiguousarray(mean[:, samples.rows[:, None], samples.cols].reshape(len(mean), -1).T)
             excess = residual_structure(samples.windows, draw(latents)) - domain.structure
             reasons.append((max(0.0, excess) / domain.most_structure, "another motif: focus, tilt or material"))
+            faint = self._too_faint(samples)
         scores = self._score(few_mean, few_std, advance)
         out = float(np.count_nonzero(scores > 1)) / scores.size
         share = f"{100 * out:.0f} % of the windows are unlike those of the training data"
         reasons.append((out / domain.most_windows_out, share))
+        said = [reason for score, reason in faint if score > 1]  # what else is out follows from it
         return DomainVerdict(
-            score=round(max(score for score, _ in reasons), 4),
+            score=round(max(score for score, _ in [*faint, *reasons]), 4),
             windows_out=round(out, 4),
-            reason="; ".join(reason for score, reason in reasons if score > 1),
+            reason="; ".join(said or [reason for score, reason in reasons if score > 1]),
         )
+
+    def _too_faint(self, samples: Samples) -> list[tuple[float, str]]:
+        """Whether the floor, or the digits of float32, hide what a window looks like: scores and reasons."""
+        intensity = self._manifest.intensity
+        if intensity.normalisation != "zscore":
+            return []
+        contrast = max(samples.contrast, 1e-30)
+        share = f"contrast is {contrast:.1g} of the training data's"
+        return [
+            (LEAST_CONTRAST * intensity.sd_floor / contrast, f"{share}: were the counts rescaled?"),
+            (
+                samples.grain / (MOST_GRAIN * contrast),
+                f"{share} on an offset that leaves no digits for it: subtract it",
+            ),
+        ]
 
     def score_windows(self, mean: Floats, std: Floats) -> Floats:
         """Scores ``(rows, cols)`` of all windows of ``mean, std (L, rows, cols)``."""

@@ -17,6 +17,8 @@ __all__ = ["SAMPLES", "Samples", "normalised_windows"]
 Floats = NDArray[np.float32]
 #: Windows along each axis of an image; of a line signal as many in all.
 SAMPLES = 4
+#: Quantile of the windows that stands for the specimen: three quarters of a frame may be vacuum.
+SPECIMEN = 0.75
 
 
 class Samples:
@@ -34,6 +36,8 @@ class Samples:
         self._grid, self._intensity = grid, intensity
         self._rows, self.cols = _places(grid.rows, grid.cols)
         self._taken: list[Floats] = []
+        self._contrast: list[NDArray[np.float64]] = []
+        self._grain: list[NDArray[np.float64]] = []
         self._count = 0
 
     def take(self, lines: NDArray[Any], top: int, first: int, last: int) -> None:
@@ -45,6 +49,9 @@ class Samples:
         origins = np.empty((len(rows), len(self.cols), 2), np.int64)
         origins[..., 0], origins[..., 1] = (rows * stride - top)[:, None], self.cols * stride
         self._taken.append(normalised_windows(lines, origins.reshape(-1, 2), self._grid.window, self._intensity))
+        contrast, grain = _contrast_and_grain(lines, origins.reshape(-1, 2), self._grid.window, self._intensity)
+        self._contrast.append(contrast)
+        self._grain.append(grain)
         self._count += len(rows)
 
     @property
@@ -56,6 +63,16 @@ class Samples:
     def windows(self) -> Floats:
         """Those windows, ``(n, C, h, w)``, row by row."""
         return np.concatenate(self._taken)
+
+    @property
+    def contrast(self) -> float:
+        """Deviation of the windows that vary most of them (the upper quartile), in units of the training data's."""
+        return float(np.quantile(np.concatenate(self._contrast), SPECIMEN))
+
+    @property
+    def grain(self) -> float:
+        """Distance of neighbouring numbers at the windows' level, in the same units: what float32 cannot resolve."""
+        return float(np.quantile(np.concatenate(self._grain), SPECIMEN))
 
 
 @lru_cache(maxsize=64)
@@ -79,3 +96,16 @@ def normalised_windows(
     sd = np.sqrt(np.square(windows).mean(axis=(1, 2, 3), keepdims=True))
     windows /= np.maximum(sd, floor)
     return windows.astype(np.float32)
+
+
+def _contrast_and_grain(
+    frame: NDArray[Any], origins: ArrayLike, window: tuple[int, int], intensity: Intensity
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scaled deviation ``(n,)`` of windows of ``frame (C, H, W)``, and the steps between floats of their size."""
+    scale = np.asarray(intensity.channel_scale)
+    windows = np.stack([frame[:, y : y + window[0], x : x + window[1]] for y, x in np.asarray(origins)])
+    contrast = np.sqrt(np.square(windows.std(axis=(2, 3), dtype=np.float64) * scale).mean(axis=1))
+    if frame.dtype.kind != "f":
+        return contrast, np.zeros(len(windows))
+    level = np.abs(windows).max(axis=(2, 3))
+    return contrast, np.asarray((np.spacing(level).astype(np.float64) * scale).max(axis=1))

@@ -77,3 +77,39 @@ def test_signals_have_a_domain(line, tmp_path: Path):
     same, stretched = (LineCrystal(noise=0.03, period_px=p, seed=1).line(0).samples for p in (24.0, 25.5))
     assert not mapper.map(same).domain.out_of_domain
     assert "the period along x is" in mapper.map(stretched).domain.reason
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(0.1, 0.0), (1000.0, 0.0), (1.0, 1e6), (0.25, -3e4)])
+def test_a_frame_that_is_only_scaled_or_moved_is_mapped_the_same(scan, mapper, scale, offset):
+    frame = scan.frames[0].astype(np.float64)
+    plain, other = mapper.map(frame), mapper.map(frame * scale + offset)
+    assert not other.domain.out_of_domain
+    np.testing.assert_allclose(other.mean, plain.mean, atol=0.02)
+
+
+@pytest.mark.parametrize("rows", [192, 24], ids=["whole", "in parts"])
+def test_counts_that_became_0_to_1_are_told_as_that_and_as_nothing_else(scan, mapper, rows):
+    frame = scan.frames[0][0] / 255
+    begun = mapper.begin_scan(frame.shape, dtype=frame.dtype)
+    for top in range(0, len(frame), rows):
+        begun.push_rows(frame[top : top + rows])
+    verdict = begun.result().domain
+    assert verdict.score > 2
+    assert verdict.reason.startswith("contrast is 0.004 of the training data's")
+    assert "rescaled" in verdict.reason
+    assert "motif" not in verdict.reason
+    assert "unlike" not in verdict.reason
+
+
+def test_vacuum_over_most_of_a_frame_is_no_lack_of_contrast(scan, mapper):
+    frame = scan.frames[0].copy()
+    frame[:, :, : 192 * 5 // 8] = 40
+    assert "contrast" not in mapper.map(frame).domain.reason
+
+
+def test_an_offset_that_leaves_float32_no_digits_is_told(scan, mapper):
+    verdict = mapper.map((scan.frames[0] + 3e9).astype(np.float32)).domain
+    assert verdict.out_of_domain
+    assert "offset" in verdict.reason
+    assert "motif" not in verdict.reason
+    assert not mapper.map(scan.frames[0] + 3e9).domain.out_of_domain  # float64 has them
