@@ -38,6 +38,11 @@ def add(subparsers: Subparsers) -> None:
         metavar="DIR",
         help="write every frame's map to DIR/STREAM-FRAME.npz; what may not stand in a file's name becomes %%XX",
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every frame, however late; default: the newest of each stream (-o keeps all)",
+    )
     parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
     parser.add_argument("--json", action="store_true", help="one JSON line a frame")
     parser.set_defaults(run=run)
@@ -53,7 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
         except OSError as error:
             raise DataFileError(f"cannot make the folder {arguments.output}: {error.strerror or error}") from None
     deadline = time.monotonic() + arguments.seconds if arguments.seconds > 0 else float("inf")
-    with Subscriber(arguments.source, key=arguments.key) as subscriber:
+    latest = not arguments.all and arguments.output is None
+    with Subscriber(arguments.source, key=arguments.key, latest=latest) as subscriber:
         subscriber.wait_ready()
         if not arguments.json:
             print(f"watching {arguments.source}; Ctrl-C stops", flush=True)
@@ -91,8 +97,8 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
     refused = counters.rejected + counters.quarantined
     ranges = "".join(f"{low:>9.3g} to {high:<8.3g}" for low, high in _ranges(result).values())
     line = (
-        f"{shown(result.stream)[:16]:<16} {result.frame:>8} {result.age_s * 1e3:>8.1f} {dropped:>8} {refused:>8} "
-        f"{subscriber.gaps:>6} {_domain(result):>6}{ranges}"
+        f"{shown(result.stream)[:16]:<16} {result.frame:>8} {_age_ms(result, subscriber):>8.1f} "
+        f"{dropped:>8} {refused:>8} {subscriber.gaps:>6} {subscriber.skipped:>7} {_domain(result):>6}{ranges}"
     )
     verdict = result.latent_map.domain
     if verdict is not None and verdict.out_of_domain:
@@ -101,7 +107,10 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
         return line
     units = zip(result.latent_map.names, result.latent_map.units, strict=True)
     latents = "".join(f"{shown(f'{name} ({unit})' if unit else name):^21}" for name, unit in units)
-    titles = f"{'stream':<16} {'frame':>8} {'age (ms)':>8} {'dropped':>8} {'refused':>8} {'missed':>6} {'domain':>6}"
+    titles = (
+        f"{'stream':<16} {'frame':>8} {'age (ms)':>8} "
+        f"{'dropped':>8} {'refused':>8} {'missed':>6} {'skipped':>7} {'domain':>6}"
+    )
     return f"{titles}{latents}\n{line}"
 
 
@@ -113,14 +122,20 @@ def _json_line(result: Result, subscriber: Subscriber) -> str:
         "frame": result.frame,
         "frame_seq": result.frame_seq,
         "seq": result.seq,
-        "age_ms": round(result.age_s * 1e3, 3),
+        "age_ms": round(_age_ms(result, subscriber), 3),
         "missed": subscriber.gaps,
+        "skipped": subscriber.skipped,
         "latents": _ranges(result),
         "domain": result.latent_map.domain,
         "model_sha256": result.latent_map.model_sha256,
         "counters": result.counters,
     }
     return json_shown(msgspec.json.encode(fields).decode())
+
+
+def _age_ms(result: Result, subscriber: Subscriber) -> float:
+    """Age of the result as we show it: when it was published, and how long it was on its way to us."""
+    return (result.age_s + subscriber.behind_s) * 1e3
 
 
 def _domain(result: Result) -> str:

@@ -59,7 +59,6 @@ class LiveIntake:
         """Account for the rows of a message, encode them, publish what they complete."""
         now_ns = monotonic_ns()
         session.received += 1
-        session.clock.hear(header.clock_ns, now_ns)
         self._floor.sent(session, now_ns)
         if not session.account.begin(header.seq):  # the rest of a frame that has its outcome
             return Credit(credit=self._credit(session), seq=header.seq)

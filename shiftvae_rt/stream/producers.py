@@ -167,7 +167,6 @@ class Producers:
                 clock_ns=request.clock_ns,
             )
         if isinstance(request, Want):
-            session.clock.hear(request.clock_ns, now_ns)
             self._floor.want(session, request.clock_ns, now_ns)
             return None
         if isinstance(request, Abort):

@@ -16,8 +16,10 @@ from collections.abc import Iterator
 import zmq
 
 from ..errors import ServiceError
+from .clock import Fastest
 from .connection import Connection
 from .keys import REFUSED, read_key
+from .newest import Newest
 from .results import Result, read_result
 from .sockets import RESULTS, receive
 
@@ -25,6 +27,8 @@ __all__ = ["Subscriber"]
 
 #: Results that wait for us in our own memory: the row bands of some frames.
 _HIGH_WATER_MARK = 256
+#: Results that are read at once at most, so that a runtime faster than our reading ends no `receive` late.
+_MAX_DRAIN = 4096
 _GONE_S = 3.0
 
 
@@ -37,11 +41,20 @@ class Subscriber:
         The runtime's results, ``tcp://HOST:PORT``.
     key
         Our key file, if the runtime asks for one.
+    latest
+        Give the newest result of each stream and skip those before it: for whoever looks. A reader that is slower than
+        the runtime is then never further behind than one result (a band, and a whole map) of each stream. Without it
+        every result that reaches us is given, however late: for whoever keeps them.
 
     Attributes
     ----------
     gaps
         Results that the runtime published while we were connected and that never reached us (we read too slowly).
+    skipped
+        Results that reached us and were not given, because a newer one of their stream was there.
+    behind_s
+        How long the last result was on its way to us after its publication, s, compared with the fastest of the last
+        minute; 0 where the producer gives no time.
 
     Raises
     ------
@@ -51,8 +64,13 @@ class Subscriber:
         for a key file that is damaged or readable by others.
     """
 
-    def __init__(self, endpoint: str = RESULTS, *, key: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self, endpoint: str = RESULTS, *, key: str | os.PathLike[str] | None = None, latest: bool = False
+    ) -> None:
         self.gaps = 0
+        self.behind_s = 0.0
+        self._newest = Newest() if latest else None
+        self._fastest: dict[str, Fastest] = {}
         self._endpoint = endpoint
         self._epoch, self._last_seq = "", 0
         self._connected = self._refused = False
@@ -71,6 +89,11 @@ class Subscriber:
     def close(self) -> None:
         """Leave; may be called twice."""
         self._connection.close()
+
+    @property
+    def skipped(self) -> int:
+        """Results that reached us and were not given; see the class."""
+        return 0 if self._newest is None else self._newest.skipped
 
     @property
     def connected(self) -> bool:
@@ -97,7 +120,7 @@ class Subscriber:
             self._look()
 
     def receive(self, timeout_s: float) -> Result | None:
-        """The next result, or None if none came in time.
+        """The next result, or with `latest` the newest of the stream whose turn it is; None if none came in time.
 
         Raises
         ------
@@ -107,9 +130,10 @@ class Subscriber:
         deadline = time.monotonic() + timeout_s
         while True:
             self._look()
-            parts = receive(self._connection.socket)
-            if parts is not None:
-                return self._taken(read_result(parts))
+            result = self._next() if self._newest is None else self._drained(self._newest)
+            if result is not None:
+                self.behind_s = self._behind_s(result)
+                return result
             left_ms = int((deadline - time.monotonic()) * 1e3)
             if left_ms <= 0:
                 return None
@@ -140,8 +164,36 @@ class Subscriber:
             if not now:
                 self._lost_at_s = time.monotonic()
 
-    def _taken(self, result: Result) -> Result:
+    def _drained(self, newest: Newest) -> Result | None:
+        """Read what has come, and give the result whose turn it is."""
+        for _ in range(_MAX_DRAIN):
+            if len(newest) >= _HIGH_WATER_MARK:
+                break
+            result = self._next()
+            if result is None:
+                break
+            newest.add(result)
+        return newest.take()
+
+    def _next(self) -> Result | None:
+        parts = receive(self._connection.socket)
+        if parts is None:
+            return None
+        result = read_result(parts)
         if result.epoch == self._epoch:
             self.gaps += result.seq - self._last_seq - 1
         self._epoch, self._last_seq = result.epoch, result.seq
         return result
+
+    def _behind_s(self, result: Result) -> float:
+        if not result.utc_ns:
+            return 0.0
+        now_ns = time.time_ns()
+        took_ns = now_ns - result.utc_ns - round(result.age_s * 1e9)
+        if result.stream not in self._fastest:
+            if len(self._fastest) >= _HIGH_WATER_MARK:  # of a runtime with ever new streams
+                self._fastest.clear()
+            self._fastest[result.stream] = Fastest(took_ns, now_ns)
+        fastest = self._fastest[result.stream]
+        fastest.add(took_ns, now_ns)
+        return (took_ns - fastest.least_ns) / 1e9

@@ -18,6 +18,7 @@ from stream_support import (
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.simulator import Microscope
 from shiftvae_rt.stream import Counters, Service, Subscriber
+from shiftvae_rt.stream.clock import monotonic_ns
 
 Make = Callable[..., Any]
 FRAME = Microscope(shape=(96, 80)).frame(0).pixels
@@ -195,3 +196,16 @@ def test_a_channel_that_hides_something_costs_its_frame(service: Service, raw: M
     client.hello()
     answer = client.say(*frame_message(noisy((40, 40)), name="x\x1b[31m"))
     assert (answer["name"], answer["outcome"], answer["text"].isprintable()) == ("bad_message", "rejected", True)
+
+
+def test_a_stamp_from_the_future_makes_no_later_frame_stale(service: Service, raw: Make) -> None:
+    client: RawProducer = raw(service)
+    client.hello(clock="")
+    frame = noisy((40, 40))
+    client.say(*frame_message(frame, clock_ns=monotonic_ns() + 3600 * 10**9))
+    client.tell({"htype": "WANT", "clock_ns": monotonic_ns() + 3600 * 10**9})
+    answer = client.say(*frame_message(frame, seq=2))
+    while answer["htype"] == "GRANT":
+        answer = client.hear()
+    assert answer["outcome"] == "processed"
+    assert answer["age_ms"] < 5000

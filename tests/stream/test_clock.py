@@ -37,3 +37,18 @@ def test_a_name_alone_is_not_believed_when_the_clocks_are_far_apart() -> None:
 
 def test_an_age_is_never_negative() -> None:
     assert SenderClock(clock_name(), 10 * S, 10 * S).age_s(12 * S, 11 * S) == 0.0
+
+
+@pytest.mark.parametrize("wrong_s", [-3600, -3, 3, 3600])
+def test_a_wrong_reading_counts_until_the_next_ping_and_no_longer(wrong_s: int) -> None:
+    clock = SenderClock("", 100 * S, 500 * S)
+    clock.hear((101 + wrong_s) * S, 501 * S)
+    clock.hear(102 * S, 502 * S)
+    assert clock.age_s(103 * S, 503 * S + S // 10) == pytest.approx(0.1)
+
+
+def test_a_clock_that_was_set_is_followed_from_the_next_ping_on() -> None:
+    clock = SenderClock("", 100 * S, 500 * S)
+    clock.hear(7 * S, 501 * S)
+    clock.hear(8 * S, 502 * S)
+    assert clock.age_s(9 * S, 503 * S + S // 10) == pytest.approx(0.1)

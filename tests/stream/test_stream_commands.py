@@ -29,6 +29,7 @@ TITLES = [
     "dropped",
     "refused",
     "missed",
+    "skipped",
     "domain",
     *("dy", "(px)", "dx", "(px)", "z1", "z2"),
 ]
@@ -153,7 +154,7 @@ def test_a_stream_cannot_write_outside_the_folder(
 
 
 def test_watch_prints_a_table(service: Service, capsys: pytest.CaptureFixture[str], stack: Path) -> None:
-    watcher = threading.Thread(target=cli.main, args=(["watch", "--from", service.results, "--count", "2"],))
+    watcher = threading.Thread(target=cli.main, args=(["watch", "--from", service.results, "--count", "2", "--all"],))
     watcher.start()
     assert service.wait_for_readers(1, LIMIT_S)
     cli.main(["send", str(stack), "--to", service.ingest, "--fps", "0"])
