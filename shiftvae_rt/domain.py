@@ -28,7 +28,7 @@ from .manifest import Domain, Manifest
 if TYPE_CHECKING:
     from .samples import Samples
 
-__all__ = ["DomainGauge", "DomainVerdict", "Ruler", "residual_structure", "window_features"]
+__all__ = ["DomainGauge", "DomainVerdict", "Ruler", "residual_structure", "verdict_text", "window_features"]
 
 Floats = NDArray[np.float32]
 #: Windows of a frame that its verdict looks at, about: every second or third row and column of a large map.
@@ -54,6 +54,14 @@ class DomainVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def out_of_domain(self) -> bool:
         """True when the model was not trained on frames like this one."""
         return self.score > 1
+
+
+def verdict_text(verdict: DomainVerdict | None) -> str:
+    """The verdict as a line that every output of a map carries; None where the model does not know its domain."""
+    if verdict is None:
+        return "domain unknown"
+    where = "out of domain" if verdict.out_of_domain else "in domain"
+    return f"{where} (score {verdict.score:.3g})" + (f": {verdict.reason}" if verdict.reason else "")
 
 
 class DomainGauge:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
+from ..domain import verdict_text
 from ..output_file import whole_or_nothing
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
         "window_px": str(first.grid.window),
         "stride_px": first.grid.stride,
         "frame_shape_px": str(first.grid.frame_shape),
+        "out_of_domain": [each.domain is not None and each.domain.out_of_domain for each in maps],
         "domain_score": [np.nan if each.domain is None else each.domain.score for each in maps],
         "domain_reason": "\n".join("" if each.domain is None else each.domain.reason for each in maps)[:60_000],
     }
+    notes = "\n".join(verdict_text(each.domain) for each in maps)[:60_000]
     signals = {"latent mean": [each.mean for each in maps], "latent std": [each.std for each in maps]}
     scores = [each.window_scores[np.newaxis] for each in maps if each.window_scores is not None]
     if len(scores) == len(maps):
@@ -78,7 +81,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
                 for number, (axis, size) in enumerate(zip(axes, data.shape, strict=True)):
                     about = {"_type": "UniformDataAxis", "index_in_array": number, "is_binned": False, "size": size}
                     group.create_group(f"axis-{number}").attrs.update({**axis, **about})
-                group.create_group("metadata/General").attrs["title"] = title
+                group.create_group("metadata/General").attrs.update({"title": title, "notes": notes})
                 group.create_group("metadata/Signal").attrs["signal_type"] = ""
                 group.create_group("metadata/shiftvae").attrs.update(provenance)
                 group.create_group("original_metadata")

@@ -21,6 +21,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     first = maps[0]
     unknown = np.full(first.mean.shape[1:], np.nan, np.float32)
     windows = np.stack([unknown if each.window_scores is None else each.window_scores for each in maps])
+    out = np.array([each.domain is not None and each.domain.out_of_domain for each in maps])
     scores = np.array([np.nan if each.domain is None else each.domain.score for each in maps])
     reasons = np.array(["" if each.domain is None else each.domain.reason for each in maps])
     mean, std = np.stack([each.mean for each in maps]), np.stack([each.std for each in maps])
@@ -35,6 +36,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
             centre_x_px=first.centre_x_px,
             pixel_size_nm=np.array(first.pixel_size_nm or (np.nan, np.nan)),
             model_sha256=np.array(first.model_sha256),
+            out_of_domain=out if several else out[0],
             domain_score=scores if several else scores[0],
             domain_reason=reasons if several else reasons[0],
             domain_windows=windows if several else windows[0],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..domain import verdict_text
 from ..frame import as_pixels
 from .picture import Colours, Panel, write_picture
 
@@ -31,7 +32,9 @@ def write(path: Path, latent_map: LatentMap, frame: Frame | None, truth: Mapping
     size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
     title = f"{frame.name}   " if frame is not None and frame.name else ""
     title += f"window {size} px, stride {stride} px, model {latent_map.model_sha256[:8]}"
-    write_picture(path, panels, title=title, pixel_size_nm=latent_map.pixel_size_nm)
+    doubtful = latent_map.domain is not None and latent_map.domain.out_of_domain
+    warning = verdict_text(latent_map.domain) if doubtful else ""
+    write_picture(path, panels, title=title, pixel_size_nm=latent_map.pixel_size_nm, warning=warning)
 
 
 def frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:

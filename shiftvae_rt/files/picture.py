@@ -6,6 +6,7 @@ Needs matplotlib; draws without a screen and without pyplot's global state.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ Colours = Literal["grey", "content", "signed", "cyclic", "sequential", "unused"]
 _MAPS = {"grey": "gray", "content": "RdBu_r", "signed": "RdBu_r", "cyclic": "twilight_shifted", "sequential": "viridis"}
 _NICE_NM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _INK = "#333333"
+_WARNING = "#b3261e"
+_LETTERS_AN_INCH = 11.0  # bold, of 10 points
 _CURVE = "#08519c"
 _BAND = "#9ecae1"
 
@@ -71,6 +74,7 @@ def write_picture(
     title: str = "",
     pixel_size_nm: tuple[float, float] | None = None,
     columns: int | None = None,
+    warning: str = "",
 ) -> None:
     """Draw `panels` in reading order into a PNG.
 
@@ -87,6 +91,8 @@ def write_picture(
         and labels the first panel's axes in px instead.
     columns
         Panels in a row; None chooses.
+    warning
+        What makes the picture doubtful: a band across its top.
 
     Raises
     ------
@@ -104,10 +110,17 @@ def write_picture(
         columns = 1 if curves else columns or _columns(len(panels))
         lines = -(-len(panels) // columns)
         height = 1.5 if curves else min(6.0, max(1.2, 3.0 * edges[0] * (bottom - top) / (edges[1] * (right - left))))
-        size = (7.5 if curves else 3.6 * columns, lines * (height + 0.45) + 0.4 * bool(title))
-        figure = Figure(figsize=size, layout="constrained")
-        if title:
-            figure.suptitle(title, fontsize=11, color=_INK)
+        width = 7.5 if curves else 3.6 * columns
+        said = textwrap.wrap(warning, int(_LETTERS_AN_INCH * width))
+        band = 0.2 * len(said) + 0.16 * bool(said)
+        above = band + 0.35 * bool(title)
+        total = lines * (height + 0.45) + above
+        figure = Figure(figsize=(width, total))
+        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - above / total))
+        centred: dict[str, Any] = {"ha": "center", "parse_math": False}  # a name of a file may hold dollars
+        figure.text(0.5, 1 - (band + 0.1) / total, title, fontsize=11, color=_INK, va="top", **centred)
+        if said:
+            _draw_warning(figure, "\n".join(said), band / total)
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         for panel, extent, axis in zip(panels, extents, axes, strict=False):
             if curves:
@@ -132,6 +145,15 @@ def write_picture(
             axes[0].set_yticks([round(top + 0.5), round(bottom - 0.5)])
             axes[0].set_xlabel("px", fontsize=8, color=_INK, labelpad=-6)
         figure.savefig(part, dpi=150, format="png")
+
+
+def _draw_warning(figure: Figure, text: str, share: float) -> None:
+    """Write `text` on a band across the top `share` of the figure."""
+    from matplotlib.patches import Rectangle
+
+    figure.add_artist(Rectangle((0, 1 - share), 1, share, transform=figure.transFigure, facecolor=_WARNING, zorder=0))
+    words: dict[str, Any] = {"color": "white", "weight": "bold", "ha": "center", "va": "center", "parse_math": False}
+    figure.text(0.5, 1 - share / 2, text, fontsize=10, **words)
 
 
 def _columns(count: int) -> int:

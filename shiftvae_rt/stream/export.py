@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..domain import DomainVerdict, verdict_text
 from ..errors import DataFileError, WireError
 from ..output_file import try_output, whole_or_nothing
 from .journal_reader import JournalReader, StreamState
@@ -52,8 +53,9 @@ def export_stream(
     the kinds began. Each is written whole or not at all; none replaces a file that is there unless `force`.
 
     Two signals, ``latent mean`` and ``latent std``, float32 ``(time, latent, y, x)``, or ``(time, latent, x)`` of
-    line signals. Below ``metadata/shiftvae``: the hash of the model, frame numbers and ``utc_ns`` of every map, and the
-    sequence numbers and reasons of frames that gave none. Memory is bounded, however long the stream is.
+    line signals. Below ``metadata/shiftvae``: the hash of the model; frame number, ``utc_ns`` and domain score of every
+    map; the reasons of those out of domain; the sequence numbers and reasons of frames that gave none. Memory is
+    bounded, however long the stream is.
 
     Raises
     ------
@@ -123,6 +125,7 @@ def _write(file: Any, journal: JournalReader, state: StreamState, seqs: list[int
     first: Result | None = None
     waiting: list[Result] = []
     numbers: list[tuple[int, int, int]] = []  # seq, frame, utc_ns
+    verdicts: list[DomainVerdict | None] = []
     for seq in seqs:
         record = journal.read(state.name, seq - 1)
         try:
@@ -136,6 +139,7 @@ def _write(file: Any, journal: JournalReader, state: StreamState, seqs: list[int
             first = result
             _begin(file, first)
         numbers.append((seq, result.frame, result.utc_ns))
+        verdicts.append(result.latent_map.domain)
         waiting.append(result)
         if len(waiting) == _TOGETHER:
             _append(file, waiting)
@@ -143,6 +147,7 @@ def _write(file: Any, journal: JournalReader, state: StreamState, seqs: list[int
         raise DataFileError(f"no map of stream {state.name!r} can be read: {without[-1]}")
     _append(file, waiting)
     _finish(file, first, state, numbers, without)
+    _say_domain(file, [seq for seq, _, _ in numbers], verdicts)
     return len(numbers)
 
 
@@ -224,3 +229,18 @@ def _finish(
         for name, values in (("seq", seqs), ("frame", frames), ("utc_ns", utc_ns)):
             provenance.create_dataset(name, data=values)
         group.create_group("original_metadata")
+
+
+def _say_domain(file: Any, seqs: list[int], verdicts: list[DomainVerdict | None]) -> None:
+    """Put the verdict on every frame beside its number, and the reasons of those out of domain."""
+    out = [verdict is not None and verdict.out_of_domain for verdict in verdicts]
+    scores = [np.nan if verdict is None else verdict.score for verdict in verdicts]
+    doubtful = zip(seqs, verdicts, out, strict=True)
+    reasons = [f"{seq} {verdict_text(verdict)}" for seq, verdict, is_out in doubtful if is_out]
+    for group in file["Experiments"].values():
+        about = group["metadata/shiftvae"]
+        about.create_dataset("out_of_domain", data=np.array(out))
+        about.create_dataset("domain_score", data=np.array(scores))
+        about.attrs["domain_reason"] = "\n".join(reasons)[:60_000]
+        notes = f"{len(reasons)} of {len(seqs)} frames are out of domain"
+        group["metadata/General"].attrs["notes"] = notes if reasons else ""

@@ -57,7 +57,7 @@ class TestNpz:
         write_latent_map(tmp_path / "a.npz", latent_map)
         with np.load(tmp_path / "a.npz", allow_pickle=False) as read:
             about = ["names", "units", "centre_y_px", "centre_x_px", "pixel_size_nm", "model_sha256"]
-            verdict = ["domain_score", "domain_reason", "domain_windows"]
+            verdict = ["out_of_domain", "domain_score", "domain_reason", "domain_windows"]
             assert sorted(read.files) == sorted(["mean", "std", *about, *verdict])
             np.testing.assert_array_equal(read["mean"], latent_map.mean)
             np.testing.assert_array_equal(read["std"], latent_map.std)
@@ -79,6 +79,7 @@ class TestNpz:
         known, unknown = judged_map(), made_map()
         write_latent_map(tmp_path / "a.npz", [known, unknown])
         with np.load(tmp_path / "a.npz") as read:
+            assert read["out_of_domain"].tolist() == [True, False]
             np.testing.assert_array_equal(read["domain_score"], [2.5, np.nan])
             assert read["domain_reason"].tolist() == ["the period is 5 % longer", ""]
             np.testing.assert_array_equal(read["domain_windows"][0], known.window_scores)
@@ -112,6 +113,13 @@ class TestTiff:
             assert file.series[0].axes == "TCYX"
             np.testing.assert_array_equal(file.asarray()[2], maps[2].mean)
             assert file.imagej_metadata["unit"] == "pixel"
+
+    def test_says_which_frames_are_out_of_domain_and_why(self, tmp_path):
+        write_latent_map(tmp_path / "a.tif", [made_map(), judged_map()])
+        with tifffile.TiffFile(tmp_path / "a.tif") as file:
+            about = file.imagej_metadata
+            assert about["Labels"][3:6] == ["z2", "dy (px), out of domain", "dx (px), out of domain"]
+            assert about["domain"] == "domain unknown | out of domain (score 2.5): the period is 5 % longer"
 
 
 class TestHspy:
@@ -149,6 +157,8 @@ class TestHspy:
         *_, scores = read_hspy(str(tmp_path / "a.hspy"))
         assert scores["metadata"]["General"]["title"] == "out of domain"
         np.testing.assert_array_equal(scores["data"][0], judged_map().window_scores)
+        assert scores["metadata"]["General"]["notes"] == "out of domain (score 2.5): the period is 5 % longer"
+        assert scores["metadata"]["shiftvae"]["out_of_domain"] == [True]
         assert scores["metadata"]["shiftvae"]["domain_score"] == [2.5]
         assert scores["metadata"]["shiftvae"]["domain_reason"] == "the period is 5 % longer"
 
@@ -198,6 +208,31 @@ class TestPng:
     def test_shows_one_frame_only_and_says_so(self, tmp_path, latent_map):
         with pytest.raises(DataFileError, match="a .png shows one frame, got 2"):
             write_latent_map(tmp_path / "a.png", [latent_map] * 2)
+
+    def test_a_frame_out_of_domain_has_a_band_across_the_top_and_others_none(self, tmp_path):
+        frame = Frame(np.random.default_rng(0).poisson(9, (60, 80)).astype(np.uint16), name="a$b_{c.npy")
+        write_latent_map(tmp_path / "out.png", judged_map(), frame=frame)
+        within = DomainVerdict(score=0.4, windows_out=0.0)
+        write_latent_map(tmp_path / "in.png", replace(judged_map(), domain=within), frame=frame)
+        out, known = drawn(tmp_path / "out.png"), drawn(tmp_path / "in.png")
+        height = len(out) - len(known)
+        assert height > 40  # px: a line of letters and its margins
+        band = out[:height]
+        assert (band[2] == band[2, 0]).all()  # one colour from edge to edge
+        assert tuple(band[2, 0]) != (255, 255, 255)
+        assert (band == 255).all(axis=2).sum() > 500  # letters in white
+        assert np.abs(out[height:] - known).mean() < 3  # the maps below it are the same
+
+    def test_a_long_reason_is_wrapped_and_not_cut(self, tmp_path):
+        long = DomainVerdict(score=2.5, windows_out=0.1, reason="; ".join(["the period along y is 5.0 % longer"] * 4))
+        write_latent_map(tmp_path / "a.png", replace(judged_map(), domain=long))
+        write_latent_map(tmp_path / "b.png", replace(judged_map(), domain=None))
+        a, b = drawn(tmp_path / "a.png"), drawn(tmp_path / "b.png")
+        band = a[: len(a) - len(b) - 2]
+        white = np.flatnonzero((band == 255).all(axis=2).any(axis=0))
+        assert len(band) > 60
+        assert white[0] > 10
+        assert white[-1] < band.shape[1] - 10
 
 
 class TestPlaces:

@@ -14,6 +14,7 @@ from lossless_support import numbered
 from stream_support import frame_message
 
 from shiftvae_rt import cli
+from shiftvae_rt.domain import DomainVerdict
 from shiftvae_rt.errors import DataFileError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.output_file import whole_or_nothing
@@ -139,3 +140,21 @@ def test_a_numbered_file_that_is_there_is_not_replaced_and_nothing_is_written(
     assert (code, "out-2.hspy is there already" in err) == (1, True)
     assert (tmp_path / "out-2.hspy").read_text() == "mine"
     assert not (tmp_path / "out-1.hspy").exists()
+
+
+def test_an_exported_stream_says_which_frames_are_out_of_domain_and_why(
+    journal: Journal, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for seq, score in ((1, 0.5), (2, 2.5), (3, None)):
+        reason = "the period is longer" if score == 2.5 else ""
+        verdict = None if score is None else DomainVerdict(score=score, windows_out=0.0, reason=reason)
+        record(journal, mapper, seq, SMALL, domain=verdict)
+    assert export(journal, capsys, tmp_path / "out.hspy")[0] == 0
+    with h5py.File(tmp_path / "out.hspy") as file:
+        for title in ("latent mean", "latent std"):
+            about = file[f"Experiments/{title}/metadata/shiftvae"]
+            assert about["out_of_domain"][:].tolist() == [False, True, False]
+            np.testing.assert_array_equal(about["domain_score"][:], [0.5, 2.5, np.nan])
+            assert about.attrs["domain_reason"] == "2 out of domain (score 2.5): the period is longer"
+            notes = file[f"Experiments/{title}/metadata/General"].attrs["notes"]
+            assert notes == "1 of 3 frames are out of domain"
