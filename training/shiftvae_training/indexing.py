@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .lattice_algebra import reduce_basis, sublattices
+from .lone_waves import off_one_line, partnered
 from .spectrum import Peaks
 
 __all__ = ["Indexing", "aliased", "index_peaks", "peak_weights", "strongest_orders"]
@@ -30,6 +31,8 @@ LEAST_PERIODS = 3.6
 LEAST_PERIOD_PX = 2.9
 #: Evidence in nats that faint peaks between the orders must bring for a larger cell.
 ENLARGE = 7.0
+#: Gain in nats from which the peaks that have partners are the lattice, and the others single waves.
+ENOUGH = 12.0
 #: Lattices with a shorter period than this have harmonics beyond the Nyquist frequency.
 ALIASING_PX = 6.0
 #: Cost in nats of one bit of the list that says which lattice points are dark.
@@ -142,19 +145,37 @@ def _refine(basis: Floats, bins: Floats, weights: Floats, explained: NDArray[np.
     return np.asarray(np.linalg.lstsq(n * root, bins[explained] * root, rcond=None)[0])
 
 
-def index_peaks(peaks: Peaks) -> Indexing:
+def index_peaks(peaks: Peaks, *, least_periods: float = LEAST_PERIODS) -> Indexing:
     """Find the reciprocal lattice that best explains the peaks.
+
+    Single waves among the peaks of a lattice, as pick-up leaves them, neither make its basis nor bend it.
 
     Parameters
     ----------
     peaks
         From `find_peaks`.
+    least_periods
+        Periods of the largest cell that fit the tile.
 
     Returns
     -------
     Indexing
         With a reduced basis.
     """
+    mine = partnered(peaks)
+    if mine.any() and not mine.all():
+        best = _best_basis(peaks.select(mine), least_periods)
+        if len(best.reciprocal) == 2 and best.gain > ENOUGH:
+            basis, weights = best.reciprocal * np.array(peaks.tile), peak_weights(peaks)
+            gain, explained, orders = _gains(basis[None], peaks.bins, weights, POSITION_ERROR, False)
+            every = Indexing(best.reciprocal, float(gain[0]), orders[0].astype(np.intp), explained[0])
+            return _enlarged(every, peaks, weights, least_periods)
+    best = _best_basis(peaks, least_periods)
+    return _enlarged(best, peaks, peak_weights(peaks), least_periods) if len(best.reciprocal) == 2 else best
+
+
+def _best_basis(peaks: Peaks, least_periods: float) -> Indexing:
+    """The basis of one or two vectors with the largest gain."""
     tile = np.array(peaks.tile, dtype=float)
     bins, weights, line = peaks.bins, peak_weights(peaks), peaks.tile[0] == 1
     best = Indexing(np.zeros((0, 2)), 0.0, np.zeros((len(bins), 0), dtype=np.intp), np.zeros(len(bins), dtype=bool))
@@ -169,7 +190,7 @@ def index_peaks(peaks: Peaks) -> Indexing:
         pairs = np.stack([pool[i], pool[j]], axis=1)
         area = np.abs(np.linalg.det(pairs))
         longest = np.hypot(pairs[..., 0], pairs[..., 1]).max(axis=1)
-        families.append(pairs[(area > 0.8 * LEAST_PERIODS**2) & (area > 0.25 * longest * LEAST_PERIODS)])
+        families.append(pairs[(area > 0.8 * least_periods**2) & (area > 0.25 * longest * least_periods)])
     for bases in families:
         gain, _, _ = _gains(bases, bins, weights, 2 * POSITION_ERROR, line)
         for m in np.argsort(-gain)[:60]:
@@ -179,12 +200,12 @@ def index_peaks(peaks: Peaks) -> Indexing:
                 basis = _refine(basis, bins, weights, explained[0], orders[0])
             basis = reduce_basis(basis) if len(basis) == 2 else basis
             value, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, line)
-            if value[0] > best.gain and _is_possible(basis, orders[0][explained[0]], tile):
+            if value[0] > best.gain and _is_possible(basis, orders[0][explained[0]], tile, least_periods):
                 best = Indexing(basis / tile, float(value[0]), orders[0].astype(np.intp), explained[0])
-    return _enlarged(best, peaks, weights) if len(best.reciprocal) == 2 else best
+    return best
 
 
-def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
+def _enlarged(best: Indexing, peaks: Peaks, weights: Floats, least_periods: float) -> Indexing:
     """Take the larger cell when faint but evident peaks lie between the orders of the smaller one.
 
     A weak second sublattice makes few and faint peaks, which count little in the gain; here they count by their
@@ -201,7 +222,7 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
             basis = _refine(basis, bins, weights, explained[0], orders[0])
             _, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, False)
             basis = reduce_basis(_refine(basis, bins, weights, explained[0], orders[0]))
-            if not _is_possible(basis, orders[0][explained[0]], tile):
+            if not _is_possible(basis, orders[0][explained[0]], tile, least_periods):
                 continue
             value, explained, orders = _gains(basis[None], bins, weights, POSITION_ERROR, False)
             new = explained[0] & between
@@ -209,7 +230,7 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
             odds = evident[new].sum() * np.log(abs(np.linalg.det(basis)) / spot)
             kept = weights[explained[0] & best.explained].sum() > 0.97 * weights[best.explained].sum()
             most = kept and evident[new].sum() > 0.5 * evident[between].sum()
-            if odds > ENLARGE and most and (larger is None or odds > larger[0]):
+            if odds > ENLARGE and most and off_one_line(bins[new]) and (larger is None or odds > larger[0]):
                 gain = max(best.gain, float(value[0]))
                 larger = odds, Indexing(basis / tile, gain, orders[0].astype(np.intp), explained[0])
         if larger is None:
@@ -218,10 +239,10 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats) -> Indexing:
     return best
 
 
-def _is_possible(basis: Floats, orders: Floats, tile: Floats) -> bool:
+def _is_possible(basis: Floats, orders: Floats, tile: Floats, least_periods: float) -> bool:
     """Whether its peaks determine a reduced basis (in bins), and its periods are neither too long nor too short."""
-    if np.hypot(*basis.T).min() < LEAST_PERIODS or np.linalg.matrix_rank(orders) < len(basis):
+    if np.hypot(*basis.T).min() < least_periods or np.linalg.matrix_rank(orders) < len(basis):
         return False
-    if len(basis) == 2 and abs(np.linalg.det(basis)) < 0.8 * LEAST_PERIODS**2:
+    if len(basis) == 2 and abs(np.linalg.det(basis)) < 0.8 * least_periods**2:
         return False
     return bool(np.hypot(*np.linalg.pinv(basis / tile)).min() >= LEAST_PERIOD_PX)

@@ -29,6 +29,8 @@ MOST_TILES = 12
 #: its mean. Columns whose brightness varies between a quarter and three quarters of their neighbours' stay at 0.3 of
 #: the mean, a domain without the superlattice is at 0.04.
 PATCHY, POOREST = 0.12, 0.05
+#: ... where its parent is present, with this share of its power in the best tiles.
+PARENT = 0.2
 #: A superlattice anchors the phase of a window when it stands this far above the noise in four fifths of the frame.
 VISIBLE = 8.0
 #: A wave is present in a tile with this share of its power in the best tiles (contrast may vary fourfold).
@@ -117,8 +119,10 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
             parent = (np.minimum(part, 1.0 - part) < 1e-6).all(axis=1)
             if parent.all() or np.linalg.matrix_rank(orders[parent]) < 2 or mean[parent].sum() < 0.6 * mean.sum():
                 continue
-            rest = local.power[~parent].sum(axis=0)
-            share = rest / (rest + local.power[parent].sum(axis=0))
+            rest, shown = local.power[~parent].sum(axis=0), local.power[parent].sum(axis=0)
+            here = shown > PARENT * np.quantile(shown, 0.9)  # vacuum says nothing about the superlattice
+            rest, shown = rest[here], shown[here]
+            share = rest / (rest + shown)
             if np.quantile(share, POOREST) < PATCHY * share.mean():
                 return form, "patchy"
             if np.quantile(rest, 0.2) < VISIBLE * local.noise[~parent].sum():
