@@ -1,24 +1,23 @@
 """Find the lattice of frames: lattice vectors in px, with a confidence and a verdict in words.
 
-The flow: spectra at several tile sizes -> peaks -> the basis that explains them -> what windows show -> phases.
+The flow: the spectra propose a lattice -> where in the frame it is seen -> whether the image repeats there -> verdict.
+Where that fails, once more in that area alone, then without the background (docs/decisions/lattice-evidence.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .indexing import Indexing, aliased, index_peaks, peak_weights, strongest_orders
-from .lattice_algebra import canonical, sublattice
+from .lattice_algebra import in_words
+from .lattice_candidate import propose
 from .lattice_mask import lattice_mask
-from .lattice_peaks import best_scale, prepare_frames
-from .local_phase import phase_tile, refine_reciprocal
-from .spectrum import Peaks
-from .superlattice import LocalPower, local_power, unanchored_part
+from .lattice_peaks import flattened, prepare_frames, scaled
+from .repetition import repetition
 
 __all__ = ["Lattice", "find_lattice"]
 
@@ -31,18 +30,26 @@ SURE_GAIN = {"image": (7.5, 2.0), "signal": (4.5, 0.8)}
 #: The confidence rises from 0 to 1 while the lattices explain this much of the weight of all peaks; photographs stay
 #: below 0.6.
 EXPLAINED = (0.5, 0.7)
-#: ... while the lattice covers this much of the frame; roofs and windows in photographs cover 0.3.
-COVERED = (0.2, 0.4)
+#: ... while a cell repeats in real space with this share of its best correlation: rings of features stay below 0.4,
+#: lattices under strong pick-up above 0.6.
+REPEATS = (0.4, 0.6)
+#: ... and lines with this share across and along themselves: rows of features and scratches stay below 0.3.
+LINES_REPEAT = (0.25, 0.45)
+#: ... while cells cover this much of the frame, lines (waves that decay from a step cover 0.4), signals.
+COVERED, LINES_COVER, SIGNALS_COVER = (0.04, 0.1), (0.45, 0.6), (0.2, 0.4)
 #: ... and while a line pattern in an image carries this much of its variance: below lies electrical pick-up.
 LINE_VARIANCE = (0.003, 0.01)
-#: A second lattice is worth a verdict from this share of the power of the first.
-SECOND = 0.1
-#: ... and worth a word from this share on.
-FAINT = 0.003
-#: Two line patterns at a wider angle than this, in radians, are the two directions of one lattice.
-LEAST_ANGLE = np.pi / 9
-#: Two lattices that share a common cell are grains when the first is missing from more than the rest of the frame.
-EVERYWHERE = 0.85
+#: An area is looked at once more by itself when its bounding box is less than this share of the frame.
+SMALL = 0.8
+#: An image that resembles itself this much more at the vectors of a larger cell has that cell; with fewer than this
+#: many of its periods in the frame, the spectrum cannot tell.
+LARGER, FEW = 0.15, 4.0
+#: Above this confidence and this repetition nothing is looked at twice.
+SURE, WELL = 0.9, 0.85
+#: A lattice that is doubted has at most this confidence.
+DOUBTED = 0.4
+#: Periods over which an area must overlap with itself.
+SEVERAL = 3
 
 
 @dataclass(frozen=True)
@@ -104,38 +111,6 @@ def _ramp(value: float, ends: tuple[float, float]) -> float:
     return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0))
 
 
-def _in_words(reciprocal: Floats) -> str:
-    """Periods, and their angle when there are two."""
-    lattice = Lattice(canonical(np.linalg.pinv(reciprocal).T), 1.0, "lattice", "")
-    lengths = " x ".join(f"{length:.2f}" for length in lattice.period_px)
-    return f"{lengths} px" + (f" at {lattice.angle_deg:.1f} degrees" if lattice.angle_deg is not None else " (lines)")
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """The lattice of the peaks, the lattice of the peaks that it leaves (stronger first), and how much both explain."""
-
-    orders: NDArray[np.intp]
-    first: Floats
-    second: Floats
-    second_power: float
-    explained: float
-
-
-def _pair(peaks: Peaks, first: Indexing, sure_gain: float) -> _Pair:
-    weights, mine = peak_weights(peaks), first.explained | aliased(peaks, first)
-    left = peaks.select(~mine)
-    second = index_peaks(left)
-    if second.gain < sure_gain:
-        share = weights[mine].sum() / weights.sum()
-        return _Pair(strongest_orders(peaks, first), first.reciprocal, np.zeros((0, 2)), 0.0, float(share))
-    share = (weights[mine].sum() + weights[~mine][second.explained].sum()) / weights.sum()
-    power = float(left.power[second.explained].sum() / peaks.power[first.explained].sum())
-    if power > 1.0 and len(second.reciprocal) == len(first.reciprocal):
-        return _Pair(strongest_orders(left, second), second.reciprocal, first.reciprocal, 1.0 / power, float(share))
-    return _Pair(strongest_orders(peaks, first), first.reciprocal, second.reciprocal, power, float(share))
-
-
 def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     """Find the smallest cell under which the frames repeat, as far as windows of a few periods can show it.
 
@@ -161,46 +136,85 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     """
     prepared = prepare_frames(frames)
     if not prepared:
-        return _nothing(0.0, "the frame has no contrast")
-    signal = prepared[0].shape[1] == 1
+        return Lattice(np.zeros((0, 2)), 0.0, "no period", "no period: the frame has no contrast")
+    look = _look(prepared)
+    if not look.settled:
+        look = _look_closer(prepared, look)
+    if not look.settled and look.lattice.confidence < 0.5 and prepared[0].shape[1] > 1:
+        even = _look([flattened(frame) for frame in prepared])
+        look = even if even.lattice.confidence >= 0.5 and len(even.lattice.vectors) == 2 else look
+    found = look.lattice
+    if found.confidence < 0.5:
+        return Lattice(np.zeros((0, 2)), found.confidence, "no period", f"no period: {found.reason}")
+    return found
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one look at the frames gave: a lattice (below a confidence of a half it is none, and the reason says why),
+    how it repeats in real space, and whether a second look would say the same.
+    """
+
+    lattice: Lattice
+    repeats: float
+    settled: bool
+
+
+def _look(prepared: list[Floats]) -> _Look:
+    shape = prepared[0].shape
+    signal = shape[1] == 1
     sure_gain, width = SURE_GAIN["signal" if signal else "image"]
-    peaks, best = best_scale(prepared)
-    if not len(best.reciprocal):
-        return _nothing(0.0, "no set of spectral peaks stands out of the background")
-    pair = _pair(peaks, best, sure_gain)
-    reciprocal, orders, two = pair.first, pair.orders, pair.second_power > SECOND
-    notes = []
-    if pair.second_power > FAINT:
-        what = "second lattice" if two else "faint second lattice"
-        notes.append(f"{what} of {_in_words(pair.second)} with {pair.second_power:.1%} of its power")
-    if two and len(pair.first) == len(pair.second) == 1 and not signal:
-        crossed = np.concatenate([pair.first, pair.second])
-        if abs(np.linalg.det(crossed / np.hypot(*crossed.T)[:, None])) > np.sin(LEAST_ANGLE):
-            reciprocal, orders, two, notes = crossed, np.eye(2, dtype=np.intp), False, []
+    candidate = propose(prepared, sure_gain)
+    if candidate is None:
+        nothing = "no set of spectral peaks stands out of the background"
+        return _Look(Lattice(np.zeros((0, 2)), 0.0, "no period", nothing), 0.0, False)
     channels = [channel for frame in prepared for channel in frame]
-    local = local_power(channels, reciprocal, orders)
-    while len(reciprocal) == 2 and (part := unanchored_part(local, orders)) is not None:
-        common = _in_words(reciprocal)
-        reciprocal, orders, keep = sublattice(reciprocal, orders, part[0])
-        local = LocalPower(local.power[keep], local.noise[keep])
-        grains = part[1] == "patchy" and local.coverage()[:4].min() < EVERYWHERE
-        two |= grains
-        where = "in parts of the frame" if part[1] == "patchy" else "too weak for a window"
-        notes.append(f"second grain, common cell {common}" if grains else f"superlattice of {common} {where}")
-    coverage = float(np.median(local.coverage()[:4]))
-    confidence = float(1 / (1 + np.exp((sure_gain - best.gain) / width)))
-    confidence *= _ramp(pair.explained, EXPLAINED) * _ramp(coverage, COVERED)
-    if len(reciprocal) == 1 and not signal:
-        confidence *= _ramp(2 * float(local.power.mean(axis=1).sum()), LINE_VARIANCE)
-    seen = f"{pair.explained:.0%} of the weight of {len(peaks.evidence)} spectral peaks, {coverage:.0%} of the frame"
+    vectors, words = candidate.vectors(), in_words(candidate.reciprocal)
+    where = lattice_mask(channels, candidate.reciprocal, candidate.orders)
+    lines = len(vectors) == 1 and not signal
+    repeats = repetition(channels, vectors, np.ones_like(where) if lines else where)
+    covered = float(where.mean())
+    confidence = float(1 / (1 + np.exp((sure_gain - candidate.gain) / width))) * _ramp(candidate.explained, EXPLAINED)
+    confidence *= _ramp(covered, LINES_COVER if lines else SIGNALS_COVER if signal else COVERED)
+    confidence *= _ramp(repeats.share, LINES_REPEAT if lines else REPEATS)
+    if lines:
+        confidence *= _ramp(2 * float(candidate.local.power.mean(axis=1).sum()), LINE_VARIANCE)
+    seen = (
+        f"{candidate.explained:.0%} of the weight of {candidate.peaks} spectral peaks, {covered:.0%} of the frame, "
+        f"repeating there with {repeats.share:.0%} of its best correlation"
+    )
+    longest = float(np.hypot(*repeats.whole.T).max())
+    doubt = ""
+    if candidate.along_axes(shape):
+        doubt = f"{words} are waves along the axes of the scan alone, as electrical pick-up leaves them"
+    elif min(repeats.periods) < SEVERAL:
+        doubt = f"too few periods of {words} in the frame to see that it repeats"
+    elif repeats.larger > LARGER and FEW * longest > min(n for n in shape[1:] if n > 1):
+        doubt = f"too few periods: it repeats after {longest:.0f} px rather than with {words}"
+    if doubt:
+        doubted = Lattice(vectors, min(confidence, DOUBTED), "no period", doubt, where)
+        return _Look(doubted, repeats.share, True)
     if confidence < 0.5:
-        return _nothing(confidence, f"the best guess, {_in_words(reciprocal)} with {seen}, is not sure enough")
-    reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], phase_tile(reciprocal, prepared[0].shape[1:]))
-    vectors = canonical(np.linalg.pinv(reciprocal).T)
-    reason = "; ".join([f"lattice of {_in_words(reciprocal)} with {seen}", *notes])
-    mask = lattice_mask(channels, reciprocal, orders)
-    return Lattice(vectors, confidence, "two periods" if two else "lattice", reason, mask)
+        doubt = f"the best guess, {words} with {seen}, is not sure enough"
+        return _Look(Lattice(vectors, confidence, "no period", doubt, where), repeats.share, False)
+    reason = "; ".join([f"lattice of {words} with {seen}", *candidate.notes])
+    verdict = "two periods" if candidate.two else "lattice"
+    settled = confidence > SURE and (candidate.two or repeats.share > WELL)
+    return _Look(Lattice(vectors, confidence, verdict, reason, where), repeats.share, settled)
 
 
-def _nothing(confidence: float, why: str) -> Lattice:
-    return Lattice(np.zeros((0, 2)), confidence, "no period", f"no period: {why}")
+def _look_closer(prepared: list[Floats], look: _Look) -> _Look:
+    """The same in the bounding box of its area, when that is a part of the frame: what is around it only disturbs."""
+    where = look.lattice.where
+    if where is None or not where.any() or len(look.lattice.vectors) < 2:
+        return look
+    rows, cols = (np.flatnonzero(where.any(axis=axis)) for axis in (1, 0))
+    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    if where[box].size > SMALL * where.size:
+        return look
+    inner = _look(scaled([frame[:, box[0], box[1]] for frame in prepared]))
+    if inner.lattice.where is None or inner.lattice.confidence < 0.5 or inner.repeats < look.repeats:
+        return look
+    around = np.zeros_like(where)
+    around[box] = inner.lattice.where
+    return replace(inner, lattice=replace(inner.lattice, where=around))

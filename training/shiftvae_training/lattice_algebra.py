@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["canonical", "reduce_basis", "sublattice", "sublattices"]
+__all__ = ["canonical", "in_words", "reduce_basis", "sublattice", "sublattices"]
 
 Floats = NDArray[np.float64]
 
@@ -71,6 +71,16 @@ def canonical(vectors: Floats) -> Floats:
         c = b - np.sign(a @ b) * a
         pairs += [(a, c), (b, c)] if np.hypot(*b) < EQUAL_LENGTHS * np.hypot(*a) else [(a, c)]
     return max((_upright(*pair) for pair in pairs), key=_closeness)
+
+
+def in_words(reciprocal: Floats) -> str:
+    """Periods of a reciprocal basis ``(k, 2)``, and their angle where there are two."""
+    vectors = canonical(np.linalg.pinv(reciprocal).T)
+    lengths = " x ".join(f"{length:.2f}" for length in np.hypot(vectors[:, 0], vectors[:, 1]))
+    if len(vectors) < 2:
+        return f"{lengths} px (lines)"
+    a, b = vectors
+    return f"{lengths} px at {np.degrees(np.arctan2(abs(a[0] * b[1] - a[1] * b[0]), a @ b)):.1f} degrees"
 
 
 def _upright(a: Floats, b: Floats) -> Floats:

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from shiftvae_rt.errors import FrameError
 
-from .indexing import Indexing, index_peaks
+from .indexing import LEAST_PERIODS, Indexing, index_peaks
 from .outliers import despike
 from .spectrum import Peaks, averaged_spectrum, find_peaks
 
-__all__ = ["best_scale", "prepare_frames"]
+__all__ = ["best_scale", "flattened", "prepare_frames", "scaled"]
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +26,12 @@ MOST_FRAMES = 4
 FAINTEST = 1e-3
 #: A tile that finds twice the best cell is right when its gain reaches this share of the best gain.
 TRUSTED = 0.5
+#: The largest cell fits this often into the frame.
+LEAST_PERIODS_OF_FRAME = 2.6
+#: Background and contrast are followed over this part of the longer side, and at least over this many px.
+FLAT_PARTS, FLAT_SIZE = 8, 25
+#: Local deviations that a pixel without its background may be from zero.
+BRIGHTEST = 3.0
 #: Smallest tile, px: images, signals.
 LEAST_TILE, LEAST_TILE_OF_SIGNALS = 32, 128
 #: Larger tiles are binned; the smaller tiles see the short periods.
@@ -43,12 +50,29 @@ def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
         pixels = np.stack([despike(channel) for channel in frame.astype(np.float64)])
         low, high = np.quantile(pixels, [0.001, 0.999], axis=(1, 2), keepdims=True)
         pixels = np.clip(pixels, low, high)
-        pixels -= pixels.mean(axis=(1, 2), keepdims=True)
+        prepared.append(pixels)
+    return scaled(prepared)
+
+
+def scaled(frames: list[Floats]) -> list[Floats]:
+    """Remove the mean of each channel and scale it to unit variance; channels and frames without contrast go."""
+    out = []
+    for frame in frames:
+        pixels = frame - frame.mean(axis=(1, 2), keepdims=True)
         spread = pixels.std(axis=(1, 2), keepdims=True)
-        some = spread[:, 0, 0] > 1e-9 * np.abs(high - low)[:, 0, 0].max(initial=0.0)
+        some = spread[:, 0, 0] > 1e-9 * np.abs(np.ptp(frame, axis=(1, 2))).max(initial=0.0)
         if some.any():
-            prepared.append(pixels[some] / spread[some])
-    return prepared
+            out.append(pixels[some] / spread[some])
+    return out
+
+
+def flattened(frame: Floats) -> Floats:
+    """A prepared frame without its background, in units of its local deviation: discs and steps lose their weight."""
+    size = max(FLAT_SIZE, max(frame.shape[1:]) // FLAT_PARTS) | 1
+    around = (1, size, size)
+    flat = frame - uniform_filter(frame, around, mode="nearest")
+    power = uniform_filter(flat * flat, around, mode="nearest")
+    return np.asarray(np.clip(flat / np.sqrt(power + 0.05 * power.mean() + 1e-12), -BRIGHTEST, BRIGHTEST))
 
 
 def _binned(frame: Floats, by: int) -> Floats:
@@ -76,7 +100,10 @@ def best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
         floor = FAINTEST * spectrum.background.max(initial=0.0, where=spectrum.resolved)
         scales.append(peaks.select(peaks.power > floor))
     floor = FAINTEST * max(peaks.power.max(initial=0.0) for peaks in scales)
-    tried = [(peaks, index_peaks(peaks)) for peaks in (peaks.select(peaks.power > floor) for peaks in scales)]
+    tried = []
+    for peaks, least in zip(scales, [LEAST_PERIODS_OF_FRAME] + [LEAST_PERIODS] * len(scales), strict=False):
+        strong = peaks.select(peaks.power > floor)
+        tried.append((strong, index_peaks(strong, least_periods=least)))
     best = max(tried, key=lambda pair: pair[1].gain)
     for wider in tried:  # largest tile first: a cell too large for the best tile shows itself only there
         if wider[1].gain > TRUSTED * best[1].gain and _doubles(wider[1].reciprocal, best[1].reciprocal):
