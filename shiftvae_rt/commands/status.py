@@ -65,6 +65,9 @@ def _status(control: Control, as_json: bool) -> None:
     print(f"model {shown(status.model)} ({status.model_sha256[:16]}), stride {status.stride}, {status.swaps} swaps")
     print(f"{status.producers} producers, {status.readers} readers, {report.results} results")
     print(counters_line(report.total))
+    for refusal in report.refusals:
+        reason = shown(f"{refusal.name}: {refusal.text}")
+        print(f"refused {refusal.count} of {shown(refusal.stream)}; the last: {reason}")
     if report.out_of_domain:
         print(f"{report.out_of_domain} frames out of domain: unlike the training data of the model")
     if report.age_p50_ms is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 _GONE_S = 3.0
+_MAX_TOLD = 64
 
 
 def add(subparsers: Subparsers) -> None:
@@ -68,6 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: float) -> None:
     seen, heard = 0, time.monotonic()
+    told: set[str] = set()
     while time.monotonic() < deadline:
         result = subscriber.receive(min(0.5, max(0.0, deadline - time.monotonic())))
         if result is not None or subscriber.connected:
@@ -78,6 +81,13 @@ def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: floa
             continue
         if arguments.output is not None:
             _write(result, Path(arguments.output))
+        refused = result.counters.rejected + result.counters.quarantined
+        if refused and result.stream not in told and len(told) < _MAX_TOLD:
+            told.add(result.stream)
+            print(
+                f"shiftvae: {refused} frames of {shown(result.stream)} were refused: `shiftvae status` says why",
+                file=sys.stderr,
+            )
         print(_json_line(result, subscriber) if arguments.json else _line(result, subscriber, seen), flush=True)
         seen += 1
         if seen == arguments.count:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from .messages import Outcome
+from .refusals import Refusals
 from .wire import Counters
 
 __all__ = ["Account", "Ledger"]
@@ -96,9 +97,15 @@ class Ledger:
     """The accounts of all sessions since the runtime started, per stream and in total.
 
     Used by one thread; the counters may be read from others.
+
+    Attributes
+    ----------
+    refusals
+        Why frames were rejected or quarantined.
     """
 
     def __init__(self) -> None:
+        self.refusals = Refusals()
         self._accounts: OrderedDict[tuple[str, str], Account] = OrderedDict()
         self._older = Counters()
 

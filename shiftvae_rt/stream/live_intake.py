@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Literal
 
@@ -23,7 +22,6 @@ __all__ = ["MAX_TEXT", "LiveIntake", "Publish"]
 Publish = Callable[[LatentMap, FrameHeader, float], None]
 #: Longest reason that is sent back.
 MAX_TEXT = 1000
-_log = logging.getLogger(__name__)
 
 
 class LiveIntake:
@@ -71,7 +69,7 @@ class LiveIntake:
         except FRAME_FAULTS as error:
             return self._refuse(session, header, error)
         except Exception as error:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
-            _log.exception("the model failed on frame %d of stream %r", header.frame, session.hello.stream)
+            self._ledger.refusals.defect(error)
             return self._refuse(session, header, error)
         if not header.complete:
             reply: Reply = Credit(credit=self._credit(session), seq=header.seq)
@@ -117,6 +115,7 @@ class LiveIntake:
         session.account.settle(outcome)
         session.scan.drop()
         text = str(error) or type(error).__name__
+        self._ledger.refusals.add(session.hello.stream, header.frame, f"{name}: {text}")
         return Error(name=name, text=text[:MAX_TEXT], credit=self._credit(session), seq=header.seq, outcome=outcome)
 
 

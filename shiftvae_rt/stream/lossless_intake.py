@@ -14,6 +14,7 @@ from .journal import MAX_CRASHES, Journal
 from .journal_reader import StreamState
 from .live_intake import MAX_TEXT, Publish, check_source
 from .messages import Committed, EndAck, Error, Hello, Outcome, Reply
+from .refusals import Refusals
 from .results import result_message
 from .sessions import Session
 from .wire import Counters, FrameHeader, decode_result_header
@@ -39,6 +40,7 @@ class _Pending:
     outcome: Outcome
     latent_map: LatentMap | None
     age_s: float
+    reason: str = ""
 
 
 class LosslessIntake:
@@ -50,10 +52,12 @@ class LosslessIntake:
         Where results go before anything is acknowledged.
     encoding, publish
         The model, and the readers that are told of a result once it is committed.
+    refusals
+        Told of every frame that is committed without a map.
     """
 
-    def __init__(self, journal: Journal, encoding: Encoding, publish: Publish) -> None:
-        self._journal, self._encoding, self._publish = journal, encoding, publish
+    def __init__(self, journal: Journal, encoding: Encoding, publish: Publish, refusals: Refusals) -> None:
+        self._journal, self._encoding, self._publish, self._refusals = journal, encoding, publish, refusals
         self._pending: list[_Pending] = []
         self._since_s = 0.0
         self._counters: dict[str, Counters] = {}
@@ -134,7 +138,7 @@ class LosslessIntake:
         except FRAME_FAULTS as error:
             outcome, reason = "rejected", f"{error_name(error)}: {error}"
         except Exception as error:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
-            _log.exception("frame %d of stream %r is quarantined", header.seq, stream)
+            self._refusals.defect(error)
             outcome, reason = "quarantined", f"encoder_failed: {str(error) or type(error).__name__}"
         self._journal.put_down()
         if record is None:
@@ -142,7 +146,7 @@ class LosslessIntake:
         self._journal.append(stream, header.seq, outcome, *record)
         if not self._pending:
             self._since_s = time.monotonic()
-        self._pending.append(_Pending(session, header, outcome, latent_map, age_s))
+        self._pending.append(_Pending(session, header, outcome, latent_map, age_s, reason))
 
     @property
     def due(self) -> bool:
@@ -170,6 +174,8 @@ class LosslessIntake:
             entry.session.account.begin(entry.header.seq)
             entry.session.account.settle(entry.outcome)
             self._counters[stream] += Counters(**{"offered": 1, entry.outcome: 1})
+            if entry.reason:
+                self._refusals.add(stream, entry.header.frame, entry.reason)
             if entry.latent_map is not None:
                 self._publish(entry.latent_map, entry.header, entry.age_s)
         return [(session, self._committed(session)) for session in sessions]

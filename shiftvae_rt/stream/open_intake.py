@@ -18,10 +18,11 @@ from ..frame import DTYPES
 from ..names import name_fault
 from .accounting import Account, Ledger
 from .clock import monotonic_ns
-from .encoding import FRAME_FAULTS, Encoding
+from .encoding import FRAME_FAULTS, Encoding, error_name
 from .live_intake import Publish
 from .scan import Scan
 from .sockets import Socket, receive
+from .sparse_log import SparseLog
 from .wire import MAX_HEADER_BYTES, Count, FrameHeader, Shape, Text, decode
 
 __all__ = ["PREFIX", "OpenIntake"]
@@ -70,6 +71,7 @@ class OpenIntake:
     def __init__(self, socket: Socket, encoding: Encoding, publish: Publish, ledger: Ledger) -> None:
         self._socket, self._encoding, self._publish, self._ledger = socket, encoding, publish, ledger
         self._sources: dict[str, _Source] = {}
+        self._log = SparseLog(_log)
         self.malformed = 0
 
     def take(self) -> bool:
@@ -86,7 +88,7 @@ class OpenIntake:
                 source = self._source(header.source)
             except WireError as error:
                 self.malformed += 1
-                _log.info("a pushed message was not understood: %s", error)
+                self._log.warn("a pushed message was not understood: %s", error)
                 continue
             source.received += 1
             newest[header.source] = source.received, header, parts[1]
@@ -112,14 +114,19 @@ class OpenIntake:
             latent_map = self._encoding.encode(source.scan, whole, buffer)
         except FRAME_FAULTS as error:
             source.account.settle("rejected")
-            _log.info("frame %d of %s%s was rejected: %s", header.frame, PREFIX, header.source, error)
-        except Exception:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
+            self._refused(header, error)
+        except Exception as error:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
             source.account.settle("quarantined")
-            _log.exception("the model failed on frame %d of %s%s", header.frame, PREFIX, header.source)
+            self._ledger.refusals.defect(error)
+            self._refused(header, error)
         else:
             source.account.settle("processed")
             if latent_map is not None:
                 self._publish(latent_map, whole, (monotonic_ns() - now_ns) / 1e9)
+
+    def _refused(self, header: ForeignHeader, error: Exception) -> None:
+        reason = f"{error_name(error)}: {str(error) or type(error).__name__}"
+        self._ledger.refusals.add(PREFIX + header.source, header.frame, reason)
 
 
 def _whole_frame(header: ForeignHeader, number: int, now_ns: int) -> FrameHeader:

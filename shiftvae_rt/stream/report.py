@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from .accounting import Ledger
+from .refusals import Refusal
 from .wire import Counters
 
 __all__ = ["Report", "Timings", "counters_line"]
@@ -35,7 +36,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ``age`` is from the offer of the newest line of a result to its publication. ``malformed`` counts messages that
     were no frame of anybody, ``unanswered`` answers that could not be delivered, ``unrecorded`` live results that the
     journal did not take, ``refused_clients`` connections without an allowed key, ``out_of_domain`` frames unlike the
-    training data of the model.
+    training data of the model, ``refusals`` why frames were rejected or quarantined.
     """
 
     total: Counters
@@ -46,6 +47,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     out_of_domain: int
     unrecorded: int
     refused_clients: int
+    refusals: tuple[Refusal, ...]
     age_p50_ms: float | None
     age_p99_ms: float | None
     encode_p50_ms: float | None
@@ -57,6 +59,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             total=ledger.total(),
             streams=ledger.streams(),
+            refusals=ledger.refusals.table(),
             age_p50_ms=ages.percentile_ms(50),
             age_p99_ms=ages.percentile_ms(99),
             encode_p50_ms=encodings.percentile_ms(50),

@@ -134,7 +134,7 @@ class Service:
         )
         lossless = None
         if self._journal is not None:
-            lossless = LosslessIntake(self._journal, self._encoding, self._publish)
+            lossless = LosslessIntake(self._journal, self._encoding, self._publish, self._ledger.refusals)
         self._producers = Producers(
             self._sessions,
             floor,

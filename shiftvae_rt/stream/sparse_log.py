@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["SparseLog"]
+__all__ = ["EVERY_S", "SparseLog"]
 
 EVERY_S = 60.0
 

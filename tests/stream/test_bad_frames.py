@@ -148,7 +148,7 @@ def test_a_frame_on_which_the_model_fails_is_quarantined_and_the_service_lives_o
     assert "Conv node" in answer["text"]
     assert client.say(*frame_message(FRAME, seq=2))["outcome"] == "processed"
     assert service.report().total == Counters(offered=2, processed=1, quarantined=1)
-    assert "failed on frame 9 of stream 'raw'" in caplog.text
+    assert "frame 9 of stream 'raw' was refused: encoder_failed: Non-zero status" in caplog.text
 
 
 def test_frames_of_another_size_or_kind_are_each_mapped_as_they_are(
