@@ -318,3 +318,27 @@ def test_a_folder_that_may_not_be_written_to_is_one_clear_error(tmp_path: Path) 
 def test_a_folder_in_which_nobody_may_write_is_one_clear_error() -> None:
     with pytest.raises(JournalError, match="the journal needs a folder that may be written to"):
         Journal("/proc/run.journal")
+
+
+def test_a_disk_that_is_gone_is_an_error_at_every_append_until_the_stream_is_opened_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    journal = filled(path)
+    (pages,) = journal._write.execute("PRAGMA page_count").fetchone()
+    journal._write.execute(f"PRAGMA max_page_count={pages}")
+    with monkeypatch.context() as patch:
+        patch.setattr("shiftvae_rt.stream.journal.read_states", gone)
+        with pytest.raises(JournalError, match="full"):
+            journal.append("s", 4, "processed", b"h", bytes(400_000))
+    journal._write.execute("PRAGMA max_page_count=1000000")
+    with pytest.raises(JournalError, match="'s' .* not open"):
+        journal.append("s", 4, "processed", b"h", b"b")
+    with pytest.raises(JournalError):
+        journal.commit()
+    assert journal.open_stream("s", "lossless").last_seq == 3
+    journal.append("s", 4, "processed", b"h", b"b")
+    journal.commit()
+    journal.close()
