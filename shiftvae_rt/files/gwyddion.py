@@ -29,7 +29,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     raw = path.read_bytes()
     if not raw.startswith(MAGIC):
         raise DataFileError(f"{path} is no Gwyddion file: expected it to begin with {MAGIC!r}, got {raw[:4]!r}")
-    _, content, _ = _object(memoryview(raw), len(MAGIC))
+    _, content, _ = _object(raw, len(MAGIC))
     numbers = sorted(int(found[1]) for name in content if (found := re.fullmatch(r"/(\d+)/data", name)))
     titles = [_title(content.get(f"/{number}/data/title", number)) for number in numbers]
     at = choose(path, titles, wanted, "channel")
@@ -50,7 +50,7 @@ def _unit(field: dict[str, Any], name: str) -> str:
     return str(field[name][1].get("unitstr", "")) if name in field else ""
 
 
-def _object(raw: memoryview, at: int) -> tuple[str, dict[str, Any], int]:
+def _object(raw: bytes, at: int) -> tuple[str, dict[str, Any], int]:
     """Name, components and end of the object that begins at `at`."""
     name, at = _text(raw, at)
     (size,) = struct.unpack_from("<I", raw, at)
@@ -64,7 +64,7 @@ def _object(raw: memoryview, at: int) -> tuple[str, dict[str, Any], int]:
     return name, components, end
 
 
-def _value(kind: str, raw: memoryview, at: int) -> tuple[Any, int]:
+def _value(kind: str, raw: bytes, at: int) -> tuple[Any, int]:
     """A value of the given kind at `at`, and its end: a small letter is one, a capital one an array."""
     if kind == "s":
         return _text(raw, at)
@@ -88,9 +88,7 @@ def _value(kind: str, raw: memoryview, at: int) -> tuple[Any, int]:
     return several, at
 
 
-def _text(raw: memoryview, at: int) -> tuple[str, int]:
+def _text(raw: bytes, at: int) -> tuple[str, int]:
     """Text up to a NUL, and where the next thing begins."""
-    end = at
-    while raw[end]:
-        end += 1
-    return bytes(raw[at:end]).decode("utf-8"), end + 1
+    end = raw.index(0, at)
+    return raw[at:end].decode("utf-8"), end + 1

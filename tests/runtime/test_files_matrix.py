@@ -32,7 +32,8 @@ from shiftvae_rt.files import level_rows, read_frames
 from shiftvae_rt.frame import DTYPES
 
 SHAPE = (24, 32)
-STEP_NM = 0.02
+#: Edges of a pixel along y and x, nm: they differ, so that a reader that swaps them is found out.
+Y_NM, X_NM = 0.02, 0.03
 INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 ALL = (*INTEGERS, "float16", "float32", "float64", "bool")
 
@@ -64,7 +65,7 @@ def hdf5(path, data):
 
 def ncempy(path, data):
     names = "tyx"[-data.ndim :]
-    steps = {"t": (1.0, "[s]"), "y": (STEP_NM, "[n_m]"), "x": (STEP_NM, "[n_m]")}
+    steps = {"t": (1.0, "[s]"), "y": (Y_NM, "[n_m]"), "x": (X_NM, "[n_m]")}
     dims = [(np.arange(n) * steps[name][0], name, steps[name][1]) for n, name in zip(data.shape, names, strict=True)]
     with fileEMD(str(path), readonly=False) as file:
         file.put_emdgroup("scan", data, dims)
@@ -72,7 +73,7 @@ def ncempy(path, data):
 
 def by_rosetta(write):
     def save(path, data):
-        axes = [("time", 1.0, "s", True), ("y", 10 * STEP_NM, "Å", False), ("x", 10 * STEP_NM, "Å", False)]
+        axes = [("time", 1.0, "s", True), ("y", 10 * Y_NM, "Å", False), ("x", 10 * X_NM, "Å", False)]
         write(str(path), signal(np.ascontiguousarray(data), axes[-data.ndim :]))
 
     return save
@@ -81,11 +82,11 @@ def by_rosetta(write):
 def mrc(path, data):
     with mrcfile.new(path) as file:
         file.set_data(data)
-        file.voxel_size = 10 * STEP_NM
+        file.voxel_size = (10 * X_NM, 10 * Y_NM, 1.0)
 
 
 def ome(path, data):
-    about = {"axes": "TYX"[-data.ndim :], "PhysicalSizeX": STEP_NM / 1000, "PhysicalSizeY": STEP_NM / 1000}
+    about = {"axes": "TYX"[-data.ndim :], "PhysicalSizeX": X_NM / 1000, "PhysicalSizeY": Y_NM / 1000}
     tifffile.imwrite(path, data, ome=True, metadata=about, photometric="minisblack")
 
 
@@ -99,7 +100,7 @@ def compressed(path, data):
 
 def imagej(path, data):
     axes = {"axes": "TYX"[-data.ndim :], "unit": "nm"}
-    tifffile.imwrite(path, data, imagej=True, resolution=(1 / STEP_NM, 1 / STEP_NM), metadata=axes)
+    tifffile.imwrite(path, data, imagej=True, resolution=(1 / X_NM, 1 / Y_NM), metadata=axes)
 
 
 def store(path, data):
@@ -108,35 +109,33 @@ def store(path, data):
 
 
 def gwyddion(path, data):
-    metre = 1e-9 * STEP_NM
     container = GwyContainer()
     container["/0/data/title"] = "Topography"
-    container["/0/data"] = GwyDataField(data.astype("<f8"), xreal=SHAPE[1] * metre, yreal=SHAPE[0] * metre)
+    container["/0/data"] = GwyDataField(data.astype("<f8"), xreal=SHAPE[1] * X_NM * 1e-9, yreal=SHAPE[0] * Y_NM * 1e-9)
     container["/0/data"].si_unit_xy = GwySIUnit(unitstr="m")
     container.tofile(str(path))
 
 
 def igor(path, data):
     wave = IgorWave(np.asarray(data.T[:, ::-1], order="C"), name="scan", int64_support=True)
-    for axis in "xy":
-        wave.set_dimscale(axis, 0, 1e-9 * STEP_NM, "m")
+    for axis, step in (("x", X_NM), ("y", Y_NM)):
+        wave.set_dimscale(axis, 0, 1e-9 * step, "m")
     wave.save(str(path))
 
 
 def nanonis(path, data):
-    metre = 1e-9 * STEP_NM
     rows, cols = data.shape
-    text = HEADER.format(rows=rows, cols=cols, width=cols * metre, height=rows * metre, direction="down")
+    size = {"width": cols * X_NM * 1e-9, "height": rows * Y_NM * 1e-9}
+    text = HEADER.format(rows=rows, cols=cols, direction="down", **size)
     path.write_bytes(text.encode() + b"\x1a\x04" + np.stack([data] * 3).astype(">f4").tobytes())
 
 
 def createc(path, data):
-    angstrom = 10 * STEP_NM
-    write_createc(path, np.stack([data] * 2), size_a=(SHAPE[0] * angstrom, SHAPE[1] * angstrom))
+    write_createc(path, np.stack([data] * 2), size_a=(SHAPE[0] * Y_NM * 10, SHAPE[1] * X_NM * 10))
 
 
 def ser(path, data):
-    write_ser(path, data if data.ndim == 3 else data[None], step_m=(1e-9 * STEP_NM, 1e-9 * STEP_NM))
+    write_ser(path, data if data.ndim == 3 else data[None], step_m=(1e-9 * Y_NM, 1e-9 * X_NM))
 
 
 FLOATS = ("float32", "float64")
@@ -198,7 +197,7 @@ def test_a_file_is_right_in_values_axes_order_and_calibration(tmp_path, form, dt
         np.testing.assert_array_equal(frame.pixels, form.read(image))
         assert frame.pixels.dtype.name in DTYPES
         assert not frame.pixels.flags.writeable
-        assert frame.pixel_size_nm == (pytest.approx((STEP_NM, STEP_NM), rel=1e-4) if form.calibrated else None)
+        assert frame.pixel_size_nm == (pytest.approx((Y_NM, X_NM), rel=1e-4) if form.calibrated else None)
         assert frame.metadata["file"] == path.name
     np.testing.assert_array_equal(data, before)
 
