@@ -53,9 +53,8 @@ def length_nm(value: float, unit: str) -> float | None:
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), unit)  # ImageJ's way to write µ
     text = text.strip().removeprefix("[").removesuffix("]").replace("_", "")  # ncempy's: [n_m]
     factor = _SYMBOLS.get(text, _WORDS.get(text.lower().removesuffix("s")))
-    if factor is None or not math.isfinite(value) or value <= 0:
-        return None
-    return round(value * factor, 15)
+    nm = 0.0 if factor is None or not math.isfinite(value) else round(value * factor, 15)
+    return nm if 0 < nm < math.inf else None
 
 
 def pixel_edges_nm(y_nm: float | None, x_nm: float | None) -> tuple[float, float] | None:

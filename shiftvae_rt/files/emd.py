@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import microscope
 from .axes import Arranged, layout_of
 from .calibration import length_nm, pixel_edges_nm
@@ -73,8 +71,8 @@ def _text(value: Any) -> str:
 
 def _step_nm(dim: Any, size: int) -> float | None:
     """Step of an axis whose coordinates ``(size,)`` are given, or of which the first two are."""
-    if dim is None or dim.dtype.kind not in "uif" or dim.size < 2:
+    if dim is None or dim.dtype.kind not in "uif" or dim.ndim != 1 or dim.size < 2:
         return None
-    places = np.asarray(dim[()], np.float64).ravel()
-    step = (places[-1] - places[0]) / (places.size - 1) if places.size == size else places[1] - places[0]
-    return length_nm(abs(float(step)), _text(dim.attrs.get("units", "")))
+    last = dim.size - 1 if dim.size == size else 1
+    step = (float(dim[last]) - float(dim[0])) / last
+    return length_nm(abs(step), _text(dim.attrs.get("units", "")))

@@ -19,6 +19,8 @@ def read(path: Path, wanted: str | None) -> Recording:
 
     needs(path, wanted)
     with Image.open(path) as image:
+        if image.mode.startswith("RGB") and any("16" in str(tile[3]) for tile in image.tile):
+            return _deep_colour(path)  # Pillow keeps 8 of the 16 bits of a sample
         if image.mode in ("P", "CMYK", "YCbCr", "HSV", "LAB", "PA"):
             image = image.convert("RGB")
         pixels = np.asarray(image)
@@ -26,3 +28,10 @@ def read(path: Path, wanted: str | None) -> Recording:
     if pixels.ndim == 3:
         pixels, metadata["colour"] = to_grey(pixels)
     return Recording(pixels, dimensions=2, metadata=metadata)
+
+
+def _deep_colour(path: Path) -> Recording:
+    import imagecodecs
+
+    pixels, colour = to_grey(imagecodecs.png_decode(path.read_bytes()))
+    return Recording(pixels, dimensions=2, metadata={"colour": colour})

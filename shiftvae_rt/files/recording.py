@@ -107,7 +107,7 @@ class FrameStack(Sequence[Frame]):
             part.__dict__.update(self.__dict__, _indices=self._indices[index])
             return part
         at = self._indices[index]
-        with reading(self._path, "the pixels"):
+        with reading(self._path, "the pixels" if self._single else f"the pixels of frame {at}"):
             pixels = np.asarray(self._recording.pixels[...] if self._single else self._recording.pixels[at])
         name = self._path.name if self._single else f"{self._path.name}[{at}]"
         return Frame(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import DataFileError
 from .axes import Arranged, layout_of
 from .interleaved import sample_names, take_samples
-from .recording import Recording, choose
+from .recording import LazyPixels, Recording, choose
 from .tiff_calibration import pixel_size_nm
 
 __all__ = ["read"]
@@ -63,32 +63,38 @@ def read(path: Path, wanted: str | None) -> Recording:
             return Recording(Arranged(pixels, layout_of(list(axes))), 2, size_nm, metadata)
         if len(axes) < 2:
             return Recording(_decoded(series), None, size_nm, metadata)
-        source = _Pages(path, number, series)
+        source: LazyPixels = _Pages(file, series)
+        if series.dataoffset is not None:  # neither compressed nor scattered
+            source = np.memmap(path, np.dtype(file.byteorder + series.dtype.char), "r", series.dataoffset, series.shape)
     return Recording(Arranged(source, layout_of(list(axes)), convert=convert), 2, size_nm, metadata)
 
 
 class _Pages:
-    """A series in its own order; a frame is read from its pages alone. Each read opens the file and closes it."""
+    """A compressed or scattered series in its own order; a frame is read from its pages alone.
 
-    def __init__(self, path: Path, number: int, series: Any) -> None:
-        self._path, self._number, self.shape = path, number, tuple(series.shape)
-        self._page_axes = len(series.keyframe.shape)
+    The series remembers where its pages are; its file is opened for each read, so that no handle stays open.
+    """
+
+    def __init__(self, file: Any, series: Any) -> None:
+        self._handle = file.filehandle
+        self._series, self.shape = series, tuple(series.shape)
+        self._leading = self.shape[: len(self.shape) - len(series.keyframe.shape)]
 
     def __getitem__(self, index: Any, /) -> Any:
-        import tifffile
+        self._handle.open()
+        try:
+            return self._read(index)
+        finally:
+            self._handle.close()
 
-        leading = self.shape[: len(self.shape) - self._page_axes]
-        with tifffile.TiffFile(self._path) as file:
-            series = file.series[self._number]
-            if series.dataoffset is not None:  # neither compressed nor scattered
-                dtype = np.dtype(file.byteorder + series.dtype.char)
-                return np.memmap(self._path, dtype, "r", series.dataoffset, self.shape)[index]
-            if len(series.pages) != prod(leading) or not isinstance(index, tuple):
-                return _decoded(series)[index]
-            pages = np.arange(prod(leading)).reshape(leading)[index[: len(leading)]]
-            images = [_decoded(series.pages[int(page)]) for page in pages.flat]
-            stack = np.stack(images).reshape(*pages.shape, *self.shape[len(leading) :])
-            return stack[(slice(None),) * pages.ndim + index[len(leading) :]]
+    def _read(self, index: Any) -> Any:
+        series, leading = self._series, self._leading
+        if len(series.pages) != prod(leading) or not isinstance(index, tuple):
+            return _decoded(series)[index]
+        pages = np.arange(prod(leading)).reshape(leading)[index[: len(leading)]]
+        images = [_decoded(series.pages[int(page)]) for page in pages.flat]
+        stack = np.stack(images).reshape(*pages.shape, *self.shape[len(leading) :])
+        return stack[(slice(None),) * pages.ndim + index[len(leading) :]]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 
 from shiftvae_rt import LatentMapper, __version__
 from shiftvae_rt.cli import main
@@ -100,6 +101,21 @@ class TestMap:
         np.save(tmp_path / "movie.npy", movie)
         assert shiftvae("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / f"out{ending}")[0] == 1
         assert (tmp_path / f"out{ending}").stat().st_size > 1000
+
+    def test_a_frame_that_cannot_be_read_is_nan_and_named(self, shiftvae, tmp_path, tiny_model):
+        path = tmp_path / "movie.tif"
+        movie = np.random.default_rng(0).normal(size=(3, 32, 40)).astype(np.float32)
+        tifffile.imwrite(path, movie, compression="zlib", photometric="minisblack")
+        with tifffile.TiffFile(path) as file:
+            begin = file.pages[1].dataoffsets[0]
+        damaged = bytearray(path.read_bytes())
+        damaged[begin + 40 : begin + 80] = bytes(40)
+        path.write_bytes(damaged)
+        code, _, err = shiftvae("map", tiny_model, path, "-o", tmp_path / "out.npz")
+        assert code == 1
+        assert "frame 1" in err.splitlines()[-1]
+        with np.load(tmp_path / "out.npz") as read:
+            assert [bool(np.isnan(mean).all()) for mean in read["mean"]] == [False, True, False]
 
     def test_a_stack_of_which_no_frame_can_be_mapped_writes_nothing(self, shiftvae, tmp_path, tiny_model):
         np.save(tmp_path / "movie.npy", np.zeros((3, 32, 40)))

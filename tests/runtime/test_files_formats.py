@@ -267,6 +267,13 @@ class TestZarr:
         np.testing.assert_array_equal([frame.pixels[0] for frame in frames], MOVIE)
         assert frames[0].pixel_size_nm == pytest.approx((0.02, 0.02))
 
+    def test_a_damaged_chunk_is_refused(self, tmp_path):
+        zarr.save_array(str(tmp_path / "a.zarr"), MOVIE)
+        chunk = max((tmp_path / "a.zarr").rglob("*"), key=lambda file: file.stat().st_size if file.is_file() else 0)
+        chunk.write_bytes(chunk.read_bytes()[:-20])
+        with pytest.raises(DataFileError):
+            pixels_of(tmp_path / "a.zarr")
+
     def test_an_empty_folder_is_no_store(self, tmp_path):
         (tmp_path / "a.zarr").mkdir()
         with pytest.raises(DataFileError, match="expected a Zarr"):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -149,6 +150,14 @@ class TestColour:
         assert frame.pixels.shape == (8, 8)
         assert frame.pixels == pytest.approx(58.7)
         assert "luminance" in frame.metadata["colour"]
+
+    @pytest.mark.parametrize("samples", [2, 3, 4])
+    def test_pictures_of_16_bits_a_sample_keep_them(self, tmp_path, samples):
+        pixels = np.stack([IMAGE] * samples, axis=-1)
+        (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
+        frame = only_frame(tmp_path / "a.png")
+        np.testing.assert_array_equal(frame.pixels, IMAGE)
+        assert frame.pixels.dtype == np.uint16
 
     def test_an_alpha_channel_is_dropped(self, tmp_path):
         rgba = np.zeros((8, 8, 4), np.uint8)

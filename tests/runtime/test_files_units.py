@@ -35,7 +35,7 @@ def test_what_is_no_length_gives_no_pixel_size(unit):
     assert length_nm(2.0, unit) is None
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 1e-300])
 def test_a_step_that_is_none_gives_no_pixel_size(value):
     assert length_nm(value, "nm") is None
 

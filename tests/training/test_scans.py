@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import zarr
 
 from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.cli import main
@@ -45,6 +46,17 @@ def test_a_chosen_frame_keeps_the_number_that_it_has_in_the_file(movie, tmp_path
     np.save(tmp_path / "movie.npy", movie)
     with pytest.raises(FrameError, match=r"movie\.npy\[2\].*NaN"):
         read_scans([str(tmp_path / "movie.npy")], which=slice(2, 3))
+
+
+def test_a_folder_counts_as_one_file_and_its_hash_is_of_all_in_it(movie, tmp_path):
+    hashes = []
+    for number, value in enumerate((0, 0, 1)):
+        path = tmp_path / str(number) / "movie.zarr"
+        zarr.save_array(str(path), movie[[1, 3]] + value)
+        scans = read_scans([str(path)])
+        assert scans.sources[0].name == "movie.zarr"
+        hashes.append(scans.sources[0].sha256)
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_a_stack_of_blank_frames_is_refused(tmp_path):

@@ -106,13 +106,16 @@ def has_contrast(pixels: NDArray[Any]) -> bool:
 def _usable(path: str, frames: Sequence[Frame], dimensions: int | None) -> tuple[list[Frame], list[NDArray[Any]]]:
     """Frames with contrast and without NaN, and their pixels ``(C, H, W)``."""
     kept, pixels, reasons = [], [], []
-    for frame in frames:
+    for number in range(len(frames)):
+        name = path
         try:
+            frame = frames[number]
+            name = frame.name
             found = as_pixels(frame.pixels, dimensions=dimensions or (1 if frame.pixels.ndim == 1 else 2))
             if not has_contrast(found):
                 raise FrameError(f"the frame is constant (every pixel is {found.flat[0]}): the beam was blanked?")
-        except FrameError as error:
-            reasons.append(f"{frame.name}: {error}")
+        except (FrameError, DataFileError) as error:
+            reasons.append(f"{name}: {error}")
         else:
             kept.append(frame)
             pixels.append(found)
