@@ -8,7 +8,8 @@
         producer.offer_rectangle(8, pixels, (y, x), (512, 512))     # or rectangles of it, in any order
 
 `offer` copies the pixels and returns; a thread of its own talks to the runtime. While the runtime is busy, absent or
-restarting, the newest frame waits in a mailbox and older ones are counted as dropped.
+restarting, the newest frame waits in a mailbox and older ones are counted as dropped. What comes too late, after
+`abort`, `close` or the beginning of a newer frame, is ignored and counted (`late`): it raises nothing.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Producer:
         return welcome
 
     def offer(self, frame: Frame | ArrayLike, *, number: int | None = None, pixel_size_nm: PixelSize = None) -> int:
-        """Offer a whole frame; returns at once with its ``seq``. The pixels are copied.
+        """Offer a whole frame; returns at once with its ``seq``, 0 after `close`. The pixels are copied.
 
         Parameters
         ----------
@@ -136,6 +137,8 @@ class Producer:
     ) -> int:
         """Offer the next rows of frame `number`; returns at once with its ``seq``. The pixels are copied.
 
+        Rows of a frame that is over, or whose row 0 was never offered, are ignored: 0.
+
         Parameters
         ----------
         number
@@ -151,7 +154,7 @@ class Producer:
         Raises
         ------
         FrameError
-            for rows that do not fit the frame or are not its next ones.
+            for rows that do not fit the frame, or rows before them that are missing.
         """
         pixels = wire_pixels(rows)
         if pixels.ndim < 2 or pixels.shape[-1] != frame_shape[1]:
@@ -172,7 +175,7 @@ class Producer:
         """Offer a rectangle of frame `number`; returns at once with its ``seq``. The pixels are copied.
 
         The rectangles of a frame come in any order and cover it once. Lines go out as soon as they, and all above them,
-        are complete.
+        are complete. A rectangle of a frame that was given up is ignored: 0.
 
         Parameters
         ----------
@@ -194,7 +197,8 @@ class Producer:
         pixels = wire_pixels(rectangle)
         if pixels.ndim < 2:
             raise FrameError(f"expected a rectangle of two or three axes, got shape {pixels.shape}")
-        self._check(number)
+        if not self._open(number):
+            return self._mailbox.too_late()
         size_nm = as_pixel_size(pixel_size_nm)
         seq = self._mailbox.put_rectangle(
             pixels, frame=number, place=place, frame_shape=frame_shape, pixel_size_nm=size_nm
@@ -203,16 +207,19 @@ class Producer:
         return seq
 
     def _put(self, pixels: NDArray[Any], number: int | None, **place: Any) -> int:
-        self._check(number)
+        if not self._open(number):
+            return self._mailbox.too_late()
         seq = self._mailbox.put(pixels, frame=number, **place)
         self._driver.wake()
         return seq
 
-    def _check(self, number: int | None) -> None:
+    def _open(self, number: int | None) -> bool:
+        """False after `close`: what comes now is too late."""
         if number is not None and not 0 <= number <= 2**53:
             raise FrameError(f"expected a number of a frame from 0 to 2^53, got {number}")
-        if not self._driver.alive:
-            raise ServiceError("the producer is closed: make a new one")
+        if not self._driver.alive and not self._link.closing:  # its thread failed
+            raise ServiceError("the producer has ended: make a new one")
+        return not self._link.closing
 
     def abort(self, number: int) -> bool:
         """Give up frame `number`, of which rows were offered; it counts as dropped. False if it is over already."""
@@ -248,6 +255,11 @@ class Producer:
     def counters(self) -> Counters:
         """What became of the frames so far; ``offered`` exceeds the sum by what is on its way."""
         return self._mailbox.counters()
+
+    @property
+    def late(self) -> int:
+        """Offers that were ignored because they came too late: they are part of no frame, and in no counter."""
+        return self._mailbox.late
 
     @property
     def last_error(self) -> str:

@@ -6,6 +6,9 @@ replaces what is left of the old one, and the old frame is then counted as dropp
 
 A frame whose rows are on their way when it is replaced is decided by the runtime's answer, so that both
 sides count alike.
+
+An acquisition delivers its last rows after it was stopped, and its first before we were there. What belongs to no frame
+in the mailbox is ignored and counted (`late`): it never is an error in the acquisition's thread.
 """
 
 from __future__ import annotations
@@ -31,6 +34,11 @@ class Mailbox:
     ----------
     source
         Copied into every header.
+
+    Attributes
+    ----------
+    late
+        Calls of `put` and `put_rectangle` that were ignored: their frame was over, or had begun without us.
     """
 
     def __init__(self, source: Source) -> None:
@@ -39,7 +47,8 @@ class Mailbox:
         self._slot: OutgoingFrame | None = None
         self._in_flight: deque[OutgoingFrame] = deque()  # of each message without an answer, in order
         self._aborted: int | None = None
-        self._offered = self._taken_seq = 0
+        self._given_up: int | None = None  # number of the last frame of rectangles that was never complete
+        self._offered = self._taken_seq = self.late = 0
         self._outcomes: dict[Outcome, int] = dict.fromkeys(
             ("processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"), 0
         )
@@ -53,7 +62,7 @@ class Mailbox:
         height: int | None = None,
         pixel_size_nm: tuple[float, float] | None = None,
     ) -> int:
-        """Copy `rows` in and return the ``seq`` of their frame.
+        """Copy `rows` in and return the ``seq`` of their frame, 0 if they are too late for it.
 
         Parameters
         ----------
@@ -68,15 +77,16 @@ class Mailbox:
         Raises
         ------
         FrameError
-            if the rows are not the next ones of their frame, or do not fit it.
+            if rows of their frame are missing before them, or they do not fit it.
         """
         with self.changed:
             slot = self._slot
-            if slot is not None and first_row != 0 and slot.frame == frame:
+            if first_row != 0:
+                last_row = first_row + (rows.shape[-2] if rows.ndim > 1 else 1)
+                if slot is None or slot.frame != frame or last_row <= slot.filled:
+                    return self.too_late()
                 slot.add_rows(rows, first_row)
                 return slot.seq
-            if first_row != 0:
-                raise FrameError(f"a frame begins with row 0, got row {first_row} of frame {frame}: wait for the next")
             number = self._offered + 1 if frame is None else frame
             outgoing = OutgoingFrame.of_rows(rows, frame=number, height=height, pixel_size_nm=pixel_size_nm)
             return self._begin(outgoing).seq
@@ -90,14 +100,17 @@ class Mailbox:
         frame_shape: tuple[int, int],
         pixel_size_nm: tuple[float, float] | None = None,
     ) -> int:
-        """Copy a rectangle in and return the ``seq`` of its frame; its lines are sent when they are there completely.
+        """Copy a rectangle in and return the ``seq`` of its frame, 0 if it is too late for that.
+
+        Its lines are sent when they are there completely.
 
         Parameters
         ----------
         rectangle
             ``(n, m)`` or ``(channels, n, m)``, little-endian; copied.
         frame
-            The acquisition's number of the frame; another than the last one begins a new frame.
+            The acquisition's number of the frame; another than the last one begins a new frame, but for that of a
+            frame that was given up just before.
         place, frame_shape
             Where its first pixel lies in the frame, ``(y, x)``, and ``(height, width)`` of the frame.
 
@@ -112,12 +125,20 @@ class Mailbox:
             raise FrameError(f"a rectangle of {rows} x {cols} px at {place} does not fit a frame of {frame_shape}")
         with self.changed:
             slot = self._slot
+            if frame == self._given_up and (slot is None or (slot.frame != frame and slot.filled < slot.height)):
+                return self.too_late()
             if slot is None or slot.frame != frame:
                 slot = self._begin(
                     OutgoingFrame.of_rectangles(shape, rectangle.dtype, frame=frame, pixel_size_nm=pixel_size_nm)
                 )
             slot.add_rectangle(rectangle, place, shape)
             return slot.seq
+
+    def too_late(self) -> int:
+        """Count something that is ignored; 0."""
+        with self.changed:
+            self.late += 1
+            return 0
 
     def _begin(self, slot: OutgoingFrame) -> OutgoingFrame:
         self._replace()
@@ -147,6 +168,8 @@ class Mailbox:
     def _replace(self) -> None:
         """What is left of the frame in the slot will not be sent."""
         slot, self._slot = self._slot, None
+        if slot is not None:
+            self._given_up = slot.frame if slot.rectangles is not None and slot.filled < slot.height else None
         if slot is None or slot.over or slot.sent == slot.height:
             return
         slot.replaced = True

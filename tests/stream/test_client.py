@@ -191,10 +191,29 @@ def test_pixels_of_any_byte_order_and_strides_arrive_as_the_same_numbers(
     assert np.array_equal(subscriber.receive(LIMIT_S).latent_map.mean, mapper.map(FRAME).mean)
 
 
-def test_a_closed_producer_says_so(service: Service, produce: Make) -> None:
-    producer: Producer = produce(service)
-    producer.close(LIMIT_S)
-    with pytest.raises(ServiceError, match="closed"):
+def test_what_an_acquisition_does_after_abort_or_close_is_ignored_and_counted(service: Service, produce: Make) -> None:
+    producer: Producer = produce(service, mode="replay")
+    producer.offer_rows(7, FRAME[:20], 0, FRAME.shape)
+    assert producer.abort(7)
+    assert producer.offer_rows(7, FRAME[20:], 20, FRAME.shape) == 0
+    assert producer.offer(FRAME) == 2
+    producer.wait(LIMIT_S)
+    counters = producer.close(LIMIT_S)
+    for late in (
+        producer.offer(FRAME),
+        producer.offer_rows(8, FRAME[:20], 0, FRAME.shape),
+        producer.offer_rectangle(8, FRAME[:, :20], (0, 0), FRAME.shape),
+        producer.abort(7),
+    ):
+        assert late == 0
+    assert producer.late == 4
+    assert counters == producer.counters == Counters(offered=2, processed=1, dropped_producer=1)
+
+
+def test_a_producer_whose_thread_failed_says_so(produce: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    producer: Producer = produce("tcp://127.0.0.1:9")
+    producer._driver.join(0.0)
+    with pytest.raises(ServiceError, match="has ended"):
         producer.offer(FRAME)
 
 

@@ -174,7 +174,6 @@ def test_a_line_that_no_message_holds_is_dropped_and_counted(mailbox: Mailbox) -
     [
         ({"frame": 1, "first_row": 3}, "expected row 4"),
         ({"frame": 1, "first_row": 5}, "expected row 4"),
-        ({"frame": 2, "first_row": 4}, "a frame begins with row 0"),
         ({"frame": 2, "first_row": 0, "height": 3}, "the frame has 3 rows, got 4"),
     ],
     ids=str,
@@ -184,6 +183,45 @@ def test_rows_that_are_not_the_next_ones_are_refused(mailbox: Mailbox, place: di
     with pytest.raises(FrameError, match=message):
         mailbox.put(FRAME[:4], **{"height": 12, **place})
     assert mailbox.counters().offered == 1
+
+
+@pytest.mark.parametrize(
+    ("frame", "first_row"), [(2, 4), (1, 2), (None, 4)], ids=["no beginning", "again", "no number"]
+)
+def test_rows_of_no_frame_or_offered_before_are_ignored_and_counted(
+    mailbox: Mailbox, frame: int | None, first_row: int
+) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    assert mailbox.put(FRAME[first_row : first_row + 2], frame=frame, first_row=first_row, height=12) == 0
+    assert (mailbox.late, mailbox.counters().offered) == (1, 1)
+    assert mailbox.put(FRAME[4:], frame=1, first_row=4, height=12) == 1, "the frame goes on"
+
+
+def test_rows_that_come_after_an_abort_or_a_newer_frame_are_ignored_and_counted(mailbox: Mailbox) -> None:
+    mailbox.put(FRAME[:4], frame=1, height=12)
+    assert mailbox.abort(1)
+    assert mailbox.put(FRAME[4:8], frame=1, first_row=4, height=12) == 0
+    mailbox.put(FRAME[:4], frame=2, height=12)
+    assert mailbox.put(FRAME[8:], frame=1, first_row=8, height=12) == 0
+    assert mailbox.put(FRAME[4:], frame=2, first_row=4, height=12) == 2
+    assert (mailbox.late, mailbox.counters().offered) == (2, 2)
+
+
+@pytest.mark.parametrize("how", ["abort", "replace"])
+def test_rectangles_of_a_frame_that_was_given_up_begin_no_frame(mailbox: Mailbox, how: str) -> None:
+    def put(frame: int, x: int) -> int:
+        return mailbox.put_rectangle(FRAME[:, x : x + 1], frame=frame, place=(0, x), frame_shape=(12, 2))
+
+    assert put(1, 0) == 1
+    if how == "abort":
+        assert mailbox.abort(1)
+        assert put(1, 1) == 0
+    assert put(2, 0) == 2
+    assert put(1, 1) == 0
+    assert put(2, 1) == 2
+    assert mailbox.counters().offered == 2
+    assert mailbox.late == (2 if how == "abort" else 1)
+    assert put(1, 0) == 3, "frame 2 is complete: the numbers began anew"
 
 
 @pytest.mark.parametrize("rows", [FRAME[:4].astype(np.float32), FRAME[:4, :3], FRAME[np.newaxis, :4]], ids=repr)
