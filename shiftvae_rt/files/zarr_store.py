@@ -47,7 +47,8 @@ def _arrays(group: Any, prefix: str = "") -> dict[str, Any]:
 
 def _plain(array: Any) -> Plain:
     """An array with the names of its axes: those of Zarr 3, or those that xarray writes beside a Zarr 2 array."""
-    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    metadata = getattr(array, "metadata", None)  # the package zarr 2 has none
+    names = getattr(metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     return Plain(array, array.dtype, [str(name or "") for name in names])
 
 
