@@ -67,6 +67,21 @@ def test_a_float64_file_trains_and_its_report_is_of_the_file(measured, tmp_path,
     assert golden.min() >= 0, "counts, without their mean"
 
 
+def test_nothing_behind_the_doors_of_training_and_export_can_write_to_a_frame(scan, tmp_path, monkeypatch):
+    def write(*arguments):
+        arguments[-1][0][...] = 0
+
+    mine = [np.array(scan.frames[0], np.float64)]
+    monkeypatch.setattr("shiftvae_training.train.find_lattice", write)
+    with pytest.raises(ValueError, match="read-only"):
+        train(mine, Settings(window=16, content=1, encoder="mlp", steps=10))
+    monkeypatch.setattr("shiftvae_training.export.fit_domain", write)
+    with pytest.raises(ValueError, match="read-only"):
+        export_model(tmp_path / "m.svae", scan.trained, mine, sources=(), pixel_size_nm=None)
+    assert mine[0].flags.writeable
+    np.testing.assert_array_equal(mine[0], scan.frames[0])
+
+
 @pytest.mark.parametrize("make", [lambda pixels: Frame(pixels).pixels, as_pixels], ids=["Frame", "as_pixels"])
 def test_a_read_only_view_leaves_the_callers_array_writable(make):
     mine = np.ones((4, 4))

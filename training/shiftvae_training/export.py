@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import shiftvae_rt
 from shiftvae_rt.errors import TrainingError
-from shiftvae_rt.frame import PixelSize, as_pixel_size
+from shiftvae_rt.frame import PixelSize, as_pixel_size, read_only
 from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
 from shiftvae_rt.mapper import LatentMapper, difference, frame_centre
 from shiftvae_rt.model_file import Golden, ModelFile, write_model_file
@@ -74,6 +74,7 @@ def export_model(
         if the graphs differ from torch by more than 1e-4, or from window-by-window encoding by more than 1e-5, of a
         latent's spread. Nothing is written then.
     """
+    frames = [read_only(frame) for frame in frames]
     model = trained.model.eval()
     weights = model.weights()
     graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}

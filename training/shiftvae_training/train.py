@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from shiftvae_rt.errors import FrameError
+from shiftvae_rt.frame import read_only
 from shiftvae_rt.manifest import USED_NATS
 
 from .automatic import settle
@@ -75,6 +76,7 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     TrainingError, WindowError
         if the frames are too small or without contrast, or the encoder cannot have the window.
     """
+    frames = [read_only(frame) for frame in frames]
     shapes = sorted({frame.shape for frame in frames})
     if len(shapes) != 1:
         raise FrameError(f"expected frames of one shape (channels, height, width), got {shapes}: train on one kind")
