@@ -92,7 +92,8 @@ def test_a_producer_that_was_silent_goes_on_with_its_recording(
     monkeypatch.setattr("shiftvae_rt.stream.sessions.SILENCE_NS", 0)
     until(lambda: len(recording._sessions) == 0)
     monkeypatch.undo()
-    until(lambda: bool(states(path)))
+    assert client.say({"htype": "PING", "clock_ns": 1})["name"] == "unknown_session"
+    until(lambda: [state.last_seq for state in states(path)] == [1])
     assert not states(path)[0].ended, "it may come back"
     client.hello(first_seq=2)
     client.say(*frame_message(FRAME, seq=2))
@@ -107,6 +108,7 @@ def test_a_session_that_comes_back_after_its_end_goes_on(recording: Service, raw
     for seq in (1, 2):
         client.hello(first_seq=seq)
         client.say(*frame_message(FRAME, seq=seq))
+        until(lambda: [(s.last_seq, s.ended) for s in states(path)] == [(seq, False)])  # noqa: B023  # called here
         assert client.say({"htype": "END", "last_seq": seq})["htype"] == "END_ACK"
     recording.__exit__()
     (state,) = states(path)
@@ -134,7 +136,12 @@ def test_a_recording_is_on_the_disk_while_its_producer_goes_on(recording: Servic
     client: RawProducer = raw(recording)
     client.hello()
     client.say(*frame_message(FRAME))
-    until(lambda: bool(states(path)))
+
+    def recorded() -> bool:
+        assert client.say({"htype": "PING", "clock_ns": 1})["htype"] == "PONG"
+        return [state.last_seq for state in states(path)] == [1]
+
+    until(recorded)
 
 
 @pytest.mark.parametrize("call", ["open_stream", "append", "commit_live", "next_seq", "end"])
