@@ -177,6 +177,12 @@ class TwoSides(RuleBasedStateMachine):
         assert ours.processed <= everywhere.processed
 
 
+@pytest.fixture(autouse=True)
+def quick_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example starts and ends services; the thread that asks who comes looks this often whether it is over."""
+    monkeypatch.setattr("shiftvae_rt.stream.gatekeeper._TICK_MS", 1)
+
+
 def play(mapper: LatentMapper, **options: Any) -> None:
     machine = type("Machine", (TwoSides,), {"mapper": mapper})
     rules = settings(
