@@ -186,6 +186,9 @@ class Producers:
         return reply
 
     def _hello(self, peer: bytes, hello: Hello, now_ns: int) -> Reply:
+        if self._sessions.find(peer, now_ns) is not None:
+            text = "this connection has a session: HELLO is said once on each socket"
+            return Error(name="bad_message", text=text, credit=0)
         first_seq = None
         if hello.mode == "lossless":
             if self._lossless is None:

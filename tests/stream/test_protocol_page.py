@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 import pytest
 import zmq
-from stream_support import LIMIT_S
+from stream_support import FREE, LIMIT_S, RawProducer, frame_message, noisy
 
 from shiftvae_rt.frame import DTYPES
-from shiftvae_rt.stream import Service, control_messages, journal_reader, messages, sockets, wire
-from shiftvae_rt.stream.contact import PING_NS
+from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.stream import Options, Service, control_messages, journal_reader, messages, sockets, wire
+from shiftvae_rt.stream.contact import PING_NS, SILENCE_S
+from shiftvae_rt.stream.floor import PATIENCE_NS
+from shiftvae_rt.stream.link import UNTAKEN_S
+from shiftvae_rt.stream.lossless_link import PROGRESS_S
+from shiftvae_rt.stream.open_intake import PREFIX
 from shiftvae_rt.stream.sessions import MAX_SESSIONS, SILENCE_NS
 
+Make = Callable[..., Any]
+FRAME = noisy((40, 40))
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 PIXELS = bytes(37 * i % 251 for i in range(288))
 
@@ -104,7 +113,64 @@ def test_every_field_of_every_message_is_on_the_page(struct: Any) -> None:
         f"hears nothing of you for {SILENCE_NS / 1e9:.0f} s",
         f"PING every {PING_NS / 1e9} s",
         f"`protocol` {messages.PROTOCOL}",
+        f"more than {sockets.DOORS['ingest'].max_bytes} bytes (on `control` {sockets.DOORS['control'].max_bytes})",
+        f"nothing was heard for {SILENCE_S} s",
+        f"not used within\n   {PATIENCE_NS // 10**6} ms",
+        f"for {UNTAKEN_S:.0f} s no PONG",
+        f"wait {PROGRESS_S:.0f} s without progress",
+        "`STREAM@SESSION`",
+        f"`{PREFIX}SOURCE`",
     ],
 )
 def test_names_and_limits_are_on_the_page(promised: str) -> None:
     assert promised in PAGE
+
+
+def test_a_time_has_all_its_63_bits_from_the_frame_to_the_result(service: Service, raw: Make, subscribe: Make) -> None:
+    subscriber = subscribe(service)
+    client: RawProducer = raw(service)
+    client.hello()
+    assert client.say(*frame_message(FRAME, utc_ns=2**63 - 1))["outcome"] == "processed"
+    assert subscriber.receive(LIMIT_S).utc_ns == 2**63 - 1
+    assert client.say(*frame_message(FRAME, utc_ns=2**63, seq=2))["name"] == "bad_message"
+
+
+@pytest.mark.parametrize("mode", ["live", "lossless"])
+def test_a_second_hello_on_a_socket_is_refused_and_the_session_goes_on(
+    serve: Make, mapper: LatentMapper, raw: Make, tmp_path: Path, mode: str
+) -> None:
+    client: RawProducer = raw(serve(mapper, options=Options(journal=tmp_path / "j")))
+    client.hello(mode=mode)
+    answer = client.hello(mode=mode, stream="another", session="another")
+    assert (answer["name"], answer["seq"]) == ("bad_message", None)
+    assert client.say(*frame_message(FRAME))["htype"] == {"live": "ACK", "lossless": "COMMITTED"}[mode]
+
+
+def test_in_replay_too_credit_comes_in_turn_beside_another_producer(service: Service, raw: Make) -> None:
+    first, second = raw(service), raw(service)
+    for n, client in enumerate((first, second)):
+        client.hello(mode="replay", stream=f"s{n}", session=f"s{n}")
+    first.say(*frame_message(FRAME, source="s0", seq=1))
+    second.tell({"htype": "WANT", "clock_ns": 1})
+    assert second.hear() == {"htype": "GRANT", "credit": 1}
+    assert second.say(*frame_message(FRAME, source="s1", seq=1))["credit"] == 1, "no credit with the answer"
+
+
+def test_a_part_that_is_larger_than_the_page_says_ends_the_connection(service: Service, raw: Make) -> None:
+    client: RawProducer = raw(service)
+    monitor = client.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    client.hello()
+    with contextlib.closing(monitor):
+        client.tell(b"{}", bytes(sockets.DOORS["ingest"].max_bytes + 1))
+        assert monitor.poll(LIMIT_S * 1e3), "the connection goes on"
+        client.socket.disable_monitor()
+
+
+def test_a_frame_that_is_pushed_needs_three_fields(serve: Make, mapper: LatentMapper, subscribe: Make) -> None:
+    service: Service = serve(mapper, options=Options(open_ingest=FREE))
+    subscriber = subscribe(service)
+    with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
+        socket.connect(service.open_ingest)
+        header = {"htype": "array-1.0", "dtype": "uint16", "shape": FRAME.shape, "whatever": "else"}
+        socket.send_multipart([msgspec.json.encode(header), FRAME.tobytes()])
+        assert subscriber.receive(LIMIT_S).stream == "open/foreign"
