@@ -21,6 +21,8 @@ Every message says what was expected, what came, and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "DataFileError",
     "FrameError",
@@ -35,7 +37,21 @@ __all__ = [
     "TrainingError",
     "WindowError",
     "WireError",
+    "few",
 ]
+
+#: Reasons that one line names.
+FEW = 5
+
+
+def few(reasons: Sequence[str]) -> str:
+    """Give the first of many reasons on one line, and how many more there are.
+
+    >>> few([f"a[{n}]: blank" for n in range(7)])
+    'a[0]: blank; a[1]: blank; a[2]: blank; a[3]: blank; a[4]: blank; and 2 more'
+    """
+    more = [f"and {len(reasons) - FEW} more"] if len(reasons) > FEW else []
+    return "; ".join([*reasons[:FEW], *more])
 
 
 class ShiftVaeError(Exception):

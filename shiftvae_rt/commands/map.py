@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import DataFileError, FrameError, ShiftVaeError
+from ..errors import DataFileError, FrameError, ShiftVaeError, few
 from ..output_file import try_output
 from . import add_encoding, add_force, say_encoding
 
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     _warn(frames, maps)
     if failed:
         raise FrameError(
-            f"{len(failed)} of {len(maps)} frames have no map and are NaN in {arguments.output}: {'; '.join(failed)}"
+            f"{len(failed)} of {len(maps)} frames have no map and are NaN in {arguments.output}: {few(failed)}"
         )
 
 
@@ -87,9 +87,9 @@ def _map_each(mapper: LatentMapper, frames: Sequence[Frame], output: str) -> tup
     ShiftVaeError
         where no frame can be mapped: the reason of the first.
     """
-    good: LatentMap | None = None
     import numpy as np
 
+    good: LatentMap | None = None
     found: list[LatentMap | None] = []
     errors: list[ShiftVaeError] = []
     for frame in _with_progress(frames, errors):

@@ -110,3 +110,10 @@ def test_a_frame_with_a_hole_in_the_middle_gives_a_test_frame_from_beside_it():
     frame = np.zeros((1, 600, 600))
     frame[:, :100, :100] = np.random.default_rng(0).normal(size=(100, 100))
     assert golden_frame([frame], (16, 16)).std() > 0
+
+
+def test_the_warning_of_many_blank_frames_stays_one_short_line(movie, tmp_path):
+    np.save(tmp_path / "movie.npy", np.concatenate([movie[1:2], np.zeros((300, *movie.shape[1:]), np.float32)]))
+    with pytest.warns(FrameWarning, match=r"300 of 301 frames.*movie\.npy\[5\].*and 295 more") as caught:
+        read_scans([str(tmp_path / "movie.npy")])
+    assert len(str(caught[0].message)) < 1000

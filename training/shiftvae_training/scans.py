@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftvae_rt.errors import DataFileError, FrameError, PixelSizeError
+from shiftvae_rt.errors import DataFileError, FrameError, PixelSizeError, few
 from shiftvae_rt.files import read_frames, split_name
 from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
 from shiftvae_rt.manifest import DataSource
@@ -122,7 +122,7 @@ def _usable(path: str, frames: Sequence[Frame], dimensions: int | None) -> tuple
     if not kept:
         raise FrameError(reasons[0] if len(reasons) == 1 else f"none of {len(reasons)} frames is usable; {reasons[0]}")
     if reasons:
-        what = f"{len(reasons)} of {len(frames)} frames are left out of the training: {'; '.join(reasons)}"
+        what = f"{len(reasons)} of {len(frames)} frames are left out of the training: {few(reasons)}"
         warnings.warn(f"{path}: {what}", FrameWarning, stacklevel=3)
     return kept, pixels
 
