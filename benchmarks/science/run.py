@@ -18,6 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SUITE = (
+    "evidence",
     "standard_image",
     "shot_noise_limit",
     "lattices",

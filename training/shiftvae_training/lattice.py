@@ -43,9 +43,9 @@ LINE_VARIANCE = (0.003, 0.01)
 SMALL = 0.8
 #: An image that resembles itself this much more at the vectors of a larger cell has that cell; with fewer than this
 #: many of its periods in the frame, the spectrum cannot tell.
-LARGER, FEW = 0.15, 4.0
+LARGER, FEW = 0.07, 4.0
 #: Above this confidence and this repetition nothing is looked at twice.
-SURE, WELL = 0.9, 0.85
+SURE, WELL = 0.9, 0.95
 #: A lattice that is doubted has at most this confidence.
 DOUBTED = 0.4
 #: Periods over which an area must overlap with itself.

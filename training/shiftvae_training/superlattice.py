@@ -29,8 +29,10 @@ MOST_TILES = 12
 #: its mean. Columns whose brightness varies between a quarter and three quarters of their neighbours' stay at 0.3 of
 #: the mean, a domain without the superlattice is at 0.04.
 PATCHY, POOREST = 0.12, 0.05
-#: ... where its parent is present, with this share of its power in the best tiles.
-PARENT = 0.2
+#: ... where its parent is present, with this share of its power in the best tiles: at an edge the satellites go first.
+PARENT = 0.6
+#: ... and in this many tiles: fewer say nothing about a part of the frame.
+LEAST_TILES = 6
 #: A superlattice anchors the phase of a window when it stands this far above the noise in four fifths of the frame.
 VISIBLE = 8.0
 #: A wave is present in a tile with this share of its power in the best tiles (contrast may vary fourfold).
@@ -121,6 +123,8 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
                 continue
             rest, shown = local.power[~parent].sum(axis=0), local.power[parent].sum(axis=0)
             here = shown > PARENT * np.quantile(shown, 0.9)  # vacuum says nothing about the superlattice
+            if here.sum() < LEAST_TILES:
+                continue
             rest, shown = rest[here], shown[here]
             share = rest / (rest + shown)
             if np.quantile(share, POOREST) < PATCHY * share.mean():
