@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
 
 from shiftvae_training.column_fit import columns_of_cell, find_columns, fit_columns
+from shiftvae_training.prominence import fine_noise, prominent_maxima
 
 
 def bells(shape, centres, heights, width=2.6):
@@ -84,3 +88,78 @@ def test_one_column_of_each_kind_is_kept(anchor):
     assert heights[0] > 8 > heights[1] > 4
     np.testing.assert_allclose(modulo(vectors)(places[1] - places[0] - vectors.sum(0) / 2), 0, atol=0.71)
     assert 2 <= radius < 9.2
+
+
+def perovskite(side: int, faint: float, *, noise: float = 0.0, start=(3.2, 4.1)) -> np.ndarray:
+    """Bright columns on a 13.5 px lattice whose feet fill the cell, and faint ones in the middle of each cell."""
+    cells = 13.5 * np.array([(i, j) for i in range(-1, 7) for j in range(-1, 7)]) + start
+    centres = np.concatenate([cells, cells + 6.75])
+    image = bells((side, side), centres, [9.0] * len(cells) + [faint] * len(cells), 2.4)
+    return image + noise * np.random.default_rng(side).standard_normal(image.shape)
+
+
+@pytest.mark.parametrize("side", range(36, 72, 4))
+@pytest.mark.parametrize(("faint", "noise"), [(2.0, 0.0), (2.0, 0.15), (1.5, 0.05)])
+def test_the_same_columns_are_found_whatever_the_size_of_the_image(side, faint, noise):
+    """Faint columns lie below the median of what the bright ones leave, on hills of their own."""
+    image = perovskite(side, faint, noise=noise)
+    places, kinds, radius = columns_of_cell(image, None, modulo(13.5 * np.eye(2)))
+    assert kinds == 2
+    np.testing.assert_allclose(np.abs(modulo(13.5 * np.eye(2))(places[1] - places[0])), 6.75, atol=1.1)
+    assert radius == pytest.approx(0.5 * 6.75 * np.sqrt(2), abs=0.8)
+
+
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+@pytest.mark.parametrize("side", [36, 48, 64])
+def test_noise_makes_no_columns(side, noise):
+    image = perovskite(side, 0.0, noise=noise)
+    assert columns_of_cell(image, None, modulo(13.5 * np.eye(2)))[1] == 1
+    blank = noise * np.random.default_rng(0).standard_normal((side, side))
+    assert len(find_columns(blank)) == 0
+
+
+def descents(image: np.ndarray) -> dict[tuple[int, int], float]:
+    """Prominence of every maximum by definition: how far a level must sink until its hill holds something higher."""
+    found = {}
+    for y, x in np.ndindex(image.shape):
+        for level in np.sort(image, axis=None)[::-1]:
+            hill, _ = ndimage.label(image >= level, np.ones((3, 3)))
+            if hill[y, x] and image[hill == hill[y, x]].max() > image[y, x]:
+                found[y, x] = image[y, x] - level
+                break
+        else:
+            found[y, x] = np.ptp(image)
+    return {place: rise for place, rise in found.items() if rise > 0}
+
+
+@given(seed=st.integers(0, 2**32 - 1), height=st.integers(1, 7), width=st.integers(3, 7), least=st.integers(1, 20))
+@settings(max_examples=60, deadline=None)
+def test_the_prominence_is_the_least_descent_to_anything_higher(seed, height, width, least):
+    image = np.random.default_rng(seed).permutation(height * width).reshape(height, width).astype(float)
+    wanted = sorted(
+        (
+            (-image[y, x], y, x)
+            for (y, x), rise in descents(image).items()
+            if rise >= least and 0 < x < width - 1 and (height == 1 or 0 < y < height - 1)
+        )
+    )
+    assert prominent_maxima(image, float(least)).tolist() == [[y, x] for _, y, x in wanted]
+
+
+def test_a_flat_top_is_one_maximum_and_a_flat_image_has_none():
+    image = np.zeros((9, 12))
+    image[3:5, 3:6] = 2.0
+    image[6, 9] = 1.0
+    assert len(prominent_maxima(image, 0.5)) == 2
+    assert len(prominent_maxima(image, 1.5)) == 1
+    assert len(prominent_maxima(np.ones((5, 5)), 0.0)) == 0
+
+
+def test_the_noise_is_that_of_the_pixels_and_not_of_the_columns():
+    for side in (40, 64):
+        clean = perovskite(side, 2.0)
+        assert fine_noise(clean) < 0.1
+        assert fine_noise(clean + np.random.default_rng(0).normal(0, 0.5, clean.shape)) == pytest.approx(0.5, rel=0.15)
+    line = np.sin(np.arange(200) / 3)[None] + np.random.default_rng(0).normal(0, 0.2, (1, 200))
+    assert fine_noise(line) == pytest.approx(0.2, rel=0.25)
+    assert fine_noise(np.ones((2, 2))) == 0

@@ -108,3 +108,28 @@ def test_the_peak_of_a_signal_widens():
     meaning = explain(model, 0.3 * np.random.default_rng(1).standard_normal((1, 200)), (True,), pixel_size_nm=None)
     assert meaning.axes[0].widen[0] == pytest.approx(0.1, abs=0.03)
     assert "column 1 widens" in meaning.in_words(meaning.axes[0])
+
+
+def test_what_no_column_explains_is_said_with_how_much_it_is():
+    """A ripple of the background: no column moves, and yet the motif changes."""
+    model = crystal()
+    y, x = (place.double().numpy() for place in model.decoder.places())
+    ripple = 0.15 * np.cos(2 * np.pi * y[:, None] / 5) * np.cos(2 * np.pi * x / 2.5)
+    with torch.no_grad():
+        model.decoder.linear[2] = torch.from_numpy(ripple.ravel())
+    content = 0.4 * np.random.default_rng(0).standard_normal((3, 400))
+    meaning = explain(model, content, (True, False, True), pixel_size_nm=None)
+    moved, rippled = meaning.axes
+    assert moved.unexplained < 0.1
+    assert "in no column" not in meaning.in_words(moved)
+    assert rippled.unexplained > 0.8
+    assert rippled.change > 0.1
+    words = meaning.in_words(rippled)
+    assert f"changes by {100 * rippled.change:.2g} %" in words
+    assert f"{100 * rippled.unexplained:.0f} % of it in no column" in words
+    assert "no column changes" not in words
+
+
+def test_a_latent_that_changes_nothing_says_how_little(content):
+    meaning = explain(crystal(), content, (False, False, True), pixel_size_nm=None)
+    assert "changes by 0 % of its contrast" in meaning.in_words(meaning.axes[0])

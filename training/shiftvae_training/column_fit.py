@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .prominence import fine_noise, prominent_maxima
+
 __all__ = ["Columns", "columns_of_cell", "find_columns", "fit_columns"]
 
 Floats = NDArray[np.float64]
 
-#: A maximum is a column when it stands this far above the median, as a share of the highest.
-PROMINENT = 0.2
+#: A maximum is a column when its prominence is this share of the image's range, and this many times its noise.
+PROMINENT, ABOVE_NOISE = 0.02, 3.0
 #: Steps of Gauss-Newton, and the largest move of a centre in one of them, px.
 STEPS, LARGEST_MOVE = 12, 1.0
 #: Columns closer than this are one, px; columns closer than this to the edge are left out.
@@ -35,27 +37,24 @@ class Columns:
     height: Floats
     width: Floats
 
+    def first(self, count: int) -> Columns:
+        """The first `count` of the columns ``(..., k)``."""
+        return Columns(self.centre[..., :count, :], self.height[..., :count], self.width[..., :count])
+
+    def of_image(self, index: int) -> Columns:
+        """Those of one image of ``(n, k)``."""
+        return Columns(self.centre[index], self.height[index], self.width[index])
+
 
 def find_columns(image: Floats) -> NDArray[np.intp]:
-    """Bright maxima of ``image (H, W)``, smoothed over 3 px, as ``(n, 2)`` row and column, brightest first.
+    """Prominent maxima of ``image (H, W)``, smoothed over 3 px, as ``(n, 2)`` row and column, brightest first.
 
     A line (H = 1) is smoothed and searched along x alone. Maxima on the edge do not count.
     """
     size = (min(3, image.shape[0]), 3)
     padded = np.pad(image, [(n // 2, n // 2) for n in size], mode="edge")
     smooth = np.lib.stride_tricks.sliding_window_view(padded, size).mean(axis=(-1, -2))
-    around = np.lib.stride_tricks.sliding_window_view(
-        np.pad(smooth, [(n // 2, n // 2) for n in size], constant_values=np.inf), size
-    )
-    median = float(np.median(smooth))
-    high = smooth - median >= PROMINENT * (float(smooth.max()) - median)
-    found = np.argwhere((around.max(axis=(-1, -2)) <= smooth) & high & (np.ptp(around, axis=(-1, -2)) > 0))
-    found = found[np.argsort(-smooth[tuple(found.T)], kind="stable")]
-    kept: list[NDArray[np.intp]] = []  # a flat top has several highest pixels
-    for place in found:
-        if all(np.hypot(*(place - other)) > SAME for other in kept):
-            kept.append(place)
-    return np.array(kept, dtype=np.intp).reshape(-1, 2)
+    return prominent_maxima(smooth, max(PROMINENT * float(np.ptp(smooth)), ABOVE_NOISE * fine_noise(image)))
 
 
 def columns_of_cell(

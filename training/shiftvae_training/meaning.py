@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from .column_fit import Columns, columns_of_cell, fit_columns
+from .motif_change import change_of_motif
 from .shift_vae import ShiftVAE
 
 __all__ = ["LatentAxis", "Meaning", "explain"]
@@ -30,6 +31,8 @@ ROUNDS = 3
 #: A column moves along a latent when two deviations move it by this much, px; it changes when they change height or
 #: width by this much, relative.
 LEAST_MOVE, LEAST_CHANGE = 0.1, 0.03
+#: What the columns leave of a change is worth a word from this share on.
+MUCH = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class LatentAxis:
         ``(k,)`` relative change of height and width for one unit.
     sd
         Standard deviation of the latent over the frames.
+    change
+        How much the cell around the anchor changes from one end of the walk to the other: the deviation of the
+        difference, as a share of the motif's own.
+    unexplained
+        Share of that change, as a variance, that no small change of a column draws; see `motif_change`.
     """
 
     name: str
@@ -59,6 +67,8 @@ class LatentAxis:
     brighten: Floats
     widen: Floats
     sd: float
+    change: float
+    unexplained: float
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,12 @@ class Meaning:
             for change, verb in ((axis.brighten[k], ("brightens", "dims")), (axis.widen[k], ("widens", "narrows"))):
                 if 2 * abs(change) * axis.sd >= LEAST_CHANGE:
                     parts.append(f"column {k + 1} {verb[int(change < 0)]} by {100 * abs(change):.2g} %")
-        return f"For one unit of {axis.name}: " + ("; ".join(parts) if parts else "no column changes measurably")
+        far = f"from one end to the other the motif changes by {100 * axis.change:.2g} % of its contrast"
+        if not parts:
+            parts.append(f"no column moves or grows; {far}, {100 * axis.unexplained:.0f} % of it in no column")
+        elif axis.unexplained > MUCH and axis.change >= LEAST_CHANGE:
+            parts.append(f"{far}, {100 * axis.unexplained:.0f} % of it in no column")
+        return f"For one unit of {axis.name}: " + "; ".join(parts)
 
 
 @torch.no_grad()
@@ -148,22 +163,35 @@ def explain(
 
     def columns_at(content: Floats) -> tuple[NDArray[np.float32], Columns]:
         drawn = _draw(model, content)
-        fitted = fit_columns(drawn.mean(axis=1), start, radius, rounds=ROUNDS)
-        one = Columns(fitted.centre[:, :kinds], fitted.height[:, :kinds], fitted.width[:, :kinds])
-        return drawn.astype(np.float32), one
+        return drawn.astype(np.float32), fit_columns(drawn.mean(axis=1), start, radius, rounds=ROUNDS)
 
-    _, still = columns_at(centre[None])
+    still = columns_at(centre[None])[1].first(kinds)
     axes = []
     for i in used:
         walk = np.repeat(centre[None], STEPS, axis=0)
         first, last = np.quantile(content[i], ENDS)
         walk[:, i] = np.linspace(first, last, STEPS)
-        axes.append(_axis(f"z{i + 1}", walk[:, i], *columns_at(walk), still, float(sd[i])))
+        templates, columns = columns_at(walk)
+        change, unexplained = change_of_motif(templates.mean(axis=1, dtype=float), still.of_image(0), start, wrap)
+        fitted = columns.first(kinds)
+        axes.append(
+            LatentAxis(
+                f"z{i + 1}",
+                walk[:, i],
+                templates,
+                move_px=_slope(walk[:, i], _relative(fitted)),
+                brighten=_slope(walk[:, i], fitted.height / still.height),
+                widen=_slope(walk[:, i], fitted.width / still.width),
+                sd=float(sd[i]),
+                change=change,
+                unexplained=unexplained,
+            )
+        )
     rng = np.random.default_rng(0)
     picked = content[:, rng.choice(content.shape[1], min(PROBES, content.shape[1]), replace=False)].T
     probes = np.repeat(centre[None], len(picked), axis=0)
     probes[:, used] = picked[:, used]
-    moved = _relative(columns_at(probes)[1]) - _relative(still)
+    moved = _relative(columns_at(probes)[1].first(kinds)) - _relative(still)
     design = _quadratic((probes[:, used] - centre[list(used)]) / sd[list(used)])
     coefficients = np.zeros((design.shape[1], moved.shape[1] * 2))
     for j, column in enumerate(moved.reshape(len(moved), -1).T):
@@ -187,15 +215,6 @@ def _draw(model: ShiftVAE, content: Floats) -> Floats:
 
 def _relative(columns: Columns) -> Floats:
     return columns.centre - columns.centre[:, :1]
-
-
-def _axis(
-    name: str, values: Floats, templates: NDArray[np.float32], columns: Columns, still: Columns, sd: float
-) -> LatentAxis:
-    move = _slope(values, _relative(columns))
-    brighten = _slope(values, columns.height / still.height)
-    widen = _slope(values, columns.width / still.width)
-    return LatentAxis(name, values, templates, move, brighten, widen, sd)
 
 
 def _slope(values: Floats, along: Floats) -> Floats:
