@@ -21,10 +21,15 @@ __all__ = ["read"]
 
 _DATA = b":SCANIT_END:"
 _MARK = b"\x1a\x04"
+#: Channels taken in this order where the height was held constant.
+CONSTANT_HEIGHT = ("Current", "Frequency_Shift")
 
 
 def read(path: Path, wanted: str | None) -> Recording:
     """Read one channel and direction: ``Z`` forward unless `wanted` says ``CHANNEL`` or ``CHANNEL:backward``.
+
+    Where nobody said and Z is constant (a scan of constant height), Current or Frequency_Shift is read if it varies;
+    `metadata["chosen"]` says so.
 
     The image is turned so that y is down and x is to the right whatever the scan direction was. Lines at the end that
     an aborted scan never reached (NaN) are cropped. Topography (the channel Z) is levelled with `level_rows`.
@@ -46,12 +51,18 @@ def read(path: Path, wanted: str | None) -> Recording:
             f"({len(images) * rows * cols * 4} bytes), got {len(body)} bytes: copy it again"
         )
     names = [name if direction == "forward" else f"{name}:{direction}" for name, _, direction in images]
-    at = choose(path, names, wanted or ("Z" if "Z" in names else None), "channel")
+    asked = wanted is not None or "Z" not in names
+    pixels_of = (np.frombuffer(body, ">f4", rows * cols, at * rows * cols * 4) for at in range(len(names)))
+    flat = [] if asked else [name for name, values in zip(names, pixels_of, strict=True) if _constant(values)]
+    varying = [name for name in ("Z", *CONSTANT_HEIGHT) if name in names and name not in flat]
+    at = choose(path, names, wanted or (varying or ["Z"])[0] if "Z" in names else wanted, "channel")
     _, unit, direction = images[at]
     pixels: NDArray[Any] = np.frombuffer(body, ">f4", rows * cols, at * rows * cols * 4).reshape(rows, cols)
     if direction == "backward":
         pixels = pixels[:, ::-1]  # stored in the order of acquisition, from right to left
     metadata: dict[str, Any] = {"channel": names[at], "unit": unit, "scan_direction": header["SCAN_DIR"].strip()}
+    if "Z" in flat and names[at] != "Z":
+        metadata["chosen"] = f"Z is constant (a scan of constant height): {names[at]} is taken, which varies"
     reached = np.flatnonzero(~np.isnan(pixels).all(axis=1))
     if reached.size == 0:
         raise DataFileError(f"{path} holds no scanned line in channel {names[at]!r}: choose another channel or file")
@@ -66,6 +77,12 @@ def read(path: Path, wanted: str | None) -> Recording:
     width_m, height_m = (float(number) for number in header["SCAN_RANGE"].split())
     size_nm = pixel_edges_nm(length_nm(height_m / rows, "m"), length_nm(width_m / cols, "m"))
     return Recording(pixels.astype(np.float32), 2, size_nm, metadata)
+
+
+def _constant(values: NDArray[Any]) -> bool:
+    """Tell whether all scanned pixels are equal; False where none was scanned."""
+    scanned = values[~np.isnan(values)]
+    return bool(scanned.size and scanned.min() == scanned.max())
 
 
 def _header(text: str) -> dict[str, str]:

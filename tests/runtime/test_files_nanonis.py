@@ -129,3 +129,12 @@ def test_an_amplitude_in_metres_is_not_levelled(tmp_path, images):
     frame = read_frames(f"{path}::Amplitude")[0]
     np.testing.assert_array_equal(frame.pixels, images[2])
     assert "levelled" not in frame.metadata
+
+
+def test_of_a_scan_of_constant_height_the_channel_that_varies_is_taken_and_named(tmp_path, images):
+    images[0] = images[1] = 3e-9
+    frame = read_frames(write_scan(tmp_path / "s.sxm", images))[0]
+    np.testing.assert_array_equal(frame.pixels, images[2])
+    assert frame.metadata["channel"] == "Current"
+    assert "Z is constant" in frame.metadata["chosen"]
+    assert read_frames(f"{tmp_path / 's.sxm'}::Z")[0].metadata["channel"] == "Z"
