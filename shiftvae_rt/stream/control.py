@@ -80,6 +80,7 @@ class Control:
             frames: Any = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return False
+        self._gatekeeper.meter.heard(frames)
         peer, parts = frames[0].bytes, frames[1:]
         try:
             if len(parts) != 1:

@@ -6,26 +6,34 @@ and 2 are sent away from every socket with a domain, before anything that they s
 
 Closed on failure: a socket that it guards refuses every client whose question is not answered with a yes. Without
 ``ZAP_ENFORCE_DOMAIN`` a stopped gatekeeper would let everybody in.
+
+Who is in is watched: a peer that sends without end loses its connection (see `meter`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any
 
 import zmq
 from zmq.utils import z85
+from zmq.utils.monitor import recv_monitor_message
 
 from ..errors import KeyFileError
 from .keys import ROLES, KeyFolder, Role
+from .meter import Meter
 from .sockets import Socket
 from .sparse_log import SparseLog
 
 __all__ = ["Gatekeeper"]
 
 _ENDPOINT = "inproc://zeromq.zap.01"
-_TICK_MS = 100
+#: While nobody is connected, and while somebody is: 20 ms are some 10 MB of a flood.
+_TICK_MS, _METER_MS = 100, 20
+_EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
+_MAX_EVENTS = 64
 #: Roles that may connect to the sockets of a domain. What a client may ask on `control` is checked for each request.
 DOMAINS: dict[str, frozenset[Role]] = {
     "ingest": frozenset({"produce"}),
@@ -46,6 +54,13 @@ class Gatekeeper:
         Whose sockets are guarded. Close the gatekeeper before it is destroyed.
     keys
         The runtime's keys; the list of clients is read again for every new connection. None: there are no keys.
+
+    Attributes
+    ----------
+    refused
+        Clients that were not let in.
+    meter
+        What comes over each connection.
     """
 
     def __init__(self, context: zmq.Context[Any], keys: KeyFolder | None = None) -> None:
@@ -55,7 +70,10 @@ class Gatekeeper:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(_ENDPOINT)
         self._stopping = threading.Event()
+        self._guarded: list[tuple[str, Socket, Any]] = []
         self.refused = 0
+        self.meter = Meter()
+        self._next_check_s = 0.0
         self._thread = threading.Thread(target=self._run, name="gatekeeper", daemon=True)
         self._thread.start()
 
@@ -72,6 +90,7 @@ class Gatekeeper:
             socket.curve_server = 1
             socket.curve_secretkey = self._keys.server.secret.encode()
             socket.curve_publickey = self._keys.server.public.encode()
+        self._guarded.append((domain, socket, socket.get_monitor_socket(_EVENTS)))
 
     def roles(self, user: str) -> frozenset[Role]:
         """What the client called `user` may do; nothing if it is not in the list (any more)."""
@@ -87,14 +106,38 @@ class Gatekeeper:
 
     def close(self) -> None:
         """Answer no more."""
+        # A monitor that nobody reads would hold ZeroMQ up, so the thread lives until there is none.
+        for _, socket, _ in self._guarded:
+            if not socket.closed:
+                socket.disable_monitor()
         self._stopping.set()
         self._thread.join()
+        for _, _, monitor in self._guarded:
+            monitor.close()
+        self._guarded = []
 
     def _run(self) -> None:
         with self._socket:
             while not self._stopping.is_set():
-                if self._socket.poll(_TICK_MS):
+                asked = self._socket.poll(_METER_MS if self.meter else _TICK_MS)
+                self._watch()  # first: so the meter knows a client before that can say anything
+                if asked:
                     self._socket.send_multipart(self._answer(self._socket.recv_multipart()))
+
+    def _watch(self) -> None:
+        now_s = time.monotonic()
+        for door, _, monitor in tuple(self._guarded):
+            for _ in range(_MAX_EVENTS):
+                if not monitor.poll(0):
+                    break
+                event = recv_monitor_message(monitor)
+                if event["event"] == zmq.EVENT_ACCEPTED:
+                    self.meter.accepted(door, event["value"], now_s)
+                elif event["event"] == zmq.EVENT_DISCONNECTED:
+                    self.meter.disconnected(event["value"])
+        if now_s >= self._next_check_s:
+            self._next_check_s = now_s + _METER_MS / 1e3
+            self.meter.check(now_s)
 
     def _answer(self, question: list[bytes]) -> list[bytes]:
         number = question[1] if len(question) > 1 else b""

@@ -20,6 +20,7 @@ from .accounting import Account, Ledger
 from .clock import monotonic_ns
 from .encoding import FRAME_FAULTS, Encoding, error_name
 from .live_intake import Publish
+from .meter import Meter
 from .scan import Scan
 from .sockets import Socket, receive
 from .sparse_log import SparseLog
@@ -64,12 +65,15 @@ class OpenIntake:
     ----------
     socket
         Bound PULL socket; closed by its owner.
+    meter
+        Is told of every message.
     encoding, publish, ledger
         The model, where results go, who counts.
     """
 
-    def __init__(self, socket: Socket, encoding: Encoding, publish: Publish, ledger: Ledger) -> None:
-        self._socket, self._encoding, self._publish, self._ledger = socket, encoding, publish, ledger
+    def __init__(self, socket: Socket, meter: Meter, *, encoding: Encoding, publish: Publish, ledger: Ledger) -> None:
+        self._socket, self._meter = socket, meter
+        self._encoding, self._publish, self._ledger = encoding, publish, ledger
         self._sources: dict[str, _Source] = {}
         self._log = SparseLog(_log)
         self.malformed = 0
@@ -78,7 +82,7 @@ class OpenIntake:
         """Encode the newest frame of every source that sent any; False if none did."""
         newest: dict[str, tuple[int, ForeignHeader, memoryview]] = {}
         for _ in range(_MAX_DRAIN):
-            parts = receive(self._socket)
+            parts = receive(self._socket, self._meter.heard)
             if parts is None:
                 break
             try:

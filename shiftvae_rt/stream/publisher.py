@@ -10,7 +10,7 @@ import zmq
 
 from ..latent_map import LatentMap
 from .results import result_message
-from .sockets import DOORS, Socket, receive
+from .sockets import DOORS, Socket
 from .wire import Counters, FrameHeader
 
 __all__ = ["Publisher"]
@@ -19,6 +19,8 @@ __all__ = ["Publisher"]
 _MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
 #: What may wait for a reader before it loses results, if the messages are too large for the door's number of them.
 _MAX_WAITING_BYTES = 32 * 1024 * 1024
+#: A reader that subscribes without end must not hold up the frames.
+_MAX_NOTICES = 64
 _log = logging.getLogger(__name__)
 
 
@@ -49,11 +51,15 @@ class Publisher:
         return self._readers
 
     def welcome_readers(self) -> None:
-        """Take notice of readers that came or went."""
-        while (parts := receive(self._socket)) is not None:
-            if len(parts) == 1 and parts[0].nbytes >= 1 and parts[0][0] in (0, 1):
+        """Take notice of some of the readers that came or went; of the others in the next turns."""
+        for _ in range(_MAX_NOTICES):
+            try:
+                notice = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if notice[:1] in (b"\0", b"\1"):
                 with self._changed:
-                    self._readers += 1 if parts[0][0] == 1 else -1
+                    self._readers += 1 if notice[0] else -1
                     self._changed.notify_all()
 
     def wait_for_readers(self, count: int, timeout_s: float) -> bool:

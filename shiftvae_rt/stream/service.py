@@ -30,7 +30,7 @@ from .journal import Journal
 from .keys import KeyFolder
 from .live_intake import LiveIntake
 from .lossless_intake import LosslessIntake
-from .messages import Reply, encode
+from .messages import Reply, Welcome, encode
 from .model_swap import ModelSwap
 from .open_intake import OpenIntake
 from .options import Options
@@ -49,6 +49,8 @@ __all__ = ["Service"]
 
 _TICK_MS = 100
 _STOP_LINGER_MS = 1000
+#: Messages that are looked at between two bands of a long encoding.
+_MAX_HEARD = 64
 #: Messages that wait with us while a long encoding runs.
 _MAX_HELD = 64
 
@@ -146,7 +148,13 @@ class Service:
         )
         self._open: OpenIntake | None = None
         if self._pushed is not None:
-            self._open = OpenIntake(self._pushed, self._encoding, self._publish, self._ledger)
+            self._open = OpenIntake(
+                self._pushed,
+                self._gatekeeper.meter,
+                encoding=self._encoding,
+                publish=self._publish,
+                ledger=self._ledger,
+            )
         self._control: Control | None = None
         if self._requests is not None:
             self._control = Control(
@@ -188,7 +196,7 @@ class Service:
         self._publisher.welcome_readers()
         asked = self._control is not None and self._control.answer_one()
         pushed = self._open is not None and self._open.take()
-        message = self._waiting.popleft() if self._waiting else receive(self._ingest)
+        message = self._waiting.popleft() if self._waiting else receive(self._ingest, self._gatekeeper.meter.heard)
         if message is not None:
             self._producers.hear(bytes(message[0]), message[1:])
         self._producers.commit(idle=message is None)
@@ -208,8 +216,10 @@ class Service:
 
     def _hear_meanwhile(self) -> None:
         """Take in PING and WANT; what else there is waits its turn."""
-        while len(self._waiting) < _MAX_HELD and sum(map(_bytes_of, self._waiting)) < MAX_FRAME_BYTES:
-            message = receive(self._ingest)
+        for _ in range(_MAX_HEARD):
+            if len(self._waiting) >= _MAX_HELD or sum(map(_bytes_of, self._waiting)) >= MAX_FRAME_BYTES:
+                return
+            message = receive(self._ingest, self._gatekeeper.meter.heard)
             if message is None:
                 return
             if not self._producers.hear_brief(bytes(message[0]), message[1:]):
@@ -221,6 +231,8 @@ class Service:
         self._publisher.publish(latent_map, header, age_s=age_s, counters=self._ledger.stream(header.source))
 
     def _answer(self, peer: bytes, reply: Reply) -> None:
+        if isinstance(reply, Welcome):
+            self._gatekeeper.meter.allow(peer, reply.credit_bytes)
         try:
             self._ingest.send_multipart([peer, encode(reply)], zmq.NOBLOCK)
         except zmq.ZMQError:  # the peer is gone, or does not read; it finds out what it missed when it comes back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -31,7 +32,7 @@ Socket: TypeAlias = "zmq.Socket[bytes]"
 
 
 class Gate(Protocol):
-    """Decides who may connect to a socket; see `gatekeeper`."""
+    """Decides who may connect to a socket, and for how long; see `gatekeeper`."""
 
     @property
     def locked(self) -> bool:
@@ -60,12 +61,20 @@ class Door:
         count too: the longest, with keys, has less than 300 bytes.
     incoming, outgoing
         Messages of one peer, and for one peer, that may wait.
+    waiting_bytes
+        What may have come from one peer without having reached us as a message; see `meter`. A producer that is
+        welcome may have its credit beside.
+    kernel_bytes
+        Buffer of the system for what comes over one connection, which is read to its end even after the connection
+        was ended; -1 leaves that to the system.
     """
 
     kind: int
     max_bytes: int
     incoming: int
     outgoing: int
+    waiting_bytes: int
+    kernel_bytes: int = -1
 
 
 _MAX_FRAME = MAX_FRAME_BYTES + MAX_HEADER_BYTES
@@ -75,12 +84,12 @@ _ANSWERS = 1000
 #: By name, which is that of the domain too.
 DOORS: dict[str, Door] = {
     # one frame message a live producer, and room for control messages
-    "ingest": Door(zmq.ROUTER, _MAX_FRAME, incoming=9, outgoing=_ANSWERS),
-    "open-ingest": Door(zmq.PULL, _MAX_FRAME, incoming=64, outgoing=1),
+    "ingest": Door(zmq.ROUTER, _MAX_FRAME, incoming=9, outgoing=_ANSWERS, waiting_bytes=1 << 20),
+    "open-ingest": Door(zmq.PULL, _MAX_FRAME, incoming=64, outgoing=1, waiting_bytes=256 << 20),
     # a request of up to twice the length that is allowed gets an answer that says so
-    "control": Door(zmq.ROUTER, 2 * MAX_CONTROL_BYTES, incoming=9, outgoing=_ANSWERS),
+    "control": Door(zmq.ROUTER, 2 * MAX_CONTROL_BYTES, incoming=9, outgoing=_ANSWERS, waiting_bytes=256 << 10),
     # libzmq itself takes subscriptions from a peer for as long as there are any: few may wait
-    "results": Door(zmq.XPUB, 512, incoming=8, outgoing=64),
+    "results": Door(zmq.XPUB, 512, incoming=8, outgoing=64, waiting_bytes=16 << 10, kernel_bytes=8192),
 }
 
 _ENDPOINT = re.compile(r"tcp://(?P<host>[^:/]+):(?P<port>\d{1,5})")
@@ -132,6 +141,7 @@ def bind(context: zmq.Context[Any], name: str, endpoint: str, gate: Gate) -> tup
     socket = make_socket(context, door.kind, door.outgoing)
     socket.setsockopt(zmq.RCVHWM, door.incoming)
     socket.setsockopt(zmq.MAXMSGSIZE, door.max_bytes)
+    socket.setsockopt(zmq.RCVBUF, door.kernel_bytes)
     gate.guard(socket, name)
     if door.kind == zmq.ROUTER:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -147,12 +157,15 @@ def bind(context: zmq.Context[Any], name: str, endpoint: str, gate: Gate) -> tup
     return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
-def receive(socket: Socket) -> list[memoryview] | None:
-    """The parts of the next message without copying them, or None if none waits."""
+def receive(socket: Socket, heard: Callable[[list[zmq.Frame]], None] | None = None) -> list[memoryview] | None:
+    """The parts of the next message without copying them, or None if none waits; `heard` is shown it first."""
     try:
-        return [memoryview(part.buffer) for part in socket.recv_multipart(zmq.NOBLOCK, copy=False)]
+        parts: Any = socket.recv_multipart(zmq.NOBLOCK, copy=False)
     except zmq.Again:
         return None
+    if heard is not None:
+        heard(parts)
+    return [memoryview(part.buffer) for part in parts]
 
 
 def make_socket(context: zmq.Context[Any], kind: int, high_water_mark: int) -> Socket:

@@ -30,12 +30,12 @@ SAMPLES = 1000
 _leaked: list[bytearray] = []
 
 
-def resident_bytes() -> int:
-    """Memory of this process that is not shared with a file."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+def resident_bytes(pid: int | str = "self") -> int:
+    """Memory of a process, ours by default, that is not shared with a file."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError("no RssAnon in /proc/self/status")
+    raise RuntimeError("no RssAnon in /proc/PID/status")
 
 
 def feed(ingest: str, results: str, frames: int, channel: Any) -> None:
