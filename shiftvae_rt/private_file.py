@@ -1,4 +1,4 @@
-"""Files with a secret: made for their owner alone, and refused when others can read them."""
+"""Files with a secret: made for their owner alone, and refused when others own, read or replace them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import KeyFileError
 
-__all__ = ["check_mode", "write_new"]
+__all__ = ["check_folder", "check_mode", "write_new"]
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:
@@ -37,11 +37,29 @@ def check_mode(path: Path, *, write_only: bool = False) -> None:
     KeyFileError
         if they may, or the file is missing.
     """
+    _check(path, 0o022 if write_only else 0o077, fit_mode=0o600)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder in which others may replace files: one that they own or may write to.
+
+    Raises
+    ------
+    KeyFileError
+        if they may, or the folder is missing.
+    """
+    _check(path, 0o022, fit_mode=0o700)
+
+
+def _check(path: Path, forbidden: int, *, fit_mode: int) -> None:
     if sys.platform == "win32":  # access lists, not modes: the folder's own apply
         return
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        about = path.stat()
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}: make it with `shiftvae keys`") from error
-    if mode & (0o022 if write_only else 0o077):
-        raise KeyFileError(f"{path} has mode {mode:04o}, which lets others at it: run chmod 600 {path}")
+    if about.st_uid not in (os.geteuid(), 0):
+        raise KeyFileError(f"{path} belongs to user {about.st_uid}, not to us ({os.geteuid()}): run chown on it")
+    mode = stat.S_IMODE(about.st_mode)
+    if mode & forbidden:
+        raise KeyFileError(f"{path} has mode {mode:04o}, which lets others at it: run chmod {fit_mode:o} {path}")

@@ -67,7 +67,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Swap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="SWAP"):
     """Serve with another model of the folder of models, called `model` there. Answered by SWAPPED, when it is done."""
 
-    model: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,128}\.svae$")]
+    model: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,128}\.svae\Z")]
 
 
 class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="htype", tag="STOP"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +19,8 @@ __all__ = ["HTTP", "Health", "metrics_text"]
 HTTP = "127.0.0.1:5780"
 #: The serving loop turns at least every 0.1 s, or while an encoding runs until the watchdog ends that.
 _TURN_S = 5.0
-_TIMEOUT_S = 2.0
+#: The longest that one request may take, from its connection to the end of the answer.
+_REQUEST_S = 2.0
 
 
 class Health:
@@ -67,13 +70,24 @@ class Health:
 class _Server(http.server.HTTPServer):
     request_queue_size = 16
     allow_reuse_address = True
+    request_s = _REQUEST_S
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer one request, and end it when its time is up: a client that sends a byte a second holds nobody up."""
+        deadline = threading.Timer(self.request_s, _cut_off, (request,))
+        deadline.daemon = True
+        deadline.start()
+        try:
+            super().process_request(request, client_address)
+        finally:
+            deadline.cancel()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that breaks off is no event."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    timeout = _TIMEOUT_S
+    timeout = _REQUEST_S
     server_version = "shiftvae"
     sys_version = ""
 
@@ -84,6 +98,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a GET."""
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        """Answer a HEAD: what a GET would get, without the text."""
+        self._answer(text_too=False)
+
+    def do_OPTIONS(self) -> None:
+        """Answer an OPTIONS: which methods there are. No page of another origin may use them."""
+        self.send_response(204)
+        self.send_header("Allow", "GET, HEAD, OPTIONS")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _answer(self, *, text_too: bool = True) -> None:
         host = (self.headers.get("Host") or "").rpartition(":")[0] or (self.headers.get("Host") or "")
         if host not in ("127.0.0.1", "localhost"):
             status, kind, text = 403, "text/plain", "this service answers to its loopback names only\n"
@@ -97,10 +125,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Content-Security-Policy", "default-src 'none'")
         self.end_headers()
-        self.wfile.write(body)
+        if text_too:
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class calls it so
         """Probes come every few seconds: not for the log."""
+
+
+def _cut_off(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _page(path: str, report: Callable[[], ReportOf], idle_s: Callable[[], float]) -> tuple[int, str, str]:

@@ -20,7 +20,7 @@ import zmq
 from msgspec import Meta
 
 from ..errors import KeyFileError
-from ..private_file import check_mode, write_new
+from ..private_file import check_folder, check_mode, write_new
 
 __all__ = ["REFUSED", "ROLES", "Client", "ClientKey", "KeyFolder", "Role", "read_key"]
 
@@ -29,7 +29,7 @@ ROLES: tuple[Role, ...] = ("produce", "read", "admin")
 #: What a client says whose key was refused.
 REFUSED = "it refuses our key, or wants one: give the key file of a client of its list, with the role for this"
 _Key: TypeAlias = Annotated[str, Meta(min_length=40, max_length=40)]
-_Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+_Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 _MAX_BYTES = 1 << 20
 _Kind = TypeVar("_Kind")
 
@@ -40,7 +40,7 @@ class ClientKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: _Name
     public: _Key
     secret: _Key
-    server: Annotated[str, Meta(pattern=r"^(.{40})?$")]
+    server: Annotated[str, Meta(pattern=r"^(.{40})?\Z")]
 
     def __repr__(self) -> str:
         return f"ClientKey({self.name!r})"  # the secret stays out of logs and tracebacks
@@ -60,11 +60,12 @@ class KeyFolder:
     Raises
     ------
     KeyFileError
-        if it is missing, damaged, or its secrets can be read by others.
+        if it is missing, damaged, others own or may write to it or to what is in it, or may read its secrets.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.path = Path(folder)
+        check_folder(self.path)
         self.server = _read_secret(self.path / "server.key")
         self.clients()
 
@@ -76,6 +77,7 @@ class KeyFolder:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise KeyFileError(f"cannot make the folder {path}: {error.strerror}") from error
+        check_folder(path)
         _write_secret(path / "server.key", _new_key("server", ""))
         write_new(path / "clients.json", b"[]\n", 0o600)
         return cls(path)
@@ -83,6 +85,7 @@ class KeyFolder:
     def clients(self) -> list[Client]:
         """Who is allowed in, read anew; whatever is wrong with the list is an error, never an empty list."""
         path = self.path / "clients.json"
+        check_folder(self.path)
         check_mode(path, write_only=True)
         clients = _decode(path, list[Client])
         if len({client.name for client in clients}) < len(clients):

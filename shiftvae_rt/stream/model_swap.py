@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, ServiceError
 from .control_messages import Failure, Swapped
 from .encoding import Encoding
+from .model_trial import Trial
 
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
 
-__all__ = ["ModelSwap", "load_beside", "try_out"]
+__all__ = ["ModelSwap", "load_beside"]
 
 _log = logging.getLogger(__name__)
-_TRIAL_S = 60.0
 
 
 class ModelSwap:
@@ -39,15 +35,23 @@ class ModelSwap:
         Of the new model's encoder.
     signed_by
         File of the public key by whose owner a new model must be signed.
+
+    Raises
+    ------
+    ServiceError
+        if the folder is none.
     """
 
     def __init__(
         self, encoding: Encoding, folder: Path | None, *, threads: int = 1, signed_by: Path | None = None
     ) -> None:
+        if folder is not None and not folder.is_dir():
+            raise ServiceError(f"{folder} is no folder: make it, and put the models that may serve there")
         self._encoding, self._folder, self._threads = encoding, folder, threads
         self._signed_by = signed_by
         self._done: queue.SimpleQueue[tuple[bytes, Swapped | Failure]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._trial = Trial()
         self.refused = 0
 
     def begin(self, peer: bytes, name: str) -> Failure | None:
@@ -61,6 +65,10 @@ class ModelSwap:
         self._thread.start()
         return None
 
+    def close(self) -> None:
+        """End the trial that is going on, if any."""
+        self._trial.end()
+
     def done(self) -> Iterator[tuple[bytes, Swapped | Failure]]:
         """Answers that have become ready, with the peers that asked."""
         while not self._done.empty():
@@ -69,7 +77,7 @@ class ModelSwap:
     def _load(self, peer: bytes, path: Path) -> None:
         old = self._encoding.mapper
         try:
-            mapper = load_beside(path, old, threads=self._threads, signed_by=self._signed_by)
+            mapper = load_beside(path, old, self._trial, threads=self._threads, signed_by=self._signed_by)
         except Exception as error:  # noqa: BLE001  # whatever a model file does, the old one serves on
             self.refused += 1
             _log.warning("the model %s was refused: %s", path, error)
@@ -81,8 +89,10 @@ class ModelSwap:
         self._done.put((peer, Swapped(model_sha256=mapper.model.sha256, previous_sha256=previous)))
 
 
-def load_beside(path: Path, old: LatentMapper, *, threads: int, signed_by: Path | None = None) -> LatentMapper:
-    """The model at `path`, ready to take over from `old`.
+def load_beside(
+    path: Path, old: LatentMapper, trial: Trial, *, threads: int, signed_by: Path | None = None
+) -> LatentMapper:
+    """The model at `path`, ready to take over from `old` after a `trial`.
 
     Raises
     ------
@@ -92,7 +102,7 @@ def load_beside(path: Path, old: LatentMapper, *, threads: int, signed_by: Path 
     from ..mapper import LatentMapper
     from ..model_file import ModelFile
 
-    tried = try_out(path, old.stride, signed_by)
+    tried = trial.run(path, old.stride, signed_by)
     model = ModelFile.read(path, signed_by=signed_by)
     if model.sha256 != tried:
         raise ModelFileError(f"{path} changed while it was being tried: put models there in one piece, by renaming")
@@ -105,21 +115,3 @@ def load_beside(path: Path, old: LatentMapper, *, threads: int, signed_by: Path 
     mapper = LatentMapper(model, stride=old.stride, threads=threads, provider=old.provider)
     mapper.map(model.golden.frame if new.dimensions == 2 else model.golden.frame[:, 0])  # warm
     return mapper
-
-
-def try_out(path: Path, stride: int, signed_by: Path | None = None) -> str:
-    """Load the model in a limited process of its own and encode its test frame; the SHA-256 of what was tried."""
-    command = [sys.executable, "-m", "shiftvae_rt.stream.model_trial", str(path), str(stride)]
-    command += [] if signed_by is None else [str(signed_by)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    started = time.monotonic()
-    try:
-        trial = subprocess.run(  # noqa: S603  # our own interpreter and module, a path from the operator's folder
-            command, capture_output=True, text=True, timeout=_TRIAL_S, env=environment, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ModelFileError(f"{path} was not ready after {time.monotonic() - started:.0f} s: it is not used") from None
-    if trial.returncode != 0:
-        reason = (trial.stderr.strip().splitlines() or [f"the process ended with {trial.returncode}"])[-1]
-        raise ModelFileError(f"{path} does not work here: {reason}")
-    return trial.stdout.strip()

@@ -96,6 +96,7 @@ class Service:
         self._gatekeeper = Gatekeeper(self._context, keys)
         self._journal: Journal | None = None
         self._health: Health | None = None
+        self._swap: ModelSwap | None = None
         self._watchdog: Watchdog | None = None
         try:
             self._listen(ingest, results)
@@ -156,13 +157,14 @@ class Service:
                 ledger=self._ledger,
             )
         self._control: Control | None = None
+        self._swap = ModelSwap(self._encoding, options.models, threads=options.threads, signed_by=options.signed_by)
         if self._requests is not None:
             self._control = Control(
                 self._requests,
                 gatekeeper=self._gatekeeper,
                 publisher=self._publisher,
                 journal=None if self._journal is None else self._journal.reader,
-                swap=ModelSwap(self._encoding, options.models, threads=options.threads, signed_by=options.signed_by),
+                swap=self._swap,
                 report=self.status,
                 live=lambda: tuple(session.hello.stream for session in self._sessions),
                 stop=self.stop,
@@ -293,7 +295,7 @@ class Service:
         self._close_all(linger_ms=_STOP_LINGER_MS)
 
     def _close_all(self, *, linger_ms: int) -> None:
-        for part in (self._watchdog, self._health, self._journal, self._gatekeeper):
+        for part in (self._swap, self._watchdog, self._health, self._journal, self._gatekeeper):
             if part is not None:
                 part.close()
         self._context.destroy(linger=linger_ms)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +21,12 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from stream_support import FREE, LIMIT_S, noisy, until
 from tiny_models import tiny_manifest, tiny_members, tiny_weights, write_tiny_model
 
-from shiftvae_rt.errors import ServiceError
+from shiftvae_rt.errors import ModelFileError, ServiceError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.model_file import sign_model_file, write_model_file
 from shiftvae_rt.signature import make_signing_key
 from shiftvae_rt.stream import Control, Counters, LosslessProducer, Options, Producer, Service, Subscriber
+from shiftvae_rt.stream.model_trial import Trial
 
 Make = Callable[..., Any]
 FRAME = noisy((40, 40))
@@ -303,3 +306,34 @@ def test_a_service_that_wants_signatures_exchanges_its_model_for_a_signed_one_al
             control.swap(model.name)
         signed = sign_model_file(model, tmp_path / "lab.key")
         assert control.swap(model.name).model_sha256 == signed.sha256
+
+
+def test_a_trial_imports_what_is_installed_and_nothing_from_the_working_directory(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = tmp_path / "ran"
+    for name in ("msgspec", "numpy", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(traces)!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), "", *sys.path])
+    assert len(Trial().run(models / "other.svae", 4)) == 64
+    assert not traces.exists()
+
+
+def test_what_is_no_file_is_not_tried(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.svae")
+    with pytest.raises(ModelFileError, match="pipe.svae is no file"):
+        Trial().run(tmp_path / "pipe.svae", 4)
+
+
+def test_a_trial_ends_with_the_service(models: Path) -> None:
+    trial = Trial()
+    trial.end()
+    with pytest.raises(ModelFileError, match="the service stops"):
+        trial.run(models / "other.svae", 4)
+
+
+def test_a_folder_of_models_that_is_none_is_refused_at_the_start(mapper: LatentMapper, tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="nothing is no folder"):
+        Service(mapper, ingest=FREE, results=FREE, options=Options(models=tmp_path / "nothing"))

@@ -96,3 +96,27 @@ def test_only_the_loopback_is_listened_on(mapper: LatentMapper, address: str) ->
 def test_a_port_that_is_taken_is_one_clear_error(healthy: Service, mapper: LatentMapper) -> None:
     with pytest.raises(ServiceError, match=r"cannot be used \(Address already in use\): choose another port"):
         Service(mapper, ingest="tcp://127.0.0.1:0", results="tcp://127.0.0.1:0", options=Options(http=healthy.http))
+
+
+def test_head_gets_the_headers_alone_and_options_the_methods(healthy: Service) -> None:
+    for method, status, length in (("HEAD", 200, "3"), ("OPTIONS", 204, "0")):
+        connection = http.client.HTTPConnection(healthy.http, timeout=LIMIT_S)
+        connection.request(method, "/livez")
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("Content-Length"), answer.read()) == (status, length, b"")
+        connection.close()
+
+
+def trickle(connection: socket.socket) -> None:
+    for _ in range(1000):  # each byte comes well within the time that a single read may take
+        connection.sendall(b"G")
+        time.sleep(0.02)
+
+
+def test_a_request_has_a_deadline_however_steadily_it_trickles_in(healthy: Service, monkeypatch: Any) -> None:
+    monkeypatch.setattr(healthy._health._server, "request_s", 0.3)
+    host, port = healthy.http.split(":")
+    slow = socket.create_connection((host, int(port)), timeout=LIMIT_S)
+    with slow, pytest.raises(OSError, match="reset|Broken pipe|aborted"):
+        trickle(slow)
+    assert get(healthy, "/livez") == (200, "ok\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -280,3 +281,33 @@ def test_a_service_with_bad_keys_does_not_start(mapper: LatentMapper, keys: KeyF
     with pytest.raises(KeyFileError, match="has mode 0644"):
         Service(mapper, ingest=FREE, results=FREE, options=Options(keys=keys.path))
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="access lists, not modes")
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o722])
+def test_a_folder_of_keys_that_others_may_write_to_is_refused_also_when_it_becomes_one(
+    tmp_path: Path, keys: KeyFolder, mode: int
+) -> None:
+    open_folder = tmp_path / "open"
+    open_folder.mkdir()
+    open_folder.chmod(mode)
+    with pytest.raises(KeyFileError, match=f"{open_folder} has mode {mode:04o}"):
+        KeyFolder.create(open_folder)
+    assert list(open_folder.iterdir()) == []
+    keys.path.chmod(mode)
+    for use in (keys.clients, lambda: KeyFolder(keys.path)):
+        with pytest.raises(KeyFileError, match=f"mode {mode:04o}"):
+            use()
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("name", [".", "clients.json", "server.key"])
+def test_keys_that_belong_to_somebody_else_are_refused(keys: KeyFolder, name: str) -> None:
+    os.chown(keys.path / name, 12345, 12345)
+    with pytest.raises(KeyFileError, match="belongs to user 12345"):
+        KeyFolder(keys.path)
+
+
+def test_a_name_that_ends_in_a_newline_is_refused(keys: KeyFolder) -> None:
+    with pytest.raises(KeyFileError, match="1 to 64"):
+        keys.add("microscope\n", ("produce",))
