@@ -3,7 +3,7 @@
 The runtime's subcommands are the modules of `shiftvae_rt.commands`. Other packages (the training half) add theirs
 through the entry point group ``shiftvae.commands``: its name, and a function that takes the subparsers.
 
-Exit codes: 0 done, 1 a named error on one line of stderr, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 a named error on one line of stderr, 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     warnings.showwarning = _show_warning
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = _parser(words).parse_args(words)
     try:
+        arguments = _parser(words).parse_args(words)
         arguments.run(arguments)
         sys.stdout.flush()
     except ShiftVaeError as error:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        _complain("error", "interrupted")
+        print("shiftvae: stopped by Ctrl-C", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of stdout went away (`shiftvae ... | head`). Python would complain again while it exits.

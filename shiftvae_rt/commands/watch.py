@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ __all__ = ["add"]
 
 _GONE_S = 3.0
 _MAX_TOLD = 64
+_COLUMNS = 80
+_KEPT = "\N{NO-BREAK SPACE}"
 
 
 def add(subparsers: Subparsers) -> None:
@@ -105,23 +109,36 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
     counters = result.counters
     dropped = counters.dropped_producer + counters.dropped_stale
     refused = counters.rejected + counters.quarantined
-    ranges = "".join(f"{low:>9.3g} to {high:<8.3g}" for low, high in _ranges(result).values())
-    line = (
-        f"{shown(result.stream)[:16]:<16} {result.frame:>8} {_age_ms(result, subscriber):>8.1f} "
-        f"{dropped:>8} {refused:>8} {subscriber.gaps:>6} {subscriber.skipped:>7} {_domain(result):>6}{ranges}"
-    )
+    lines = [
+        (
+            f"{shown(result.stream)[:16]:<16} {result.frame:>8} {_age_ms(result, subscriber):>8.1f} "
+            f"{dropped:>8} {refused:>8} {subscriber.gaps:>6} {subscriber.skipped:>7} {_domain(result):>6}"
+        ),
+        *_wrapped(", ".join(_range_text(result))),
+    ]
     verdict = result.latent_map.domain
     if verdict is not None and verdict.out_of_domain:
-        line += f"\n{'':<16} out of domain: {shown(verdict.reason)}"
-    if seen % 20:
-        return line
-    units = zip(result.latent_map.names, result.latent_map.units, strict=True)
-    latents = "".join(f"{shown(f'{name} ({unit})' if unit else name):^21}" for name, unit in units)
-    titles = (
-        f"{'stream':<16} {'frame':>8} {'age (ms)':>8} "
-        f"{'dropped':>8} {'refused':>8} {'missed':>6} {'skipped':>7} {'domain':>6}"
-    )
-    return f"{titles}{latents}\n{line}"
+        lines += _wrapped(f"out of domain: {shown(verdict.reason)}")
+    if seen % 20 == 0:
+        lines.insert(
+            0,
+            f"{'stream':<16} {'frame':>8} {'age (ms)':>8} "
+            f"{'dropped':>8} {'refused':>8} {'missed':>6} {'skipped':>7} {'domain':>6}",
+        )
+    return "\n".join(lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    """The text in lines of a terminal, set in below its frame; a line is not broken at no-break spaces."""
+    lines = textwrap.wrap(text, _COLUMNS, initial_indent="  ", subsequent_indent="  ")
+    return [line.replace(_KEPT, " ") for line in lines]
+
+
+def _range_text(result: Result) -> Iterator[str]:
+    """Name, range and unit of every latent, with no-break spaces."""
+    latent_map = result.latent_map
+    for (name, (low, high)), unit in zip(_ranges(result).items(), latent_map.units, strict=True):
+        yield f"{shown(name)} {low:.3g} to {high:.3g} {shown(unit)}".rstrip().replace(" ", _KEPT)
 
 
 def _json_line(result: Result, subscriber: Subscriber) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from stream_support import LIMIT_S, noisy, until
+from terminal import Terminal
 
 from shiftvae_rt import cli
 from shiftvae_rt.mapper import LatentMapper
@@ -31,7 +33,6 @@ TITLES = [
     "missed",
     "skipped",
     "domain",
-    *("dy", "(px)", "dx", "(px)", "z1", "z2"),
 ]
 NOBODY = "tcp://127.0.0.1:9"
 NORMAL = ("--priority", "normal")
@@ -162,7 +163,19 @@ def test_watch_prints_a_table(service: Service, capsys: pytest.CaptureFixture[st
     lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("movie: ")]
     assert lines[0] == f"watching {service.results}; Ctrl-C stops"
     assert lines[1].split() == TITLES
-    assert [line.split()[:2] for line in lines[2:]] == [["movie", "0"], ["movie", "1"]]
+    assert max(map(len, lines[1:])) <= 80
+    frames, below = lines[2::2], lines[3::2]
+    assert [line.split()[:2] for line in frames] == [["movie", "0"], ["movie", "1"]]
+    assert all(re.fullmatch(r"  dy \S+ to \S+ px, dx \S+ to \S+ px, z1 \S+ to \S+, z2 \S+ to \S+", b) for b in below)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+def test_watch_stops_at_ctrl_c_as_it_says_and_calls_it_no_error(service: Service) -> None:
+    with Terminal("watch", "--from", service.results) as terminal:
+        terminal.read_until("Ctrl-C stops")
+        assert terminal.ctrl_c() == 130
+    assert terminal.lines[-1].removeprefix("^C") == "shiftvae: stopped by Ctrl-C"
+    assert "error" not in terminal.text
 
 
 def test_watch_stops_after_its_time(service: Service, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,8 @@ def refused(capsys, *arguments, code=1) -> str:
     assert said.out == ""
     line = said.err.strip().splitlines()[-1]
     if code == 1:
-        assert said.err.count("\n") == 1
+        *before, line = said.err.splitlines()
+        assert all(stage.endswith(" ...") for stage in before), said.err
         assert line.startswith("shiftvae: error: ")
     assert "Traceback" not in said.err
     return line

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shiftvae_rt.commands import add_force
 from shiftvae_rt.manifest import USED_NATS
+from shiftvae_rt.names import shown
 
 from .arguments import automatic_or, check_model_output, checked, positive, whole
 from .constraints import CONSTRAINTS, parse_constraint
@@ -18,11 +18,10 @@ from .demo_command import add_demo
 from .encoder_families import ENCODERS
 from .family_arguments import add_family, classes_of_frames
 from .importing import add_import
+from .progress import EXPORTING, Progress
 from .scans import parse_frames, read_scans
 
 if TYPE_CHECKING:
-    from .optimise import Step
-    from .settings import Settings
     from .train import Trained
 
 __all__ = ["add_demo", "add_import", "add_train"]
@@ -80,11 +79,13 @@ def add_train(subparsers: Any) -> None:
 
 def run_train(arguments: argparse.Namespace) -> None:
     """Read, train, export, say what came out."""
+    check_model_output(arguments.output, force=arguments.force, report=True)
+    progress = Progress(arguments.steps)
+    progress.stage(f"reading {', '.join(shown(scan) for scan in arguments.scans)}")
     from .export import export_model
     from .settings import Settings
     from .train import train
 
-    check_model_output(arguments.output, force=arguments.force, report=True)
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
     settings = Settings(
         window=arguments.window,
@@ -102,8 +103,9 @@ def run_train(arguments: argparse.Namespace) -> None:
         decoder=arguments.decoder,
         classes=classes_of_frames(arguments.classes, scans),
     )
-    with progress_bar(settings) as advance:
-        trained = train(scans.frames, settings, progress=advance)
+    with progress:
+        trained = train(scans.frames, settings, progress=progress.step, stage=progress.stage)
+    progress.stage(EXPORTING)
     parity = export_model(
         arguments.output, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm
     )
@@ -113,25 +115,6 @@ def run_train(arguments: argparse.Namespace) -> None:
         "dense_against_windows": parity.against_windows,
     }
     print(json.dumps(summary, indent=1) if arguments.json else _readable(summary))
-
-
-class progress_bar:  # noqa: N801 - used as a context, like open
-    """A bar on stderr with held-out loss and noise; silent where stderr is no terminal."""
-
-    def __init__(self, settings: Settings) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(total=settings.steps, unit="step", file=sys.stderr, disable=None, desc="train")
-
-    def __enter__(self) -> Callable[[Step], None]:
-        return self._advance
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.close()
-
-    def _advance(self, step: Step) -> None:
-        self._bar.set_postfix_str(f"held-out loss {step.loss:.1f}, noise {step.noise_sd:.3f}")
-        self._bar.update(step.step - self._bar.n)
 
 
 def summarise(trained: Trained) -> dict[str, Any]:

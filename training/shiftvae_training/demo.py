@@ -26,9 +26,10 @@ from shiftvae_rt.simulator import Microscope, SimulatedFrame
 from shiftvae_rt.stream import Counters, Pace, Producer, Result, Subscriber, counters_line, replay
 
 from .arguments import check_model_output
-from .cli import progress_bar, summarise
+from .cli import summarise
 from .evaluate import order_parameter_r2, score_shift
 from .export import export_model
+from .progress import EXPORTING, Progress
 from .scans import Scans, read_scans
 from .settings import Settings
 from .train import Trained, train
@@ -151,8 +152,9 @@ def _scans(settings: DemoSettings) -> tuple[Scans, list[Frame], list[SimulatedFr
 
 def _train(scans: Scans, settings: DemoSettings, model: Path) -> Trained:
     how = Settings(encoder=settings.encoder, seed=settings.seed, steps=settings.steps)
-    with progress_bar(how) as advance:
-        trained = train(scans.frames, how, progress=advance)
+    with Progress(settings.steps) as progress:
+        trained = train(scans.frames, how, progress=progress.step, stage=progress.stage)
+    progress.stage(EXPORTING)
     export_model(model, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
     return trained
 

@@ -64,8 +64,23 @@ class Trained:
     choices: tuple[str, ...] = ()
 
 
-def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None] | None = None) -> Trained:
+def train(
+    frames: Frames,
+    settings: Settings,
+    *,
+    progress: Callable[[Step], None] | None = None,
+    stage: Callable[[str], None] | None = None,
+) -> Trained:
     """Train on ``frames``, ``(C, H, W)`` each in raw detector units; a signal has height 1.
+
+    Parameters
+    ----------
+    frames, settings
+        What is learned from, and how.
+    progress
+        Told of every look at the held-out tiles.
+    stage
+        Told in words what begins, for a person who waits.
 
     Raises
     ------
@@ -77,6 +92,7 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
         if the frames are too small or without contrast, or the encoder cannot have the window.
     """
     frames = [read_only(frame) for frame in frames]
+    say = stage or (lambda _: None)
     shapes = sorted({frame.shape for frame in frames})
     if len(shapes) != 1:
         raise FrameError(f"expected frames of one shape (channels, height, width), got {shapes}: train on one kind")
@@ -86,10 +102,13 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     started = time.process_time()
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
+    say("finding the lattice")
     lattice = find_lattice(lit)
+    say("choosing window and latents")
     choice = settle(settings, lit, lattice, reach=TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1))
     weights = {"smooth": choice.smooth} | settings.constraints
     settings = replace(settings, window=choice.window, content=choice.content, constraints=weights)
+    say("placing the first guess")
     model, guess = prepare(frames, lattice, settings, choice)
     reach = TILE_STRIDE * (tile_side(frames, model.window) - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
@@ -100,7 +119,9 @@ def train(frames: Frames, settings: Settings, *, progress: Callable[[Step], None
     constraints = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
     _, labels = labels_of_frames(settings.classes)
     objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions), labels=labels)
+    say(f"training, {settings.steps} steps")
     history = optimise(model, objective, sampler, guess, settings, progress)
+    say("calibrating the uncertainties")
     kl_nats, spread = _finish(model, objective, sampler, _content_of(model, lit, lattice))
     coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     coverage = widen_by_scatter(model, lit, coverage)
