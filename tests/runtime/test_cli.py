@@ -275,7 +275,7 @@ class TestUsage:
             raise KeyboardInterrupt
 
         monkeypatch.setattr("shiftvae_rt.commands.inspect._summary", interrupt)
-        assert_one_line(shiftvae("inspect", tiny_model), code=130)
+        assert shiftvae("inspect", tiny_model) == (130, "", "shiftvae: stopped by Ctrl-C\n")
 
     def test_a_missing_package_names_the_extras(self, shiftvae, monkeypatch, tiny_model):
         def missing(*_):
