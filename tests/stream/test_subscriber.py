@@ -218,5 +218,6 @@ def test_what_a_publisher_calls_its_streams_and_latents_reaches_the_terminal_esc
         watcher.join(LIMIT_S)
         assert socket.recv() == b"\x00"
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
+    assert len([line for line in lines if not line.startswith("  ")]) == 4  # the ranges are set in below their frame
     assert all(line.isprintable() for line in lines)
+    assert max(len(line) for line in lines if not line.startswith("{")) <= 80
