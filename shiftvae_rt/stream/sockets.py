@@ -83,8 +83,8 @@ _MAX_FRAME = MAX_FRAME_BYTES + MAX_HEADER_BYTES
 _ANSWERS = 1000
 #: By name, which is that of the domain too.
 DOORS: dict[str, Door] = {
-    # one frame message a live producer, and room for control messages
-    "ingest": Door(zmq.ROUTER, _MAX_FRAME, incoming=9, outgoing=_ANSWERS, waiting_bytes=1 << 20),
+    # an honest producer has a credit of 32 messages, and PINGs; the meter bounds the bytes of anybody
+    "ingest": Door(zmq.ROUTER, _MAX_FRAME, incoming=256, outgoing=_ANSWERS, waiting_bytes=1 << 20),
     "open-ingest": Door(zmq.PULL, _MAX_FRAME, incoming=64, outgoing=1, waiting_bytes=256 << 20),
     # a request of up to twice the length that is allowed gets an answer that says so
     "control": Door(zmq.ROUTER, 2 * MAX_CONTROL_BYTES, incoming=9, outgoing=_ANSWERS, waiting_bytes=256 << 10),
@@ -105,17 +105,24 @@ _OPTIONS = {
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 2000,
 }
-#: By kind of socket, in place of those. libzmq 4.3.5 aborts the process of a reader that reads on after heartbeats
-#: ended its connection while its queue was full (zeromq/libzmq issue 3937): a reader has none, and is asked for none.
+#: In place of heartbeats.
+_KEEPALIVE: dict[zmq.SocketOption, int] = {
+    zmq.HEARTBEAT_IVL: 0,
+    zmq.HEARTBEAT_TTL: 0,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 1,
+    zmq.TCP_KEEPALIVE_INTVL: 1,
+    zmq.TCP_KEEPALIVE_CNT: 2,
+}
+#: By kind of socket, in place of those. libzmq 4.3.5 aborts the process whose queue of incoming messages is full when
+#: their connection ends, if a heartbeat is due or lies among them (zeromq/libzmq issue 3937): a service that was
+#: halted for seconds dies of the frames that came meanwhile. So a socket with heartbeats has a queue that an honest
+#: peer never fills, and one whose queue is full now and then has none.
 _OPTIONS_OF: dict[int, dict[zmq.SocketOption, int]] = {
-    zmq.SUB: {
-        zmq.HEARTBEAT_IVL: 0,
-        zmq.TCP_KEEPALIVE: 1,
-        zmq.TCP_KEEPALIVE_IDLE: 1,
-        zmq.TCP_KEEPALIVE_INTVL: 1,
-        zmq.TCP_KEEPALIVE_CNT: 2,
-    },
-    zmq.XPUB: {zmq.HEARTBEAT_TTL: 0},
+    zmq.SUB: _KEEPALIVE,
+    zmq.XPUB: _KEEPALIVE,
+    zmq.PULL: _KEEPALIVE,
+    zmq.DEALER: {zmq.RCVHWM: 0},  # answers under 2 kB, as many as the credit allows
 }
 
 
@@ -171,9 +178,9 @@ def receive(socket: Socket, heard: Callable[[list[zmq.Frame]], None] | None = No
 def make_socket(context: zmq.Context[Any], kind: int, high_water_mark: int) -> Socket:
     """A socket with our options, neither bound nor connected."""
     socket: Socket = context.socket(kind)
+    socket.set_hwm(high_water_mark)
     for option, value in {**_OPTIONS, **_OPTIONS_OF.get(kind, {})}.items():
         socket.setsockopt(option, value)
-    socket.set_hwm(high_water_mark)
     return socket
 
 
