@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
 from . import __version__, commands
@@ -33,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Wrong usage leaves through `SystemExit` with code 2, as argparse does it.
     """
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):  # a name that the console cannot show is no reason to fail after the work
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if argv is None else list(argv)
     try:
         arguments = _parser(words).parse_args(words)
@@ -113,7 +117,3 @@ def _show_warning(
 ) -> None:
     del category, filename, lineno, file, line  # a user of the command needs the sentence, not our source line
     _complain("warning", str(message))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

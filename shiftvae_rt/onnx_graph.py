@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -129,6 +130,8 @@ def run_graph(graph: bytes, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any
 
 
 def _import_onnxruntime() -> ModuleType:
+    # From 1.32 on it looks up names in the network and writes into the home folder, unless it is told not to.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError as error:

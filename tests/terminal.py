@@ -31,7 +31,7 @@ class Terminal:
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-        command = [sys.executable, "-m", "shiftvae_rt.cli", *map(str, words)]
+        command = [sys.executable, "-m", "shiftvae_rt", *map(str, words)]
         self.process = subprocess.Popen(
             command, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=own_terminal, cwd=cwd
         )

@@ -81,7 +81,7 @@ class Machine:
 
     def __init__(self, model: Path) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "shiftvae_rt.cli", "serve", str(model), "--json", "--http", "off"]
+        command = [sys.executable, "-m", "shiftvae_rt", "serve", str(model), "--json", "--http", "off"]
         for name in ("ingest", "results", "control"):
             command += [f"--{name}", "tcp://127.0.0.1:0"]
         self._service = subprocess.Popen(

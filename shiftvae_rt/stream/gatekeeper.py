@@ -30,8 +30,8 @@ from .sparse_log import SparseLog
 __all__ = ["Gatekeeper"]
 
 _ENDPOINT = "inproc://zeromq.zap.01"
-#: While nobody is connected, and while somebody is: 20 ms are some 10 MB of a flood.
-_TICK_MS, _METER_MS = 100, 20
+#: While nobody is connected, and while somebody is: 10 ms are some 20 MB of a flood.
+_TICK_MS, _METER_MS = 100, 10
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 _MAX_EVENTS = 64
 #: Roles that may connect to the sockets of a domain. What a client may ask on `control` is checked for each request.

@@ -103,8 +103,7 @@ class Meter:
                         received = _received_bytes(connection)
                         if received <= allowed or connection.getpeername() != known.peer:
                             continue
-                        # Both ways, libzmq 4.3.5 aborts the process (_io_error) when it was not reading just then.
-                        connection.shutdown(socket.SHUT_RD)
+                        connection.shutdown(socket.SHUT_RDWR)
                 except OSError:  # it ended meanwhile
                     continue
                 del self._connections[file]

@@ -105,7 +105,11 @@ _OPTIONS = {
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 2000,
 }
-#: In place of heartbeats.
+#: In place of heartbeats. libzmq 4.3.5 aborts the process whose queue of incoming messages is full when their
+#: connection ends, if a heartbeat is due or lies among them (zeromq/libzmq issue 3937): a service that was halted for
+#: seconds would die of the frames that came meanwhile. So who listens has no heartbeats of its own (producers say PING,
+#: and answer to silence, by themselves), nor has a reader, whose queue is full whenever it is slow; and the queue of
+#: answers to a producer, which has heartbeats, is never full.
 _KEEPALIVE: dict[zmq.SocketOption, int] = {
     zmq.HEARTBEAT_IVL: 0,
     zmq.HEARTBEAT_TTL: 0,
@@ -114,14 +118,12 @@ _KEEPALIVE: dict[zmq.SocketOption, int] = {
     zmq.TCP_KEEPALIVE_INTVL: 1,
     zmq.TCP_KEEPALIVE_CNT: 2,
 }
-#: By kind of socket, in place of those. libzmq 4.3.5 aborts the process whose queue of incoming messages is full when
-#: their connection ends, if a heartbeat is due or lies among them (zeromq/libzmq issue 3937): a service that was
-#: halted for seconds dies of the frames that came meanwhile. So a socket with heartbeats has a queue that an honest
-#: peer never fills, and one whose queue is full now and then has none.
+#: By kind of socket, in place of those.
 _OPTIONS_OF: dict[int, dict[zmq.SocketOption, int]] = {
-    zmq.SUB: _KEEPALIVE,
+    zmq.ROUTER: _KEEPALIVE,
     zmq.XPUB: _KEEPALIVE,
     zmq.PULL: _KEEPALIVE,
+    zmq.SUB: _KEEPALIVE,
     zmq.DEALER: {zmq.RCVHWM: 0},  # answers under 2 kB, as many as the credit allows
 }
 

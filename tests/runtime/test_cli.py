@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -288,7 +289,7 @@ class TestUsage:
         assert "'shiftvae-rt[cpu,io,train]'" in result[2]
 
     def test_a_reader_that_leaves_early_causes_no_traceback(self, tiny_model):
-        command = [sys.executable, "-m", "shiftvae_rt.cli", "inspect", str(tiny_model), "--json"]
+        command = [sys.executable, "-m", "shiftvae_rt", "inspect", str(tiny_model), "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             process.stdout.close()
             assert process.stderr.read() == b""
@@ -301,3 +302,19 @@ def test_a_command_of_the_runtime_does_not_wait_for_the_training_half(tiny_model
         command = [sys.executable, "-W", "ignore", "-c", code, *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.stdout.splitlines()[-1] == torch, done.stderr
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "shiftvae_rt", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "shiftvae-rt")
+
+
+def test_a_console_that_cannot_show_a_name_shows_it_escaped(tmp_path):
+    path = tmp_path / "скан.svae"
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-m", "shiftvae_rt", "inspect", str(path)]
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert done.returncode == 1
+    assert b"\\u0441" in done.stderr
+    assert b"Traceback" not in done.stderr

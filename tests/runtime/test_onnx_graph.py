@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -60,3 +61,19 @@ def test_without_onnxruntime_the_message_says_what_to_install(monkeypatch, tiny_
         LatentMapper(tiny_model)
     with pytest.raises(ProviderError, match="not installed"):
         run_graph(GRAPH, {})
+
+
+def test_onnxruntime_is_told_to_report_nothing_before_it_is_imported():
+    code = """
+import os, sys
+os.environ.pop("ORT_DISABLE_TELEMETRY", None)
+class Watcher:
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnxruntime":
+            print("telemetry off:", os.environ.get("ORT_DISABLE_TELEMETRY"))
+sys.meta_path.insert(0, Watcher())
+from shiftvae_rt.onnx_graph import available_providers
+available_providers()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "telemetry off: 1"

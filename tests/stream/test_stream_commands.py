@@ -52,7 +52,7 @@ class Process:
 
     def __init__(self, *arguments: object) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "shiftvae_rt.cli", *map(str, arguments)],
+            [sys.executable, "-m", "shiftvae_rt", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -51,7 +51,7 @@ def test_a_training_in_a_terminal_names_its_stages_and_draws_a_bar_that_fits(fol
 @pytest.mark.timeout(240)
 def test_a_training_without_a_terminal_says_a_line_every_tenth(folder):
     ended = subprocess.run(
-        [sys.executable, "-m", "shiftvae_rt.cli", *TRAIN, "300", "--json"],
+        [sys.executable, "-m", "shiftvae_rt", *TRAIN, "300", "--json"],
         cwd=folder, capture_output=True, text=True, timeout=200, check=True,
     )  # fmt: skip
     said = [line.removeprefix("shiftvae: ") for line in ended.stderr.splitlines()]

@@ -80,7 +80,7 @@ class Network:
         key = keys.add("scope", ("produce",))
         keys.add("viewer", ("read",))
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        serve = [sys.executable, "-m", "shiftvae_rt.cli", "serve", model, "--keys", keys.path, "--http", "off"]
+        serve = [sys.executable, "-m", "shiftvae_rt", "serve", model, "--keys", keys.path, "--http", "off"]
         serve += ["--ingest", f"tcp://{SERVER}:{PORT}", "--results", f"tcp://{SERVER}:{PORT + 1}", "--control", "off"]
         self.service = self.inside(0, *serve, "--journal", folder / "j", "--json", env=environment)
         assert json.loads(self.service.stdout.readline())["event"] == "ready"

@@ -100,3 +100,4 @@ def test_a_stranger_without_end_costs_the_others_little(shiftvae_serve: Make, st
     assert slowest_s < 1.0
     assert ended_s < 5.0
     assert serving.process.returncode == 0
+    assert serving.process.returncode == 0
