@@ -163,7 +163,7 @@ def _train(scans: Scans, settings: DemoSettings, model: Path) -> Trained:
 def _service(model: Path, stride: int) -> Iterator[tuple[str, str]]:
     """`shiftvae serve` in a process of its own, on free ports of the loopback; its ingest and results endpoints."""
     anywhere = "tcp://127.0.0.1:0"
-    command = [sys.executable, "-m", "shiftvae_rt.cli", "serve", str(model), "--stride", str(stride), "--json"]
+    command = [sys.executable, "-m", "shiftvae_rt", "serve", str(model), "--stride", str(stride), "--json"]
     command += ["--ingest", anywhere, "--results", anywhere, "--control", "off", "--http", "off"]
     process = subprocess.Popen(  # noqa: S603 - our own command
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

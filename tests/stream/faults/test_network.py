@@ -171,7 +171,7 @@ def test_nothing_but_the_loopback_listens_by_default(namespaces: tuple[str, str]
         namespaces[0],
         sys.executable,
         "-m",
-        "shiftvae_rt.cli",
+        "shiftvae_rt",
         "serve",
         str(tiny_model),
         "--json",
