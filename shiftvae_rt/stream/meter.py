@@ -114,7 +114,12 @@ class Meter:
 
 def _connection(file: int) -> socket.socket:
     """The connection of which ZeroMQ has the file; closing it closes ours alone."""
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=os.dup(file))
+    copy = os.dup(file)
+    try:
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=copy)
+    except OSError:  # the connection has ended, and its number is that of something else now
+        os.close(copy)
+        raise
 
 
 def _received_bytes(connection: socket.socket) -> int:

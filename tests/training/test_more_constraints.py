@@ -163,7 +163,7 @@ def test_the_page_names_every_constraint_with_its_weight():
 
 def test_the_constraint_of_the_page_trains_and_acts():
     y, x = np.mgrid[:96, :96]
-    wave = np.cos(2 * np.pi * y / 9) + np.cos(2 * np.pi * x / 9)
+    wave = np.cos(2 * np.pi * y / 9) * (1 + np.cos(2 * np.pi * x / 9))
     frame = np.random.default_rng(0).poisson(60 + 18 * wave)[None].astype(np.float32)
     scope = {"frames": [frame], "steps": 3}
     exec(compile(example(), "docs/constraints.md", "exec"), scope)
