@@ -111,7 +111,7 @@ class Floor:
         return session
 
     def _choose(self, now_ns: int) -> Session:
-        """Of those who want and have no credit."""
+        """Choose among the sessions that want the floor and have no credit."""
         fresh_s = max(FRESH_NS, now_ns - self._turns_ns[0]) / 1e9
         ages = {
             peer: session.clock.age_s(clock_ns, now_ns)

@@ -15,7 +15,7 @@ from .wire import Counters
 
 __all__ = ["VERSION", "JournalReader", "Record", "StreamState", "connect", "guarded", "read_states"]
 
-#: Of the file's tables, and of the results in them.
+#: Version of the file's tables, and of the results in them.
 VERSION = 2
 _Value = TypeVar("_Value")
 

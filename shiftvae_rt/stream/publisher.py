@@ -67,19 +67,19 @@ class Publisher:
         with self._changed:
             return self._changed.wait_for(lambda: self._readers >= count, timeout_s)
 
-    def publish(self, latent_map: LatentMap, of: FrameHeader, *, age_s: float, counters: Counters) -> None:
-        """Send `latent_map`, made from the message with header `of`, to all readers; never waits for one."""
+    def publish(self, latent_map: LatentMap, header: FrameHeader, *, age_s: float, counters: Counters) -> None:
+        """Send `latent_map`, made from the message with that `header`, to all readers; never waits for one."""
         self.published += 1
         try:
             message = result_message(
-                latent_map, of, seq=self.published, epoch=self._epoch, age_s=age_s, counters=counters
+                latent_map, header, seq=self.published, epoch=self._epoch, age_s=age_s, counters=counters
             )
         except MemoryError as error:  # the readers count it as one that they missed
-            _log.error("a result of stream %r was not published: %s", of.source, error)
+            _log.error("a result of stream %r was not published: %s", header.source, error)
             return
-        if of.complete:
-            self._latest[of.source] = message
-            self._latest.move_to_end(of.source)
+        if header.complete:
+            self._latest[header.source] = message
+            self._latest.move_to_end(header.source)
             while len(self._latest) > 1 and sum(part.nbytes for _, part in self._latest.values()) > _MAX_SNAPSHOT_BYTES:
                 self._latest.popitem(last=False)
         self._bound_what_waits(message[1].nbytes)

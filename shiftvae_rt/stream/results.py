@@ -68,12 +68,12 @@ class Result:
 
 
 def result_message(
-    latent_map: LatentMap, of: FrameHeader, *, seq: int, epoch: str, age_s: float, counters: Counters
+    latent_map: LatentMap, header: FrameHeader, *, seq: int, epoch: str, age_s: float, counters: Counters
 ) -> tuple[bytes, memoryview]:
-    """The two parts that carry `latent_map`, made from the message with header `of`."""
+    """The two parts that carry `latent_map`, made from the message with that `header`."""
     array = np.stack([latent_map.mean, latent_map.std]).astype("<f4", copy=False)
-    header = _header(latent_map, of, seq=seq, epoch=epoch, age_s=age_s, counters=counters)
-    return encode_array(header, array)
+    about = _header(latent_map, header, seq=seq, epoch=epoch, age_s=age_s, counters=counters)
+    return encode_array(about, array)
 
 
 def check_size(grid: WindowGrid, latents: int) -> None:
@@ -86,17 +86,17 @@ def check_size(grid: WindowGrid, latents: int) -> None:
         )
 
 
-def check_readable(latent_map: LatentMap, of: FrameHeader) -> None:
+def check_readable(latent_map: LatentMap, header: FrameHeader) -> None:
     """Raise `ServiceError` for a result whose header our own readers would refuse."""
-    header = _header(latent_map, of, seq=1, epoch="", age_s=0.0, counters=Counters())
+    about = _header(latent_map, header, seq=1, epoch="", age_s=0.0, counters=Counters())
     try:
-        decode_result_header(msgspec.json.encode(header))
+        decode_result_header(msgspec.json.encode(about))
     except WireError as error:
         raise ServiceError(f"the map cannot be told to a reader: {error}") from None
 
 
 def _header(
-    latent_map: LatentMap, of: FrameHeader, *, seq: int, epoch: str, age_s: float, counters: Counters
+    latent_map: LatentMap, header: FrameHeader, *, seq: int, epoch: str, age_s: float, counters: Counters
 ) -> ResultHeader:
     return ResultHeader(
         htype="array-1.0",
@@ -105,15 +105,15 @@ def _header(
         shape=(2, *latent_map.mean.shape),
         encoding="little",
         order="C",
-        frame=of.frame,
-        series=of.series,
-        source=of.source,
-        name=of.name,
-        frame_shape=of.frame_shape,
-        valid_rows=of.valid_rows,
-        complete=of.complete,
+        frame=header.frame,
+        series=header.series,
+        source=header.source,
+        name=header.name,
+        frame_shape=header.frame_shape,
+        valid_rows=header.valid_rows,
+        complete=header.complete,
         seq=seq,
-        frame_seq=of.seq,
+        frame_seq=header.seq,
         epoch=epoch,
         first_row=latent_map.first_row,
         names=latent_map.names,
@@ -126,7 +126,7 @@ def _header(
         pixel_size_nm=latent_map.pixel_size_nm,
         model_sha256=latent_map.model_sha256,
         age_ms=round(age_s * 1e3, 3),
-        utc_ns=of.utc_ns,
+        utc_ns=header.utc_ns,
         counters=counters,
         domain=latent_map.domain,
     )

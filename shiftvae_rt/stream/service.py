@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections import deque
 from typing import TYPE_CHECKING
 
 import zmq
@@ -26,6 +25,7 @@ from .encoding import Encoding, Watchdog
 from .floor import Floor
 from .gatekeeper import Gatekeeper
 from .health import Health
+from .incoming import Incoming
 from .journal import Journal
 from .keys import KeyFolder
 from .live_intake import LiveIntake
@@ -39,8 +39,8 @@ from .publisher import Publisher
 from .recorder import Recorder
 from .report import Report, Timings
 from .sessions import Sessions
-from .sockets import INGEST, RESULTS, bind, receive
-from .wire import MAX_FRAME_BYTES, FrameHeader
+from .sockets import INGEST, RESULTS, bind
+from .wire import FrameHeader
 
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
@@ -49,10 +49,6 @@ __all__ = ["Service"]
 
 _TICK_MS = 100
 _STOP_LINGER_MS = 1000
-#: Messages that are looked at between two bands of a long encoding.
-_MAX_HEARD = 64
-#: Messages that wait with us while a long encoding runs.
-_MAX_HELD = 64
 
 
 class Service:
@@ -88,7 +84,6 @@ class Service:
         self._thread: threading.Thread | None = None
         self._unanswered = self._out_of_domain = 0
         self._ages = Timings()
-        self._waiting: deque[list[memoryview]] = deque()
         self._ledger = Ledger()
         self._sessions = Sessions(self._ledger)
         keys = None if options.keys is None else KeyFolder(options.keys)
@@ -108,6 +103,7 @@ class Service:
     def _listen(self, ingest: str, results: str) -> None:
         gate = self._gatekeeper
         self._ingest, self.ingest = bind(self._context, "ingest", ingest, gate)
+        self._incoming = Incoming(self._ingest, gate.meter)
         self._results, self.results = bind(self._context, "results", results, gate)
         self._requests: zmq.Socket[bytes] | None = None
         self.control: str | None = None
@@ -198,16 +194,16 @@ class Service:
         self._publisher.welcome_readers()
         asked = self._control is not None and self._control.answer_one()
         pushed = self._open is not None and self._open.take()
-        message = self._waiting.popleft() if self._waiting else receive(self._ingest, self._gatekeeper.meter.heard)
+        message = self._incoming.take()
         if message is not None:
             self._producers.hear(bytes(message[0]), message[1:])
         self._producers.commit(idle=message is None)
         if message is None:
             self._producers.expire()
         if self._producers.floor_is_free:
-            self._hear_meanwhile()  # who wants it: the newest frames are those of which we have not heard yet
+            self._hear_meanwhile()  # the newest frames are those whose WANT was not heard yet
         self._producers.give_turn()
-        return asked or pushed or message is not None or bool(self._waiting)
+        return asked or pushed or message is not None or bool(self._incoming)
 
     def _meanwhile(self) -> None:
         """What is done between the parts of an encoding: hear, and ask for what comes next while it is time."""
@@ -218,14 +214,7 @@ class Service:
 
     def _hear_meanwhile(self) -> None:
         """Take in PING and WANT; what else there is waits its turn."""
-        for _ in range(_MAX_HEARD):
-            if len(self._waiting) >= _MAX_HELD or sum(map(_bytes_of, self._waiting)) >= MAX_FRAME_BYTES:
-                return
-            message = receive(self._ingest, self._gatekeeper.meter.heard)
-            if message is None:
-                return
-            if not self._producers.hear_brief(bytes(message[0]), message[1:]):
-                self._waiting.append(message)
+        self._incoming.hear_meanwhile(self._producers.hear_brief)
 
     def _publish(self, latent_map: LatentMap, header: FrameHeader, age_s: float) -> None:
         self._ages.add(age_s)
@@ -299,7 +288,3 @@ class Service:
             if part is not None:
                 part.close()
         self._context.destroy(linger=linger_ms)
-
-
-def _bytes_of(message: list[memoryview]) -> int:
-    return sum(part.nbytes for part in message)

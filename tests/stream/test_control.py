@@ -321,15 +321,28 @@ def test_a_trial_imports_what_is_installed_and_nothing_from_the_working_director
     assert not traces.exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes among its files")
 def test_what_is_no_file_is_not_tried(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.svae")
     with pytest.raises(ModelFileError, match="pipe.svae is no file"):
         Trial().run(tmp_path / "pipe.svae", 4)
 
 
-def test_a_trial_ends_with_the_service(models: Path) -> None:
-    trial = Trial()
+def test_a_trial_ends_with_the_service(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shiftvae_rt.stream.model_trial._START", "import time; time.sleep(600)")
+    trial, said = Trial(), []
+
+    def run() -> None:
+        with pytest.raises(ModelFileError, match="does not work here"):
+            trial.run(models / "other.svae", 4)
+        said.append(True)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: trial._process is not None)
     trial.end()
+    thread.join(LIMIT_S)
+    assert said == [True]
     with pytest.raises(ModelFileError, match="the service stops"):
         trial.run(models / "other.svae", 4)
 
