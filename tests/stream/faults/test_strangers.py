@@ -22,6 +22,9 @@ from shiftvae_rt.stream import Control, Producer
 Make = Callable[..., Any]
 LONG = os.environ.get("SHIFTVAE_LONG") == "1"
 SPELL_S, SPELLS = (5.0, 4) if LONG else (0.4, 6)
+#: What the others keep of their maps. The short form runs beside whatever else the machine does, where a stranger takes
+#: a core from them as well: it tells a service that is halted (0) from one that is not.
+SHARE, SHARE_NEW_TOPICS = (0.8, 0.5) if LONG else (0.35, 0.35)
 #: Some milliseconds of encoding.
 FRAME = np.random.default_rng(0).poisson(40, (256, 256)).astype(np.uint16)
 DOOR = {"subscri": "results", "status": "control", "request": "control", "PING": "ingest", "frame": "ingest"}
@@ -95,7 +98,7 @@ def test_a_stranger_without_end_costs_the_others_little(shiftvae_serve: Make, st
         f"STATUS {slowest_s * 1e3:.0f} ms; SIGTERM {ended_s:.2f} s"
     )
     # libzmq keeps topics in the serving thread, and tells of each again when its reader goes
-    assert share >= (0.5 if kind == "subscribes to new topics" else 0.7)
+    assert share >= (SHARE_NEW_TOPICS if kind == "subscribes to new topics" else SHARE)
     assert grown < 64 << 20
     assert slowest_s < 1.0
     assert ended_s < 5.0
