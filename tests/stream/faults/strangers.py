@@ -66,10 +66,18 @@ KINDS = {
 def enter(kind: bytes, address: tuple[str, int]) -> socket.socket:
     """A connection on which the handshake is done."""
     connection = socket.create_connection(address, timeout=5.0)
-    for words in (GREETING, ready(kind)):
-        connection.sendall(words)
-        connection.recv(64)
+    shake_hands(connection, kind)
     return connection
+
+
+def shake_hands(connection: socket.socket, kind: bytes) -> None:
+    """Be let in as a socket of that kind, or OSError; what is said before the other side is READY ends a connection."""
+    connection.sendall(GREETING + ready(kind))
+    heard = b""
+    while b"READY" not in heard:
+        heard += (more := connection.recv(256))
+        if not more:
+            raise ConnectionResetError("sent away")
 
 
 def run(name: str, address: tuple[str, int]) -> None:

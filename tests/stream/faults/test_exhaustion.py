@@ -17,6 +17,7 @@ import pytest
 import zmq
 from serving import ANYWHERE, FRAME, LIMIT_S, Serving
 from soak import resident_bytes
+from strangers import shake_hands
 
 from shiftvae_rt.stream import Control, Counters, KeyFolder, LosslessProducer, Producer
 from shiftvae_rt.stream.gatekeeper import Gatekeeper
@@ -102,9 +103,6 @@ def test_a_frame_that_the_memory_does_not_hold_is_quarantined_and_the_next_one_p
     assert producer.counters == Counters(offered=3, processed=2, quarantined=1)
 
 
-#: What a socket without a key says first in ZMTP 3.0: the greeting, and that it is a DEALER.
-GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-READY = b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
 #: A part of 100 kB that says that more will come.
 PART = b"\x03" + (100_000).to_bytes(8, "big") + bytes(100_000)
 
@@ -126,10 +124,8 @@ def grown_mib(folder: Path, guarded: bool, metered: bool) -> float:
     before = resident_bytes()
     with stranger:
         stranger.settimeout(LIMIT_S)
-        with contextlib.suppress(OSError):
-            for words in (GREETING, bytes((4, len(READY))) + READY):
-                stranger.sendall(words)
-                stranger.recv(64)  # the other side says the same, or closes
+        with contextlib.suppress(OSError):  # with keys it is not let in
+            shake_hands(stranger, b"DEALER")
             for _ in range(600):
                 stranger.sendall(PART)
         settled = time.monotonic() + 3  # libzmq may still be reading; it frees all when the stranger goes
