@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from ..names import json_shown, shown
@@ -38,7 +39,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Ask, and print the answer."""
     from ..stream import Control
 
-    with Control(arguments.control, key=arguments.key) as control:
+    def waiting(since_s: float) -> None:
+        print(
+            f"shiftvae: the service at {arguments.control} is there and has not answered for {since_s:.0f} s: waiting "
+            "for it (Ctrl-C gives up)",
+            file=sys.stderr,
+        )
+
+    with Control(arguments.control, key=arguments.key, waiting=waiting) as control:
         if arguments.stop:
             control.stop()
             print("it stops")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import Enum, auto
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -11,10 +11,26 @@ from ..errors import ServiceError
 from .keys import ClientKey
 from .sockets import check_endpoint, make_socket
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Event"]
 
-_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
-_REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+
+class Event(Enum):
+    """What has become of a connection."""
+
+    REACHED = auto()  #: somebody listens at the endpoint, and has not let us in yet
+    READY = auto()  #: the other side has let us in
+    REFUSED = auto()  #: it did not: because of our key, or because it does not speak our protocol
+    ENDED = auto()  #: there is no connection any more; ZeroMQ tries to make another
+
+
+_EVENTS: dict[int, Event] = {
+    zmq.EVENT_CONNECTED: Event.REACHED,
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: Event.READY,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: Event.REFUSED,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Event.REFUSED,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Event.REFUSED,
+    zmq.EVENT_DISCONNECTED: Event.ENDED,
+}
 
 
 class Connection:
@@ -57,12 +73,11 @@ class Connection:
         self._disconnect()
         self._connect()
 
-    def event(self) -> bool | Literal["refused"] | None:
-        """What the monitor says next: connected, no longer, or refused for our key. None: nothing."""
+    def event(self) -> Event | None:
+        """Give what the monitor says next; None if it says nothing."""
         if not self.monitor.poll(0):
             return None
-        event = recv_monitor_message(self.monitor)["event"]
-        return "refused" if event & _REFUSALS else event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        return _EVENTS[recv_monitor_message(self.monitor)["event"]]
 
     def close(self) -> None:
         """Leave; may be called twice."""
@@ -83,7 +98,7 @@ class Connection:
         else:
             self.socket.setsockopt(zmq.IMMEDIATE, 1)  # a message waits with us, not in a queue for one who may not come
         # Before connect: a monitor that comes later misses the handshake of a fast peer.
-        self.monitor = self.socket.get_monitor_socket(_EVENTS | _REFUSALS)
+        self.monitor = self.socket.get_monitor_socket(sum(_EVENTS))
         try:
             self.socket.connect(self._endpoint)
         except zmq.ZMQError as error:

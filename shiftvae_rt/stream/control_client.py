@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ import msgspec
 import zmq
 
 from ..errors import ServiceError
-from .connection import Connection
+from .connection import Connection, Event
 from .control_messages import (
     Answer,
     Failure,
@@ -48,6 +48,8 @@ __all__ = ["Control", "RecordedFrame"]
 
 _Wanted = TypeVar("_Wanted")
 _WAIT_S = 0.05
+#: How often whoever waits for an answer is told so.
+_TELL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,19 @@ class RecordedFrame:
 class Control:
     """Asks a service; belongs to one thread. Close it, or use it in a ``with``.
 
+    An answer is waited for while its connection lives, without a limit: a service may be busy with a large frame, or
+    load a model. A service that ends, or whose process is halted, is noticed within two seconds.
+
     Parameters
     ----------
     endpoint
         The runtime's control, ``tcp://HOST:PORT``.
     key
         Our key file, if the runtime asks for one.
-    timeout_s
-        Longest wait for an answer; `swap` waits longer.
+    connect_s
+        Longest wait for a connection.
+    waiting
+        Called every 5 s while an answer is waited for, with the seconds since the question. To give up, raise.
 
     Raises
     ------
@@ -81,9 +88,14 @@ class Control:
     """
 
     def __init__(
-        self, endpoint: str = CONTROL, *, key: str | os.PathLike[str] | None = None, timeout_s: float = 3.0
+        self,
+        endpoint: str = CONTROL,
+        *,
+        key: str | os.PathLike[str] | None = None,
+        connect_s: float = 3.0,
+        waiting: Callable[[float], None] | None = None,
     ) -> None:
-        self._endpoint, self._timeout_s = endpoint, timeout_s
+        self._endpoint, self._connect_s, self._waiting = endpoint, connect_s, waiting
         self._connection = Connection(zmq.DEALER, endpoint, high_water_mark=9, key=read_key(key))
 
     def __enter__(self) -> Control:
@@ -130,48 +142,88 @@ class Control:
             else:
                 time.sleep(_WAIT_S)
 
-    def swap(self, model: str, *, timeout_s: float = 120.0) -> Swapped:
+    def swap(self, model: str) -> Swapped:
         """Serve with the model called `model` in the service's folder of models, from the next frame on."""
-        return _expect(self._ask(Swap(model=model), timeout_s), Swapped)
+        return _expect(self._ask(Swap(model=model)), Swapped)
 
     def stop(self) -> None:
         """Stop the service in order."""
         _expect(self._ask(Stop()), Stopping)
 
-    def _ask(self, question: Question, timeout_s: float | None = None) -> Answer | Result:
+    def _ask(self, question: Question) -> Answer | Result:
         """One request and its answer.
 
         Raises
         ------
         ServiceError
-            if there is none in time, or it is a refusal.
+            if nobody lets us in, the connection ends before the answer, or that is a refusal.
         """
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        socket = self._connection.socket
-        if not socket.poll(int(self._timeout_s * 1e3), zmq.POLLOUT):
-            raise self._absent()
         try:
-            socket.send(msgspec.json.encode(question), zmq.NOBLOCK)
-        except zmq.Again:  # the connection ended just now; without NOBLOCK we would wait for another without a limit
-            raise self._absent() from None
-        if not socket.poll(int(max(0.0, deadline - time.monotonic()) * 1e3)):
-            raise self._absent()
-        parts = receive(socket)
-        if parts is None or len(parts) == 2:
-            return read_result(parts or [])
+            self._send(msgspec.json.encode(question))
+            parts = self._answer()
+        except BaseException:  # an answer that still comes must not be taken for that to the next request
+            self._connection.renew()
+            raise
+        if len(parts) == 2:
+            return read_result(parts)
         answer = decode_answer(parts[0])
         if isinstance(answer, Failure):
             raise ServiceError(f"the service at {self._endpoint} refused ({answer.name}): {answer.text}")
         return answer
 
-    def _absent(self) -> ServiceError:
-        """Nobody answered: why. An answer that still comes must not be taken for that to the next request."""
-        refused = False
-        while (event := self._connection.event()) is not None:
-            refused = refused or event == "refused"
-        self._connection.renew()
-        reason = REFUSED if refused else "nobody answers there: start one with `shiftvae serve MODEL`"
-        return ServiceError(f"no service takes requests at {self._endpoint} ({reason})")
+    def _send(self, request: bytes) -> None:
+        """Hand `request` to a connection, once there is one."""
+        socket, deadline_s = self._connection.socket, time.monotonic() + self._connect_s
+        events: set[Event] = set()
+        while True:
+            while (event := self._connection.event()) is not None:
+                events.add(event)
+            try:
+                return socket.send(
+                    request, zmq.NOBLOCK
+                )  # a connection that ended just now takes nothing: go on waiting
+            except zmq.Again:
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    raise self._not_let_in(events) from None
+                socket.poll(int(left_s * 1e3) + 1, zmq.POLLOUT)
+
+    def _not_let_in(self, events: set[Event]) -> ServiceError:
+        where = f"no service takes requests at {self._endpoint}"
+        if Event.REFUSED in events:
+            return ServiceError(f"{where} ({REFUSED})")
+        if Event.REACHED in events:
+            return ServiceError(
+                f"{where} (somebody listens there and did not let us in for {self._connect_s:.3g} s: the service is "
+                "halted, or starved by other work, or this is no service of ours)"
+            )
+        return ServiceError(f"{where} (nobody answers there: start one with `shiftvae serve MODEL`)")
+
+    def _answer(self) -> list[memoryview]:
+        """Parts of the next message, waited for while the connection lives."""
+        socket, monitor = self._connection.socket, self._connection.monitor
+        poller = zmq.Poller()
+        poller.register(socket, zmq.POLLIN)
+        poller.register(monitor, zmq.POLLIN)
+        asked_s = told_s = time.monotonic()
+        while True:
+            ended = False
+            while (event := self._connection.event()) is not None:
+                ended = ended or event is Event.ENDED
+            parts = receive(socket)
+            if parts is not None:
+                return parts
+            if ended:
+                raise ServiceError(
+                    f"the connection to the service at {self._endpoint} ended before the answer came: the service "
+                    "ended or was halted, and may or may not have done what it was asked"
+                )
+            now_s = time.monotonic()
+            if now_s - told_s >= _TELL_S:
+                told_s = now_s
+                if self._waiting is not None:
+                    self._waiting(now_s - asked_s)
+            poller.poll(int((told_s + _TELL_S - now_s) * 1e3) + 1)
 
 
 def _expect(answer: Any, kind: type[_Wanted]) -> _Wanted:

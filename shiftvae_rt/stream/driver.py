@@ -11,7 +11,7 @@ from typing import Protocol
 import zmq
 
 from .clock import monotonic_ns
-from .connection import Connection
+from .connection import Connection, Event
 from .contact import Contact
 from .keys import ClientKey
 from .sockets import receive
@@ -116,9 +116,9 @@ class Driver:
             self._wake_read.recv(4096)
         while (parts := receive(socket)) is not None:
             link.hear(parts, monotonic_ns())
-        while (still := self._connection.event()) is not None:
-            if still == "refused":
+        while (event := self._connection.event()) is not None:
+            if event is Event.REFUSED:
                 contact.refused()
-            elif not still:
+            elif event is Event.ENDED:
                 contact.disconnected(monotonic_ns())
         link.check(monotonic_ns())

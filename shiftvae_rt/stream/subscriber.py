@@ -17,7 +17,7 @@ import zmq
 
 from ..errors import ServiceError
 from .clock import Fastest
-from .connection import Connection
+from .connection import Connection, Event
 from .keys import REFUSED, read_key
 from .newest import Newest
 from .results import Result, read_result
@@ -156,12 +156,13 @@ class Subscriber:
 
     def _look(self) -> None:
         """Take notice of connections made and lost."""
-        while (now := self._connection.event()) is not None:
-            if now == "refused":
+        while (event := self._connection.event()) is not None:
+            if event is Event.REFUSED:
                 self._refused = True
-                continue
-            self._connected = now
-            if not now:
+            elif event is Event.READY:
+                self._connected = True
+            elif event is Event.ENDED:
+                self._connected = False
                 self._lost_at_s = time.monotonic()
 
     def _drained(self, newest: Newest) -> Result | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ import pytest
 import zmq
 from lossless_support import numbered
 from onnx import NodeProto, TensorProto, helper, numpy_helper
-from stream_support import FREE, LIMIT_S, noisy, until
+from stream_support import FREE, LIMIT_S, GatedMapper, noisy, until
 from tiny_models import tiny_manifest, tiny_members, tiny_weights, write_tiny_model
 
 from shiftvae_rt.errors import ModelFileError, ServiceError
@@ -110,8 +111,68 @@ def test_an_unknown_stream_and_a_missing_journal_are_refused_by_name(
 
 
 def test_nobody_there_is_one_clear_error() -> None:
-    with Control("tcp://127.0.0.1:9", timeout_s=0.2) as control, pytest.raises(ServiceError, match="nobody answers"):
+    with Control("tcp://127.0.0.1:9", connect_s=0.2) as control, pytest.raises(ServiceError, match="nobody answers"):
         control.status()
+
+
+def test_one_who_listens_and_says_nothing_is_not_called_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        endpoint = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with Control(endpoint, connect_s=0.2) as control, pytest.raises(ServiceError, match="somebody listens there"):
+            control.status()
+
+
+def test_an_answer_is_waited_for_while_the_service_lives(
+    serve: Make, mapper: LatentMapper, produce: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shiftvae_rt.stream.control_client._TELL_S", 0.01)
+    gated = GatedMapper(mapper)
+    service: Service = serve(gated, options=Options(control=FREE))
+    producer: Producer = produce(service)
+    producer.offer(FRAME)
+    assert gated.waiting.acquire(timeout=LIMIT_S)
+    told: list[float] = []
+
+    def waiting(since_s: float) -> None:
+        told.append(since_s)
+        if len(told) == 100:
+            gated.gate.release()
+
+    with Control(service.control, connect_s=LIMIT_S, waiting=waiting) as control:
+        assert control.status().ready
+    assert told == sorted(told)
+    assert len(told) >= 100
+
+
+def test_who_gives_up_waiting_gets_the_answer_to_the_next_question(
+    serve: Make, mapper: LatentMapper, produce: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shiftvae_rt.stream.control_client._TELL_S", 0.01)
+    gated = GatedMapper(mapper)
+    service: Service = serve(gated, options=Options(control=FREE))
+    producer: Producer = produce(service)
+    producer.offer(FRAME)
+    assert gated.waiting.acquire(timeout=LIMIT_S)
+
+    def give_up(_: float) -> None:
+        gated.gate.release()
+        raise TimeoutError
+
+    with Control(service.control, connect_s=LIMIT_S, waiting=give_up) as control:
+        with pytest.raises(TimeoutError):
+            control.status()
+        with pytest.raises(ServiceError, match="no_journal"):
+            control.streams()
+
+
+def test_a_service_that_ends_before_it_answers_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shiftvae_rt.stream.control_client._TELL_S", 0.01)
+    router = zmq.Context.instance().socket(zmq.ROUTER)
+    router.linger = 0
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    control = Control(f"tcp://127.0.0.1:{port}", connect_s=LIMIT_S, waiting=lambda _: router.close())
+    with control, pytest.raises(ServiceError, match="ended before the answer"):
+        control.stop()
 
 
 @pytest.mark.parametrize(
@@ -119,19 +180,18 @@ def test_nobody_there_is_one_clear_error() -> None:
     (b'{"htype":"SWAP","model":"../../etc/passwd"}',), (b'{"htype":"SWAP","model":"/abs.svae"}',)], ids=str,
 )  # fmt: skip
 def test_a_malformed_request_is_refused_and_the_service_lives_on(asked: Service, control: Control, parts: Any) -> None:
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(asked.control)
-        socket.send_multipart(parts)
-        assert socket.poll(LIMIT_S * 1e3)
-        assert msgspec.json.decode(socket.recv())["name"] == "bad_message"
+    with zmq.Context() as context, context.socket(zmq.DEALER) as asking:
+        asking.setsockopt(zmq.LINGER, 0)
+        asking.connect(asked.control)
+        asking.send_multipart(parts)
+        assert asking.poll(LIMIT_S * 1e3)
+        assert msgspec.json.decode(asking.recv())["name"] == "bad_message"
     assert control.status().ready
 
 
 def test_stop_over_control_stops_in_order(asked: Service, control: Control) -> None:
     control.stop()
-    asked._thread.join(5.0)
-    assert not asked._thread.is_alive()
+    asked._thread.join()
 
 
 def test_a_model_is_exchanged_under_load_without_losing_a_frame(

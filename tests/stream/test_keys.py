@@ -119,7 +119,7 @@ def test_a_key_without_the_role_is_refused_and_told_so(locked: Service, keys: Ke
     with pytest.raises(ServiceError, match="it refuses our key"):
         subscriber.wait_ready(1.0)
     subscriber.close()
-    control = Control(locked.control, key=keys.path / "scope.key", timeout_s=1.0)
+    control = Control(locked.control, key=keys.path / "scope.key", connect_s=1.0)
     with control, pytest.raises(ServiceError, match="it refuses our key"):
         control.status()
 

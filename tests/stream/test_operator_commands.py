@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lossless_support import numbered
-from stream_support import FREE, LIMIT_S, noisy
+from stream_support import FREE, LIMIT_S, GatedMapper, noisy
 
 from shiftvae_rt import cli
 from shiftvae_rt.commands import serve as serve_command
@@ -117,8 +118,28 @@ def test_status_as_json_and_stop(
     code, _, err = run(capsys, "status", "--control", service.control, "--swap", "x.svae")
     assert (code, "no folder of models was given" in err) == (1, True)
     assert run(capsys, "status", "--control", service.control, "--stop") == (0, "it stops\n", "")
-    service._thread.join(5)
-    assert not service._thread.is_alive()
+    service._thread.join()
+
+
+def test_status_says_that_it_waits_for_a_slow_service(
+    serve: Make,
+    mapper: LatentMapper,
+    produce: Make,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shiftvae_rt.stream.control_client._TELL_S", 0.05)
+    gated = GatedMapper(mapper)
+    service: Service = serve(gated, options=Options(control=FREE))
+    produce(service).offer(noisy((40, 40)))
+    assert gated.waiting.acquire(timeout=LIMIT_S)
+    opens = threading.Timer(0.5, gated.gate.release)
+    opens.start()
+    code, out, err = run(capsys, "status", "--control", service.control, "--stop")
+    assert (code, out) == (0, "it stops\n")
+    first = err.splitlines()[0]
+    assert first.startswith(f"shiftvae: the service at {service.control} is there and has not answered for ")
+    assert first.endswith(" s: waiting for it (Ctrl-C gives up)")
 
 
 @pytest.fixture

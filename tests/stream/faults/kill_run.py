@@ -86,7 +86,7 @@ def run_reader(folder: Path, ends: Endpoints) -> None:
     while True:
         (after,) = database.execute("SELECT COALESCE(MAX(seq), 0) FROM cursor").fetchone()
         try:
-            with Control(ends.control, key=ends.reader_key, timeout_s=1.0) as control:
+            with Control(ends.control, key=ends.reader_key, connect_s=1.0) as control:
                 for record in control.records(STREAM, after):
                     number = record.result.frame if record.result is not None else -1
                     with database:
