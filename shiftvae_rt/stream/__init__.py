@@ -9,7 +9,7 @@ from .client import Producer
 from .control_client import Control, RecordedFrame
 from .export import export_stream, stream_state
 from .health import HTTP
-from .journal_reader import JournalReader, Record, StreamState
+from .journal_reader import JournalReader, Record
 from .keys import ROLES, KeyFolder
 from .lossless_producer import LosslessProducer
 from .options import Options
@@ -18,6 +18,7 @@ from .report import Report, counters_line
 from .results import Result
 from .service import Service
 from .sockets import CONTROL, INGEST, RESULTS
+from .stream_state import StreamState
 from .subscriber import Subscriber
 from .wire import Counters
 

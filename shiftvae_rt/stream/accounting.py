@@ -10,6 +10,8 @@ from collections import OrderedDict
 
 from .messages import Outcome
 from .refusals import Refusals
+from .report import Report
+from .timings import Timings
 from .wire import Counters
 
 __all__ = ["Account", "Ledger"]
@@ -132,3 +134,16 @@ class Ledger:
     def total(self) -> Counters:
         """Counters of everything since the start."""
         return sum((account.counters() for account in list(self._accounts.values())), self._older)
+
+    def report(self, ages: Timings, encodings: Timings, **counts: int) -> Report:
+        """Figures of this moment; `counts` are the fields of a report that are neither counters of frames nor times."""
+        return Report(
+            total=self.total(),
+            streams=self.streams(),
+            refusals=self.refusals.table(),
+            age_p50_ms=ages.percentile_ms(50),
+            age_p99_ms=ages.percentile_ms(99),
+            encode_p50_ms=encodings.percentile_ms(50),
+            encode_p99_ms=encodings.percentile_ms(99),
+            **counts,
+        )

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from ..errors import WireError
-from .keys import REFUSED
-from .messages import PROTOCOL, Hello, Ping, Reply, decode_reply, encode
+from .messages import KEY_REFUSED, PROTOCOL, Hello, Ping, Reply, decode_reply, encode
 
 __all__ = ["IN_HAND_S", "PING_NS", "RETRY_NS", "SILENCE_S", "Contact", "Parts"]
 
@@ -107,7 +106,7 @@ class Contact:
 
     def refused(self) -> None:
         """The runtime does not accept our key, or asks for one that we do not have. ZeroMQ goes on trying."""
-        self.last_error = REFUSED
+        self.last_error = KEY_REFUSED
 
     def lose(self, now_ns: int, reason: str, *, for_good: bool = False) -> None:
         """Contact is lost, to be taken up again in 0.5 s, or never."""

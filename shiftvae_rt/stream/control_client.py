@@ -40,7 +40,8 @@ from .control_messages import (
     Swapped,
     decode_answer,
 )
-from .keys import REFUSED, read_key
+from .keys import read_key
+from .messages import KEY_REFUSED
 from .results import Result, read_result
 from .sockets import CONTROL, receive
 
@@ -191,7 +192,7 @@ class Control:
     def _not_let_in(self, events: set[Event]) -> ServiceError:
         where = f"no service takes requests at {self._endpoint}"
         if Event.REFUSED in events:
-            return ServiceError(f"{where} ({REFUSED})")
+            return ServiceError(f"{where} ({KEY_REFUSED})")
         if Event.REACHED in events:
             return ServiceError(
                 f"{where} (somebody listens there and did not let us in for {self._connect_s:.3g} s: the service is "

@@ -13,9 +13,9 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from .journal_reader import StreamState
 from .messages import MAX_CONTROL_BYTES, Name
 from .report import Report
+from .stream_state import StreamState
 from .wire import Count, Text, decode
 
 __all__ = [

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import FrameError, PixelSizeError, WindowError, WireError
 from .messages import ErrorName
-from .report import Timings
 from .results import check_readable
 from .scan import Scan
 from .speed import Speed
+from .timings import Timings
 from .wire import FrameHeader
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from .. import __version__
 from ..domain import DomainVerdict, verdict_text
 from ..errors import DataFileError, WireError
 from ..output_file import try_output, whole_or_nothing
-from .journal_reader import JournalReader, StreamState
+from .journal_reader import JournalReader
 from .results import Result, read_result
+from .stream_state import StreamState
 from .wire import decode_result_header
 
 __all__ = ["ExportedPart", "export_stream", "stream_state"]

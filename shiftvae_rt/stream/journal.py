@@ -20,7 +20,8 @@ from typing import Literal, TypeAlias, TypeVar
 
 from ..errors import JournalError
 from .journal_lock import JournalLock, close_to_others
-from .journal_reader import VERSION, JournalReader, StreamState, connect, guarded, read_states
+from .journal_reader import VERSION, JournalReader, connect, guarded, read_states
+from .stream_state import StreamState
 from .wire import Counters
 
 __all__ = ["MAX_CRASHES", "Journal"]

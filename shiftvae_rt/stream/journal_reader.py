@@ -6,29 +6,19 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from ..errors import JournalError
+from .stream_state import StreamState
 from .wire import Counters
 
-__all__ = ["VERSION", "JournalReader", "Record", "StreamState", "connect", "guarded", "read_states"]
+__all__ = ["VERSION", "JournalReader", "Record", "connect", "guarded", "read_states"]
 
 #: Version of the file's tables, and of the results in them.
 VERSION = 2
 _Value = TypeVar("_Value")
-
-
-class StreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream of the journal. One that is not `ended` is being sent, or was interrupted and can be resumed."""
-
-    name: str
-    mode: Literal["lossless", "live"]
-    ended: bool
-    last_seq: int
-    created_ns: int
-    counters: Counters
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -22,15 +22,10 @@ from msgspec import Meta
 from ..errors import KeyFileError
 from ..private_file import check_folder, check_mode, write_new
 
-__all__ = ["REFUSED", "ROLES", "Client", "ClientKey", "KeyFolder", "Role", "read_key"]
+__all__ = ["ROLES", "Client", "ClientKey", "KeyFolder", "Role", "read_key"]
 
 Role: TypeAlias = Literal["produce", "read", "admin"]
 ROLES: tuple[Role, ...] = ("produce", "read", "admin")
-#: What a client says whose key was refused.
-REFUSED = (
-    "it refuses our key, or wants one (give the key file of a client of its list, with the role for this), or is no "
-    "service of ours"
-)
 _Key: TypeAlias = Annotated[str, Meta(min_length=40, max_length=40)]
 _Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 _MAX_BYTES = 1 << 20

@@ -11,12 +11,12 @@ from ..latent_map import LatentMap
 from .clock import monotonic_ns
 from .encoding import FRAME_FAULTS, Encoding, error_name
 from .journal import MAX_CRASHES, Journal
-from .journal_reader import StreamState
 from .live_intake import MAX_TEXT, Publish, check_source
 from .messages import Committed, EndAck, Error, Hello, Outcome, Reply
 from .refusals import Refusals
 from .results import result_message
 from .sessions import Session
+from .stream_state import StreamState
 from .wire import Counters, FrameHeader, decode_result_header
 
 __all__ = ["WINDOW_BYTES", "WINDOW_FRAMES", "LosslessIntake"]

@@ -22,6 +22,7 @@ from ..names import name_fault
 from .wire import Count, Counters, Text, decode
 
 __all__ = [
+    "KEY_REFUSED",
     "MAX_CONTROL_BYTES",
     "PROTOCOL",
     "Abort",
@@ -50,6 +51,11 @@ __all__ = [
 
 PROTOCOL = 2
 MAX_CONTROL_BYTES = 4096
+#: What a client says whose key was refused.
+KEY_REFUSED = (
+    "it refuses our key, or wants one (give the key file of a client of its list, with the role for this), or is no "
+    "service of ours"
+)
 
 Nanoseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]

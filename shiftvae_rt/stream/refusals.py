@@ -5,27 +5,16 @@ from __future__ import annotations
 import logging
 import time
 
-import msgspec
-
+from .report import Refusal
 from .sparse_log import EVERY_S, SparseLog
-from .wire import Tally
 
-__all__ = ["OTHERS", "Refusal", "Refusals"]
+__all__ = ["OTHERS", "Refusals"]
 
 #: Streams and kinds that have a line of their own; those that come later share one for each kind.
 MAX_LINES = 128
 OTHERS = "(other streams)"
 _MAX_TEXT = 300
 _log = logging.getLogger(__name__)
-
-
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Frames of `stream` that were refused for `name` (see `messages.ErrorName`); `text` is the last one's reason."""
-
-    stream: str
-    name: str
-    count: Tally
-    text: str
 
 
 class Refusals:

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import msgspec
-import numpy as np
 
-from .accounting import Ledger
-from .refusals import Refusal
-from .wire import Counters
+from .wire import Counters, Tally
 
-__all__ = ["Report", "Timings", "counters_line"]
+__all__ = ["Refusal", "Report", "counters_line"]
 
 
-class Timings:
-    """The last `size` durations in s; may be read from other threads."""
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Frames of `stream` that were refused for `name` (see `messages.ErrorName`); `text` is the last one's reason."""
 
-    def __init__(self, size: int = 4096) -> None:
-        self._seconds = np.zeros(size)
-        self._count = 0
-
-    def add(self, seconds: float) -> None:
-        """Take one in; the oldest falls out."""
-        self._seconds[self._count % len(self._seconds)] = seconds
-        self._count += 1
-
-    def percentile_ms(self, percent: float) -> float | None:
-        """Percentile in ms, None before the first."""
-        known = self._seconds[: min(self._count, len(self._seconds))]
-        return round(float(np.percentile(known, percent)) * 1e3, 3) if len(known) else None
+    stream: str
+    name: str
+    count: Tally
+    text: str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,20 +40,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     age_p99_ms: float | None
     encode_p50_ms: float | None
     encode_p99_ms: float | None
-
-    @classmethod
-    def of(cls, ledger: Ledger, ages: Timings, encodings: Timings, **counts: int) -> Report:
-        """The figures of this moment; `counts` are the fields that are neither counters of frames nor times."""
-        return cls(
-            total=ledger.total(),
-            streams=ledger.streams(),
-            refusals=ledger.refusals.table(),
-            age_p50_ms=ages.percentile_ms(50),
-            age_p99_ms=ages.percentile_ms(99),
-            encode_p50_ms=encodings.percentile_ms(50),
-            encode_p99_ms=encodings.percentile_ms(99),
-            **counts,
-        )
 
 
 def counters_line(counters: Counters) -> str:

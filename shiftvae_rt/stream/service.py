@@ -37,9 +37,10 @@ from .options import Options
 from .producers import Producers
 from .publisher import Publisher
 from .recorder import Recorder
-from .report import Report, Timings
+from .report import Report
 from .sessions import Sessions
 from .sockets import INGEST, RESULTS, bind
+from .timings import Timings
 from .wire import FrameHeader
 
 if TYPE_CHECKING:
@@ -231,8 +232,7 @@ class Service:
 
     def report(self) -> Report:
         """The figures of this moment; from any thread."""
-        return Report.of(
-            self._ledger,
+        return self._ledger.report(
             self._ages,
             self._encoding.timings,
             malformed=self._producers.malformed + (0 if self._open is None else self._open.malformed),

@@ -18,7 +18,8 @@ import zmq
 from ..errors import ServiceError
 from .clock import Fastest
 from .connection import Connection, Event
-from .keys import REFUSED, read_key
+from .keys import read_key
+from .messages import KEY_REFUSED
 from .newest import Newest
 from .results import Result, read_result
 from .sockets import RESULTS, receive
@@ -112,7 +113,7 @@ class Subscriber:
         while not self._connected:
             if not self._connection.monitor.poll(max(0, int((deadline - time.monotonic()) * 1e3))):
                 if self._refused:
-                    raise ServiceError(f"the service at {self._endpoint} let us not in: {REFUSED}")
+                    raise ServiceError(f"the service at {self._endpoint} let us not in: {KEY_REFUSED}")
                 raise ServiceError(
                     f"no service publishes at {self._endpoint}: start one with `shiftvae serve MODEL`, "
                     "and give its results endpoint"

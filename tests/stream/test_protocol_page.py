@@ -15,13 +15,14 @@ from stream_support import FREE, LIMIT_S, RawProducer, frame_message, noisy
 
 from shiftvae_rt.frame import DTYPES
 from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Options, Service, control_messages, journal_reader, messages, sockets, wire
+from shiftvae_rt.stream import Options, Service, control_messages, messages, sockets, wire
 from shiftvae_rt.stream.contact import PING_NS, SILENCE_S
 from shiftvae_rt.stream.floor import PATIENCE_NS
 from shiftvae_rt.stream.link import UNTAKEN_S
 from shiftvae_rt.stream.lossless_link import PROGRESS_S
 from shiftvae_rt.stream.open_intake import PREFIX
 from shiftvae_rt.stream.sessions import MAX_SESSIONS, SILENCE_NS
+from shiftvae_rt.stream.stream_state import StreamState
 
 Make = Callable[..., Any]
 FRAME = noisy((40, 40))
@@ -85,7 +86,7 @@ def test_the_pixels_of_the_page_begin_as_it_says() -> None:
 
 UNIONS = (messages.Request, messages.Reply, control_messages.Question, control_messages.Answer)
 STRUCTS = [
-    *(wire.FrameHeader, wire.ResultHeader, wire.Centres, wire.Counters, journal_reader.StreamState),
+    *(wire.FrameHeader, wire.ResultHeader, wire.Centres, wire.Counters, StreamState),
     *(struct for union in UNIONS for struct in get_args(union)),
 ]
 

@@ -13,7 +13,8 @@ from stream_support import LIMIT_S, RawProducer, frame_message, until
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Options, Producer, Service
 from shiftvae_rt.stream.journal import Journal
-from shiftvae_rt.stream.journal_reader import JournalReader, StreamState
+from shiftvae_rt.stream.journal_reader import JournalReader
+from shiftvae_rt.stream.stream_state import StreamState
 
 Make = Callable[..., Any]
 FRAME = numbered(1)
