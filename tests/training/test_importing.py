@@ -23,7 +23,8 @@ from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.errors import FrameError, ModelFileError, WindowError
 from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_training.graph_builder import GraphBuilder
-from shiftvae_training.importing.cli import add_import, parse_invariances
+from shiftvae_training.importing.cli import add as add_import
+from shiftvae_training.importing.cli import parse_invariances
 from shiftvae_training.importing.functions import cosine_and_sine, softplus
 from shiftvae_training.importing.scaling import parse_scaling
 

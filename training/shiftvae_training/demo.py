@@ -26,12 +26,12 @@ from shiftvae_rt.simulator import Microscope, SimulatedFrame
 from shiftvae_rt.stream import Counters, Pace, Producer, Result, Subscriber, counters_line, replay
 
 from .arguments import check_model_output
-from .cli import summarise
 from .evaluate import order_parameter_r2, score_shift
 from .export import export_model
 from .progress import EXPORTING, Progress
 from .scans import Scans, read_scans
 from .settings import Settings
+from .summary import summarise
 from .train import Trained, train
 
 __all__ = ["DemoSettings", "demo", "table"]

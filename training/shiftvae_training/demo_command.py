@@ -9,10 +9,10 @@ from shiftvae_rt.commands import add_force
 
 from .encoder_families import ENCODERS
 
-__all__ = ["add_demo"]
+__all__ = ["add"]
 
 
-def add_demo(subparsers: Any) -> None:
+def add(subparsers: Any) -> None:
     """Add `shiftvae demo`."""
     parser = subparsers.add_parser("demo", help="all of it, on a simulated microscope or a file", description=__doc__)
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for model, picture and summary")

@@ -19,14 +19,14 @@ from .scaling import Scaling, parse_scaling
 if TYPE_CHECKING:
     from .foreign import ForeignModel
 
-__all__ = ["add_import"]
+__all__ = ["add"]
 
 PACKAGES = ("pyroved", "atomai")
 #: What both packages have where nothing is said.
 PRIOR = 0.1
 
 
-def add_import(subparsers: Any) -> None:
+def add(subparsers: Any) -> None:
     """Add `shiftvae import`."""
     parser = subparsers.add_parser(
         "import", help="a model of pyroVED or AtomAI becomes a model file", description=__doc__
