@@ -12,8 +12,7 @@ from ..errors import FrameError, PixelSizeError, WindowError, WireError
 from .messages import ErrorName
 from .results import check_readable
 from .scan import Scan
-from .speed import Speed
-from .timings import Timings
+from .timings import Speed, Timings
 from .wire import FrameHeader
 
 if TYPE_CHECKING:

@@ -93,7 +93,7 @@ class Stuck:
 def test_an_encoding_that_hangs_is_ended_and_its_frame_quarantined(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shiftvae_rt.stream.speed.LEAST_S", 0.5)
+    monkeypatch.setattr("shiftvae_rt.stream.timings.LEAST_S", 0.5)
     stuck = Stuck(LatentMapper(tiny_model))
     with Service(stuck, ingest=ANYWHERE, results=ANYWHERE) as service:
         with Producer(service.ingest, stream="s", mode="replay") as producer:

@@ -12,7 +12,7 @@ from stream_support import frame_message, noisy, rows_message
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream.encoding import Encoding
 from shiftvae_rt.stream.scan import Scan
-from shiftvae_rt.stream.speed import LEAST_S, SLACK, UNKNOWN_S, Speed
+from shiftvae_rt.stream.timings import LEAST_S, SLACK, UNKNOWN_S, Speed
 from shiftvae_rt.stream.wire import decode_frame_header
 
 SMALL, LARGE = noisy((12 + 4 * 8, 12 + 4 * 8)), noisy((12 + 4 * 64, 12 + 4 * 64))  # 64 and 4096 windows
