@@ -6,7 +6,7 @@ import pytest
 import torch
 from random_models import OBLIQUE, torus
 
-from shiftvae_training.constraints import CONSTRAINTS, KnownDisplacement, Pairs, SmoothLatents, parse_constraint
+from shiftvae_training.constraints import KnownDisplacement, Pairs, SmoothLatents, parse_constraint
 from shiftvae_training.shift import UNIFORM, PlanarShift
 from shiftvae_training.shift_vae import Posterior
 
@@ -85,22 +85,11 @@ def test_the_known_displacement_pulls_the_shift_to_where_it_must_be():
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("smooth", ("smooth", SmoothLatents().weight)),
-        ("smooth=2.5", ("smooth", 2.5)),
-        ("displacement=0", ("displacement", 0.0)),
-        ("smooth=1e3", ("smooth", 1e3)),
+        ("smooth", {"smooth": SmoothLatents().weight}),
+        ("smooth=2.5", {"smooth": 2.5}),
+        ("displacement=0", {"displacement": 0.0}),
+        ("smooth=1e3", {"smooth": 1e3}),
     ],
 )
 def test_a_constraint_is_read_with_its_weight(text, wanted):
     assert parse_constraint(text) == wanted
-
-
-@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "much", "1,5"])
-def test_a_weight_that_is_none_is_refused(weight):
-    with pytest.raises(ValueError, match=f"the weight of 'smooth' must be a number of at least 0, got '{weight}'"):
-        parse_constraint(f"smooth={weight}")
-
-
-def test_an_unknown_constraint_is_refused_with_the_choice():
-    with pytest.raises(ValueError, match=f"unknown constraint 'rough': choose from {', '.join(CONSTRAINTS)}"):
-        parse_constraint("rough=1")

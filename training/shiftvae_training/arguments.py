@@ -10,7 +10,7 @@ from typing import Any
 from shiftvae_rt.errors import ModelFileError
 from shiftvae_rt.output_file import try_output
 
-__all__ = ["automatic_or", "check_model_output", "checked", "positive", "whole"]
+__all__ = ["automatic_or", "check_model_output", "checked", "field", "positive"]
 
 #: A model file with its report takes less.
 MODEL_BYTES = 16 << 20
@@ -56,17 +56,35 @@ def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    return whole(text, least=1)
-
-
-def whole(text: str, *, least: int = 0, most: int = 2**31 - 1) -> int:
-    """A whole number from `least` to `most`."""
-    if not text.isdecimal() or not least <= int(text) <= most:
-        limits = f"of at least {least}" if most == 2**31 - 1 else f"from {least} to {most}"
-        raise argparse.ArgumentTypeError(f"expected a whole number {limits}, got {text!r}")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
 
 
-def automatic_or(parse: Callable[[str], int]) -> Callable[[str], int | None]:
+def field(check: Callable[[str, Any], None], name: str, parse: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """Read the value of a field of a settings class, and let its own check judge.
+
+    Parameters
+    ----------
+    check
+        Takes name and value; `ValueError` says what is wrong.
+    name
+        Name of the field.
+    parse
+        From a word to a value; a word that it cannot read is judged as it is.
+    """
+
+    def parse_field(text: str) -> Any:
+        try:
+            value = parse(text)
+        except ValueError:
+            value = text
+        check(name, value)
+        return value
+
+    return checked(parse_field)
+
+
+def automatic_or(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """None for 'auto'; else what `parse` says."""
     return lambda text: None if text == "auto" else parse(text)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import partial
-from typing import Any
+from functools import reduce
+from operator import or_
+from typing import Any, get_args
 
 from shiftvae_rt.commands import add_force
 from shiftvae_rt.names import shown
 
-from .arguments import automatic_or, check_model_output, checked, positive, whole
+from .arguments import automatic_or, check_model_output, checked, field
 from .constraints import CONSTRAINTS, parse_constraint
 from .encoder_families import ENCODERS
 from .family_arguments import add_family, classes_of_frames
 from .progress import EXPORTING, Progress
 from .scans import parse_frames, read_scans
+from .settings import MOST_CONTENT, Settings, check_setting
+from .shift import ShiftName
 from .summary import readable, summarise
 
 __all__ = ["add"]
@@ -36,33 +39,53 @@ def add(subparsers: Any) -> None:
         help="frames of a stack (default: all)",
     )
     parser.add_argument("--signal", action="store_true", help="1D data: every row of an array is a signal of its own")
+    default = Settings()
     parser.add_argument(
-        "--window", type=automatic_or(positive), default=None, metavar="PX", help="window size (default 'auto')"
+        "--window",
+        type=field(check_setting, "window", automatic_or(int)),
+        default=default.window,
+        metavar="PX",
+        help="window size (default 'auto')",
     )
     parser.add_argument(
         "--latents",
-        type=automatic_or(partial(whole, most=8)),
-        default=None,
+        type=field(check_setting, "content", automatic_or(int)),
+        default=default.content,
         metavar="N",
-        help="content latents, 0 to 8 (default 'auto')",
+        help=f"content latents, 0 to {MOST_CONTENT} (default 'auto')",
     )
-    parser.add_argument("--encoder", choices=list(ENCODERS), default="dilated", help="encoder family (default dilated)")
     parser.add_argument(
-        "--shift", choices=("torus", "planar"), default="torus", help="planar: isolated features, no lattice"
+        "--encoder",
+        type=field(check_setting, "encoder"),
+        default=default.encoder,
+        metavar="|".join(ENCODERS),
+        help=f"encoder family (default {default.encoder})",
+    )
+    parser.add_argument(
+        "--shift",
+        type=field(check_setting, "shift"),
+        default=default.shift,
+        metavar="|".join(get_args(ShiftName)),
+        help="planar: isolated features, no lattice",
     )
     parser.add_argument(
         "--constraint",
         action="append",
         default=[],
-        type=checked(parse_constraint),
+        type=field(check_setting, "constraints", parse_constraint),
         metavar="NAME=WEIGHT",
         help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}; smooth is "
         "chosen if not given",
     )
     add_family(parser)
-    parser.add_argument("--steps", type=positive, default=3000, help="most optimiser steps (default 3000)")
-    parser.add_argument("--seed", type=whole, default=0, help="of everything random (default 0)")
-    parser.add_argument("--threads", type=positive, default=1, help="threads of torch (default 1)")
+    for name, meaning in (
+        ("steps", "most optimiser steps"),
+        ("seed", "seed of everything random"),
+        ("threads", "threads of torch"),
+    ):
+        known = getattr(default, name)
+        read = field(check_setting, name, int)
+        parser.add_argument(f"--{name}", type=read, default=known, metavar="N", help=f"{meaning} (default {known})")
     add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_train)
@@ -74,7 +97,6 @@ def run_train(arguments: argparse.Namespace) -> None:
     progress = Progress(arguments.steps)
     progress.stage(f"reading {', '.join(shown(scan) for scan in arguments.scans)}")
     from .export import export_model
-    from .settings import Settings
     from .train import train
 
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
@@ -83,7 +105,7 @@ def run_train(arguments: argparse.Namespace) -> None:
         content=arguments.latents,
         encoder=arguments.encoder,
         shift=arguments.shift,
-        constraints=Settings().constraints | dict(arguments.constraint),
+        constraints=reduce(or_, arguments.constraint, Settings().constraints),
         steps=arguments.steps,
         seed=arguments.seed,
         threads=arguments.threads,

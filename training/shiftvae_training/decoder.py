@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -11,9 +11,9 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users r
 
 from .pose import Pose
 
-__all__ = ["DECODERS", "Decoder", "Margins", "one_hot", "places_of_pixels"]
+__all__ = ["Decoder", "DecoderName", "Margins", "one_hot", "places_of_pixels"]
 
-DECODERS = ("template", "coordinate")
+DecoderName = Literal["template", "coordinate"]
 
 
 class Decoder(Protocol):

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from shiftvae_rt.simulator import Microscope, SimulatedFrame
 from shiftvae_rt.stream import Counters, Pace, Producer, Result, Subscriber, counters_line, replay
 
 from .arguments import check_model_output
+from .demo_settings import DemoSettings
 from .evaluate import order_parameter_r2, score_shift
 from .export import export_model
 from .progress import EXPORTING, Progress
@@ -34,28 +34,12 @@ from .settings import Settings
 from .summary import summarise
 from .train import Trained, train
 
-__all__ = ["DemoSettings", "demo", "table"]
+__all__ = ["demo", "table"]
 
 #: Of a stack, so many frames are trained on at most, and never all of them.
 MOST_TRAINING_FRAMES = 20
 #: What became of the frames, in the order of the accounting identity.
 COUNTED = ("offered", "processed", "dropped_producer", "dropped_stale", "rejected", "quarantined")
-
-
-@dataclass(frozen=True)
-class DemoSettings:
-    """What `shiftvae demo` was asked for; see its help."""
-
-    output: str
-    force: bool = False
-    input: str | None = None
-    encoder: str = "dilated"
-    seed: int = 0
-    steps: int = 3000
-    frames: int = 30
-    frames_per_s: float = 5.0
-    rows: int = 16
-    stride: int = 4
 
 
 def demo(settings: DemoSettings) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from shiftvae_rt.commands import add_force
 
+from .arguments import field
+from .demo_settings import DemoSettings, check_demo_setting
 from .encoder_families import ENCODERS
 
 __all__ = ["add"]
@@ -17,20 +19,31 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("demo", help="all of it, on a simulated microscope or a file", description=__doc__)
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for model, picture and summary")
     parser.add_argument("--input", metavar="FILE", help="a scan or movie of your own (default: simulated microscope)")
-    parser.add_argument("--encoder", choices=list(ENCODERS), default="dilated", help="family (default dilated)")
-    parser.add_argument("--seed", type=int, default=0, help="of microscope and training (default 0)")
-    parser.add_argument("--steps", type=int, default=3000, help="most optimiser steps (default 3000)")
-    parser.add_argument("--frames", type=int, default=30, metavar="N", help="frames to stream (default 30)")
-    parser.add_argument("--fps", type=float, default=5.0, help="frames a second (default 5)")
-    parser.add_argument("--rows", type=int, default=16, metavar="N", help="scan lines sent at a time (default 16)")
-    parser.add_argument("--stride", type=int, default=4, help="px between windows (default 4)")
+    for option, name, read, metavar, meaning in (
+        ("--encoder", "encoder", str, "|".join(ENCODERS), "family"),
+        ("--seed", "seed", int, "N", "of microscope and training"),
+        ("--steps", "steps", int, "N", "most optimiser steps"),
+        ("--frames", "frames", int, "N", "frames to stream"),
+        ("--fps", "frames_per_s", float, "N", "frames a second"),
+        ("--rows", "rows", int, "N", "scan lines sent at a time"),
+        ("--stride", "stride", int, "PX", "px between windows"),
+    ):
+        known = getattr(DemoSettings, name)
+        parser.add_argument(
+            option,
+            dest=name,
+            type=field(check_demo_setting, name, read),
+            default=known,
+            metavar=metavar,
+            help=f"{meaning} (default {known})",
+        )
     add_force(parser)
     parser.set_defaults(run=run_demo)
 
 
 def run_demo(arguments: argparse.Namespace) -> None:
     """Run it and print the table."""
-    from .demo import DemoSettings, demo, table
+    from .demo import demo, table
 
     settings = DemoSettings(
         output=arguments.output,
@@ -40,7 +53,7 @@ def run_demo(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         steps=arguments.steps,
         frames=arguments.frames,
-        frames_per_s=arguments.fps,
+        frames_per_s=arguments.frames_per_s,
         rows=arguments.rows,
         stride=arguments.stride,
     )

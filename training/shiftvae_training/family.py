@@ -11,8 +11,7 @@ from torch import Tensor
 
 from shiftvae_rt.errors import FrameError, TrainingError
 
-from .decoder import DECODERS
-from .likelihood import LIKELIHOODS, Bernoulli, Gaussian, Likelihood, Poisson
+from .likelihood import Bernoulli, Gaussian, Likelihood, Poisson
 from .pose import PoseLatent
 from .rotation import Rotation
 from .scale import Scale
@@ -21,48 +20,26 @@ from .shift_vae import Member
 if TYPE_CHECKING:
     from .settings import Settings
 
-__all__ = ["MOST_CONTENT", "check_settings", "labels_of_frames", "make_member"]
+__all__ = ["check_against_frames", "labels_of_frames", "make_member"]
 
 Frames = list[NDArray[Any]]
 
-MOST_CONTENT = 8
 #: Prior deviation of the logarithm of the motif's size.
 SCALE_PRIOR = 0.1
 
 
-def check_settings(settings: Settings, frames: Frames) -> None:
-    """Refuse what no model can be.
+def check_against_frames(settings: Settings, frames: Frames) -> None:
+    """Refuse settings that these frames do not allow.
 
     Raises
     ------
     TrainingError
-        naming the setting.
+        for a rotation of signals.
     FrameError
         for frames that the likelihood cannot describe, or classes that do not fit them.
     """
-    if settings.content is not None and not 0 <= settings.content <= MOST_CONTENT:
-        raise TrainingError(f"expected 0 to {MOST_CONTENT} content latents, got {settings.content}: choose --latents")
-    for name, value, allowed in (
-        ("decoder", settings.decoder, DECODERS),
-        ("likelihood", settings.likelihood, LIKELIHOODS),
-    ):
-        if value not in allowed:
-            raise TrainingError(f"expected a {name} of {', '.join(allowed)}, got {value!r}")
-    if min(settings.kl_shift, settings.kl_content) < 0:
-        raise TrainingError(
-            f"expected weights of the divergences of 0 or more, got {settings.kl_shift:g} for the shift and "
-            f"{settings.kl_content:g} for the content: see --kl-content"
-        )
-    if settings.rotation < 0 or (settings.rotation and frames[0].shape[1] == 1):
-        raise TrainingError(
-            f"expected images and a rotation of 0 (none) or more, got {settings.rotation} for frames of "
-            f"{frames[0].shape[1]} line(s): a signal does not turn"
-        )
-    if (settings.rotation or settings.scale) and settings.shift != "planar":
-        raise TrainingError(
-            "rotation and scale are of isolated features: a lattice turns and grows with its motif; "
-            "use --shift planar with --window"
-        )
+    if settings.rotation and frames[0].shape[1] == 1:
+        raise TrainingError(f"expected images, got signals and rotation={settings.rotation}: a signal does not turn")
     if settings.classes and len(settings.classes) != len(frames):
         raise FrameError(f"expected a class for each of {len(frames)} frames, got {len(settings.classes)}")
     if settings.likelihood == "poisson" and min(float(frame.min()) for frame in frames) < 0:

@@ -3,50 +3,57 @@
 from __future__ import annotations
 
 import argparse
+from typing import get_args
 
 from shiftvae_rt.errors import FrameError
 
-from .arguments import positive
+from .arguments import field
+from .decoder import DecoderName
+from .likelihood import LikelihoodName
 from .scans import Scans
+from .settings import Settings, check_setting
 
 __all__ = ["add_family", "classes_of_frames"]
 
 
 def add_family(parser: argparse.ArgumentParser) -> None:
     """Options that choose a member of the model family."""
+    default = Settings()
     parser.add_argument(
         "--rotation",
-        type=positive,
+        type=field(check_setting, "rotation", int),
         nargs="?",
         const=1,
-        default=0,
+        default=default.rotation,
         metavar="FOLD",
         help="features turn; FOLD: they look the same after 1/FOLD of a turn (default 1; needs --shift planar)",
     )
     parser.add_argument("--scale", action="store_true", help="features differ in size (needs --shift planar)")
     parser.add_argument(
         "--likelihood",
-        choices=("gaussian", "poisson", "bernoulli"),
-        default="gaussian",
+        type=field(check_setting, "likelihood"),
+        metavar="|".join(get_args(LikelihoodName)),
+        default=default.likelihood,
         help="of the pixels: gaussian with learned noise (default), poisson for counts, bernoulli on data in 0..1",
     )
     parser.add_argument(
         "--kl-content",
-        type=float,
-        default=1.0,
+        type=field(check_setting, "kl_content", float),
+        default=default.kl_content,
         metavar="WEIGHT",
         help="of the content's divergence (default 1; 0.1 lets bernoulli use its content on a lattice)",
     )
     parser.add_argument(
         "--decoder",
-        choices=("template", "coordinate"),
-        default="template",
+        type=field(check_setting, "decoder"),
+        metavar="|".join(get_args(DecoderName)),
+        default=default.decoder,
         help="template (default), or the network of the paper that is asked for every pixel: slow",
     )
     parser.add_argument(
         "--classes",
-        type=lambda text: tuple(text.split(",")),
-        default=(),
+        type=field(check_setting, "classes", lambda text: tuple(text.split(","))),
+        default=default.classes,
         metavar="NAME,NAME...",
         help="a class for each SCAN, which the decoder is told: one model of several kinds of motif",
     )

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that torch users read
 
-__all__ = ["LIKELIHOODS", "Bernoulli", "Gaussian", "Likelihood", "Poisson", "Seen"]
+__all__ = ["Bernoulli", "Gaussian", "Likelihood", "LikelihoodName", "Poisson", "Seen"]
 
-LIKELIHOODS = ("gaussian", "poisson", "bernoulli")
+LikelihoodName = Literal["gaussian", "poisson", "bernoulli"]
 #: The expected counts of a pixel are at least this share of its window's mean.
 LEAST_RATE = 0.05
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from .encoder_weights import LEAST_SLOPE, WIDEST_PHASE
 
-__all__ = ["PlanarShift", "Shift", "TorusShift"]
+__all__ = ["PlanarShift", "Shift", "ShiftName", "TorusShift"]
 
+#: On the torus of a lattice, or on the plane around an isolated feature.
+ShiftName = Literal["torus", "planar"]
 #: tanh(UNIFORM u) of a normal u is nearly uniform.
 UNIFORM = math.sqrt(2 / math.pi)
 

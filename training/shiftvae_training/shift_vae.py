@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .column_fit import columns_of_cell, fit_columns
 from .coordinate_decoder import CoordinateDecoder
-from .decoder import Decoder, Margins
+from .decoder import Decoder, DecoderName, Margins
 from .encoder_weights import LOG_SCALE, LOG_SD, EncoderWeights
 from .likelihood import Gaussian, Likelihood, Seen
 from .networks import Encoder
@@ -46,7 +46,7 @@ class Member:
     """
 
     further: tuple[PoseLatent, ...] = ()
-    decoder: str = "template"
+    decoder: DecoderName = "template"
     likelihood: Likelihood = field(default_factory=Gaussian)
     classes: tuple[str, ...] = ()
 

@@ -24,7 +24,7 @@ from .automatic import settle
 from .calibration import Coverage, calibrate, widen_by_scatter
 from .canonical import settle_content, settle_shift
 from .constraints import CONSTRAINTS
-from .family import check_settings, labels_of_frames
+from .family import check_against_frames, labels_of_frames
 from .lattice import Lattice, find_lattice
 from .objective import Objective
 from .optimise import Step, optimise
@@ -98,7 +98,7 @@ def train(
         raise FrameError(f"expected frames of one shape (channels, height, width), got {shapes}: train on one kind")
     check_range(frames)
     lit = [frame for frame in frames if has_contrast(frame)]
-    check_settings(settings, frames)
+    check_against_frames(settings, frames)
     started = time.process_time()
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
