@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo faults fuzz lint science soak test test-cpp test-python
+.PHONY: bench clean demo docs faults fuzz lint links notebooks science soak test test-cpp test-python
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
@@ -38,13 +38,20 @@ lint: .venv/dev-installed  ## style, types, import contracts, the stub of the co
 	cmake --preset default -G Ninja
 	$(BIN)/clang-tidy -p build/default --quiet $(wildcard cpp/src/*.cpp)
 
+docs: .venv/dev-installed  ## the book, into build/docs: a warning is an error, every link and anchor within it is checked
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
+	$(BIN)/python docs/check_links.py build/docs
+
+links: .venv/dev-installed  ## the links of the book that lead elsewhere: asks their servers
+	$(BIN)/python -m sphinx -q -b linkcheck -d build/doctrees docs build/links
+
 bench: .venv/dev-installed  ## every figure of speed that we claim
 	$(BIN)/python benchmarks/run.py
 
 science: .venv/dev-installed  ## every score that we claim: hours on one core
 	$(BIN)/python benchmarks/science/run.py
 
-# The long forms of the service's tests; their figures are in docs/reliability.md.
+# The long forms of the service's tests; their figures are in docs/reference/reliability.md.
 faults: .venv/dev-installed  ## 1,000,000 frames and 500 kills, 100 stops, strangers that flood, 10,000 tries without a key
 	SHIFTVAE_LONG=1 SHIFTVAE_TRIES=10000 $(BIN)/python -m pytest tests/stream/faults/test_kills.py \
 	  tests/stream/faults/test_stops.py tests/stream/faults/test_strangers.py tests/stream/test_keys.py -s
@@ -70,5 +77,5 @@ clean:
 	touch $@
 
 .venv/dev-installed: .venv/created $(BUILT_FROM)
-	$(INSTALL) -e '.[cpu,train,io,signed,test,dev]'
+	$(INSTALL) -e '.[cpu,train,io,signed,test,dev,docs]'
 	touch .venv/run-installed $@

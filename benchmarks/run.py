@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--rounds 9] [--quick] [--out benchmarks/results/NAME.json]
 
-Writes the figures as JSON, as Markdown into the speed section of docs/benchmarks.md, and as docs/speed.svg. Three
-minutes on a quiet machine; --quick takes few rounds and small frames, for a look. int8: benchmarks/speed/int8.py;
-scores: benchmarks/science/.
+Writes the figures as JSON, as Markdown into the speed section of docs/reference/benchmarks.md, and as speed.svg beside
+that page. Three minutes on a quiet machine; --quick takes few rounds and small frames, for a look.
+int8: benchmarks/speed/int8.py; scores: benchmarks/science/.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import rows  # noqa: E402
 import scaling  # noqa: E402
 import timing  # noqa: E402
 
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+PAGE = HERE.parent / "docs" / "reference" / "benchmarks.md"
 
 
 def main() -> None:

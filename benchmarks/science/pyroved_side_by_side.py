@@ -5,7 +5,8 @@
 `random`: pyroVED on random windows; `centred`: on windows around the true A columns, an easier task; `sweep`: short
 runs that show the choice of its setting; `ours`: random windows, about 30 s of CPU. About two hours. Each run is
 kept in build/side_by_side as it goes on, and is taken from there the next time; what is there is shown, and with
---write goes into benchmarks/results and docs/benchmarks.md. Exits with 1 where pyroVED is ahead of ours in a score.
+--write goes into benchmarks/results and docs/reference/benchmarks.md. Exits with 1 where pyroVED is ahead of ours in
+a score.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     python benchmarks/science/run.py [--quick] [NAME...]
 
 Runs the scripts beside this one, each in a process of its own with one thread, and lets each write its figures to
-benchmarks/results and its section of docs/benchmarks.md. With --quick, a look at each: nothing is written. Names pick
-scripts. A script exits with 1 where a figure misses what was asked: the misses are in its table, and the suite goes on.
+benchmarks/results and its section of docs/reference/benchmarks.md. With --quick, a look at each: nothing is written.
+Names pick scripts. A script exits with 1 where a figure misses what was asked: the misses are in its table, and the
+suite goes on.
 """
 
 from __future__ import annotations

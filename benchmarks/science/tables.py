@@ -3,7 +3,7 @@
 A script collects its figures as rows, dicts with the same keys, and calls `show` for each and `publish` at the end::
 
     parser = argparse.ArgumentParser(description=__doc__)
-    add_options(parser)                      # --quick: a look; --write: JSON and docs/benchmarks.md too
+    add_options(parser)                      # --quick: a look; --write: JSON and docs/reference/benchmarks.md too
     options = parser.parse_args()
     rows = []
     for seed in range(1 if options.quick else 3):
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+PAGE = HERE.parent / "docs" / "reference" / "benchmarks.md"
 END = "<!-- end of science -->"
 
 Rows = Sequence[Mapping[str, Any]]
@@ -33,7 +33,7 @@ Rows = Sequence[Mapping[str, Any]]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The two options that all scripts of the suite have."""
     parser.add_argument("--quick", action="store_true", help="few rows and steps, for a look")
-    parser.add_argument("--write", action="store_true", help="also write benchmarks/results and docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="also write benchmarks/results and the page of benchmarks")
 
 
 def table(rows: Rows) -> str:
@@ -49,7 +49,7 @@ def show(rows: Rows) -> None:
 
 
 def publish(name: str, title: str, *, about: str, rows: Rows, details: Rows | None = None, verdict: str = "") -> None:
-    """Write ``benchmarks/results/science-NAME.json``, and the section NAME of docs/benchmarks.md.
+    """Write ``benchmarks/results/science-NAME.json``, and the section NAME of docs/reference/benchmarks.md.
 
     The file holds `details`, by default the rows. The section holds the title, what was measured, the table and the
     verdict, between marks of its name; it replaces the section of that name, or becomes the last of the science ones.

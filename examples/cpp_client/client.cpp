@@ -1,4 +1,4 @@
-// A producer and a reader in C++ from docs/protocol.md alone: libzmq, cppzmq, and no JSON library.
+// A producer and a reader in C++ from docs/reference/protocol.md alone: libzmq, cppzmq, and no JSON library.
 //
 //   client INGEST RESULTS CONTROL live|lossless FRAMES
 //

@@ -1,6 +1,6 @@
 """Live latent maps over ZeroMQ: the service, the producer that feeds it, and the reader of its results.
 
-Only the modules of this package import zmq. The protocol is written down in ``docs/protocol.md``.
+Only the modules of this package import zmq. The protocol is written down in ``docs/reference/protocol.md``.
 """
 
 from __future__ import annotations

@@ -287,6 +287,7 @@ def test_the_page_and_the_help_name_every_format(capsys):
         main(["map", "--help"])
     root = Path(__file__).parents[2]
     aliases = {".tiff", ".jpeg", ".h5", ".hf5"}
-    for where in (capsys.readouterr().out, (root / "README.md").read_text(), (root / "docs/files.md").read_text()):
+    pages = [(root / name).read_text() for name in ("README.md", "docs/reference/files.md")]
+    for where in (capsys.readouterr().out, *pages):
         for ending in set(READERS) - aliases:
             assert ending in where, ending

@@ -26,7 +26,7 @@ from shiftvae_rt.stream.stream_state import StreamState
 
 Make = Callable[..., Any]
 FRAME = noisy((40, 40))
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "protocol.md").read_text()
 PIXELS = bytes(37 * i % 251 for i in range(288))
 
 

@@ -148,13 +148,13 @@ def test_constraints_see_where_windows_lie_and_how_bright_they_are(options):
 
 
 def example() -> str:
-    page = (ROOT / "docs" / "constraints.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "constraints.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
     return code
 
 
 def test_the_page_names_every_constraint_with_its_weight():
-    page = (ROOT / "docs" / "constraints.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "constraints.md").read_text()
     for name, constraint in CONSTRAINTS.items():
         row = next(line for line in page.splitlines() if line.startswith(f"| `{name}`"))
         assert f"`{constraint.__name__}`" in row
@@ -166,7 +166,7 @@ def test_the_constraint_of_the_page_trains_and_acts():
     wave = np.cos(2 * np.pi * y / 9) * (1 + np.cos(2 * np.pi * x / 9))
     frame = np.random.default_rng(0).poisson(60 + 18 * wave)[None].astype(np.float32)
     scope = {"frames": [frame], "steps": 3}
-    exec(compile(example(), "docs/constraints.md", "exec"), scope)
+    exec(compile(example(), "docs/how-to/constraints.md", "exec"), scope)
     assert [type(c).__name__ for c in scope["trained"].settings.conditions] == ["ConstantAlongX"]
     assert scope["trained"].history[-1].step == 3
 

@@ -87,7 +87,7 @@ class Settings:
     constraints
         Weights by name, see `constraints`. A weight of ``"smooth"`` that is not given is chosen; 0 switches it off.
     conditions
-        Further constraints, such as your own: see docs/constraints.md.
+        Further constraints, such as your own: see docs/how-to/constraints.md.
     steps
         Optimiser steps.
     seed
@@ -105,7 +105,7 @@ class Settings:
         ``"gaussian"`` with learned noise, ``"poisson"`` for counts, ``"bernoulli"`` on data brought to 0..1.
     kl_shift, kl_content
         Weights of the divergences from the priors: how much the uncertainty of position, and of shape, is worth. They
-        set the deviations as trained; the exported ones are calibrated (docs/benchmarks.md).
+        set the deviations as trained; the exported ones are calibrated (docs/reference/benchmarks.md).
     classes
         Name of the class of each frame, which the decoder is told and the encoder is not; none by default.
 

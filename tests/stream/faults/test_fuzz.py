@@ -29,7 +29,7 @@ def test_no_bytes_from_the_network_make_a_parser_fail(tmp_path: Path) -> None:
     (corpus / "frame").write_bytes(msgspec.json.encode(header) + b"\0" + buffer)
     (corpus / "hello").write_bytes(msgspec.json.encode(hello()))
     for number, text in enumerate(
-        re.findall(r"^[<>] (\{.*\})$", (ROOT / "docs/protocol.md").read_text(), re.MULTILINE)
+        re.findall(r"^[<>] (\{.*\})$", (ROOT / "docs/reference/protocol.md").read_text(), re.MULTILINE)
     ):
         (corpus / f"page{number}").write_text(text)
     done = subprocess.run(

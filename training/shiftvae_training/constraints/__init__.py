@@ -2,7 +2,7 @@
 
 Each is a term that is added to the objective. It sees the posteriors of pairs of windows that lie in one tile, the
 displacement between them, which is exact, and where the windows lie. One of your own is an object with a ``weight`` and
-a ``__call__``: see docs/constraints.md.
+a ``__call__``: see docs/how-to/constraints.md.
 """
 
 from .decorrelation import Decorrelation
