@@ -32,7 +32,8 @@ import plots  # noqa: E402
 import report  # noqa: E402
 import rows  # noqa: E402
 import scaling  # noqa: E402
-import timing  # noqa: E402
+
+from shiftvae_rt.benchmark import describe_machine  # noqa: E402
 
 PAGE = HERE.parent / "docs" / "reference" / "benchmarks.md"
 
@@ -59,7 +60,7 @@ def main() -> None:
 
 def measure(rounds: int, *, quick: bool) -> dict[str, Any]:
     """All figures; progress on stderr."""
-    figures: dict[str, Any] = {"machine": timing.describe_machine()}
+    figures: dict[str, Any] = {"machine": describe_machine()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         say("limits of the machine")
@@ -81,7 +82,7 @@ def measure(rounds: int, *, quick: bool) -> dict[str, Any]:
         for step, job in steps.items():
             say(step)
             figures[step] = job()
-    figures["machine"]["load_at_end"] = timing.describe_machine()["load"]
+    figures["machine"]["load_at_end"] = describe_machine()["load"]
     return figures
 
 

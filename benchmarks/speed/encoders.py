@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,48 +10,29 @@ import numpy as np
 import onnxruntime
 import torch
 from baselines import WindowByWindow, torch_mlp, users_pipeline, well_written
-from numpy.typing import NDArray
 from random_models import arithmetic, mapper_of, random_weights
-from timing import repeated, take_turns
 
-from shiftvae_rt import _core
+from shiftvae_rt import benchmark
+from shiftvae_rt.benchmark import lattice_frame, repeated, take_turns
 from shiftvae_rt.routes import DenseRoute, GraphRoute
 from shiftvae_rt.windows import difference_frame
 from shiftvae_training.graph_builder import GraphBuilder
 
-SHAPE = (512, 512)
 DILATED, NARROW, MLP = (random_weights(family) for family in ("dilated", "narrow", "mlp"))
 STRIDES = (1, 2, 4, 8)
 GEMM_SIZE = 1024
 GEMM_GFLOP = 2e-9 * GEMM_SIZE**3
 
 
-def lattice_frame(shape: tuple[int, int] = SHAPE, channels: int = 1) -> NDArray[np.uint16]:
-    """Counts with structure."""
-    y, x = np.ogrid[: shape[0], : shape[1]]
-    mean = 100 * (1.2 + np.sin(2 * np.pi * y / 24) * np.cos(2 * np.pi * x / 24))
-    return np.random.default_rng(0).poisson(mean, (channels, *shape)).astype(np.uint16)
-
-
 def measure_limits(rounds: int) -> dict[str, Any]:
     """What one core of this machine does at most."""
-    out, copy = np.ones(1 << 26, np.float32), np.ones(1 << 26, np.float32)
-    start = -out.ctypes.data % 64 // 4
-    flat = out[start : start + (1 << 26) - 16]
-    times = take_turns(
-        {
-            "write": lambda: _core.stream_fill(flat, 1.5),
-            "copy": lambda: np.copyto(copy, out),
-            "gemm": gemm(),
-        },
-        rounds,
-    )
+    limits, product = benchmark.measure_limits(rounds), take_turns({"gemm": gemm()}, rounds)
     return {
-        "fma_gflops": fma_limit(1),
-        "fma_gflops_two": fma_limit(2),
-        "gemm_gflops": GEMM_GFLOP / times["gemm"] * 1e3,
-        "write_gb_per_s": flat.nbytes / times["write"] * 1e-6,
-        "copy_gb_per_s": out.nbytes / times["copy"] * 1e-6,
+        "fma_gflops": limits.multiply_add_gflops,
+        "fma_gflops_two": benchmark.multiply_add_rate(2, rounds),
+        "gemm_gflops": GEMM_GFLOP / product["gemm"] * 1e3,
+        "write_gb_per_s": limits.write_gb_per_s,
+        "copy_gb_per_s": limits.copy_gb_per_s,
     }
 
 
@@ -68,18 +46,6 @@ def gemm() -> Callable[[], Any]:
     session = onnxruntime.InferenceSession(product, options, providers=["CPUExecutionProvider"])
     square = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
     return lambda: session.run(None, {"a": square, "b": square})
-
-
-def fma_limit(processes: int) -> float | None:
-    """GFLOP/s of fused multiply-add in registers, of so many processes at once; None without a C compiler."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        program, source = str(Path(folder) / "fma"), str(Path(__file__).with_name("fma.c"))
-        subprocess.run([compiler, "-O3", "-march=native", "-ffast-math", "-o", program, source], check=True)
-        running = [subprocess.Popen([program], stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-        return sum(float(process.communicate()[0].split()[0]) for process in running)
 
 
 def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[dict[str, Any]]:
@@ -130,7 +96,7 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
                 "beyond_network_dilated": times["dilated"] / times["network_dilated"] - 1,
                 "dilated_gflop": arithmetic(DILATED, stride) * 1e-9,
                 "narrow_gflop": flops * 1e-9,
-                "narrow_of_fma": gflops / limits["fma_gflops"] if limits["fma_gflops"] else None,
+                "narrow_of_fma": gflops / limits["fma_gflops"],
                 "narrow_of_gemm": gflops / (GEMM_GFLOP / times["gemm"] * 1e3),
             }
         )

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from encoders import DILATED, MLP, lattice_frame
+from encoders import DILATED, MLP
 from numpy.typing import NDArray
 from random_models import mapper_of
-from timing import take_turns
 
+from shiftvae_rt.benchmark import lattice_frame, take_turns
 from shiftvae_rt.filter_bank import FilterBank
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.windows import extract_windows

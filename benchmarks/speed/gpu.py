@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoders import DILATED, MLP, lattice_frame
+from encoders import DILATED, MLP
 from random_models import model_of
-from timing import take_turns
 
 from shiftvae_rt import LatentMapper, ProviderError
+from shiftvae_rt.benchmark import lattice_frame, take_turns
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.onnx_graph import available_providers
 

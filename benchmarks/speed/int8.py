@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from encoders import DILATED, NARROW, lattice_frame
+from encoders import DILATED, NARROW
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from report import table
-from timing import repeated, take_turns
 
+from shiftvae_rt.benchmark import lattice_frame, repeated, take_turns
 from shiftvae_rt.mapper import modulo_lattice
 from shiftvae_rt.windows import difference_frame, window_statistics
 from shiftvae_training.encoder_weights import EncoderWeights

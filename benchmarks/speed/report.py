@@ -10,9 +10,7 @@ START, END = "<!-- speed: written by benchmarks/run.py -->", "<!-- end of speed 
 def markdown_of(report: dict[str, Any]) -> str:
     """All tables."""
     machine, limits = report["machine"], report["limits"]
-    fma = "not measured (no C compiler)"
-    if limits["fma_gflops"] is not None:
-        fma = f"{limits['fma_gflops']:.0f} GFLOP/s (two processes at once: {limits['fma_gflops_two']:.0f})"
+    fma = f"{limits['fma_gflops']:.0f} GFLOP/s (two threads at once: {limits['fma_gflops_two']:.0f})"
     about = (
         "`make bench` measures this section anew. One thread, CPU time unless said, medians ± half the interquartile "
         "range; what is compared took turns in one process. Weights are random: the time does not depend on them."
@@ -95,7 +93,7 @@ def verdicts(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     longer = max(row["time_against_normal"] for row in report["exactness"]) - 1
     memory = {row["size"]: row["peak_mb"] for row in report["memory"]}
     one, two = report["limits"]["fma_gflops"], report["limits"]["fma_gflops_two"]
-    both = "" if one is None else f" (two processes of multiply-add alone: {two / one:.2f}x)"
+    both = f" (two threads of multiply-add alone: {two / one:.2f}x)"
     cut = [row for row in report["kernels"]["windows"] if row["window"] == 32]
     return [
         (

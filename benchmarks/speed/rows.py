@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoders import DILATED, MLP, NARROW, lattice_frame
+from encoders import DILATED, MLP, NARROW
 from random_models import mapper_of
-from timing import take_turns
 
 from shiftvae_rt import LatentMapper
+from shiftvae_rt.benchmark import lattice_frame, row_latencies, take_turns
 
 FAMILIES = {"dilated": DILATED, "narrow": NARROW, "mlp": MLP}
 
@@ -21,7 +20,7 @@ def measure_rows(folder: Path, rounds: int) -> list[dict[str, Any]]:
     frame, results = lattice_frame()[0], []
     for name, stride in ((name, stride) for name in FAMILIES for stride in (1, 4)):
         mapper = mapper_of(FAMILIES[name], folder, stride)
-        latency = np.concatenate([latencies(mapper, frame) for _ in range(max(2, rounds // 2))]) * 1e3
+        latency = np.concatenate([row_latencies(mapper, frame[None]) for _ in range(max(2, rounds // 2))]) * 1e3
         jobs = {"whole": lambda m=mapper: m.map(frame)} | {
             f"rows_{n}": lambda m=mapper, n=n * stride: scan(m, frame, n) for n in (1, 8, 32)
         }
@@ -47,13 +46,3 @@ def scan(mapper: LatentMapper, frame: Any, lines: int) -> Any:
     for top in range(0, len(frame), lines):
         running.push_rows(frame[top : top + lines])
     return running.result().mean
-
-
-def latencies(mapper: LatentMapper, frame: Any) -> Any:
-    """Seconds by the clock from the last line of a row of windows to its row of the map."""
-    running, seconds = mapper.begin_scan(frame.shape, dtype=frame.dtype), []
-    for top in range(len(frame)):
-        start = time.perf_counter()
-        if running.push_rows(frame[top : top + 1]) is not None:
-            seconds.append(time.perf_counter() - start)
-    return np.array(seconds[1:])

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from encoders import DILATED, MLP, NARROW, lattice_frame
+from encoders import DILATED, MLP, NARROW
 from random_models import mapper_of, model_of, random_weights
-from timing import repeated, take_turns
+
+from shiftvae_rt.benchmark import lattice_frame, repeated, take_turns
 
 HERE = Path(__file__).parent
 
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 def measure_sizes(folder: Path, rounds: int, largest: int) -> list[dict[str, Any]]:
     """Stride 4: CPU milliseconds a frame and nanoseconds a pixel."""
     mapper, sizes = mapper_of(DILATED, folder, 4), [s for s in (256, 512, 1024, 2048, 4096) if s <= largest]
-    frames = {size: lattice_frame((size, size))[0] for size in sizes}
+    frames = {size: lattice_frame((1, size, size))[0] for size in sizes}
     times = take_turns({str(size): lambda f=frame: mapper.map(f) for size, frame in frames.items()}, rounds)
     return [
         {
@@ -49,7 +50,7 @@ def measure_channels(folder: Path, rounds: int) -> list[dict[str, Any]]:
     rows = []
     for channels in (1, 2, 4, 8):
         weights = random_weights("dilated", channels=channels)
-        mapper, frame = mapper_of(weights, folder, 4), lattice_frame(channels=channels)
+        mapper, frame = mapper_of(weights, folder, 4), lattice_frame((channels, 512, 512))
         rows.append({"channels": channels, **take_turns({"ms": lambda m=mapper, f=frame: m.map(f)}, rounds)})
     return rows
 

@@ -368,6 +368,11 @@ void fill(Floats out, float value) {
     stream_fill(target, count, value);
 }
 
+std::size_t multiply(std::size_t steps) {
+    const py::gil_scoped_release unlocked;
+    return multiply_add(steps);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
@@ -413,6 +418,7 @@ PYBIND11_MODULE(_core, m) {
           py::arg("shift_y").noconvert(), py::arg("shift_x").noconvert(), py::arg("frame_shape"), py::arg("window"),
           py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
     m.def("stream_fill", &fill, py::arg("out").noconvert(), py::arg("value"));
+    m.def("multiply_add", &multiply, py::arg("steps"));
     m.def("isas", &isas);
     m.def("isa", [] { return std::string(isa()); });
     m.def("use_isa", &choose_isa, py::arg("name"));

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..mapper import LatentMapper
 
-__all__ = ["AddCommand", "Subparsers", "add_encoding", "add_force", "say_encoding"]
+__all__ = ["AddCommand", "Subparsers", "add_encoding", "add_force", "add_provider", "say_encoding"]
 
 
 class Subparsers(Protocol):
@@ -30,13 +30,18 @@ AddCommand = Callable[[Subparsers], None]
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:
     """Add the options ``--provider`` and ``--verbose``."""
+    add_provider(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say how the frames are encoded, and why")
+
+
+def add_provider(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--provider``."""
     parser.add_argument(
         "--provider",
         choices=["auto", "cpu", "cuda", "tensorrt"],
         default="cpu",
         help="where the encoder runs; auto measures once on this machine and keeps the answer (default %(default)s)",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="say how the frames are encoded, and why")
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:

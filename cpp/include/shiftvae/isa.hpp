@@ -18,4 +18,8 @@ bool use_isa(const char* name) noexcept;
 // 64 bytes and `count` a multiple of 16.
 void stream_fill(float* out, std::size_t count, float value) noexcept;
 
+// Keeps the multiplier of one core busy for `steps` steps: the number of floating-point operations that it did, two for
+// each multiply-add. The yardstick of the benchmarks.
+std::size_t multiply_add(std::size_t steps) noexcept;
+
 }  // namespace shiftvae

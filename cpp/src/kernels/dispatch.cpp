@@ -88,6 +88,11 @@ std::size_t available_isas(const char** names, std::size_t room) noexcept {
 
 void stream_fill(float* out, std::size_t count, float value) noexcept { kernels().stream_fill(out, count, value); }
 
+std::size_t multiply_add(std::size_t steps) noexcept {
+    float sums[most_chains * longest_vector];
+    return kernels().multiply_add(steps, sums);
+}
+
 bool use_isa(const char* name) noexcept {
     for (std::size_t i = 0; i < choices().count; ++i)
         if (std::strcmp(choices().tables[i]->name, name) == 0) {

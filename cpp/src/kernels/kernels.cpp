@@ -12,6 +12,7 @@
 #include "sliding.hpp"
 #include "spectra.hpp"
 #include "write_windows.hpp"
+#include "yardsticks.hpp"
 
 #define SHIFTVAE_TEXT_OF(name) #name
 #define SHIFTVAE_TEXT(name) SHIFTVAE_TEXT_OF(name)
@@ -44,6 +45,7 @@ const Kernels table = {
     write_windows<float, FloatScale>,
     write_windows<double, DoubleScale>,
     stream_fill,
+    multiply_add,
     read_latents,
     multiply_taps,
     multiply_pairs,

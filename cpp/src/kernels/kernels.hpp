@@ -18,6 +18,7 @@ constexpr std::size_t longest_vector = 16;     // floats; kernels may read and w
 constexpr std::size_t stage_block = 1024;      // floats computed before the stage sends what it has
 constexpr std::size_t stage_threshold = 4096;  // floats that pass through the stage before it starts anew
 constexpr std::size_t readout_block = 512;     // windows whose latents are read together
+constexpr std::size_t most_chains = 24;        // chains of multiply-adds that run side by side
 constexpr std::size_t unit_block = 16;         // units of a dense layer whose weights lie together
 constexpr std::size_t spectrum_lanes = 16;  // complex numbers that are transformed together: real parts, then imaginary
 
@@ -148,6 +149,9 @@ struct Kernels {
 
     // Fills an aligned output past the caches: what the memory takes at most.
     void (*stream_fill)(float* out, std::size_t count, float value) noexcept;
+    // Multiplies and adds in registers, `steps` times in each of several chains; floating-point operations that it did.
+    // sums: room for most_chains vectors.
+    std::size_t (*multiply_add)(std::size_t steps, float* sums) noexcept;
 
     // The latents of at most readout_block windows; planes are `pitch` apart, in code and in both outputs. `moved`:
     // the planes of the code that are added to the shift.

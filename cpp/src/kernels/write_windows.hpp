@@ -17,12 +17,6 @@ inline void stream_line(float* to, const float* from) noexcept {
     for (std::size_t i = 0; i < line_floats; i += Widest::lanes) Widest::stream(to + i, Widest::load(from + i));
 }
 
-inline void stream_fill(float* out, std::size_t count, float value) noexcept {
-    const Widest::Float all = Widest::all(value);
-    for (std::size_t at = 0; at < count; at += Widest::lanes) Widest::stream(out + at, all);
-    end_stream();
-}
-
 // Lines leave the stage one by one while others are computed, so that neither memory nor arithmetic waits; but only
 // `lag` floats after they were stored, when they have arrived in L1.
 class Stream {
