@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .assembly import assemble_latent_map, place_at_motifs
 from .domain import DomainGauge, DomainVerdict
 from .errors import FrameError
-from .frame import pixel_size_text
+from .frame import Frame, pixel_size_text
+from .latent_exchange import as_hyperspy, as_xarray
+from .pictures.latent_panels import draw_latent_map
+from .pictures.notebook import table_and_picture
 from .window_grid import WindowGrid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["LatentMap"]
 
@@ -115,6 +122,61 @@ class LatentMap:
         precision = 1 / np.square(self.std[content], dtype=np.float64)
         shift_y = whole["dy"] if "dy" in self.names else np.zeros(whole.mean.shape[1:], np.float32)
         return place_at_motifs(whole.mean[content], precision, self.grid, shift_y, whole["dx"], threads=threads)
+
+    def plot(self, frame: Frame | ArrayLike | None = None) -> Figure:
+        """Draw every latent as an image with its colour bar (a line signal as a curve), and a scale bar.
+
+        Parameters
+        ----------
+        frame
+            What was mapped, to be drawn beside its maps: raw detector units, ``(height, width)`` or
+            ``(channels, height, width)``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A notebook shows it; elsewhere, ``savefig("maps.png")``. Content has the colours of viridis, which are even
+            to the eye; what is periodic has a circle of colours.
+
+        Raises
+        ------
+        ImportError
+            if matplotlib is missing.
+        FrameError
+            if `frame` is none, or of another shape than the one that was mapped.
+        """
+        return draw_latent_map(self, frame=None if frame is None else self._mapped(frame))
+
+    def to_xarray(self) -> Any:
+        """Copy into an xarray ``Dataset``: ``mean`` and ``std`` over ``(latent, y, x)``, y and x in nm or px.
+
+        Raises
+        ------
+        ImportError
+            if xarray is missing.
+        """
+        return as_xarray(self)
+
+    def to_hyperspy(self) -> Any:
+        """Copy into a HyperSpy signal: the means over (latent | x, y), the squares of `std` as noise variance.
+
+        Raises
+        ------
+        ImportError
+            if HyperSpy is missing.
+        """
+        return as_hyperspy(self)
+
+    def _repr_html_(self) -> str:
+        return table_and_picture(repr(self), self.plot if self.mean.size else None)
+
+    def _mapped(self, frame: Frame | ArrayLike) -> Frame:
+        """Give `frame` as one, if it is of the shape that was mapped."""
+        frame = frame if isinstance(frame, Frame) else Frame(np.asarray(frame))
+        expected = self.grid.frame_shape[1:] if self.grid.frame_shape[0] == 1 else self.grid.frame_shape
+        if frame.pixels.shape[-len(expected) :] != expected:
+            raise FrameError(f"expected the frame that was mapped, of {expected} px, got shape {frame.pixels.shape}")
+        return frame
 
     def _content(self) -> list[int]:
         return [i for i, name in enumerate(self.names) if name not in ("dy", "dx", "phi")]

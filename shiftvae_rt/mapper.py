@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,13 +24,17 @@ from .bands import encode_in_bands
 from .decoder import Decoder
 from .domain import DomainGauge
 from .errors import FrameError, ModelFileError, PixelSizeError, ShiftVaeError, WindowError
-from .frame import DTYPES, PixelSize, as_pixel_size, as_pixels
+from .frame import DTYPES, PixelSize, as_pixel_size, as_pixels, pixel_size_text
 from .latent_map import LatentMap
 from .model_file import ModelFile
+from .pictures.notebook import table_and_picture
 from .provider_choice import ProviderChoice, choose_provider
 from .routes import Route, RowStream, choose_route
 from .samples import Samples
 from .window_grid import WindowGrid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["LatentMapper", "ScanMapper"]
 
@@ -110,6 +114,31 @@ class LatentMapper:
             raise ModelFileError(
                 f"{self.model.path}: onnxruntime refuses its encoder ({reason}): export it again"
             ) from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as the model file's bytes and the options; the copy tests itself as the first one did."""
+        return _make_mapper, (self.model, self.stride, self.threads, self.provider)
+
+    def __repr__(self) -> str:
+        model = f"{self.model.path.name}, model {self.model.sha256[:8]}"
+        return f"<LatentMapper {model}: {self._window_text}, {', '.join(self.names)}, stride {self.stride} px>"
+
+    def _repr_html_(self) -> str:
+        size = pixel_size_text(self.model.manifest.pixel_size_nm)
+        facts = {"window": self._window_text, "pixel": size, "provider": self.provider, "threads": str(self.threads)}
+        return table_and_picture(repr(self), self._draw_golden, facts=facts)
+
+    def _draw_golden(self) -> Figure:
+        """Draw the model's own test frame and its maps."""
+        frame = self.model.golden.frame
+        scan = ScanMapper(self, frame.shape[1:], frame.dtype, None)
+        scan.push_pixels(frame)
+        return scan.result().plot(frame[:, 0] if self.model.manifest.dimensions == 1 else frame)
+
+    @property
+    def _window_text(self) -> str:
+        height, width = self.window
+        return f"window {width} px" if height == 1 else f"window {height} x {width} px"
 
     @property
     def window(self) -> tuple[int, int]:
@@ -211,6 +240,10 @@ class LatentMapper:
                 f"{self.model.path}: its test frame comes out differently in parts, by {error:.2g} of a latent's "
                 "spread: update onnxruntime, or report this"
             )
+
+
+def _make_mapper(model: ModelFile, stride: int, threads: int, provider: str) -> LatentMapper:
+    return LatentMapper(model, stride=stride, threads=threads, provider=provider)
 
 
 class ScanMapper:

@@ -28,7 +28,7 @@ from .onnx_check import check_graph
 from .output_file import write_whole
 from .signature import check_signature, sign
 
-__all__ = ["Golden", "ModelFile", "sign_model_file", "write_model_file"]
+__all__ = ["Golden", "ModelFile", "pack_model_file", "sign_model_file", "write_model_file"]
 
 #: Largest member and largest file that is read, bytes.
 MAX_MEMBER_BYTES = 256 << 20
@@ -73,7 +73,7 @@ class ModelFile:
     Attributes
     ----------
     path
-        Where it was read from.
+        Where it was read from, or a name where it is in memory alone.
     manifest
         What it is.
     sha256
@@ -112,11 +112,18 @@ class ModelFile:
             data = path.read_bytes()
         except OSError as error:
             raise ModelFileError(f"cannot read the model file {path}: {error.strerror or error}") from error
-        members = _unzip(data, str(path))
-        if _zip(members) != data:
+        return cls.from_bytes(data, path, signed_by=signed_by)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, path: str | os.PathLike[str], *, signed_by: Path | None = None) -> ModelFile:
+        """Check the content of a model file that was, or will be, at `path`; as `read`."""
+        path = Path(path)
+        every = _unzip(data, str(path))
+        if _zip(every) != data:
             raise ModelFileError(f"{path}: the records of the zip are not as exported: copy the file again")
-        if "manifest.json" not in members:
+        if "manifest.json" not in every:
             raise ModelFileError(f"{path} has no manifest.json: it is not a shiftvae model file")
+        members = dict(every)
         text, signature = members.pop("manifest.json"), members.pop("manifest.sig", None)
         if signed_by is not None:
             check_signature(text, signature, signed_by, path)
@@ -135,7 +142,11 @@ class ModelFile:
         for name, content in members.items():
             if name.endswith(".onnx"):
                 check_graph(content, name)
-        return cls(path, manifest, hashlib.sha256(data).hexdigest(), members)
+        return cls(path, manifest, hashlib.sha256(data).hexdigest(), every)
+
+    def to_bytes(self) -> bytes:
+        """The whole file, as it was read."""
+        return _zip(self._members)
 
     def encoder_graph(self, stride: int) -> bytes:
         """The serialised encoder for one of ``manifest.strides``: raw frame in, latents out, for any program."""
@@ -170,16 +181,21 @@ class ModelFile:
 
 
 def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: dict[str, bytes]) -> None:
-    """Write a model file whole or not at all; the manifest's ``members`` are filled in here.
+    """Write the model file of `pack_model_file`, whole or not at all.
 
     Raises
     ------
     DataFileError
         if it cannot be written.
     """
+    write_whole(Path(path), pack_model_file(manifest, members))
+
+
+def pack_model_file(manifest: Manifest, members: dict[str, bytes]) -> bytes:
+    """Content of a model file; the manifest's ``members`` are filled in here."""
     hashes = {n: Member(size=len(c), sha256=hashlib.sha256(c).hexdigest()) for n, c in sorted(members.items())}
     manifest = msgspec.structs.replace(manifest, members=hashes)
-    write_whole(Path(path), _zip({"manifest.json": manifest.to_json(), **members}))
+    return _zip({"manifest.json": manifest.to_json(), **members})
 
 
 def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:

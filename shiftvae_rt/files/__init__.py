@@ -5,15 +5,12 @@ from __future__ import annotations
 from .formats import split_name
 from .frames import read_frames
 from .levelling import level_rows
-from .picture import Panel, write_picture
 from .results import check_output, write_latent_map
 
 __all__ = [
-    "Panel",
     "check_output",
     "level_rows",
     "read_frames",
     "split_name",
     "write_latent_map",
-    "write_picture",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import __version__
 from ..domain import verdict_text
+from ..latent_exchange import image_axes
 from ..output_file import whole_or_nothing
 
 if TYPE_CHECKING:
@@ -33,20 +34,8 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     axes: list[dict[str, Any]] = [{"name": "latent", "navigate": True, "units": "", "scale": 1.0, "offset": 0.0}]
     if several:
         axes.insert(0, {**axes[0], "name": "frame"})
-    edges = first.pixel_size_nm or (1.0, 1.0)
     signal = first.grid.frame_shape[0] == 1
-    for name, centres, px in zip("yx", (first.centre_y_px, first.centre_x_px), edges, strict=True):
-        axes.append(
-            {
-                "name": name,
-                "navigate": False,
-                "units": "px" if first.pixel_size_nm is None else "nm",
-                "scale": first.grid.stride * px,
-                "offset": float(centres[0]) * px,
-            }
-        )
-    if signal:
-        del axes[-2]
+    axes += [{**axis, "navigate": False} for axis in image_axes(first)[1 if signal else 0 :]]
     provenance = {
         "software": f"shiftvae-rt {__version__}",
         "model_sha256": first.model_sha256,

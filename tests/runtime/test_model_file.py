@@ -58,7 +58,9 @@ def write_manifest(path, original, change) -> None:
 def test_a_model_file_comes_back_as_it_was_written(path, members):
     write_model_file(path, tiny_manifest(WEIGHTS), members)
     model = ModelFile.read(path)
-    assert model._members == members
+    assert {name: model.graph(name) for name in members} == members
+    assert model.to_bytes() == path.read_bytes()
+    assert ModelFile.from_bytes(path.read_bytes(), path) == model
     assert model.manifest.window == (16, 16)
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert {n: m.size for n, m in model.manifest.members.items()} == {n: len(c) for n, c in members.items()}

@@ -22,7 +22,7 @@ from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.frame import PixelSize, as_pixel_size, read_only
 from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
 from shiftvae_rt.mapper import LatentMapper, difference, frame_centre
-from shiftvae_rt.model_file import Golden, ModelFile, write_model_file
+from shiftvae_rt.model_file import Golden, ModelFile, pack_model_file
 from shiftvae_rt.onnx_graph import run_graph
 from shiftvae_rt.output_file import write_whole
 from shiftvae_rt.windows import convert_frame, window_statistics
@@ -36,9 +36,11 @@ from .scans import has_contrast
 from .shift_vae import ShiftVAE
 from .train import Trained
 
-__all__ = ["Parity", "export_model", "golden_frame", "made_by"]
+__all__ = ["IN_MEMORY", "Parity", "export_model", "golden_frame", "made_by", "make_model_file", "write_with_report"]
 
 Floats = NDArray[np.float32]
+#: Name of a model file that was never written.
+IN_MEMORY = "model in memory"
 STRIDES = (1, 2, 4, 8)
 GOLDEN_STRIDE = 4
 #: Largest side of the test frame, px.
@@ -66,13 +68,44 @@ def export_model(
     sources: tuple[DataSource, ...],
     pixel_size_nm: PixelSize,
 ) -> Parity:
-    """Write the model file at `path`, and its report beside it as .html; returns how exact it is.
+    """Write the model file of `make_model_file` with `write_with_report`; returns how exact it is."""
+    model, parity = make_model_file(trained, frames, sources=sources, pixel_size_nm=pixel_size_nm)
+    write_with_report(path, model)
+    return parity
+
+
+def write_with_report(path: str | os.PathLike[str], model: ModelFile) -> None:
+    """Write a model file at `path`, and its report, if it has one, beside it as .html.
+
+    Raises
+    ------
+    DataFileError
+        if one of them cannot be written.
+    """
+    write_whole(Path(path), model.to_bytes())
+    if model.report is not None:
+        write_whole(Path(path).with_suffix(".html"), model.report)
+
+
+def make_model_file(
+    trained: Trained, frames: list[NDArray[Any]], *, sources: tuple[DataSource, ...], pixel_size_nm: PixelSize
+) -> tuple[ModelFile, Parity]:
+    """Model file of a trained model, in memory, and how exact it is.
+
+    Parameters
+    ----------
+    trained
+        The model and its training.
+    frames
+        ``(C, H, W)`` each, raw: those that it was trained on.
+    sources, pixel_size_nm
+        Where they come from, and the edges ``(y, x)`` of their pixels, nm.
 
     Raises
     ------
     TrainingError
         if the graphs differ from torch by more than 1e-4, or from window-by-window encoding by more than 1e-5, of a
-        latent's spread. Nothing is written then.
+        latent's spread.
     """
     frames = [read_only(frame) for frame in frames]
     model = trained.model.eval()
@@ -93,13 +126,11 @@ def export_model(
     members |= runtime_graphs(weights, STRIDES)
     members |= {"decoder.onnx": decoder_graph(model), "golden.npz": golden.to_npz()}
     manifest = _manifest(trained, frames, sources, pixel_size_nm)
-    mapper = LatentMapper(ModelFile(Path(path), manifest, "", members))
+    mapper = LatentMapper(ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY))
     manifest = msgspec.structs.replace(manifest, domain=fit_domain(mapper, frames))
     report = write_report(trained, frames, manifest, parity=(parity.against_torch, parity.against_windows))
     members["report.html"] = report.encode()
-    write_model_file(path, manifest, members)
-    write_whole(Path(path).with_suffix(".html"), report)
-    return parity
+    return ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY), parity
 
 
 def golden_frame(frames: Sequence[NDArray[Any]], window: tuple[int, int]) -> NDArray[Any]:

@@ -9,25 +9,30 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..output_file import whole_or_nothing
+from .figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Colours", "Panel", "write_picture"]
+__all__ = ["Colours", "Panel", "draw_picture"]
 
 #: grey: a frame. content: a latent, whose sign and zero mean nothing. signed: a quantity around zero. cyclic: a phase,
 #: or a shift modulo the lattice. sequential: a magnitude. unused: a latent without variation, its values mean nothing.
 Colours = Literal["grey", "content", "signed", "cyclic", "sequential", "unused"]
 
-_MAPS = {"grey": "gray", "content": "RdBu_r", "signed": "RdBu_r", "cyclic": "twilight_shifted", "sequential": "viridis"}
+_MAPS = {
+    "grey": "gray",
+    "content": "viridis",
+    "signed": "RdBu_r",
+    "cyclic": "twilight_shifted",
+    "sequential": "viridis",
+}
 _NICE_NM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _INK = "#333333"
 _WARNING = "#b3261e"
@@ -67,21 +72,18 @@ class Panel:
     band: NDArray[Any] | None = None
 
 
-def write_picture(
-    path: str | Path,
+def draw_picture(
     panels: Sequence[Panel],
     *,
     title: str = "",
     pixel_size_nm: tuple[float, float] | None = None,
     columns: int | None = None,
     warning: str = "",
-) -> None:
-    """Draw `panels` in reading order into a PNG.
+) -> Figure:
+    """Draw `panels` in reading order.
 
     Parameters
     ----------
-    path
-        The .png to write, whole or not at all.
     panels
         At least one.
     title
@@ -94,57 +96,59 @@ def write_picture(
     warning
         What makes the picture doubtful: a band across its top.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Of its own, unknown to pyplot; a notebook shows it as a PNG.
+
     Raises
     ------
-    DataFileError
-        if the file cannot be written or matplotlib is missing.
+    ImportError
+        if matplotlib is missing.
     """
-    with whole_or_nothing(Path(path), "matplotlib") as part:
-        from matplotlib.figure import Figure
-
-        extents = [_extent(panel) for panel in panels]
-        left, right = min(e[0] for e in extents), max(e[1] for e in extents)
-        top, bottom = min(e[2] for e in extents), max(e[3] for e in extents)
-        edges = pixel_size_nm or (1.0, 1.0)
-        curves = all(panel.image.shape[0] == 1 for panel in panels)
-        columns = 1 if curves else columns or _columns(len(panels))
-        lines = -(-len(panels) // columns)
-        height = 1.5 if curves else min(6.0, max(1.2, 3.0 * edges[0] * (bottom - top) / (edges[1] * (right - left))))
-        width = 7.5 if curves else 3.6 * columns
-        said = textwrap.wrap(warning, int(_LETTERS_AN_INCH * width))
-        band = 0.2 * len(said) + 0.16 * bool(said)
-        above = band + 0.35 * bool(title)
-        total = lines * (height + 0.45) + above
-        figure = Figure(figsize=(width, total))
-        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - above / total))
-        centred: dict[str, Any] = {"ha": "center", "parse_math": False}  # a name of a file may hold dollars
-        figure.text(0.5, 1 - (band + 0.1) / total, title, fontsize=11, color=_INK, va="top", **centred)
-        if said:
-            _draw_warning(figure, "\n".join(said), band / total)
-        axes = figure.subplots(lines, columns, squeeze=False).ravel()
-        for panel, extent, axis in zip(panels, extents, axes, strict=False):
-            if curves:
-                _draw_curve(axis, panel, extent, edges[1])
-            else:
-                _draw_image(figure, axis, panel, extent)
-                axis.set_aspect(edges[0] / edges[1])
-                axis.set_ylim(bottom, top)
-                axis.set_xlim(left, right)
-            axis.set_title(panel.title, fontsize=9.5, color=_INK, loc="left", pad=4)
-        for axis in axes[len(panels) :]:
-            axis.set_axis_off()
+    extents = [_extent(panel) for panel in panels]
+    left, right = min(e[0] for e in extents), max(e[1] for e in extents)
+    top, bottom = min(e[2] for e in extents), max(e[3] for e in extents)
+    edges = pixel_size_nm or (1.0, 1.0)
+    curves = all(panel.image.shape[0] == 1 for panel in panels)
+    columns = 1 if curves else columns or _columns(len(panels))
+    lines = -(-len(panels) // columns)
+    height = 1.5 if curves else min(6.0, max(1.2, 3.0 * edges[0] * (bottom - top) / (edges[1] * (right - left))))
+    width = 7.5 if curves else 3.6 * columns
+    said = textwrap.wrap(warning, int(_LETTERS_AN_INCH * width))
+    band = 0.2 * len(said) + 0.16 * bool(said)
+    above = band + 0.35 * bool(title)
+    total = lines * (height + 0.45) + above
+    figure = new_figure((width, total))
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - above / total))
+    centred: dict[str, Any] = {"ha": "center", "parse_math": False}  # a name of a file may hold dollars
+    figure.text(0.5, 1 - (band + 0.1) / total, title, fontsize=11, color=_INK, va="top", **centred)
+    if said:
+        _draw_warning(figure, "\n".join(said), band / total)
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for panel, extent, axis in zip(panels, extents, axes, strict=False):
         if curves:
-            for axis in axes:
-                axis.sharex(axes[-1])
-                axis.tick_params(labelbottom=axis is axes[-1])
-            axes[-1].set_xlabel("px" if pixel_size_nm is None else "nm", fontsize=8, color=_INK)
-        elif pixel_size_nm is not None:
-            _scale_bar(axes[0], right - left, bottom - top, pixel_size_nm[1])
+            _draw_curve(axis, panel, extent, edges[1])
         else:
-            axes[0].set_xticks([round(left + 0.5), round(right - 0.5)])
-            axes[0].set_yticks([round(top + 0.5), round(bottom - 0.5)])
-            axes[0].set_xlabel("px", fontsize=8, color=_INK, labelpad=-6)
-        figure.savefig(part, dpi=150, format="png")
+            _draw_image(figure, axis, panel, extent)
+            axis.set_aspect(edges[0] / edges[1])
+            axis.set_ylim(bottom, top)
+            axis.set_xlim(left, right)
+        axis.set_title(panel.title, fontsize=9.5, color=_INK, loc="left", pad=4)
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    if curves:
+        for axis in axes:
+            axis.sharex(axes[-1])
+            axis.tick_params(labelbottom=axis is axes[-1])
+        axes[-1].set_xlabel("px" if pixel_size_nm is None else "nm", fontsize=8, color=_INK)
+    elif pixel_size_nm is not None:
+        _scale_bar(axes[0], right - left, bottom - top, pixel_size_nm[1])
+    else:
+        axes[0].set_xticks([round(left + 0.5), round(right - 0.5)])
+        axes[0].set_yticks([round(top + 0.5), round(bottom - 0.5)])
+        axes[0].set_xlabel("px", fontsize=8, color=_INK, labelpad=-6)
+    return figure
 
 
 def _draw_warning(figure: Figure, text: str, share: float) -> None:

@@ -1,0 +1,97 @@
+"""Latent maps as objects of other packages, with their axes in nm (px where the pixel size is unknown)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from .domain import verdict_text
+from .optional import require
+
+if TYPE_CHECKING:
+    from .latent_map import LatentMap
+
+__all__ = ["Axis", "as_hyperspy", "as_xarray", "image_axes"]
+
+
+class Axis(TypedDict):
+    """A calibrated axis: the k-th window lies at ``offset + k * scale``, in `units`."""
+
+    name: str
+    units: str
+    scale: float
+    offset: float
+
+
+def image_axes(latent_map: LatentMap) -> tuple[Axis, Axis]:
+    """Axes y and x of the window centres, nm, or px where the pixel size is unknown."""
+    edges = latent_map.pixel_size_nm or (1.0, 1.0)
+    units = "px" if latent_map.pixel_size_nm is None else "nm"
+    stride, centres = latent_map.grid.stride, (latent_map.centre_y_px, latent_map.centre_x_px)
+    y, x = (
+        Axis(name=name, units=units, scale=stride * edge, offset=float(centre[0]) * edge)
+        for name, edge, centre in zip("yx", edges, centres, strict=True)
+    )
+    return y, x
+
+
+def as_hyperspy(latent_map: LatentMap) -> Any:
+    """HyperSpy signal of the means: a navigation axis over the latents, signal axes y and x (signals: x alone).
+
+    The squares of the standard deviations are its noise variance, ``metadata.Signal.Noise_properties.variance``; names
+    and units of the latents are in ``metadata.shiftvae``.
+
+    Raises
+    ------
+    ImportError
+        if HyperSpy is missing.
+    """
+    hyperspy = require("hyperspy.api", "LatentMap.to_hyperspy")
+    line = latent_map.grid.frame_shape[0] == 1
+    kind = hyperspy.signals.Signal1D if line else hyperspy.signals.Signal2D
+    axes: list[Any] = [{"name": "latent", "units": "", "scale": 1.0, "offset": 0.0, "size": len(latent_map.names)}]
+    images = image_axes(latent_map)[1 if line else 0 :]
+    axes += [{**axis, "size": n} for axis, n in zip(images, latent_map.mean.shape[2 if line else 1 :], strict=True)]
+    mean, std = (values[:, 0] if line else values for values in (latent_map.mean, latent_map.std))
+    signal = kind(mean.copy(), axes=axes)
+    signal.metadata.General.title = "latent mean"
+    signal.metadata.add_dictionary({"shiftvae": _provenance(latent_map)})
+    signal.set_noise_variance(kind(np.square(std), axes=axes))
+    return signal
+
+
+def as_xarray(latent_map: LatentMap) -> Any:
+    """xarray ``Dataset`` with ``mean`` and ``std`` over ``(latent, y, x)``, latents by their names.
+
+    Raises
+    ------
+    ImportError
+        if xarray is missing.
+    """
+    xarray = require("xarray", "LatentMap.to_xarray")
+    coords: dict[str, Any] = {
+        "latent": list(latent_map.names),
+        "latent_unit": ("latent", list(latent_map.units)),
+    }
+    for axis, count in zip(image_axes(latent_map), latent_map.mean.shape[1:], strict=True):
+        centres = axis["offset"] + axis["scale"] * np.arange(count)
+        coords[axis["name"]] = (axis["name"], centres, {"units": axis["units"]})
+    dims = ("latent", "y", "x")
+    values = {"mean": (dims, latent_map.mean.copy()), "std": (dims, latent_map.std.copy())}
+    return xarray.Dataset(values, coords, _provenance(latent_map))
+
+
+def _provenance(latent_map: LatentMap) -> dict[str, Any]:
+    """What a map says of itself, in text and numbers."""
+    unused = [name for name, varies in zip(latent_map.names, latent_map.varies, strict=True) if not varies]
+    return {
+        "latent_names": ", ".join(latent_map.names),
+        "latent_units": ", ".join(unit or "1" for unit in latent_map.units),
+        "unused_latents": ", ".join(unused),
+        "window_px": str(latent_map.grid.window),
+        "stride_px": latent_map.grid.stride,
+        "frame_shape_px": str(latent_map.grid.frame_shape),
+        "model_sha256": latent_map.model_sha256,
+        "domain": verdict_text(latent_map.domain),
+    }

@@ -1,0 +1,84 @@
+"""Latent maps as a picture: the frame, every latent, and the truth where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..domain import verdict_text
+from ..frame import as_pixels
+from .picture import Colours, Panel, draw_picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..frame import Frame
+    from ..latent_map import LatentMap
+
+__all__ = ["draw_latent_map"]
+
+_POSES = {"dy": "dy: shift down", "dx": "dx: shift right", "phi": "phi: counter-clockwise", "scale": "scale: larger"}
+_COLOURS: dict[str, Colours] = {"dy": "cyclic", "dx": "cyclic", "phi": "cyclic", "scale": "signed"}
+
+
+def draw_latent_map(
+    latent_map: LatentMap, *, frame: Frame | None = None, truth: Mapping[str, NDArray[Any]] | None = None
+) -> Figure:
+    """Draw frame, truth, content and pose, in this order: what is to be compared lies side by side.
+
+    Parameters
+    ----------
+    latent_map
+        What to draw; a scale bar in nm if its pixel size is known.
+    frame
+        What was mapped.
+    truth
+        Title -> ``(height, width)`` on the pixels of the frame.
+
+    Raises
+    ------
+    ImportError
+        if matplotlib is missing.
+    """
+    pose, content = _latent_panels(latent_map)
+    known = [Panel(title, np.atleast_2d(image), colours="signed") for title, image in (truth or {}).items()]
+    panels = [*(_frame_panels(frame, latent_map) if frame is not None else []), *known, *content, *pose]
+    window, stride = latent_map.grid.window, latent_map.grid.stride
+    size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
+    title = f"{frame.name}   " if frame is not None and frame.name else ""
+    title += f"window {size} px, stride {stride} px, model {latent_map.model_sha256[:8]}"
+    doubtful = latent_map.domain is not None and latent_map.domain.out_of_domain
+    warning = verdict_text(latent_map.domain) if doubtful else ""
+    return draw_picture(panels, title=title, pixel_size_nm=latent_map.pixel_size_nm, warning=warning)
+
+
+def _frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
+    """One panel a channel of the frame."""
+    pixels = as_pixels(frame.pixels, dimensions=1 if latent_map.grid.frame_shape[0] == 1 else 2)
+    names = ["frame"] if len(pixels) == 1 else [f"frame, channel {channel}" for channel in range(len(pixels))]
+    return [Panel(name, channel, colours="grey") for name, channel in zip(names, pixels, strict=True)]
+
+
+def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
+    """One panel a latent of the pose (shift, rotation, scale) and one a content latent, on the windows' centres."""
+    half = latent_map.grid.stride / 2
+    y, x = latent_map.centre_y_px, latent_map.centre_x_px
+    extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
+    pose: list[Panel] = []
+    content: list[Panel] = []
+    for index, name in enumerate(latent_map.names):
+        colours = _COLOURS.get(name, "content")
+        (pose if name in _POSES else content).append(
+            Panel(
+                _POSES.get(name, name),
+                latent_map.mean[index],
+                unit=latent_map.units[index],
+                extent_px=extent,
+                colours=colours if latent_map.varies[index] else "unused",
+                band=latent_map.std[index],
+            )
+        )
+    return pose, content
