@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo docs faults fuzz lint links notebooks science soak test test-cpp test-python
+.PHONY: bench clean demo docs faults fuzz lint links notebooks science soak test test-busy test-cpp test-python
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
@@ -60,6 +60,9 @@ fuzz: .venv/dev-installed  ## parsers 100,000,000 times (an hour), kernels for t
 	$(BIN)/python -m pip install --quiet atheris
 	SHIFTVAE_LONG=1 $(BIN)/python -m pytest tests/stream/faults/test_fuzz.py tests/runtime/test_differential.py \
 	  tests/runtime/test_model_file.py -s
+
+test-busy: .venv/dev-installed  ## every test with a clock in it, ten times beside four busy loops
+	$(BIN)/python tests/busy.py --rounds 10 --loops 4
 
 soak: .venv/dev-installed  ## memory over 1,000,000 frames
 	SHIFTVAE_LONG=1 $(BIN)/python -m pytest tests/stream/faults/test_soak.py -s

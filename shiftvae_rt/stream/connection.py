@@ -11,7 +11,11 @@ from ..errors import ServiceError
 from .keys import ClientKey
 from .sockets import check_endpoint, make_socket
 
-__all__ = ["Connection", "Event"]
+__all__ = ["REFUSED_S", "Connection", "Event"]
+
+#: How long to wait for a connection after a refusal: it may have been that of a service that was just ending, and
+#: ZeroMQ tries again.
+REFUSED_S = 0.5
 
 
 class Event(Enum):

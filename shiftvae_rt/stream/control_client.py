@@ -21,7 +21,7 @@ import msgspec
 import zmq
 
 from ..errors import ServiceError
-from .connection import Connection, Event
+from .connection import REFUSED_S, Connection, Event
 from .control_messages import (
     Answer,
     Failure,
@@ -176,9 +176,14 @@ class Control:
         """Hand `request` to a connection, once there is one."""
         socket, deadline_s = self._connection.socket, time.monotonic() + self._connect_s
         events: set[Event] = set()
+        poller = zmq.Poller()
+        poller.register(socket, zmq.POLLOUT)
+        poller.register(self._connection.monitor, zmq.POLLIN)
         while True:
             while (event := self._connection.event()) is not None:
                 events.add(event)
+                if event is Event.REFUSED:
+                    deadline_s = min(deadline_s, time.monotonic() + REFUSED_S)
             try:
                 return socket.send(
                     request, zmq.NOBLOCK
@@ -187,7 +192,7 @@ class Control:
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0:
                     raise self._not_let_in(events) from None
-                socket.poll(int(left_s * 1e3) + 1, zmq.POLLOUT)
+                poller.poll(int(left_s * 1e3) + 1)
 
     def _not_let_in(self, events: set[Event]) -> ServiceError:
         where = f"no service takes requests at {self._endpoint}"

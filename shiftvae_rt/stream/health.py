@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import socket
+import socketserver
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -67,7 +68,7 @@ class Health:
         self._server.server_close()
 
 
-class _Server(http.server.HTTPServer):
+class _Server(socketserver.TCPServer):  # an HTTPServer would ask DNS for the name of our address
     request_queue_size = 16
     allow_reuse_address = True
     request_s = _REQUEST_S

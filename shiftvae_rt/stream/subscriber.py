@@ -17,7 +17,7 @@ import zmq
 
 from ..errors import ServiceError
 from .clock import Fastest
-from .connection import Connection, Event
+from .connection import REFUSED_S, Connection, Event
 from .keys import read_key
 from .messages import KEY_REFUSED
 from .newest import Newest
@@ -74,7 +74,8 @@ class Subscriber:
         self._fastest: dict[str, Fastest] = {}
         self._endpoint = endpoint
         self._epoch, self._last_seq = "", 0
-        self._connected = self._refused = False
+        self._connected = False
+        self._refused_s: float | None = None
         self._lost_at_s = time.monotonic()
         self._connection = Connection(zmq.SUB, endpoint, high_water_mark=_HIGH_WATER_MARK, key=read_key(key))
         self._poller = zmq.Poller()
@@ -111,8 +112,10 @@ class Subscriber:
         """
         deadline = time.monotonic() + timeout_s
         while not self._connected:
+            if self._refused_s is not None:
+                deadline = min(deadline, self._refused_s + REFUSED_S)
             if not self._connection.monitor.poll(max(0, int((deadline - time.monotonic()) * 1e3))):
-                if self._refused:
+                if self._refused_s is not None:
                     raise ServiceError(f"the service at {self._endpoint} let us not in: {KEY_REFUSED}")
                 raise ServiceError(
                     f"no service publishes at {self._endpoint}: start one with `shiftvae serve MODEL`, "
@@ -159,7 +162,7 @@ class Subscriber:
         """Take notice of connections made and lost."""
         while (event := self._connection.event()) is not None:
             if event is Event.REFUSED:
-                self._refused = True
+                self._refused_s = time.monotonic()
             elif event is Event.READY:
                 self._connected = True
             elif event is Event.ENDED:

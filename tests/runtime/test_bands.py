@@ -74,6 +74,7 @@ def test_bands_fill_the_map_and_threads_share_them(monkeypatch, threads):
 
 
 @pytest.mark.parametrize("failing", ["helper", "caller"])
+@pytest.mark.clock
 def test_a_band_that_fails_ends_the_frame_and_no_thread_reads_on(monkeypatch, failing):
     monkeypatch.setattr("shiftvae_rt.bands.BAND_PIXELS", 2000)
     lines = np.arange(200, dtype=np.uint16)[None, :, None].repeat(100, axis=2)

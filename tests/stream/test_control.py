@@ -110,11 +110,13 @@ def test_an_unknown_stream_and_a_missing_journal_are_refused_by_name(
         other.streams()
 
 
+@pytest.mark.clock
 def test_nobody_there_is_one_clear_error() -> None:
     with Control("tcp://127.0.0.1:9", connect_s=0.2) as control, pytest.raises(ServiceError, match="nobody answers"):
         control.status()
 
 
+@pytest.mark.clock
 def test_one_who_listens_and_says_nothing_is_not_called_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         endpoint = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
@@ -122,6 +124,7 @@ def test_one_who_listens_and_says_nothing_is_not_called_nobody() -> None:
             control.status()
 
 
+@pytest.mark.clock
 def test_an_answer_is_waited_for_while_the_service_lives(
     serve: Make, mapper: LatentMapper, produce: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +147,7 @@ def test_an_answer_is_waited_for_while_the_service_lives(
     assert len(told) >= 100
 
 
+@pytest.mark.clock
 def test_who_gives_up_waiting_gets_the_answer_to_the_next_question(
     serve: Make, mapper: LatentMapper, produce: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +169,7 @@ def test_who_gives_up_waiting_gets_the_answer_to_the_next_question(
             control.streams()
 
 
+@pytest.mark.clock
 def test_a_service_that_ends_before_it_answers_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shiftvae_rt.stream.control_client._TELL_S", 0.01)
     router = zmq.Context.instance().socket(zmq.ROUTER)
@@ -189,11 +194,13 @@ def test_a_malformed_request_is_refused_and_the_service_lives_on(asked: Service,
     assert control.status().ready
 
 
+@pytest.mark.clock
 def test_stop_over_control_stops_in_order(asked: Service, control: Control) -> None:
     control.stop()
     asked._thread.join()
 
 
+@pytest.mark.clock
 def test_a_model_is_exchanged_under_load_without_losing_a_frame(
     asked: Service, control: Control, produce: Make, subscribe: Make, mapper: LatentMapper, models: Path
 ) -> None:

@@ -194,6 +194,7 @@ def test_everybody_gets_a_fair_share_and_only_fresh_frames_are_sent(step_ms: int
     assert min(served.count(n) for n in range(10)) > 0.5 * 500 / 10
 
 
+@pytest.mark.clock
 def test_under_overload_by_many_a_frame_never_waits_behind_the_others(
     serve: Make, mapper: LatentMapper, produce: Make
 ) -> None:

@@ -117,6 +117,7 @@ def pushed(serve: Make, mapper: LatentMapper) -> Service:
     return serve(mapper, options=Options(open_ingest=FREE))
 
 
+@pytest.mark.clock
 def test_a_foreign_producer_that_pushes_is_drained_to_the_newest_and_labelled(
     serve: Make, mapper: LatentMapper, subscribe: Make
 ) -> None:

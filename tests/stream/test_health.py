@@ -73,6 +73,7 @@ def test_a_service_that_stops_is_not_ready(serve: Make, mapper: LatentMapper, pr
     gated.gate.release()
 
 
+@pytest.mark.clock
 def test_a_loop_that_hangs_outside_an_encoding_is_not_alive(healthy: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shiftvae_rt.stream.health._TURN_S", 0.3)
     assert get(healthy, "/livez")[0] == 200
@@ -80,6 +81,7 @@ def test_a_loop_that_hangs_outside_an_encoding_is_not_alive(healthy: Service, mo
     until(lambda: get(healthy, "/livez")[0] == 503)
 
 
+@pytest.mark.clock
 def test_a_client_that_says_nothing_holds_nobody_up_for_long(healthy: Service) -> None:
     with socket.create_connection(healthy.http.split(":")):
         started = time.monotonic()
@@ -113,6 +115,7 @@ def trickle(connection: socket.socket) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.clock
 def test_a_request_has_a_deadline_however_steadily_it_trickles_in(healthy: Service, monkeypatch: Any) -> None:
     monkeypatch.setattr(healthy._health._server, "request_s", 0.3)
     host, port = healthy.http.split(":")

@@ -162,6 +162,7 @@ def test_a_restarted_service_goes_on_and_nothing_is_lost_or_doubled(
     assert_exactly_once(committed(path, "run"), 30)
 
 
+@pytest.mark.clock
 def test_back_pressure_holds_the_producer_and_bounds_what_is_on_its_way(
     serve: Make, mapper: LatentMapper, path: Path, sender: Make
 ) -> None:

@@ -108,6 +108,7 @@ def test_refused_frames_of_a_lossless_stream_are_told_and_listed_with_their_reas
     assert reason.startswith("2 rejected: bad_frame: 1 of 1600 pixels are NaN")
 
 
+@pytest.mark.clock
 def test_status_as_json_and_stop(
     serve: Make, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_status_as_json_and_stop(
     service._thread.join()
 
 
+@pytest.mark.clock
 def test_status_says_that_it_waits_for_a_slow_service(
     serve: Make,
     mapper: LatentMapper,
@@ -299,6 +301,7 @@ def test_the_service_gives_way() -> None:
     assert os.waitstatus_to_exitcode(status) >= 5
 
 
+@pytest.mark.clock
 def test_an_idle_service_does_not_spin(serve: Make, mapper: LatentMapper) -> None:
     import time
 

@@ -100,6 +100,7 @@ def send_live(service: Service, produce: Make, frames: int) -> Counters:
     return producer.close(LIMIT_S)
 
 
+@pytest.mark.clock
 def test_a_live_producer_whose_ping_meets_every_encoding_loses_no_frame(
     pinged: PingedMapper, produce: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_live_producer_whose_ping_meets_every_encoding_loses_no_frame(
     assert pinged.encodings == 800
 
 
+@pytest.mark.clock
 def test_a_lossless_producer_whose_ping_meets_every_encoding_keeps_its_connection(
     pinged: PingedMapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_port_0_takes_a_free_port_and_says_which(context: zmq.Context, gate: Gat
     ("name", "peer"),
     [("ingest", zmq.DEALER), ("control", zmq.DEALER), ("open-ingest", zmq.PUSH), ("results", zmq.XSUB)],
 )
+@pytest.mark.clock
 def test_a_message_larger_than_the_limit_never_reaches_us(
     context: zmq.Context, gate: Gatekeeper, name: str, peer: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,7 @@ def test_options_hold_before_the_first_peer_comes(context: zmq.Context, gate: Ga
     assert client.closed
 
 
+@pytest.mark.clock
 def test_a_connection_that_is_renewed_hears_nothing_of_the_old_one(context: zmq.Context, gate: Gatekeeper) -> None:
     server, endpoint = bind(context, "ingest", FREE, gate)
     connection = Connection(zmq.DEALER, endpoint, high_water_mark=5)

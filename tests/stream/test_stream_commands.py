@@ -97,6 +97,7 @@ def test_every_frame_of_a_file_that_waits_is_processed(
     assert (report["stream"], report["offered"], report["processed"]) == ("movie", 7, 7)
 
 
+@pytest.mark.clock
 def test_a_paced_file_keeps_its_pace_and_accounts_for_every_frame(
     service: Service, capsys: pytest.CaptureFixture[str], stack: Path
 ) -> None:
@@ -178,11 +179,13 @@ def test_watch_stops_at_ctrl_c_as_it_says_and_calls_it_no_error(service: Service
     assert "error" not in terminal.text
 
 
+@pytest.mark.clock
 def test_watch_stops_after_its_time(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "watch", "--from", service.results, "--seconds", 0.2, "--json") == (0, "", "")
 
 
 @pytest.mark.parametrize("rows", [0, 16])
+@pytest.mark.clock
 def test_simulate_sends_images_to_an_image_model(
     serve: Make, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], rows: int
 ) -> None:
@@ -310,6 +313,7 @@ def test_a_producer_killed_in_mid_frame_is_accounted_for(shiftvae: Make, serve: 
     assert total.offered == total.settled
 
 
+@pytest.mark.clock
 def test_a_service_that_dies_is_one_line_for_its_producer_and_its_reader(
     shiftvae: Make, tiny_model: Path, stack: Path
 ) -> None:

@@ -63,6 +63,7 @@ def descriptors(serving: Serving) -> int:
     return len(list(Path(f"/proc/{serving.pid}/fd").iterdir()))
 
 
+@pytest.mark.clock
 def test_without_a_free_descriptor_the_streams_go_on_and_newcomers_come_in_afterwards(
     shiftvae_serve: Make, tmp_path: Path
 ) -> None:

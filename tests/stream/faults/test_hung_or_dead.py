@@ -15,6 +15,7 @@ from lossless_support import assert_exactly_once, committed
 from serving import ANYWHERE, FRAME, LIMIT_S, Serving, wait_for
 from stream_support import GatedMapper
 
+from shiftvae_rt.errors import ServiceError
 from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Control, Counters, LosslessProducer, Options, Producer, Service
 from shiftvae_rt.stream.journal import Journal
@@ -25,6 +26,7 @@ LONG = os.environ.get("SHIFTVAE_LONG") == "1"
 
 
 @pytest.mark.parametrize("lossless", [False, True], ids=["live", "lossless"])
+@pytest.mark.clock
 def test_a_hung_service_is_noticed_within_2_5_seconds_and_resumed_within_3(
     shiftvae_serve: Make, tmp_path: Path, lossless: bool
 ) -> None:
@@ -49,6 +51,18 @@ def test_a_hung_service_is_noticed_within_2_5_seconds_and_resumed_within_3(
         producer.close(LIMIT_S)
 
 
+def test_who_asks_a_halted_service_is_told_that_it_ended_or_is_halted(shiftvae_serve: Make) -> None:
+    serving: Serving = shiftvae_serve()
+    with Control(serving.control, connect_s=LIMIT_S) as control:
+        assert control.status().ready
+        serving.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(ServiceError, match="ended before the answer came: the service ended or was halted"):
+            control.status()
+        serving.process.send_signal(signal.SIGCONT)
+        assert control.status().ready
+
+
+@pytest.mark.clock
 def test_a_dead_service_is_noticed_at_once_and_a_new_one_found_within_3_seconds(
     shiftvae_serve: Make, tmp_path: Path
 ) -> None:
@@ -68,6 +82,7 @@ def test_a_dead_service_is_noticed_at_once_and_a_new_one_found_within_3_seconds(
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seconds", [0.2, 1.0, 4.0, *([10.0] if LONG else [])])
+@pytest.mark.clock
 def test_a_service_that_is_halted_for_a_while_loses_nothing_and_both_sides_count_alike(
     shiftvae_serve: Make, tmp_path: Path, seconds: float
 ) -> None:
@@ -94,6 +109,7 @@ def test_a_service_that_is_halted_for_a_while_loses_nothing_and_both_sides_count
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("frames", [3, 30])
+@pytest.mark.clock
 def test_a_worker_that_hangs_while_its_connections_live_is_noticed_and_costs_no_frame(
     tiny_model: Path, tmp_path: Path, frames: int
 ) -> None:
@@ -112,6 +128,7 @@ def test_a_worker_that_hangs_while_its_connections_live_is_noticed_and_costs_no_
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("flush_s", [0.3, 3.0], ids=["slow", "longer than any silence"])
+@pytest.mark.clock
 def test_a_slow_disk_holds_the_producer_back_and_loses_nothing(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flush_s: float
 ) -> None:

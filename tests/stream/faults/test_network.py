@@ -137,6 +137,7 @@ def network(namespaces: tuple[str, str], tiny_model: Path, tmp_path: Path) -> It
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.clock
 def test_partitions_lose_nothing_and_the_flow_is_back_within_3_seconds(network: Network) -> None:
     frames, times = 4000 if LONG else 1200, []
     for seconds in PARTITIONS_S:
@@ -151,6 +152,7 @@ def test_partitions_lose_nothing_and_the_flow_is_back_within_3_seconds(network: 
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.clock
 def test_resets_and_loss_lose_nothing(network: Network) -> None:
     for _ in range(12 if LONG else 3):
         network.flows_within(5)

@@ -33,6 +33,7 @@ LatentMapper.map = poisoned
 """
 
 
+@pytest.mark.clock
 def test_a_poison_frame_is_quarantined_after_three_deaths_and_all_others_are_processed(
     shiftvae_serve: Make, tmp_path: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_poison_frame_is_quarantined_after_three_deaths_and_all_others_are_pro
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 @pytest.mark.timeout(1200 if LONG else 120)
+@pytest.mark.clock
 def test_every_stop_under_load_is_in_order_and_within_5_seconds(
     shiftvae_serve: Make, tmp_path: Path, number: int
 ) -> None:
@@ -83,6 +85,7 @@ def test_every_stop_under_load_is_in_order_and_within_5_seconds(
     print(f"{stops} stops, the slowest {slowest:.2f} s")
 
 
+@pytest.mark.clock
 def test_a_second_signal_leaves_at_once_and_loses_nothing_acknowledged(shiftvae_serve: Make, tmp_path: Path) -> None:
     serving: Serving = shiftvae_serve("--journal", tmp_path / "j")
     producer = LosslessProducer(serving.ingest, stream="s")

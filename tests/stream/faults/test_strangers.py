@@ -73,6 +73,7 @@ def maps_a_second(producer: Producer, spell_s: float) -> float:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.clock
 def test_a_stranger_without_end_costs_the_others_little(shiftvae_serve: Make, strangers: Make, kind: str) -> None:
     serving: Serving = shiftvae_serve()
     stranger = strangers(kind, serving)

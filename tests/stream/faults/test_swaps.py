@@ -90,6 +90,7 @@ class Stuck:
         self._end.set()
 
 
+@pytest.mark.clock
 def test_an_encoding_that_hangs_is_ended_and_its_frame_quarantined(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
