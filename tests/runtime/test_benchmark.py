@@ -97,6 +97,7 @@ def test_multiply_adds_are_counted_and_take_time_in_proportion():
     assert 3 < times["four"] / times["one"] < 5
 
 
+@pytest.mark.clock
 def test_no_product_of_matrices_is_faster_than_the_limit(monkeypatch):
     a = np.random.default_rng(0).normal(size=(512, 512)).astype(np.float32)
     best = np.inf

@@ -24,7 +24,7 @@ LONG = os.environ.get("SHIFTVAE_LONG") == "1"
 SPELL_S, SPELLS = (5.0, 4) if LONG else (0.4, 6)
 #: What the others keep of their maps. The short form runs beside whatever else the machine does, where a stranger takes
 #: a core from them as well: it tells a service that is halted (0) from one that is not.
-SHARE, SHARE_NEW_TOPICS = (0.8, 0.5) if LONG else (0.35, 0.35)
+SHARE, SHARE_NEW_TOPICS = (0.8, 0.5) if LONG else (0.1, 0.1)
 #: Some milliseconds of encoding.
 FRAME = np.random.default_rng(0).poisson(40, (256, 256)).astype(np.uint16)
 DOOR = {"subscri": "results", "status": "control", "request": "control", "PING": "ingest", "frame": "ingest"}
