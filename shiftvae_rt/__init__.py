@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .assembly import assemble_latent_map, place_at_motifs
+    from .encode.mapper import LatentMapper, ScanMapper
     from .errors import (
         DataFileError,
         FrameError,
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     )
     from .files import read_frames, write_latent_map
     from .frame import Frame
+    from .kernels.assembly import assemble_latent_map, place_at_motifs
+    from .kernels.window_grid import WindowGrid
+    from .kernels.windows import extract_windows, extract_windows_at, window_statistics
     from .latent_map import LatentMap
-    from .mapper import LatentMapper, ScanMapper
-    from .model_file import ModelFile
-    from .window_grid import WindowGrid
-    from .windows import extract_windows, extract_windows_at, window_statistics
+    from .model.model_file import ModelFile
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "assembly": ("assemble_latent_map", "place_at_motifs"),
+    "kernels.assembly": ("assemble_latent_map", "place_at_motifs"),
     "errors": (
         "DataFileError",
         "FrameError",
@@ -61,10 +61,10 @@ _HOMES = {
     "files": ("read_frames", "write_latent_map"),
     "frame": ("Frame",),
     "latent_map": ("LatentMap",),
-    "mapper": ("LatentMapper", "ScanMapper"),
-    "model_file": ("ModelFile",),
-    "window_grid": ("WindowGrid",),
-    "windows": ("extract_windows", "extract_windows_at", "window_statistics"),
+    "encode.mapper": ("LatentMapper", "ScanMapper"),
+    "model.model_file": ("ModelFile",),
+    "kernels.window_grid": ("WindowGrid",),
+    "kernels.windows": ("extract_windows", "extract_windows_at", "window_statistics"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -23,10 +23,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .manifest import Domain, Manifest
+from .model.manifest import Domain, Manifest
 
 if TYPE_CHECKING:
-    from .samples import Samples
+    from .model.samples import Samples
 
 __all__ = ["DomainGauge", "DomainVerdict", "Ruler", "residual_structure", "verdict_text", "window_features"]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .assembly import assemble_latent_map, place_at_motifs
 from .domain import DomainGauge, DomainVerdict
 from .errors import FrameError
 from .frame import Frame, pixel_size_text
+from .kernels.assembly import assemble_latent_map, place_at_motifs
+from .kernels.window_grid import WindowGrid
 from .latent_exchange import as_hyperspy, as_xarray
 from .pictures.latent_panels import draw_latent_map
 from .pictures.notebook import table_and_picture
-from .window_grid import WindowGrid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,14 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftvae_rt.manifest import DataSource, Domain, Intensity, Latent, Manifest, Training
-from shiftvae_rt.mapper import frame_centre
-from shiftvae_rt.model_file import Golden, write_model_file
-from shiftvae_rt.onnx_graph import run_graph
-from shiftvae_training.encoder_graph import encoder_graph
-from shiftvae_training.encoder_weights import EncoderWeights, StemLayer
-from shiftvae_training.graph_builder import GraphBuilder
-from shiftvae_training.runtime_graphs import runtime_graphs
+from shiftvae_rt.encode.mapper import frame_centre
+from shiftvae_rt.encode.onnx_graph import run_graph
+from shiftvae_rt.model.manifest import (
+    DataSource,
+    Domain,
+    Intensity,
+    Latent,
+    Manifest,
+    Training,
+)
+from shiftvae_rt.model.model_file import Golden, write_model_file
+from shiftvae_training.graphs.encoder_graph import encoder_graph
+from shiftvae_training.graphs.graph_builder import GraphBuilder
+from shiftvae_training.graphs.runtime_graphs import runtime_graphs
+from shiftvae_training.model.encoder_weights import EncoderWeights, StemLayer
 
 STRIDES = (1, 2, 4, 8)
 

@@ -25,10 +25,10 @@ from tables import add_options, publish, show
 from torch import Tensor
 
 from shiftvae_rt import LatentMapper
-from shiftvae_training.calibration import scale_deviations
 from shiftvae_training.export import export_model
-from shiftvae_training.settings import Settings
-from shiftvae_training.shift_vae import ShiftVAE
+from shiftvae_training.fitting.calibration import scale_deviations
+from shiftvae_training.fitting.settings import Settings
+from shiftvae_training.model.shift_vae import ShiftVAE
 from shiftvae_training.train import Trained, train
 
 COUNT, LENGTH = 5000, 100

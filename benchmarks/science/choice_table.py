@@ -27,11 +27,11 @@ from matplotlib.image import imread
 from tables import add_options, publish, show
 
 from shiftvae_rt.errors import ShiftVaeError
-from shiftvae_training.automatic import choose
-from shiftvae_training.evaluate import order_parameter_r2
-from shiftvae_training.lattice import find_lattice
+from shiftvae_training.fitting.evaluate import order_parameter_r2
+from shiftvae_training.fitting.settings import Settings
+from shiftvae_training.guess.automatic import choose
+from shiftvae_training.lattice.find import find_lattice
 from shiftvae_training.sampling import TILE_SIDE, TILE_STRIDE
-from shiftvae_training.settings import Settings
 from shiftvae_training.train import train
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "training"))

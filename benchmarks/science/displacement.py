@@ -19,12 +19,12 @@ from scipy.spatial import cKDTree
 from tables import add_options, publish, show
 
 from shiftvae_rt.frame import as_pixels
+from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.simulator import Microscope
-from shiftvae_rt.window_grid import WindowGrid
-from shiftvae_training.column_fit import fit_columns
-from shiftvae_training.meaning import explain
-from shiftvae_training.settings import Settings
+from shiftvae_training.fitting.settings import Settings
+from shiftvae_training.model.column_fit import fit_columns
+from shiftvae_training.report.meaning import explain
 from shiftvae_training.train import train
 
 STRIDE, PM, FIT_RADIUS = 4, 10.0, 7.0

@@ -25,7 +25,7 @@ from shiftvae_rt import LatentMapper
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.export import export_model
-from shiftvae_training.settings import Settings
+from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 
 ABOUT = """

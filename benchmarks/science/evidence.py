@@ -17,7 +17,7 @@ from evidence_scenes import SCENES, Scene
 from lattice_frames import same_lattice
 from tables import add_options, publish, show
 
-from shiftvae_training.lattice import Lattice, find_lattice
+from shiftvae_training.lattice.find import Lattice, find_lattice
 
 TOLERANCE, SURE, WANTED = 0.02, 0.9, 0.95
 ABOUT = """

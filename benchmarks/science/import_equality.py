@@ -25,7 +25,7 @@ from tables import add_options, publish, show
 
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.simulator import LineCrystal, Microscope
-from shiftvae_training.importing.cli import add as add_import
+from shiftvae_training.commands.import_model import add as add_import
 
 ABOUT = """
 Small models trained for a moment and saved by their own package, imported with `shiftvae import`, and run by the

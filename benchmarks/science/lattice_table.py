@@ -16,8 +16,8 @@ import numpy as np
 
 from shiftvae_rt.files import read_frames
 from shiftvae_rt.frame import as_pixels
-from shiftvae_training.lattice import find_lattice
-from shiftvae_training.local_period import local_period
+from shiftvae_training.lattice.find import find_lattice
+from shiftvae_training.lattice.local_period import local_period
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "training"))

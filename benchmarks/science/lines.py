@@ -18,8 +18,8 @@ from scipy.optimize import least_squares
 from tables import add_options, publish, show
 
 from shiftvae_rt.simulator import LineCrystal, SimulatedLine
-from shiftvae_training.evaluate import order_parameter_r2
-from shiftvae_training.settings import Settings
+from shiftvae_training.fitting.evaluate import order_parameter_r2
+from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 
 WANTED, TRAINING, TESTS = 0.95, 16, 4

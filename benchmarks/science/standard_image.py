@@ -23,10 +23,10 @@ from tables import add_options, last_details, publish, show
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Microscope
-from shiftvae_training.encoder_families import ENCODERS
-from shiftvae_training.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.export import export_model
-from shiftvae_training.settings import Settings
+from shiftvae_training.fitting.evaluate import order_parameter_r2, score_shift
+from shiftvae_training.fitting.settings import Settings
+from shiftvae_training.model.encoder_families import ENCODERS
 from shiftvae_training.train import train
 
 #: Asked of every seed of a whole training, and of 19 seeds in 20 of one that takes 20 s.

@@ -17,11 +17,11 @@ import numpy as np
 from tables import add_options, publish, show
 
 from shiftvae_rt.frame import as_pixels
+from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.simulator import Crystal, Microscope
-from shiftvae_rt.window_grid import WindowGrid
-from shiftvae_training.settings import Settings
-from shiftvae_training.strain import Strain, strain_from_frame, strain_from_shift
+from shiftvae_training.fitting.settings import Settings
+from shiftvae_training.lattice.strain import Strain, strain_from_frame, strain_from_shift
 from shiftvae_training.train import train
 
 STRIDE, MARGIN = 4, 40

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from shiftvae_training.encoder_weights import EncoderWeights
-from shiftvae_training.runtime_graphs import runtime_graphs
+from shiftvae_training.graphs.runtime_graphs import runtime_graphs
+from shiftvae_training.model.encoder_weights import EncoderWeights
 
 Frame = NDArray[Any]
 

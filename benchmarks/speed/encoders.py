@@ -14,9 +14,9 @@ from random_models import arithmetic, mapper_of, random_weights
 
 from shiftvae_rt import benchmark
 from shiftvae_rt.benchmark import lattice_frame, repeated, take_turns
-from shiftvae_rt.routes import DenseRoute, GraphRoute
-from shiftvae_rt.windows import difference_frame
-from shiftvae_training.graph_builder import GraphBuilder
+from shiftvae_rt.encode.routes import DenseRoute, GraphRoute
+from shiftvae_rt.kernels.windows import difference_frame
+from shiftvae_training.graphs.graph_builder import GraphBuilder
 
 DILATED, NARROW, MLP = (random_weights(family) for family in ("dilated", "narrow", "mlp"))
 STRIDES = (1, 2, 4, 8)

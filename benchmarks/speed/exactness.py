@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from random_models import mapper_of
 
 from shiftvae_rt.benchmark import lattice_frame, take_turns
-from shiftvae_rt.filter_bank import FilterBank
-from shiftvae_rt.mapper import modulo_lattice
-from shiftvae_rt.windows import extract_windows
-from shiftvae_training.encoder_weights import EncoderWeights
+from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.kernels.filter_bank import FilterBank
+from shiftvae_rt.kernels.windows import extract_windows
+from shiftvae_training.model.encoder_weights import EncoderWeights
 
 
 def measure_exactness(folder: Path, rounds: int) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.image import extract_patches_2d
 
 from shiftvae_rt import _core
-from shiftvae_rt.windows import extract_windows, window_statistics
+from shiftvae_rt.kernels.windows import extract_windows, window_statistics
 
 Timed = tuple[Callable[[], Any], Callable[[], float]]
 #: GiB that one output may take.

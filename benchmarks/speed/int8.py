@@ -20,10 +20,10 @@ from onnx import TensorProto, helper, numpy_helper
 from report import table
 
 from shiftvae_rt.benchmark import lattice_frame, repeated, take_turns
-from shiftvae_rt.mapper import modulo_lattice
-from shiftvae_rt.windows import difference_frame, window_statistics
-from shiftvae_training.encoder_weights import EncoderWeights
-from shiftvae_training.runtime_graphs import readout_of, runtime_graphs
+from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.kernels.windows import difference_frame, window_statistics
+from shiftvae_training.graphs.runtime_graphs import readout_of, runtime_graphs
+from shiftvae_training.model.encoder_weights import EncoderWeights
 
 Inputs = dict[str, NDArray[np.float32]]
 

@@ -24,8 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import KeyFolder, Options, Producer, Service, Subscriber
+from shiftvae_rt.encode.mapper import LatentMapper
+from shiftvae_rt.stream import (
+    KeyFolder,
+    Options,
+    Producer,
+    Service,
+    Subscriber,
+)
 
 ANYWHERE = "tcp://127.0.0.1:0"
 SIZE = 512

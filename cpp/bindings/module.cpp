@@ -376,7 +376,7 @@ std::size_t multiply(std::size_t steps) {
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
-    m.doc() = "Kernels of shiftvae_rt.windows and shiftvae_rt.assembly.";
+    m.doc() = "Kernels of shiftvae_rt.kernels.windows and shiftvae_rt.kernels.assembly.";
     m.def("extract_windows", &extract, py::arg("frame").noconvert(), py::arg("window"), py::arg("stride"),
           py::arg("normalisation"), py::arg("sd_floor"), py::arg("centre").noconvert(), py::arg("out").noconvert(),
           py::arg("threads"));

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from shiftvae_rt.manifest import Manifest
+from shiftvae_rt.model.manifest import Manifest
 
 NAME = "manifest.schema.json"
 

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from .machine import Limits, cores, describe_machine, measure_limits, multiply_add_rate
-from .model_speed import ModelSpeed, RowSpeed, StrideSpeed, lattice_frame, measure_model, row_latencies
+from .machine import (
+    Limits,
+    cores,
+    describe_machine,
+    measure_limits,
+    multiply_add_rate,
+)
+from .model_speed import (
+    ModelSpeed,
+    RowSpeed,
+    StrideSpeed,
+    lattice_frame,
+    measure_model,
+    row_latencies,
+)
 from .timing import repeated, take_turns
 
 __all__ = [

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from .. import _core
-from ..onnx_graph import runtime_version
+from ..encode.onnx_graph import runtime_version
 from .timing import take_turns
 
 __all__ = ["Limits", "cores", "describe_machine", "measure_limits", "multiply_add_rate"]

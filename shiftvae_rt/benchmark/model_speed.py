@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..encode.mapper import LatentMapper
 from ..errors import WindowError
-from ..mapper import LatentMapper
-from ..model_file import ModelFile
+from ..model.model_file import ModelFile
 from .machine import cores
 from .timing import take_turns
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..mapper import LatentMapper
+    from ..encode.mapper import LatentMapper
 
 __all__ = ["AddCommand", "Subparsers", "add_encoding", "add_force", "add_provider", "say_encoding"]
 

@@ -16,7 +16,7 @@ from . import add_provider
 
 if TYPE_CHECKING:
     from ..benchmark import Limits, ModelSpeed
-    from ..model_file import ModelFile
+    from ..model.model_file import ModelFile
     from . import Subparsers
 
 __all__ = ["add"]
@@ -38,7 +38,7 @@ def add(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure the machine, then the model, and print both."""
     from ..benchmark import describe_machine, measure_limits, measure_model
-    from ..model_file import ModelFile
+    from ..model.model_file import ModelFile
 
     model = ModelFile.read(arguments.model)
     machine = describe_machine()

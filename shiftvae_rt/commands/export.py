@@ -38,7 +38,13 @@ def run(arguments: argparse.Namespace) -> None:
     """List the streams, or the refused frames of one, or write it."""
     from ..errors import DataFileError
     from ..output_file import try_output
-    from ..stream import JournalReader, StreamState, counters_line, export_stream, stream_state
+    from ..stream import (
+        JournalReader,
+        StreamState,
+        counters_line,
+        export_stream,
+        stream_state,
+    )
 
     if arguments.stream is None and arguments.output is not None:
         raise DataFileError(

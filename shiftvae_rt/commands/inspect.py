@@ -12,7 +12,7 @@ from ..output_file import try_output, write_whole
 from . import add_force
 
 if TYPE_CHECKING:
-    from ..mapper import LatentMapper
+    from ..encode.mapper import LatentMapper
     from . import Subparsers
 
 __all__ = ["add"]
@@ -30,7 +30,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Load with all checks, run the test frame, and say what the model is."""
-    from ..mapper import LatentMapper
+    from ..encode.mapper import LatentMapper
 
     if arguments.report:
         try_output(arguments.report, force=arguments.force)

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _make_signing_key(path: Path) -> None:
-    from ..signature import make_signing_key
+    from ..model.signature import make_signing_key
 
     public = make_signing_key(path)
     print(f"made {path} (a secret: sign with `shiftvae sign MODEL --key {path}`) and {public}")

@@ -17,9 +17,9 @@ from ..output_file import try_output
 from . import add_encoding, add_force, say_encoding
 
 if TYPE_CHECKING:
+    from ..encode.mapper import LatentMapper
     from ..frame import Frame
     from ..latent_map import LatentMap
-    from ..mapper import LatentMapper
     from . import Subparsers
 
 __all__ = ["add"]
@@ -53,8 +53,8 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, map, write."""
+    from ..encode.mapper import LatentMapper
     from ..files import check_output, read_frames, write_latent_map
-    from ..mapper import LatentMapper
 
     check_output(arguments.output, force=arguments.force)
     mapper = LatentMapper(

@@ -71,9 +71,9 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Load the model, listen, serve until SIGINT or SIGTERM."""
+    from ..encode.mapper import LatentMapper
     from ..errors import ServiceError
-    from ..mapper import LatentMapper
-    from ..model_file import ModelFile
+    from ..model.model_file import ModelFile
     from ..stream import Options, Service
 
     if arguments.record and arguments.journal is None:

@@ -22,7 +22,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Check the model, sign it, and say its new hash."""
-    from ..model_file import sign_model_file
+    from ..model.model_file import sign_model_file
 
     model = sign_model_file(arguments.model, arguments.key)
     print(f"signed {arguments.model} with {arguments.key}; its SHA-256 is now {model.sha256}")

@@ -50,7 +50,7 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     with reading(file, what):
         if not folder and file.stat().st_size == 0:
             raise DataFileError(f"{file} is empty (0 bytes), expected {what}: was it saved or copied completely?")
-        read: Callable[[Path, str | None], Recording] = import_module(f".{module}", __package__).read
+        read: Callable[[Path, str | None], Recording] = import_module(f".readers.{module}", __package__).read
         recording = read(file, wanted)
     recording.metadata.setdefault("file", file.name)
     return FrameStack(file, recording, dimensions)

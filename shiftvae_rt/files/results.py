@@ -20,11 +20,11 @@ __all__ = ["WRITERS", "check_output", "write_latent_map"]
 
 #: ending -> (module, package it needs). Each module has ``write(path, maps)``, that of .png also takes frame and truth.
 WRITERS = {
-    ".npz": ("latent_npz", None),
-    ".tif": ("latent_tiff", "tifffile"),
-    ".tiff": ("latent_tiff", "tifffile"),
-    ".png": ("latent_picture", "matplotlib"),
-    ".hspy": ("latent_hspy", "h5py"),
+    ".npz": ("npz", None),
+    ".tif": ("tiff", "tifffile"),
+    ".tiff": ("tiff", "tifffile"),
+    ".png": ("map_picture", "matplotlib"),
+    ".hspy": ("hspy", "h5py"),
 }
 
 
@@ -95,7 +95,7 @@ def write_latent_map(
     several = isinstance(maps, Sequence)
     stack = list(maps) if isinstance(maps, Sequence) else [maps]
     _check_format(Path(path), len(stack))
-    write = import_module(f".{WRITERS[Path(path).suffix.lower()][0]}", __package__).write
+    write = import_module(f".writers.{WRITERS[Path(path).suffix.lower()][0]}", __package__).write
     if Path(path).suffix.lower() == ".png":
         write(Path(path), stack[0], frame, truth or {})
     else:

@@ -1,26 +1,26 @@
 """Live latent maps over ZeroMQ: the service, the producer that feeds it, and the reader of its results.
 
-Only the modules of this package import zmq. The protocol is written down in ``docs/reference/protocol.md``.
+Import contracts say which rooms may import zmq. The protocol is written down in ``docs/reference/protocol.md``.
 """
 
 from __future__ import annotations
 
-from .client import Producer
-from .control_client import Control, RecordedFrame
-from .export import export_stream, stream_state
-from .health import HTTP
-from .journal_reader import JournalReader, Record
-from .keys import ROLES, KeyFolder
-from .lossless_producer import LosslessProducer
-from .options import Options
-from .replay import Pace, replay
-from .report import Report, counters_line
-from .results import Result
-from .service import Service
-from .sockets import CONTROL, INGEST, RESULTS
-from .stream_state import StreamState
-from .subscriber import Subscriber
-from .wire import Counters
+from .journal.export import export_stream, stream_state
+from .journal.journal_reader import JournalReader, Record
+from .producer.lossless_producer import LosslessProducer
+from .producer.producer import Producer
+from .producer.replay import Pace, replay
+from .protocol.report import Report, counters_line
+from .protocol.results import Result
+from .protocol.stream_state import StreamState
+from .protocol.wire import Counters
+from .reader.control_client import Control, RecordedFrame
+from .reader.subscriber import Subscriber
+from .service.health import HTTP
+from .service.options import Options
+from .service.service import Service
+from .transport.keys import ROLES, KeyFolder
+from .transport.sockets import CONTROL, INGEST, RESULTS
 
 __all__ = [
     "CONTROL",

@@ -78,6 +78,11 @@ def test_a_name_that_is_not_exported_is_an_attribute_error():
 @pytest.mark.parametrize("name", PYTHON_MODULES)
 def test_a_module_has_the_names_that_it_exports(name):
     module = import_module(name)
+    if hasattr(module, "__path__") and not hasattr(module, "__all__"):  # a wing that exports nothing of its own
+        assert [
+            public for public in vars(module) if not public.startswith("_") and f"{name}.{public}" not in PYTHON_MODULES
+        ] == []
+        return
     assert [exported for exported in module.__all__ if not hasattr(module, exported)] == []
     assert len(set(module.__all__)) == len(module.__all__)
 
@@ -107,7 +112,7 @@ sys.modules["onnxruntime"] = None
 import shiftvae_rt
 try:
     shiftvae_rt.LatentMapper
-    from shiftvae_rt.onnx_graph import OnnxGraph
+    from shiftvae_rt.encode.onnx_graph import OnnxGraph
     OnnxGraph(b"")
 except Exception as error:
     print(error)

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from shiftvae_rt.model_file import ModelFile
+from shiftvae_rt.model.model_file import ModelFile
 
 ROOT = Path(__file__).parents[2]
 

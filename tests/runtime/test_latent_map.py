@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from tiny_models import write_tiny_model
 
-from shiftvae_rt import FrameError, LatentMap, LatentMapper, WindowGrid, assemble_latent_map, place_at_motifs
+from shiftvae_rt import (
+    FrameError,
+    LatentMap,
+    LatentMapper,
+    WindowGrid,
+    assemble_latent_map,
+    place_at_motifs,
+)
 
 GRID = WindowGrid((40, 50), (16, 16), 4)
 

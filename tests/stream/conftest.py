@@ -10,7 +10,7 @@ import pytest
 import zmq
 from stream_support import FREE, LIMIT_S, RawProducer
 
-from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Producer, Service, Subscriber
 
 

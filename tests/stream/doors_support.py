@@ -10,8 +10,8 @@ import zmq
 from stream_support import FREE
 
 from shiftvae_rt.stream import KeyFolder
-from shiftvae_rt.stream.gatekeeper import Gatekeeper
-from shiftvae_rt.stream.sockets import DOORS, bind
+from shiftvae_rt.stream.transport.gatekeeper import Gatekeeper
+from shiftvae_rt.stream.transport.sockets import DOORS, bind
 
 #: Bytes that ZMTP 1.0 takes for messages wherever it begins to read: each is 34 long and says that nothing follows.
 MESSAGES = b'"' * 4000

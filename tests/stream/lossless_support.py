@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shiftvae_rt.stream import JournalReader
-from shiftvae_rt.stream.results import read_result
+from shiftvae_rt.stream.protocol.results import read_result
 
 
 def numbered(seq: int, shape: tuple[int, int] = (18, 16)) -> np.ndarray:

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import zmq
 
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream.clock import clock_name, monotonic_ns
-from shiftvae_rt.stream.messages import PROTOCOL
+from shiftvae_rt.encode.mapper import LatentMapper
+from shiftvae_rt.stream.protocol.clock import clock_name, monotonic_ns
+from shiftvae_rt.stream.protocol.messages import PROTOCOL
 
 LIMIT_S = 10.0
 FREE = "tcp://127.0.0.1:0"

@@ -18,7 +18,7 @@ import pytest
 import zmq
 from stream_support import FREE, LIMIT_S, GatedMapper, noisy, until
 
-from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Options, Producer, Service
 
 Make = Callable[..., Any]

@@ -12,11 +12,19 @@ import pytest
 from lossless_support import assert_exactly_once, committed, numbered
 from stream_support import LIMIT_S, RawProducer, frame_message, noisy, rows_message, until
 
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import ServiceError
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Counters, LosslessProducer, Options, Producer, Service, Subscriber, lossless_intake
-from shiftvae_rt.stream.journal_reader import JournalReader
-from shiftvae_rt.stream.lossless_intake import WINDOW_FRAMES, LosslessIntake
+from shiftvae_rt.stream import (
+    Counters,
+    LosslessProducer,
+    Options,
+    Producer,
+    Service,
+    Subscriber,
+)
+from shiftvae_rt.stream.journal.journal_reader import JournalReader
+from shiftvae_rt.stream.service import lossless_intake
+from shiftvae_rt.stream.service.lossless_intake import WINDOW_FRAMES, LosslessIntake
 
 Make = Callable[..., Any]
 FRAME = numbered(1)

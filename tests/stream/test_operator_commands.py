@@ -18,9 +18,9 @@ from stream_support import FREE, LIMIT_S, GatedMapper, noisy
 
 from shiftvae_rt import cli
 from shiftvae_rt.commands import serve as serve_command
-from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Options, Producer, Service
-from shiftvae_rt.stream.journal import Journal
+from shiftvae_rt.stream.journal.journal import Journal
 
 Make = Callable[..., Any]
 
@@ -130,7 +130,7 @@ def test_status_says_that_it_waits_for_a_slow_service(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shiftvae_rt.stream.control_client._TELL_S", 0.05)
+    monkeypatch.setattr("shiftvae_rt.stream.reader.control_client._TELL_S", 0.05)
     gated = GatedMapper(mapper)
     service: Service = serve(gated, options=Options(control=FREE))
     produce(service).offer(noisy((40, 40)))

@@ -19,7 +19,7 @@ from stream_support import LIMIT_S, noisy, until
 from terminal import Terminal
 
 from shiftvae_rt import cli
-from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Service, Subscriber
 
 Make = Callable[..., Any]

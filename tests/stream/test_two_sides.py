@@ -19,15 +19,15 @@ from hypothesis.stateful import (
 )
 from stream_support import FREE, noisy
 
-from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Counters, Options, Service
-from shiftvae_rt.stream.accounting import Account
-from shiftvae_rt.stream.clock import monotonic_ns
-from shiftvae_rt.stream.contact import RETRY_NS
-from shiftvae_rt.stream.link import Link
-from shiftvae_rt.stream.mailbox import Mailbox
-from shiftvae_rt.stream.messages import encode
-from shiftvae_rt.stream.outgoing import Source
+from shiftvae_rt.stream.producer.contact import RETRY_NS
+from shiftvae_rt.stream.producer.live_link import Link
+from shiftvae_rt.stream.producer.mailbox import Mailbox
+from shiftvae_rt.stream.producer.outgoing import Source
+from shiftvae_rt.stream.protocol.clock import monotonic_ns
+from shiftvae_rt.stream.protocol.messages import encode
+from shiftvae_rt.stream.service.accounting import Account
 
 FRAMES = [noisy((20, 18), seed) for seed in range(3)] + [np.full((20, 18), np.nan, np.float32)]
 
@@ -180,7 +180,7 @@ class TwoSides(RuleBasedStateMachine):
 @pytest.fixture(autouse=True)
 def quick_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every example starts and ends services; the thread that asks who comes looks this often whether it is over."""
-    monkeypatch.setattr("shiftvae_rt.stream.gatekeeper._TICK_MS", 1)
+    monkeypatch.setattr("shiftvae_rt.stream.transport.gatekeeper._TICK_MS", 1)
 
 
 def play(mapper: LatentMapper, **options: Any) -> None:

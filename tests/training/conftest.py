@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope, SimulatedLine
-from shiftvae_training.settings import Settings
+from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import Trained, train
 
 

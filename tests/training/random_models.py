@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shiftvae_training.coordinate_decoder import CoordinateDecoder
-from shiftvae_training.shift import PlanarShift, Shift, TorusShift
-from shiftvae_training.shift_vae import Member, ShiftVAE
-from shiftvae_training.template_decoder import TemplateDecoder
+from shiftvae_training.model.coordinate_decoder import CoordinateDecoder
+from shiftvae_training.model.shift import PlanarShift, Shift, TorusShift
+from shiftvae_training.model.shift_vae import Member, ShiftVAE
+from shiftvae_training.model.template_decoder import TemplateDecoder
 
 SQUARE = ((10.0, 0.0), (0.0, 10.0))
 OBLIQUE = ((9.0, 3.0), (-2.5, 8.0))

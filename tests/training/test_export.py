@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from shiftvae_rt import LatentMapper, ModelFile
+from shiftvae_rt.encode.mapper import difference
+from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import DataFileError, TrainingError
-from shiftvae_rt.manifest import DataSource
-from shiftvae_rt.mapper import difference
-from shiftvae_rt.onnx_graph import run_graph
+from shiftvae_rt.model.manifest import DataSource
 from shiftvae_training import export
 from shiftvae_training.export import export_model
-from shiftvae_training.settings import Settings
+from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 
 SOURCES = (DataSource(name="scan.npy", sha256="00", frames=1, shape=(1, 192, 192), dtype="uint16"),)

@@ -11,8 +11,8 @@ from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.cli import main
 from shiftvae_rt.frame import Frame, as_pixels
 from shiftvae_training.export import export_model
+from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.scans import read_scans
-from shiftvae_training.settings import Settings
 from shiftvae_training.train import train
 
 

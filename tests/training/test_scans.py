@@ -11,10 +11,10 @@ import zarr
 from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.cli import main
 from shiftvae_rt.errors import FrameError, TrainingError
+from shiftvae_training.commands.family_arguments import classes_of_frames
 from shiftvae_training.export import export_model, golden_frame
-from shiftvae_training.family_arguments import classes_of_frames
+from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.scans import FrameWarning, read_scans
-from shiftvae_training.settings import Settings
 from shiftvae_training.train import train
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from shiftvae_rt.cli import main
 from shiftvae_rt.errors import TrainingError
+from shiftvae_training.commands.demo_settings import DemoSettings, check_demo_setting
 from shiftvae_training.constraints import SmoothLatents
-from shiftvae_training.demo_settings import DemoSettings, check_demo_setting
-from shiftvae_training.settings import Settings, check_setting
+from shiftvae_training.fitting.settings import Settings, check_setting
 
 #: By field: values that it takes, and values that it does not.
 GOOD = {

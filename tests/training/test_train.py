@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-import shiftvae_training.optimise as optimise_module
+import shiftvae_training.fitting.optimise as optimise_module
 from shiftvae_rt.errors import FrameError, LatticeError, TrainingError, WindowError
-from shiftvae_training.evaluate import order_parameter_r2, score_shift
-from shiftvae_training.settings import Settings
+from shiftvae_training.fitting.evaluate import order_parameter_r2, score_shift
+from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 
 QUICK = Settings(window=16, content=2, encoder="mlp", steps=12, constraints={"displacement": 100.0, "smooth": 10.0})

@@ -18,22 +18,28 @@ import torch
 from numpy.typing import NDArray
 
 import shiftvae_rt
+from shiftvae_rt.encode.mapper import LatentMapper, difference, frame_centre
+from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.frame import PixelSize, as_pixel_size, read_only
-from shiftvae_rt.manifest import DataSource, Intensity, Latent, Manifest, Training
-from shiftvae_rt.mapper import LatentMapper, difference, frame_centre
-from shiftvae_rt.model_file import Golden, ModelFile, pack_model_file
-from shiftvae_rt.onnx_graph import run_graph
+from shiftvae_rt.kernels.windows import convert_frame, window_statistics
+from shiftvae_rt.model.manifest import (
+    DataSource,
+    Intensity,
+    Latent,
+    Manifest,
+    Training,
+)
+from shiftvae_rt.model.model_file import Golden, ModelFile, pack_model_file
 from shiftvae_rt.output_file import write_whole
-from shiftvae_rt.windows import convert_frame, window_statistics
 
-from .decoder_graph import decoder_graph
-from .domain_fit import fit_domain
-from .encoder_graph import encoder_graph
-from .report import write_report
-from .runtime_graphs import runtime_graphs
+from .fitting.domain_fit import fit_domain
+from .graphs.decoder_graph import decoder_graph
+from .graphs.encoder_graph import encoder_graph
+from .graphs.runtime_graphs import runtime_graphs
+from .model.shift_vae import ShiftVAE
+from .report.report import write_report
 from .scans import has_contrast
-from .shift_vae import ShiftVAE
 from .train import Trained
 
 __all__ = ["IN_MEMORY", "Parity", "export_model", "golden_frame", "made_by", "make_model_file", "write_with_report"]

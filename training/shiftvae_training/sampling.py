@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from shiftvae_rt.errors import TrainingError
-from shiftvae_rt.windows import extract_windows_at
+from shiftvae_rt.kernels.windows import extract_windows_at
 
 __all__ = [
     "TILE_SIDE",

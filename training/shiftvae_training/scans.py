@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shiftvae_rt.errors import DataFileError, FrameError, PixelSizeError, few
 from shiftvae_rt.files import read_frames, split_name
 from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
-from shiftvae_rt.manifest import DataSource
+from shiftvae_rt.model.manifest import DataSource
 
 __all__ = ["FrameWarning", "Scans", "has_contrast", "parse_frames", "read_scans"]
 

@@ -18,22 +18,29 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.errors import FrameError
 from shiftvae_rt.frame import read_only
-from shiftvae_rt.manifest import USED_NATS
+from shiftvae_rt.model.manifest import USED_NATS
 
-from .automatic import settle
-from .calibration import Coverage, calibrate, widen_by_scatter
-from .canonical import settle_content, settle_shift
 from .constraints import CONSTRAINTS
-from .family import check_against_frames, labels_of_frames
-from .lattice import Lattice, find_lattice
-from .objective import Objective
-from .optimise import Step, optimise
-from .prepare import features_of, prepare, tile_side
-from .range_check import check_range
-from .sampling import TILE_SIDE, TILE_STRIDE, Frames, Tiles, TileSampler, places_within
+from .fitting.calibration import Coverage, calibrate, widen_by_scatter
+from .fitting.canonical import settle_content, settle_shift
+from .fitting.family import check_against_frames, labels_of_frames
+from .fitting.objective import Objective
+from .fitting.optimise import Step, optimise
+from .fitting.prepare import features_of, prepare, tile_side
+from .fitting.range_check import check_range
+from .fitting.settings import Settings
+from .guess.automatic import settle
+from .lattice.find import Lattice, find_lattice
+from .model.shift_vae import ShiftVAE
+from .sampling import (
+    TILE_SIDE,
+    TILE_STRIDE,
+    Frames,
+    Tiles,
+    TileSampler,
+    places_within,
+)
 from .scans import has_contrast
-from .settings import Settings
-from .shift_vae import ShiftVAE
 
 __all__ = ["Trained", "train"]
 

@@ -12,10 +12,10 @@ import atheris
 
 with atheris.instrument_imports(include=["shiftvae_rt.stream", "shiftvae_rt.errors"]):
     from shiftvae_rt.errors import WireError
-    from shiftvae_rt.stream.control_messages import decode_answer, decode_question
-    from shiftvae_rt.stream.messages import decode_reply, decode_request
-    from shiftvae_rt.stream.results import read_result
-    from shiftvae_rt.stream.wire import decode_frame_header, frame_rows
+    from shiftvae_rt.stream.protocol.control_messages import decode_answer, decode_question
+    from shiftvae_rt.stream.protocol.messages import decode_reply, decode_request
+    from shiftvae_rt.stream.protocol.results import read_result
+    from shiftvae_rt.stream.protocol.wire import decode_frame_header, frame_rows
 
 
 def one_input(data: bytes) -> None:

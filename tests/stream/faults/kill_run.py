@@ -26,9 +26,15 @@ from pathlib import Path
 import numpy as np
 from mutants import MUTANTS
 
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import ShiftVaeError
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Control, KeyFolder, LosslessProducer, Options, Service
+from shiftvae_rt.stream import (
+    Control,
+    KeyFolder,
+    LosslessProducer,
+    Options,
+    Service,
+)
 
 STREAM = "run"
 ONE_TRANSACTION = True  # what a mutant changes

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from shiftvae_rt.stream.contact import Contact
-from shiftvae_rt.stream.journal import Journal
-from shiftvae_rt.stream.lossless_intake import LosslessIntake
-from shiftvae_rt.stream.lossless_link import LosslessLink
+from shiftvae_rt.stream.journal.journal import Journal
+from shiftvae_rt.stream.producer.contact import Contact
+from shiftvae_rt.stream.producer.lossless_link import LosslessLink
+from shiftvae_rt.stream.service.lossless_intake import LosslessIntake
 
 
 def ack_before_commit() -> None:

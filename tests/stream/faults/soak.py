@@ -20,9 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import LosslessProducer, Options, Producer, Service, Subscriber
-from shiftvae_rt.stream.encoding import Encoding
+from shiftvae_rt.encode.mapper import LatentMapper
+from shiftvae_rt.stream import (
+    LosslessProducer,
+    Options,
+    Producer,
+    Service,
+    Subscriber,
+)
+from shiftvae_rt.stream.service.encoding import Encoding
 
 ANYWHERE = "tcp://127.0.0.1:0"
 FRAME = np.random.default_rng(0).poisson(40, (18, 16)).astype(np.uint16)

@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 from serving import ANYWHERE, FRAME, LIMIT_S
 
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Counters, LosslessProducer, Options, Producer, Service
-from shiftvae_rt.stream.clock import monotonic_ns
+from shiftvae_rt.encode.mapper import LatentMapper
+from shiftvae_rt.stream import (
+    Counters,
+    LosslessProducer,
+    Options,
+    Producer,
+    Service,
+)
+from shiftvae_rt.stream.protocol.clock import monotonic_ns
 
 HOUR_NS = 3_600_000_000_000
 
@@ -51,7 +57,7 @@ def test_ages_by_the_time_of_day_would_be_caught(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mutant of the test above: frames are stamped with a clock that jumps."""
-    monkeypatch.setattr("shiftvae_rt.stream.outgoing.monotonic_ns", jumping(monotonic_ns))
+    monkeypatch.setattr("shiftvae_rt.stream.producer.outgoing.monotonic_ns", jumping(monotonic_ns))
     live, _ = outcomes(tiny_model, tmp_path / "j")
     assert live.dropped_stale > 0
     assert live.offered == live.settled == 30

@@ -19,10 +19,16 @@ from serving import ANYWHERE, FRAME, LIMIT_S, Serving
 from soak import resident_bytes
 from strangers import shake_hands
 
-from shiftvae_rt.stream import Control, Counters, KeyFolder, LosslessProducer, Producer
-from shiftvae_rt.stream.gatekeeper import Gatekeeper
-from shiftvae_rt.stream.meter import Meter
-from shiftvae_rt.stream.sockets import bind
+from shiftvae_rt.stream import (
+    Control,
+    Counters,
+    KeyFolder,
+    LosslessProducer,
+    Producer,
+)
+from shiftvae_rt.stream.transport.gatekeeper import Gatekeeper
+from shiftvae_rt.stream.transport.meter import Meter
+from shiftvae_rt.stream.transport.sockets import bind
 
 Make = Callable[..., Any]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and memory are those of Linux")

@@ -15,11 +15,18 @@ from lossless_support import assert_exactly_once, committed
 from serving import ANYWHERE, FRAME, LIMIT_S, Serving, wait_for
 from stream_support import GatedMapper
 
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import ServiceError
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Control, Counters, LosslessProducer, Options, Producer, Service
-from shiftvae_rt.stream.journal import Journal
-from shiftvae_rt.stream.lossless_intake import WINDOW_FRAMES
+from shiftvae_rt.stream import (
+    Control,
+    Counters,
+    LosslessProducer,
+    Options,
+    Producer,
+    Service,
+)
+from shiftvae_rt.stream.journal.journal import Journal
+from shiftvae_rt.stream.service.lossless_intake import WINDOW_FRAMES
 
 Make = Callable[..., Any]
 LONG = os.environ.get("SHIFTVAE_LONG") == "1"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from shiftvae_rt.stream.journal import Journal
+from shiftvae_rt.stream.journal.journal import Journal
 
 LONG = os.environ.get("SHIFTVAE_LONG") == "1"
 CUTS = 50 if LONG else 6
@@ -27,7 +27,7 @@ EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 
 WRITE = """
 import sys
-from shiftvae_rt.stream.journal import Journal
+from shiftvae_rt.stream.journal.journal import Journal
 journal = Journal(sys.argv[1])
 if sys.argv[2] == "careless":
     journal._write.execute("PRAGMA synchronous=OFF")

@@ -17,14 +17,15 @@ import zmq
 from serving import ANYWHERE, FRAME, LIMIT_S, wait_for
 from soak import resident_bytes
 
+from shiftvae_rt.encode.mapper import LatentMapper
+from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.latent_map import LatentMap
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Counters, Producer, Service, Subscriber, publisher
-from shiftvae_rt.stream.gatekeeper import Gatekeeper
-from shiftvae_rt.stream.publisher import Publisher
-from shiftvae_rt.stream.sockets import bind
-from shiftvae_rt.stream.wire import FrameHeader
-from shiftvae_rt.window_grid import WindowGrid
+from shiftvae_rt.stream import Counters, Producer, Service, Subscriber
+from shiftvae_rt.stream.protocol.wire import FrameHeader
+from shiftvae_rt.stream.service import publisher
+from shiftvae_rt.stream.service.publisher import Publisher
+from shiftvae_rt.stream.transport.gatekeeper import Gatekeeper
+from shiftvae_rt.stream.transport.sockets import bind
 
 READERS = 200
 

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from serving import ANYWHERE, FRAME, LIMIT_S, Serving
 
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import ServiceError
-from shiftvae_rt.mapper import LatentMapper
 from shiftvae_rt.stream import Control, LosslessProducer, Service
-from shiftvae_rt.stream.journal import MAX_CRASHES
+from shiftvae_rt.stream.journal.journal import MAX_CRASHES
 
 Make = Callable[..., Any]
 LONG = os.environ.get("SHIFTVAE_LONG") == "1"
 
 POISON = """
 import os, signal
-from shiftvae_rt.mapper import LatentMapper
+from shiftvae_rt.encode.mapper import LatentMapper
 whole = LatentMapper.map
 def poisoned(self, frame, **options):
     if frame[0, 0] == 4242:

@@ -12,9 +12,15 @@ import numpy as np
 import pytest
 from serving import ANYWHERE, FRAME, LIMIT_S
 
-from shiftvae_rt.mapper import LatentMapper
-from shiftvae_rt.stream import Control, LosslessProducer, Options, Producer, Service
-from shiftvae_rt.stream.encoding import Encoding
+from shiftvae_rt.encode.mapper import LatentMapper
+from shiftvae_rt.stream import (
+    Control,
+    LosslessProducer,
+    Options,
+    Producer,
+    Service,
+)
+from shiftvae_rt.stream.service.encoding import Encoding
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ class Stuck:
 def test_an_encoding_that_hangs_is_ended_and_its_frame_quarantined(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shiftvae_rt.stream.timings.LEAST_S", 0.5)
+    monkeypatch.setattr("shiftvae_rt.stream.service.timings.LEAST_S", 0.5)
     stuck = Stuck(LatentMapper(tiny_model))
     with Service(stuck, ingest=ANYWHERE, results=ANYWHERE) as service:
         with Producer(service.ingest, stream="s", mode="replay") as producer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph_builder import GraphBuilder
+from ..graphs.graph_builder import GraphBuilder
 from .foreign import ForeignModel
 from .functions import cosine_and_sine
 from .layers import activate, array, linear

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 from numpy.typing import NDArray
 
-from ..graph_builder import GraphBuilder
+from ..graphs.graph_builder import GraphBuilder
 
 __all__ = ["cosine_and_sine", "softplus"]
 

@@ -10,12 +10,19 @@ import math
 
 import numpy as np
 
-from shiftvae_rt.manifest import Intensity
+from shiftvae_rt.model.manifest import Intensity
 
-from ..graph_builder import END, GraphBuilder
+from ..graphs.graph_builder import END, GraphBuilder
 from .foreign import CONVOLUTION_SLOPE, ForeignModel
 from .functions import cosine_and_sine, softplus
-from .layers import activate, array, biased, leaky, linear, multiplied
+from .layers import (
+    activate,
+    array,
+    biased,
+    leaky,
+    linear,
+    multiplied,
+)
 
 __all__ = ["frame_graph", "window_graphs"]
 

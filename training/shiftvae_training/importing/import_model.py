@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import FrameError, TrainingError
-from shiftvae_rt.manifest import Imported, Intensity, Latent, Manifest
-from shiftvae_rt.model_file import Golden, write_model_file
-from shiftvae_rt.onnx_graph import run_graph
-from shiftvae_rt.window_grid import WindowGrid
+from shiftvae_rt.kernels.window_grid import WindowGrid
+from shiftvae_rt.model.manifest import Imported, Intensity, Latent, Manifest
+from shiftvae_rt.model.model_file import Golden, write_model_file
 
 from ..export import STRIDES, golden_frame, made_by
 from ..scans import Scans

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..graph_builder import GraphBuilder
+from ..graphs.graph_builder import GraphBuilder
 from .foreign import Layer
 from .functions import softplus
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftvae_rt.errors import FrameError
-from shiftvae_rt.manifest import Intensity
+from shiftvae_rt.model.manifest import Intensity
 
 __all__ = ["Scaling", "parse_scaling"]
 

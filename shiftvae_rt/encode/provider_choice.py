@@ -1,0 +1,116 @@
+"""`provider="auto"`: measure once on this machine, keep the answer, and say it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from ..errors import ProviderError
+from ..kernels.window_grid import WindowGrid
+from ..model.model_file import ModelFile
+from .bands import encode_in_bands
+from .onnx_graph import available_providers, runtime_version
+from .routes import choose_route
+
+__all__ = ["ProviderChoice", "choose_provider"]
+
+#: Side of the frame, and length of the signal, that is encoded to compare; runs of each provider.
+SIDE, LENGTH, RUNS = 512, 1 << 14, 5
+
+
+@dataclass(frozen=True)
+class ProviderChoice:
+    """A provider and, for people, why."""
+
+    provider: str
+    reason: str
+
+
+def choose_provider(model: ModelFile, stride: int, *, threads: int) -> ProviderChoice:
+    """The provider that encodes a frame of 512 x 512 px fastest here.
+
+    Measured once for a model, stride, number of threads, version of onnxruntime and machine; kept in the user's cache
+    folder (``shiftvae-rt/providers.json``). Delete that file to measure again.
+
+    Raises
+    ------
+    ProviderError
+        if onnxruntime is missing.
+    """
+    offered = available_providers()
+    if offered == ["cpu"]:
+        return ProviderChoice("cpu", "the only one that this onnxruntime offers")
+    machine = (platform.node(), platform.processor(), runtime_version(), *offered)
+    key = hashlib.sha256(repr((model.sha256, stride, threads, machine)).encode()).hexdigest()
+    kept = _read()
+    if key in kept and kept[key].provider in offered:
+        return kept[key]
+    choice = _measure(model, stride, threads, offered)
+    try:
+        _write(kept | {key: choice})
+    except OSError as error:
+        return ProviderChoice(choice.provider, f"{choice.reason}; not kept: {error}")
+    return choice
+
+
+def _measure(model: ModelFile, stride: int, threads: int, offered: list[str]) -> ProviderChoice:
+    manifest = model.manifest
+    shape = (manifest.channels, 1, LENGTH) if manifest.dimensions == 1 else (manifest.channels, SIDE, SIDE)
+    shape = (shape[0], max(shape[1], manifest.window[0]), max(shape[2], manifest.window[1]))
+    frame, centre = np.random.default_rng(0).integers(0, 4096, shape, dtype=np.uint16), np.zeros(())
+    grid = WindowGrid((shape[1], shape[2]), manifest.window, stride)
+    found: dict[str, float] = {}
+    failed: list[str] = []
+    for provider in offered:
+        try:
+            route = choose_route(model, stride, provider=provider)
+            sharing = threads if provider == "cpu" else 1
+            encode_in_bands(route, frame, centre, grid, len(manifest.latents), threads=sharing)
+        except ProviderError as error:
+            failed.append(str(error))
+            continue
+        seconds = []
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            encode_in_bands(route, frame, centre, grid, len(manifest.latents), threads=sharing)
+            seconds.append(time.perf_counter() - start)
+        found[provider] = float(np.median(seconds))
+    best = min(found, key=lambda provider: found[provider])
+    figures = ", ".join(f"{provider} {1e3 * value:.2g} ms a frame" for provider, value in found.items())
+    today = dt.datetime.now(dt.timezone.utc).date()
+    return ProviderChoice(best, "; ".join([f"measured on {today}: {figures}", *failed]))
+
+
+def _file() -> Path:
+    if sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Caches"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return folder / "shiftvae-rt" / "providers.json"
+
+
+def _read() -> dict[str, ProviderChoice]:
+    """What was kept; nothing of a file that cannot be read: it is measured again and written anew."""
+    try:
+        return msgspec.json.decode(_file().read_bytes(), type=dict[str, ProviderChoice])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _write(choices: dict[str, ProviderChoice]) -> None:
+    file = _file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part.write_bytes(msgspec.json.encode(choices))
+    part.replace(file)

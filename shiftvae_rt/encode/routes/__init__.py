@@ -1,0 +1,25 @@
+"""The ways from lines of a frame to latents, and the rule that chooses.
+
+- `DenseRoute`: a convolutional network slides over the frame, in C++; neighbouring windows share their work.
+- `GraphRoute`: the same network as one graph of onnxruntime, for other processors than the CPU.
+- `WindowRoute`: windows one by one, for a network whose first layer is as large as a window (the mlp).
+
+Each gives a window the same bits whether its lines come with the whole frame, in a band or row by row, on the CPU.
+"""
+
+from __future__ import annotations
+
+from ...model.model_file import ModelFile
+from .dense_route import DenseRoute
+from .graph_route import GraphRoute
+from .route import Route, RowStream
+from .window_route import WINDOW_GRAPHS, WindowRoute
+
+__all__ = ["DenseRoute", "GraphRoute", "Route", "RowStream", "WindowRoute", "choose_route"]
+
+
+def choose_route(model: ModelFile, stride: int, *, provider: str) -> Route:
+    """The route for a model: by its graphs, and by where it runs."""
+    if any(model.has_graph(name) for name in WINDOW_GRAPHS):
+        return WindowRoute(model, stride, provider=provider)
+    return DenseRoute(model, stride) if provider == "cpu" else GraphRoute(model, stride, provider=provider)

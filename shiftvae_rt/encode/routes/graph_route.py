@@ -1,0 +1,67 @@
+"""A convolutional network over lines of a frame as one graph of onnxruntime, for GPUs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FrameError
+from ...kernels.windows import difference_frame
+from ...model.model_file import ModelFile
+from ..dense_network import TOO_FAR_APART, read_readout
+from ..onnx_graph import OnnxGraph
+from .deviations import Deviations
+from .route import RowStream
+
+__all__ = ["GraphRoute"]
+
+Floats = NDArray[np.float32]
+
+
+class GraphRoute:
+    """Differences between pixels and deviations of windows in, what the network says of each window out.
+
+    Parameters
+    ----------
+    model, stride
+        The model, and px between windows: one of its strides, or a multiple of the largest.
+    provider
+        See `OnnxGraph`.
+    """
+
+    def __init__(self, model: ModelFile, stride: int, *, provider: str) -> None:
+        manifest = model.manifest
+        self._grid_stride = max(s for s in manifest.strides if stride % s == 0)
+        self._step, self._window = stride // self._grid_stride, manifest.window
+        self._deviations = Deviations(manifest, self._grid_stride)
+        self._graph = OnnxGraph(model.graph(f"dense_s{self._grid_stride}.onnx"), provider=provider)
+        self._readout = read_readout(model)
+
+    @property
+    def description(self) -> str:
+        """For people."""
+        return (
+            f"dense graph, stride {self._grid_stride}: neighbouring windows share their work; "
+            "rows: lines above are encoded again"
+        )
+
+    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
+        """As `Route.encode`."""
+        differences, finite = difference_frame(lines)
+        if not finite:
+            raise FrameError(TOO_FAR_APART)
+        if self._window[0] == 1:  # a signal has no line above
+            differences = np.ascontiguousarray(differences[::2])
+        sd = self._deviations.of(lines, centre)
+        (code,) = self._graph.run(differences=differences[np.newaxis], sd=sd[np.newaxis, np.newaxis])
+        return self._readout.read(code[0, :, :: self._step, :: self._step])
+
+    def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:  # noqa: ARG002 - the protocol's
+        """None: the lines above cost less than a state that would have to stay on the device."""
+        return None
+
+    def terminate(self) -> None:
+        """As `Route.terminate`."""
+        self._graph.terminate()

@@ -1,0 +1,43 @@
+"""Latent maps as a NumPy archive; no pickle needed to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...output_file import whole_or_nothing
+
+if TYPE_CHECKING:
+    from ...latent_map import LatentMap
+
+__all__ = ["write"]
+
+
+def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
+    """Write `maps`; `several` keeps a leading frame axis."""
+    first = maps[0]
+    unknown = np.full(first.mean.shape[1:], np.nan, np.float32)
+    windows = np.stack([unknown if each.window_scores is None else each.window_scores for each in maps])
+    out = np.array([each.domain is not None and each.domain.out_of_domain for each in maps])
+    scores = np.array([np.nan if each.domain is None else each.domain.score for each in maps])
+    reasons = np.array(["" if each.domain is None else each.domain.reason for each in maps])
+    mean, std = np.stack([each.mean for each in maps]), np.stack([each.std for each in maps])
+    with whole_or_nothing(path) as part:
+        np.savez(
+            part,
+            mean=mean if several else mean[0],
+            std=std if several else std[0],
+            names=np.array(first.names),
+            units=np.array(first.units),
+            centre_y_px=first.centre_y_px,
+            centre_x_px=first.centre_x_px,
+            pixel_size_nm=np.array(first.pixel_size_nm or (np.nan, np.nan)),
+            model_sha256=np.array(first.model_sha256),
+            out_of_domain=out if several else out[0],
+            domain_score=scores if several else scores[0],
+            domain_reason=reasons if several else reasons[0],
+            domain_windows=windows if several else windows[0],
+        )

@@ -1,0 +1,50 @@
+"""Latent maps as a calibrated ImageJ stack: one float32 page a latent (a channel), frames as time points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...domain import verdict_text
+from ...output_file import whole_or_nothing
+
+if TYPE_CHECKING:
+    from ...latent_map import LatentMap
+
+__all__ = ["write"]
+
+
+def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
+    """Write the means of `maps`; names, units, model and domain go into the description.
+
+    The label of a page, which ImageJ shows above the image, says where its frame is out of domain.
+    """
+    first = maps[0]
+    labels = [f"{name} ({unit})" if unit else name for name, unit in zip(first.names, first.units, strict=True)]
+    y, x = (first.grid.stride * edge for edge in first.pixel_size_nm or (1.0, 1.0))
+    stack = np.stack([each.mean for each in maps])
+    doubts = [", out of domain" if each.domain and each.domain.out_of_domain else "" for each in maps]
+    with whole_or_nothing(path, "tifffile") as part:
+        import tifffile
+
+        tifffile.imwrite(
+            part,
+            stack if several else stack[0],
+            imagej=True,
+            resolution=(1 / x, 1 / y),
+            metadata={
+                "axes": "TCYX" if several else "CYX",
+                "mode": "grayscale",
+                "unit": "pixel" if first.pixel_size_nm is None else "nm",
+                # ImageJ: position = (column - xorigin) * edge; the first window's centre is not at 0.
+                "xorigin": -float(first.centre_x_px[0]) / first.grid.stride,
+                "yorigin": -float(first.centre_y_px[0]) / first.grid.stride,
+                "latents": "; ".join(labels),
+                "model_sha256": first.model_sha256,
+                "domain": " | ".join(verdict_text(each.domain) for each in maps),
+                "Labels": [label + doubt for doubt in doubts for label in labels],
+            },
+        )

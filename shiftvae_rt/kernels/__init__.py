@@ -1,0 +1,1 @@
+"""Python faces of the compiled core: windows in, maps out, at the speed of memory."""

@@ -1,0 +1,234 @@
+"""The manifest of a model file: what the model is, what it expects, where it came from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ..errors import ModelFileError
+
+#: Of latents, in the order that they have in a model.
+KINDS = ("shift", "rotation", "scale", "content")
+#: A content latent that carries less than this about a window was not used by the model, nats.
+USED_NATS = 0.1
+
+__all__ = ["DataSource", "Domain", "Imported", "Intensity", "Latent", "Manifest", "Member", "Training"]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every field is required; an unknown one is an error."""
+
+
+class Member(_Strict, frozen=True):
+    """Size and SHA-256 of one member of the zip."""
+
+    size: int
+    sha256: str
+
+
+class Latent(_Strict, frozen=True):
+    """One latent: its name, its unit, and what it stands for.
+
+    ``kl_nats`` is the mean information that it carries about a window; a content latent near 0 was not used.
+    ``spread`` is the standard deviation of its mean over the training windows, in its unit. ``period`` is where it
+    starts again, in its unit: of an angle; of shift latents the lattice says it.
+    """
+
+    name: str
+    unit: str
+    kind: Literal["shift", "rotation", "scale", "content"]
+    kl_nats: float
+    spread: float
+    period: float | None = None
+
+
+class Intensity(_Strict, frozen=True):
+    """How raw detector units become what the network sees: ``(raw - offset) * scale``, then `normalisation`.
+
+    Of every window: ``"zscore"`` removes each channel's mean and divides all by one deviation, no less than
+    `sd_floor`; ``"minmax"`` takes each channel to 0..1; ``"none"`` leaves it as it is.
+    """
+
+    normalisation: Literal["zscore", "minmax", "none"]
+    channel_offset: tuple[float, ...]
+    channel_scale: tuple[float, ...]
+    sd_floor: float
+
+
+class DataSource(_Strict, frozen=True):
+    """One file that the model was trained on."""
+
+    name: str
+    sha256: str
+    frames: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Training(_Strict, frozen=True):
+    """How the model was trained and how it did on held-out regions.
+
+    ``sd_scale`` says by what the posterior deviations were multiplied to cover, by latent (``"shift"`` for all shift
+    latents); the graphs have it in them already. Empty where it was not measured. ``classes`` are the names of those
+    that the decoder is told, in the order of its input; empty for a model without. ``choices`` says what was chosen
+    from the frames, and why.
+    """
+
+    seed: int
+    seconds: float
+    steps: int
+    windows: int
+    held_out_loss: float
+    noise_sd: float
+    shift_prior: str
+    constraints: dict[str, float]
+    period_confidence: float
+    period_reason: str
+    window_mean: tuple[float, float]
+    window_sd: tuple[float, float]
+    sd_scale: dict[str, float] = {}
+    decoder: str = "template"
+    likelihood: str = "gaussian"
+    classes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+class Imported(_Strict, frozen=True):
+    """Whose weights these are, where the model was not trained by this package.
+
+    ``priors`` are as in the package, the shift's in half windows; ``scaling`` says in words how intensity is scaled.
+    """
+
+    package: str
+    weights: str
+    sha256: str
+    network: str
+    priors: dict[str, float]
+    scaling: str
+
+
+class Domain(_Strict, frozen=True):
+    """What the windows of the training data say, and how far those of another frame may be from it; see `domain`.
+
+    Attributes
+    ----------
+    centre, whitening
+        ``(K,)`` mean of the features of a window, and ``(K, K)`` the matrix that makes their distance from it a score:
+        beyond 1 the window is unlike 99 % of those of the training data.
+    most_windows_out
+        Largest share of such windows in a frame.
+    strain, most_strain
+        ``(axes, axes)`` mean displacement in px for a px along each axis, against the mean lattice, and the largest
+        difference from it.
+    structure, most_structure
+        Covariance of neighbouring pixels of what the decoder leaves, and the largest excess over it; in units of a
+        window's variance.
+    """
+
+    centre: tuple[float, ...]
+    whitening: tuple[tuple[float, ...], ...]
+    most_windows_out: float
+    strain: tuple[tuple[float, ...], ...]
+    most_strain: float
+    structure: float
+    most_structure: float
+
+
+class Manifest(_Strict, frozen=True):
+    """Everything that a runtime or a reader needs to know about a model file.
+
+    Attributes
+    ----------
+    format
+        Version of the file format.
+    dimensions, channels, window, strides
+        1 or 2; channels of a frame; ``(height, width)`` px; strides with an encoder graph of their own.
+    encoder
+        Family of the encoder.
+    latents
+        In the order of the encoder's outputs: shift, rotation, scale, content (an imported model may have no shift).
+    lattice
+        Lattice vectors ``(y, x)`` in px, modulo which the shift is known; empty for a planar shift.
+    intensity
+        Scaling that the graph applies.
+    pixel_size_nm
+        Edges ``(y, x)`` of a pixel of the training data, nm, if known.
+    training, imported
+        How the model came about: one of the two.
+    data
+        What it was trained on; for an imported model, what it was tried on.
+    domain
+        What tells frames of another kind; None where the training data were not at hand.
+    members
+        Every other file in the zip.
+    """
+
+    format: Literal["shiftvae-model-2"]
+    dimensions: Literal[1, 2]
+    channels: int
+    window: tuple[int, int]
+    strides: tuple[int, ...]
+    encoder: str
+    latents: tuple[Latent, ...]
+    lattice: tuple[tuple[float, float], ...]
+    intensity: Intensity
+    pixel_size_nm: tuple[float, float] | None
+    training: Training | None
+    imported: Imported | None
+    data: tuple[DataSource, ...]
+    versions: dict[str, str]
+    git_commit: str
+    created: str
+    members: dict[str, Member]
+    domain: Domain | None
+
+    @property
+    def varies(self) -> tuple[bool, ...]:
+        """For each latent, whether training found anything for it to say."""
+        return tuple(latent.kind == "shift" or latent.kl_nats >= USED_NATS for latent in self.latents)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Manifest:
+        """Decode and check; ModelFileError names the field that is missing, unknown or of the wrong type."""
+        try:
+            manifest = msgspec.json.decode(data, type=cls)
+        except msgspec.DecodeError as error:
+            raise ModelFileError(f"manifest.json: {error}: the file is damaged or of another version") from error
+        manifest._check()
+        return manifest
+
+    def to_json(self) -> bytes:
+        """Readable JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+    def _check(self) -> None:
+        problems = []
+        if self.channels < 1 or min(self.window) < 1 or max(self.window) > 1024:
+            problems.append(f"channels {self.channels}, window {self.window}")
+        if self.dimensions == 1 and self.window[0] != 1:
+            problems.append(f"a 1D model with a window {self.window[0]} px high")
+        if not self.strides or list(self.strides) != sorted(set(self.strides)) or self.strides[0] < 1:
+            problems.append(f"strides {self.strides}")
+        shifts = [latent.name for latent in self.latents if latent.kind == "shift"]
+        wanted = ["dy", "dx"] if self.dimensions == 2 else ["dx"]
+        if shifts != wanted and not (self.imported and not shifts):
+            problems.append(f"shift latents {shifts}")
+        order = [KINDS.index(latent.kind) for latent in self.latents]
+        if order != sorted(order) or max(order.count(1), order.count(2)) > 1:
+            problems.append(f"latents that are not in the order {', '.join(KINDS)}")
+        if len({latent.name for latent in self.latents}) != len(self.latents):
+            problems.append("two latents of one name")
+        scales, offsets = self.intensity.channel_scale, self.intensity.channel_offset
+        if not len(scales) == len(offsets) == self.channels:
+            problems.append(f"{len(scales)} channel scales, {len(offsets)} offsets")
+        if (self.training is None) == (self.imported is None):
+            problems.append("neither trained nor imported" if self.training is None else "trained and imported")
+        if self.domain is not None:
+            sizes = {len(self.domain.centre), len(self.domain.whitening), *map(len, self.domain.whitening)}
+            if len(sizes) != 1:
+                problems.append(f"domain: centre and whitening of sizes {sorted(sizes)}")
+        if len(self.intensity.channel_scale) != self.channels:
+            problems.append(f"{len(self.intensity.channel_scale)} channel scales")
+        if problems:
+            raise ModelFileError(f"manifest.json contradicts itself ({'; '.join(problems)}): export the model again")

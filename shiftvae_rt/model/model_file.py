@@ -1,0 +1,264 @@
+"""The model file (``.svae``): one zip that holds all a runtime needs, checked before anything in it is used.
+
+Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx`` (complete in themselves, for any
+program), the same network as this runtime runs it (``layers.onnx``, its numbers for the kernels of the CPU, and
+``dense_s<stride>.onnx``, its graphs for other processors; or ``filters.onnx`` and ``features.onnx``; or
+``windows.onnx``), ``golden.npz`` (a frame and the outputs that it must give), and perhaps ``decoder.onnx``,
+``report.html`` and ``manifest.sig`` (see `signature`). The file is read into memory under size caps, never extracted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelFileError
+from ..frame import as_pixels
+from ..output_file import write_whole
+from .manifest import Manifest, Member
+from .onnx_check import check_graph
+from .signature import check_signature, sign
+
+__all__ = ["Golden", "ModelFile", "pack_model_file", "sign_model_file", "write_model_file"]
+
+#: Largest member and largest file that is read, bytes.
+MAX_MEMBER_BYTES = 256 << 20
+MAX_FILE_BYTES = 512 << 20
+MAX_MANIFEST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A frame and what the encoder must make of it.
+
+    ``frame`` is raw ``(C, H, W)``; ``mean`` and ``std`` map each stride to ``(L, rows, cols)``.
+    """
+
+    frame: NDArray[Any]
+    mean: dict[int, NDArray[np.float32]]
+    std: dict[int, NDArray[np.float32]]
+
+    def to_npz(self) -> bytes:
+        """The bytes of ``golden.npz``."""
+        buffer = io.BytesIO()
+        arrays = {f"mean_s{s}": a for s, a in self.mean.items()} | {f"std_s{s}": a for s, a in self.std.items()}
+        np.savez(buffer, frame=self.frame, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+    @classmethod
+    def from_npz(cls, data: bytes, strides: tuple[int, ...]) -> Golden:
+        """Read ``golden.npz``; every stride of the model must be in it."""
+        members = _unzip(data, "golden.npz")
+        try:
+            arrays = {name: np.load(io.BytesIO(content), allow_pickle=False) for name, content in members.items()}
+            mean, std = ({s: arrays[f"{kind}_s{s}.npy"] for s in strides} for kind in ("mean", "std"))
+            return cls(as_pixels(arrays["frame.npy"]), mean, std)
+        except (KeyError, ValueError, OSError, EOFError, MemoryError) as error:
+            raise ModelFileError(f"golden.npz cannot be read ({error}): export the model again") from error
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file whose hashes and graphs were checked.
+
+    Attributes
+    ----------
+    path
+        Where it was read from, or a name where it is in memory alone.
+    manifest
+        What it is.
+    sha256
+        Hash of the whole file; every result carries it.
+    """
+
+    path: Path
+    manifest: Manifest
+    sha256: str
+    _members: dict[str, bytes] = field(repr=False)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], *, signed_by: Path | None = None) -> ModelFile:
+        """Read and check the file at `path`.
+
+        Parameters
+        ----------
+        signed_by
+            File of a public key: the model must carry a signature by its owner, which is checked before anything else.
+
+        Raises
+        ------
+        ModelFileError
+            if it is missing, damaged (any bit), foreign, of another version, not signed by whom it must be, or holds a
+            graph that may not run.
+        KeyFileError
+            if the public key cannot be used.
+        """
+        path = Path(path)
+        try:
+            size = path.stat().st_size
+            if size > MAX_FILE_BYTES:
+                raise ModelFileError(
+                    f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a model file may have"
+                )
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"cannot read the model file {path}: {error.strerror or error}") from error
+        return cls.from_bytes(data, path, signed_by=signed_by)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, path: str | os.PathLike[str], *, signed_by: Path | None = None) -> ModelFile:
+        """Check the content of a model file that was, or will be, at `path`; as `read`."""
+        path = Path(path)
+        every = _unzip(data, str(path))
+        if _zip(every) != data:
+            raise ModelFileError(f"{path}: the records of the zip are not as exported: copy the file again")
+        if "manifest.json" not in every:
+            raise ModelFileError(f"{path} has no manifest.json: it is not a shiftvae model file")
+        members = dict(every)
+        text, signature = members.pop("manifest.json"), members.pop("manifest.sig", None)
+        if signed_by is not None:
+            check_signature(text, signature, signed_by, path)
+        manifest = Manifest.from_json(text)
+        _check_hashes(members, manifest, path)
+        needed = [*(f"encoder_s{stride}.onnx" for stride in manifest.strides), "golden.npz"]
+        if "filters.onnx" in members:
+            needed.append("features.onnx")
+        elif "windows.onnx" not in members:
+            needed += ["layers.onnx", *(f"dense_s{stride}.onnx" for stride in manifest.strides)]
+        if manifest.domain is not None:
+            needed.append("decoder.onnx")
+        lacking = [name for name in needed if name not in members]
+        if lacking:
+            raise ModelFileError(f"{path} lacks {', '.join(lacking)}: export the model again")
+        for name, content in members.items():
+            if name.endswith(".onnx"):
+                check_graph(content, name)
+        return cls(path, manifest, hashlib.sha256(data).hexdigest(), every)
+
+    def to_bytes(self) -> bytes:
+        """The whole file, as it was read."""
+        return _zip(self._members)
+
+    def encoder_graph(self, stride: int) -> bytes:
+        """The serialised encoder for one of ``manifest.strides``: raw frame in, latents out, for any program."""
+        return self.graph(f"encoder_s{stride}.onnx")
+
+    def graph(self, name: str) -> bytes:
+        """The serialised graph that is called `name` in the file; KeyError without it."""
+        return self._members[name]
+
+    def has_graph(self, name: str) -> bool:
+        """Tell whether there is a graph of that name."""
+        return name in self._members
+
+    @property
+    def decoder_graph(self) -> bytes | None:
+        """The serialised decoder, if there is one: ``latents (N, L)`` to ``windows (N, C, h, w)``.
+
+        Windows are as the network sees them: after the manifest's `Intensity`.
+        """
+        return self._members.get("decoder.onnx")
+
+    @property
+    def golden(self) -> Golden:
+        """The test vectors."""
+        return Golden.from_npz(self._members["golden.npz"], self.manifest.strides)
+
+    @property
+    def report(self) -> str | None:
+        """The training report (HTML), if there is one."""
+        report = self._members.get("report.html")
+        return None if report is None else report.decode()
+
+
+def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: dict[str, bytes]) -> None:
+    """Write the model file of `pack_model_file`, whole or not at all.
+
+    Raises
+    ------
+    DataFileError
+        if it cannot be written.
+    """
+    write_whole(Path(path), pack_model_file(manifest, members))
+
+
+def pack_model_file(manifest: Manifest, members: dict[str, bytes]) -> bytes:
+    """Content of a model file; the manifest's ``members`` are filled in here."""
+    hashes = {n: Member(size=len(c), sha256=hashlib.sha256(c).hexdigest()) for n, c in sorted(members.items())}
+    manifest = msgspec.structs.replace(manifest, members=hashes)
+    return _zip({"manifest.json": manifest.to_json(), **members})
+
+
+def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
+    """Put a signature by the key in the file `key` into the model file at `path`, in place of any older one.
+
+    Raises
+    ------
+    ModelFileError
+        if the file is not a good model file.
+    DataFileError
+        if it cannot be written.
+    KeyFileError
+        if the key cannot be used.
+    """
+    path = Path(path)
+    ModelFile.read(path)
+    members = _unzip(path.read_bytes(), str(path))
+    members["manifest.sig"] = sign(members["manifest.json"], key)
+    write_whole(path, _zip(members))
+    return ModelFile.read(path)
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    """The one zip that holds `members` in their order: the same bytes on every machine, at any time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)
+            info.create_system = 3
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def _unzip(data: bytes, name: str) -> dict[str, bytes]:
+    """Members of a zip of stored members: nothing can grow beyond the bytes that are already in memory."""
+    members: dict[str, bytes] = {}
+    left = len(data)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for info in archive.infolist():
+                if not info.filename.isascii():
+                    raise ModelFileError(f"{name}: member {info.filename[:40]!r} is not one that any export writes")
+                cap = MAX_MANIFEST_BYTES if info.filename == "manifest.json" else MAX_MEMBER_BYTES
+                if info.compress_type != zipfile.ZIP_STORED or info.file_size > cap or info.filename in members:
+                    raise ModelFileError(
+                        f"{name}: member {info.filename!r} is compressed, doubled or larger than {cap} bytes"
+                    )
+                left -= info.file_size
+                if left < 0:
+                    raise ModelFileError(f"{name}: members that overlap, which no export writes: copy the file again")
+                members[info.filename] = archive.read(info)
+    except ModelFileError:
+        raise
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError, RuntimeError) as error:
+        raise ModelFileError(f"{name} is not a shiftvae model file, or is damaged ({error})") from error
+    return members
+
+
+def _check_hashes(members: dict[str, bytes], manifest: Manifest, path: Path) -> None:
+    if set(members) != set(manifest.members):
+        odd = ", ".join(sorted(set(members) ^ set(manifest.members)))
+        raise ModelFileError(f"{path}: members and manifest disagree about {odd}: the file is damaged, copy it again")
+    for name, content in members.items():
+        promised = manifest.members[name]
+        if len(content) != promised.size or hashlib.sha256(content).hexdigest() != promised.sha256:
+            raise ModelFileError(f"{path}: {name} is not what was exported (SHA-256 differs): copy the file again")

@@ -1,0 +1,245 @@
+"""Control messages between a producer and the runtime: one part of JSON each, ``htype`` first.
+
+::
+
+    producer -> runtime    HELLO   PING   END      WANT   ABORT      (and frames, see `wire`)
+    runtime -> producer    WELCOME PONG   END_ACK  GRANT  CREDIT ACK COMMITTED ERROR GOAWAY
+
+In live mode every frame message is answered by exactly one of CREDIT (rows taken, the frame goes on), ACK (the frame
+has its outcome) or ERROR; in lossless mode COMMITTED answers many. Each of them carries ``credit``, the number of frame
+messages that the producer may have sent since its HELLO.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from ...errors import WireError
+from ...names import name_fault
+from .wire import Count, Counters, Text, decode
+
+__all__ = [
+    "KEY_REFUSED",
+    "MAX_CONTROL_BYTES",
+    "PROTOCOL",
+    "Abort",
+    "Ack",
+    "Committed",
+    "Credit",
+    "End",
+    "EndAck",
+    "Error",
+    "ErrorName",
+    "GoAway",
+    "Grant",
+    "Hello",
+    "Mode",
+    "Outcome",
+    "Ping",
+    "Pong",
+    "Reply",
+    "Request",
+    "Want",
+    "Welcome",
+    "decode_reply",
+    "decode_request",
+    "encode",
+]
+
+PROTOCOL = 2
+MAX_CONTROL_BYTES = 4096
+#: What a client says whose key was refused.
+KEY_REFUSED = (
+    "it refuses our key, or wants one (give the key file of a client of its list, with the role for this), or is no "
+    "service of ours"
+)
+
+Nanoseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+#: What can become of a frame that reached the runtime.
+Outcome: TypeAlias = Literal["processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"]
+Mode: TypeAlias = Literal["live", "replay", "lossless"]
+ErrorName: TypeAlias = Literal[
+    "bad_message",  # a message that does not follow the protocol
+    "unknown_session",  # say HELLO first (the runtime or the connection is a new one)
+    "protocol_mismatch",  # another protocol number
+    "stream_busy",  # another live producer has this stream name
+    "too_many_streams",
+    "bad_frame",  # NaN, wrong shape, dtype or channels, no contrast
+    "bad_window",  # smaller than the model's window
+    "pixel_size",  # more than 3 % from the model's
+    "encoder_failed",  # the model failed on this frame; the frame is quarantined
+    "no_journal",  # lossless mode needs `serve --journal`
+    "stream_ended",  # a lossless stream that was ended takes no more frames
+    "sequence_gap",  # lossless: frames between the last and this one are missing
+    "journal_failed",  # lossless: the disk is full or broken; nothing acknowledged is lost
+]
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="HELLO"):
+    """The first message on a connection. `session` is a random name that the producer keeps over reconnects.
+
+    Both names are taken as they are, byte for byte; see `names.name_fault` for those that are refused.
+
+    `mode` ``live``: latest wins, stale frames are dropped. ``replay``: the sender waits for outcomes, nothing is stale.
+    ``lossless``: every frame is on disk before it is acknowledged; `first_seq` is not used, the journal counts.
+    `clock` names the monotonic clock of the timestamps (see `clock`), or is empty. `first_seq` is the ``seq`` from
+    which a runtime that does not know the session counts: the one after the last frame of which anything was sent.
+    """
+
+    protocol: Count
+    mode: Mode
+    stream: Name
+    session: Name
+    first_seq: Annotated[int, Meta(ge=1, le=2**53)]
+    clock: Text
+    clock_ns: Nanoseconds
+
+
+class Ping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="PING"):
+    """Sent every 0.5 s; the answer comes from the loop that encodes, so it shows progress and not only life."""
+
+    clock_ns: Nanoseconds
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="END"):
+    """No more frames. `last_seq` is the ``seq`` of the last frame that was offered; 0 if none was."""
+
+    last_seq: Count
+
+
+class Want(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="WANT"):
+    """Rows wait and there is no credit: a GRANT follows in its turn. `clock_ns`: when the newest was offered."""
+
+    clock_ns: Nanoseconds
+
+
+class Abort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ABORT"):
+    """Frame `seq`, of which rows were sent, will not be finished. Answered by CREDIT."""
+
+    seq: Annotated[int, Meta(ge=1, le=2**53)]
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="WELCOME"):
+    """The session is open. `next_seq` is the first ``seq`` that the runtime has not seen in this session.
+
+    In lossless mode it is the first that is not committed, whoever sent the others; and at most `credit_bytes` of
+    frames may be on their way.
+    """
+
+    protocol: Count
+    epoch: Text
+    credit: Count
+    credit_bytes: Count
+    next_seq: Count
+    max_frame_bytes: Count
+    counters: Counters
+    model_sha256: Text
+    dimensions: Literal[1, 2]
+    channels: Count
+    window: tuple[Count, Count]
+
+
+class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="PONG"):
+    """`clock_ns` is that of the PING. Since HELLO `received` frame messages were taken in, `answered` of them answered.
+
+    A message in hand is received and not answered, for PING is heard in the midst of an encoding. A producer that
+    misses an answer after `answered` counts its message has lost that answer.
+    """
+
+    epoch: Text
+    credit: Count
+    received: Count
+    answered: Count
+    counters: Counters
+    clock_ns: Nanoseconds
+
+
+class Credit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="CREDIT"):
+    """The rows were taken; frame `seq` goes on."""
+
+    credit: Count
+    seq: Count
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="GRANT"):
+    """It is your turn: send the newest rows that you have."""
+
+    credit: Count
+
+
+class Committed(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="COMMITTED"
+):
+    """Lossless: the outcomes of all frames up to `committed` are on disk."""
+
+    credit: Count
+    committed: Count
+    counters: Counters
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ACK"):
+    """Frame `seq` has its outcome; `age_ms` is its age at that moment."""
+
+    credit: Count
+    seq: Count
+    frame: Count
+    outcome: Literal["processed", "dropped_stale"]
+    age_ms: Annotated[float, Meta(ge=0)]
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ERROR"):
+    """Something was refused. With a `seq` it is that frame, and `outcome` says how it was counted."""
+
+    name: ErrorName
+    text: str
+    credit: Count
+    seq: Count | None = None
+    outcome: Literal["rejected", "quarantined"] | None = None
+
+
+class EndAck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="END_ACK"):
+    """The session is closed; these are its final counters."""
+
+    epoch: Text
+    counters: Counters
+
+
+class GoAway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="GOAWAY"):
+    """The runtime stops; these are the session's final counters."""
+
+    epoch: Text
+    text: str
+    counters: Counters
+
+
+Request: TypeAlias = Hello | Ping | End | Want | Abort
+Reply: TypeAlias = Welcome | Pong | Grant | Credit | Ack | Committed | Error | EndAck | GoAway
+
+_requests = msgspec.json.Decoder(Request)
+_replies = msgspec.json.Decoder(Reply)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Request | Reply) -> bytes:
+    """The one part of a control message."""
+    return _encoder.encode(message)
+
+
+def decode_request(part: bytes | memoryview) -> Request:
+    """Read what a producer said. Raises `WireError` naming the field that is wrong."""
+    message: Request = decode(_requests, part, "control message", MAX_CONTROL_BYTES)
+    if isinstance(message, Hello):
+        fault = name_fault(message.stream) or name_fault(message.session, forbidden="@")
+        if fault is not None:
+            raise WireError(f"bad name in HELLO: {fault}")
+    return message
+
+
+def decode_reply(part: bytes | memoryview) -> Reply:
+    """Read what the runtime said. Raises `WireError` naming the field that is wrong."""
+    message: Reply = decode(_replies, part, "control message", MAX_CONTROL_BYTES)
+    return message

@@ -1,0 +1,240 @@
+"""Requests to a running service: how it is, what it has, another model, a reader with its own cursor.
+
+::
+
+    with Control("tcp://127.0.0.1:5703") as control:
+        print(control.status().report.total)
+        for record in control.records("run 7", after=cursor):       # committed results, each exactly once
+            with database:                                           # our output and the cursor in ONE transaction
+                save(record); database.cursor = record.seq
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+import zmq
+
+from ...errors import ServiceError
+from ..protocol.control_messages import (
+    Answer,
+    Failure,
+    Nothing,
+    Question,
+    Read,
+    RecordOf,
+    ReportOf,
+    Snapshot,
+    Status,
+    Stop,
+    Stopping,
+    Streams,
+    StreamsOf,
+    Swap,
+    Swapped,
+    decode_answer,
+)
+from ..protocol.messages import KEY_REFUSED
+from ..protocol.results import Result, read_result
+from ..transport.connection import REFUSED_S, Connection, Event
+from ..transport.keys import read_key
+from ..transport.sockets import CONTROL, receive
+
+__all__ = ["Control", "RecordedFrame"]
+
+_Wanted = TypeVar("_Wanted")
+_WAIT_S = 0.05
+#: How often whoever waits for an answer is told so.
+_TELL_S = 5.0
+
+
+@dataclass(frozen=True)
+class RecordedFrame:
+    """A frame of a stream in the journal: its result, or why there is none."""
+
+    seq: int
+    outcome: str
+    result: Result | None = None
+    reason: str = ""
+
+
+class Control:
+    """Asks a service; belongs to one thread. Close it, or use it in a ``with``.
+
+    An answer is waited for while its connection lives, without a limit: a service may be busy with a large frame, or
+    load a model. A service that ends, or whose process is halted, is noticed within two seconds.
+
+    Parameters
+    ----------
+    endpoint
+        The runtime's control, ``tcp://HOST:PORT``.
+    key
+        Our key file, if the runtime asks for one.
+    connect_s
+        Longest wait for a connection.
+    waiting
+        Called every 5 s while an answer is waited for, with the seconds since the question. To give up, raise.
+
+    Raises
+    ------
+    ServiceError
+        for an endpoint that is not one.
+    KeyFileError
+        for a key file that is damaged or readable by others.
+    """
+
+    def __init__(
+        self,
+        endpoint: str = CONTROL,
+        *,
+        key: str | os.PathLike[str] | None = None,
+        connect_s: float = 3.0,
+        waiting: Callable[[float], None] | None = None,
+    ) -> None:
+        self._endpoint, self._connect_s, self._waiting = endpoint, connect_s, waiting
+        self._connection = Connection(zmq.DEALER, endpoint, high_water_mark=9, key=read_key(key))
+
+    def __enter__(self) -> Control:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave; may be called twice."""
+        self._connection.close()
+
+    def status(self) -> ReportOf:
+        """How the service is."""
+        return _expect(self._ask(Status()), ReportOf)
+
+    def streams(self) -> StreamsOf:
+        """The streams in the journal of the service."""
+        return _expect(self._ask(Streams()), StreamsOf)
+
+    def snapshot(self, stream: str) -> Result | None:
+        """The last whole map of a stream; None if there was none. For a reader that came late: subscribe, then ask."""
+        answer = self._ask(Snapshot(stream=stream))
+        return answer if isinstance(answer, Result) else None
+
+    def read(self, stream: str, after: int) -> RecordedFrame | Nothing:
+        """The first committed frame of a stream after `after`; `Nothing` says whether the stream is ended."""
+        answer = self._ask(Read(stream=stream, after=after))
+        if isinstance(answer, Result):
+            return RecordedFrame(answer.frame_seq, "processed", answer)
+        if isinstance(answer, RecordOf):
+            return RecordedFrame(answer.seq, answer.outcome, reason=answer.text)
+        return _expect(answer, Nothing)
+
+    def records(self, stream: str, after: int = 0) -> Iterator[RecordedFrame]:
+        """Every committed frame of a stream after `after`, in order; waits for more until the stream is ended."""
+        while True:
+            answer = self.read(stream, after)
+            if isinstance(answer, RecordedFrame):
+                after = answer.seq
+                yield answer
+            elif answer.ended:
+                return
+            else:
+                time.sleep(_WAIT_S)
+
+    def swap(self, model: str) -> Swapped:
+        """Serve with the model called `model` in the service's folder of models, from the next frame on."""
+        return _expect(self._ask(Swap(model=model)), Swapped)
+
+    def stop(self) -> None:
+        """Stop the service in order."""
+        _expect(self._ask(Stop()), Stopping)
+
+    def _ask(self, question: Question) -> Answer | Result:
+        """One request and its answer.
+
+        Raises
+        ------
+        ServiceError
+            if nobody lets us in, the connection ends before the answer, or that is a refusal.
+        """
+        try:
+            self._send(msgspec.json.encode(question))
+            parts = self._answer()
+        except BaseException:  # an answer that still comes must not be taken for that to the next request
+            self._connection.renew()
+            raise
+        if len(parts) == 2:
+            return read_result(parts)
+        answer = decode_answer(parts[0])
+        if isinstance(answer, Failure):
+            raise ServiceError(f"the service at {self._endpoint} refused ({answer.name}): {answer.text}")
+        return answer
+
+    def _send(self, request: bytes) -> None:
+        """Hand `request` to a connection, once there is one."""
+        socket, deadline_s = self._connection.socket, time.monotonic() + self._connect_s
+        events: set[Event] = set()
+        poller = zmq.Poller()
+        poller.register(socket, zmq.POLLOUT)
+        poller.register(self._connection.monitor, zmq.POLLIN)
+        while True:
+            while (event := self._connection.event()) is not None:
+                events.add(event)
+                if event is Event.REFUSED:
+                    deadline_s = min(deadline_s, time.monotonic() + REFUSED_S)
+            try:
+                return socket.send(
+                    request, zmq.NOBLOCK
+                )  # a connection that ended just now takes nothing: go on waiting
+            except zmq.Again:
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    raise self._not_let_in(events) from None
+                poller.poll(int(left_s * 1e3) + 1)
+
+    def _not_let_in(self, events: set[Event]) -> ServiceError:
+        where = f"no service takes requests at {self._endpoint}"
+        if Event.REFUSED in events:
+            return ServiceError(f"{where} ({KEY_REFUSED})")
+        if Event.REACHED in events:
+            return ServiceError(
+                f"{where} (somebody listens there and did not let us in for {self._connect_s:.3g} s: the service is "
+                "halted, or starved by other work, or this is no service of ours)"
+            )
+        return ServiceError(f"{where} (nobody answers there: start one with `shiftvae serve MODEL`)")
+
+    def _answer(self) -> list[memoryview]:
+        """Parts of the next message, waited for while the connection lives."""
+        socket, monitor = self._connection.socket, self._connection.monitor
+        poller = zmq.Poller()
+        poller.register(socket, zmq.POLLIN)
+        poller.register(monitor, zmq.POLLIN)
+        asked_s = told_s = time.monotonic()
+        while True:
+            ended = False
+            while (event := self._connection.event()) is not None:
+                ended = ended or event is Event.ENDED
+            parts = receive(socket)
+            if parts is not None:
+                return parts
+            if ended:
+                raise ServiceError(
+                    f"the connection to the service at {self._endpoint} ended before the answer came: the service "
+                    "ended or was halted, and may or may not have done what it was asked"
+                )
+            now_s = time.monotonic()
+            if now_s - told_s >= _TELL_S:
+                told_s = now_s
+                if self._waiting is not None:
+                    self._waiting(now_s - asked_s)
+            poller.poll(int((told_s + _TELL_S - now_s) * 1e3) + 1)
+
+
+def _expect(answer: Any, kind: type[_Wanted]) -> _Wanted:
+    if not isinstance(answer, kind):
+        raise ServiceError(
+            f"expected {kind.__name__} of the service, got {type(answer).__name__}: update one of the two"
+        )
+    return answer

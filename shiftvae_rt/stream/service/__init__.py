@@ -1,0 +1,1 @@
+"""The service: sessions of producers, one encoder, results to every reader."""

@@ -1,0 +1,169 @@
+"""The model at work: encodes what arrives, is exchanged between two frames, is watched while it runs. No sockets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ...errors import FrameError, PixelSizeError, WindowError, WireError
+from ..protocol.messages import ErrorName
+from ..protocol.results import check_readable
+from ..protocol.wire import FrameHeader
+from .scan import Scan
+from .timings import Speed, Timings
+
+if TYPE_CHECKING:
+    from ...encode.mapper import LatentMapper
+    from ...latent_map import LatentMap
+
+__all__ = ["FRAME_FAULTS", "Encoding", "Watchdog", "error_name"]
+
+#: What a frame can be refused for; anything else that happens while it is encoded is the model's fault.
+FRAME_FAULTS = (WireError, FrameError, WindowError, PixelSizeError)
+_NAMES: dict[type[Exception], ErrorName] = {
+    WireError: "bad_message",
+    FrameError: "bad_frame",
+    WindowError: "bad_window",
+    PixelSizeError: "pixel_size",
+}
+_log = logging.getLogger(__name__)
+
+
+class Encoding:
+    """The mapper that serves, and the one before it until the new one has proved itself.
+
+    Used by the serving thread; `swap`, `busy_s` and `terminate` by others too.
+
+    Parameters
+    ----------
+    mapper
+        The model to begin with.
+
+    Attributes
+    ----------
+    between_bands
+        Called before every encoding and between its parts, so that the service can answer meanwhile.
+    """
+
+    def __init__(self, mapper: LatentMapper) -> None:
+        self.mapper = mapper
+        self.between_bands: Callable[[], None] = _nothing
+        self.timings = Timings()
+        self.swaps = self.rollbacks = 0
+        self._previous: LatentMapper | None = None
+        self._next: LatentMapper | None = None
+        self._since_s: float | None = None
+        self._windows = 0  # of the encoding in hand
+        self._part_s = self._called_s = 0.0  # how long its last part took, and when that ended
+        self._speed = Speed()
+
+    def swap(self, mapper: LatentMapper) -> None:
+        """Use `mapper` from the next frame on; a frame that arrives in bands ends with the model that it began with."""
+        self._next = mapper
+
+    def encode(self, scan: Scan, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
+        """Encode what a message brings; see `Scan.push`.
+
+        A new model that fails on its first frame is taken back. The frame goes to the old one, unless it arrives in
+        parts and is past its first: then it fails.
+        """
+        if self._next is not None:
+            self._previous, self.mapper, self._next = self.mapper, self._next, None
+            self.swaps += 1
+            self._speed = Speed()
+        try:
+            latent_map = self._push(scan, header, buffer)
+        except FRAME_FAULTS:
+            raise
+        except Exception:
+            if self._previous is None or scan.mapper not in (None, self.mapper):
+                raise
+            _log.exception("the new model %s failed: the old one is back", self.mapper.model.sha256)
+            self.mapper, self._previous = self._previous, None
+            self.rollbacks += 1
+            self._speed = Speed()
+            if header.roi[0] != 0 or not header.whole_lines:  # the lines before are gone
+                raise
+            return self._push(scan, header, buffer)
+        if latent_map is not None and latent_map.model_sha256 == self.mapper.model.sha256:
+            self._previous = None
+        return latent_map
+
+    def _push(self, scan: Scan, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
+        mapper = scan.mapper or self.mapper
+        self._windows = windows = scan.windows(mapper, header)
+        started = self._since_s = time.perf_counter()
+        self._called_s = started
+        mapper.between_bands = self._part_done
+        try:
+            self.between_bands()
+            latent_map = scan.push(self.mapper, header, buffer)
+            if latent_map is not None:
+                check_readable(latent_map, header)
+            self._speed.add(windows, time.perf_counter() - started)
+            return latent_map
+        finally:
+            mapper.between_bands = _nothing
+            self._since_s = None
+            self.timings.add(time.perf_counter() - started)
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the encoding in hand has been running; 0 if there is none."""
+        since_s = self._since_s
+        return 0.0 if since_s is None else time.perf_counter() - since_s
+
+    def _part_done(self) -> None:
+        now_s = time.perf_counter()
+        self._part_s, self._called_s = now_s - self._called_s, now_s
+        self.between_bands()
+
+    @property
+    def left_s(self) -> float | None:
+        """For how long the encoding in hand is expected to go on after its next part; None if nothing tells."""
+        expected_s = self._speed.expected_s(self._windows)
+        return None if expected_s is None else max(0.0, expected_s - self.busy_s - self._part_s)
+
+    @property
+    def limit_s(self) -> float:
+        """For how long the encoding in hand is let run."""
+        return self._speed.limit_s(self._windows)
+
+    def terminate(self) -> None:
+        """End the encoding in hand: it fails, and its frame is quarantined."""
+        self.mapper.terminate()
+
+
+class Watchdog:
+    """Ends encodings that run for too long."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
+        self._stopping = threading.Event()
+        self.bites = 0
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(0.25):
+            if self._encoding.busy_s > self._encoding.limit_s:
+                _log.error("an encoding runs for %.1f s and is ended", self._encoding.busy_s)
+                self.bites += 1
+                self._encoding.terminate()
+
+
+def _nothing() -> None:
+    """Nobody wants to be called between bands."""
+
+
+def error_name(error: Exception) -> ErrorName:
+    """What the protocol calls `error`."""
+    return next((name for kind, name in _NAMES.items() if isinstance(error, kind)), "encoder_failed")

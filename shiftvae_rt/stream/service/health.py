@@ -1,0 +1,191 @@
+"""``/livez``, ``/readyz`` and ``/metrics`` over HTTP on loopback, for supervisors and Prometheus."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ...errors import ServiceError
+from ..protocol.control_messages import ReportOf
+
+__all__ = ["HTTP", "Health", "metrics_text"]
+
+HTTP = "127.0.0.1:5780"
+#: The serving loop turns at least every 0.1 s, or while an encoding runs until the watchdog ends that.
+_TURN_S = 5.0
+#: The longest that one request may take, from its connection to the end of the answer.
+_REQUEST_S = 2.0
+
+
+class Health:
+    """A small HTTP server on a thread of its own; one connection at a time, none longer than 2 s.
+
+    Only names of the loopback are answered in ``Host``: a page that a browser on this machine was lured to cannot
+    read anything by giving our address another name.
+
+    Parameters
+    ----------
+    address
+        ``127.0.0.1:PORT``; port 0 takes a free one, see `address` afterwards.
+    report, idle_s
+        The figures of the moment; for how long the serving loop has not turned, s.
+
+    Raises
+    ------
+    ServiceError
+        if the address is not on loopback, or taken.
+    """
+
+    def __init__(self, address: str, report: Callable[[], ReportOf], idle_s: Callable[[], float]) -> None:
+        host, _, port = address.partition(":")
+        if host != "127.0.0.1" or not port.isdecimal() or int(port) > 65535:
+            raise ServiceError(f"expected an HTTP address 127.0.0.1:PORT, got {address!r}")
+
+        class Handler(_Handler):
+            pages = staticmethod(lambda path: _page(path, report, idle_s))
+
+        try:
+            self._server = _Server((host, int(port)), Handler)
+        except OSError as error:
+            raise ServiceError(
+                f"http://{address} cannot be used ({error.strerror}): choose another port (0 finds one)"
+            ) from error
+        self.address = f"{host}:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(socketserver.TCPServer):  # an HTTPServer would ask DNS for the name of our address
+    request_queue_size = 16
+    allow_reuse_address = True
+    request_s = _REQUEST_S
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer one request, and end it when its time is up: a client that sends a byte a second holds nobody up."""
+        deadline = threading.Timer(self.request_s, _cut_off, (request,))
+        deadline.daemon = True
+        deadline.start()
+        try:
+            super().process_request(request, client_address)
+        finally:
+            deadline.cancel()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that breaks off is no event."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    timeout = _REQUEST_S
+    server_version = "shiftvae"
+    sys_version = ""
+
+    @staticmethod
+    def pages(path: str) -> tuple[int, str, str]:
+        """Status, content type and text of a path."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        """Answer a GET."""
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        """Answer a HEAD: what a GET would get, without the text."""
+        self._answer(text_too=False)
+
+    def do_OPTIONS(self) -> None:
+        """Answer an OPTIONS: which methods there are. No page of another origin may use them."""
+        self.send_response(204)
+        self.send_header("Allow", "GET, HEAD, OPTIONS")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _answer(self, *, text_too: bool = True) -> None:
+        host = (self.headers.get("Host") or "").rpartition(":")[0] or (self.headers.get("Host") or "")
+        if host not in ("127.0.0.1", "localhost"):
+            status, kind, text = 403, "text/plain", "this service answers to its loopback names only\n"
+        else:
+            status, kind, text = self.pages(self.path)
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", "default-src 'none'")
+        self.end_headers()
+        if text_too:
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class calls it so
+        """Probes come every few seconds: not for the log."""
+
+
+def _cut_off(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _page(path: str, report: Callable[[], ReportOf], idle_s: Callable[[], float]) -> tuple[int, str, str]:
+    if path == "/livez":
+        now = report()
+        alive = idle_s() - now.busy_s < _TURN_S
+        return (200, "text/plain", "ok\n") if alive else (503, "text/plain", f"no turn for {idle_s():.1f} s\n")
+    if path == "/readyz":
+        return (200, "text/plain", "ready\n") if report().ready else (503, "text/plain", "stopping\n")
+    if path == "/metrics":
+        return 200, "text/plain; version=0.0.4", metrics_text(report())
+    return 404, "text/plain", "/livez, /readyz or /metrics\n"
+
+
+def metrics_text(status: ReportOf) -> str:
+    """The figures in Prometheus' text format."""
+    lines: list[str] = []
+
+    def family(name: str, kind: str, about: str, samples: dict[str, float | None]) -> None:
+        lines.extend((f"# HELP shiftvae_{name} {about}", f"# TYPE shiftvae_{name} {kind}"))
+        lines.extend(f"shiftvae_{name}{labels} {value:g}" for labels, value in samples.items() if value is not None)
+
+    report = status.report
+    total = msgspec.structs.asdict(report.total)
+    offered = total.pop("offered")
+    family("frames_offered_total", "counter", "Frames that producers offered.", {"": offered})
+    family(
+        "frames_total",
+        "counter",
+        "Frames by what became of them.",
+        {f'{{outcome="{name}"}}': count for name, count in total.items()},
+    )
+    family("results_total", "counter", "Results that were published.", {"": report.results})
+    about = "Frames unlike the training data of the model."
+    family("out_of_domain_total", "counter", about, {"": report.out_of_domain})
+    family("malformed_total", "counter", "Messages that break the protocol.", {"": report.malformed})
+    family("unanswered_total", "counter", "Answers that could not be delivered.", {"": report.unanswered})
+    family("unrecorded_total", "counter", "Live results that the journal did not take.", {"": report.unrecorded})
+    family("refused_clients_total", "counter", "Connections refused for their key.", {"": report.refused_clients})
+    for name, low, high in (
+        ("age", report.age_p50_ms, report.age_p99_ms),
+        ("encode", report.encode_p50_ms, report.encode_p99_ms),
+    ):
+        samples = {'{quantile="0.5"}': low, '{quantile="0.99"}': high}
+        seconds = {label: None if value is None else value / 1e3 for label, value in samples.items()}
+        family(f"{name}_seconds", "gauge", f"{name.capitalize()} of the last 4096 messages.", seconds)
+    family("producers", "gauge", "Producers that are connected.", {"": status.producers})
+    family("readers", "gauge", "Readers that are subscribed.", {"": status.readers})
+    family("uptime_seconds", "gauge", "Time since the start.", {"": status.uptime_s})
+    family("model_swaps_total", "counter", "Models that were exchanged.", {"": status.swaps})
+    family("model_rollbacks_total", "counter", "New models that were taken back.", {"": status.rollbacks})
+    family("model_info", "gauge", "The model that serves.", {f'{{sha256="{status.model_sha256}"}}': 1})
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,97 @@
+"""A latent that follows brightness, the scan or the focus is said to; one that does not is left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from shiftvae_rt.kernels.window_grid import WindowGrid
+from shiftvae_rt.latent_map import LatentMap
+from shiftvae_training.report.confounds import find_confounds, nuisance_maps
+
+GRID = WindowGrid((160, 192), (16, 16), 4)
+
+
+def patches(seed, shape=(160, 192)):
+    rough = gaussian_filter(np.random.default_rng(seed).standard_normal(shape), 9, mode="wrap")
+    return rough / rough.std()
+
+
+def frame():
+    """A lattice whose brightness, contrast and sharpness change from place to place, each in its own way."""
+    y, x = np.ogrid[:160, :192]
+    wave = np.cos(2 * np.pi * y / 12) * np.cos(2 * np.pi * x / 12)
+    fine = np.cos(2 * np.pi * (y + x) / 4)
+    contrast = 20 * (1 + 0.3 * patches(6).clip(-2, 2))
+    return (300 + 8 * patches(1) + contrast * (wave + (0.3 + 0.1 * patches(5)) * fine))[None]
+
+
+def latent_map(*content, varies=None):
+    mean = np.stack([0 * content[0], 0 * content[0], *content]).astype(np.float32)
+    names = ("dy", "dx", *(f"z{i + 1}" for i in range(len(content))))
+    units = ("px", "px", *[""] * len(content))
+    varies = (True, True, *(varies or [True] * len(content)))
+    return LatentMap(mean, np.ones_like(mean), names, units, varies, GRID, "0" * 64)
+
+
+@pytest.fixture(scope="module")
+def nuisances():
+    return nuisance_maps(frame(), latent_map(np.zeros((GRID.rows, GRID.cols))))
+
+
+@pytest.mark.parametrize("name", ["local mean", "local contrast", "focus", "scan row", "scan column"])
+def test_a_latent_that_follows_a_nuisance_is_said_to(nuisances, name):
+    values = nuisances[name] + 0.1 * nuisances[name].std() * np.random.default_rng(0).standard_normal((37, 45))
+    found = {c.nuisance: c for c in find_confounds(latent_map(-values), frame(), period_px=12)}
+    assert found[name].correlation < -0.9
+    assert found[name].chance < 0.05
+    assert "may be behind it" in found[name].flag
+    assert "against it" in found[name].flag
+    assert [c.nuisance for c in found.values() if c.flag] == [name]
+
+
+def test_a_latent_of_its_own_is_left_alone():
+    own = patches(9)[8:-7:4, 8:-7:4][:37, :45]
+    assert all(
+        c.flag == "" and abs(c.correlation) < 0.5 for c in find_confounds(latent_map(own), frame(), period_px=12)
+    )
+
+
+def test_the_motif_itself_does_not_count():
+    """Local mean and a latent that both ripple with the lattice are not confounded once the ripple is averaged out."""
+    y, x = np.meshgrid(GRID.centre_y_px, GRID.centre_x_px, indexing="ij")
+    ripple = np.cos(2 * np.pi * y / 12) * np.cos(2 * np.pi * x / 12)
+    z = patches(9)[8:-7:4, 8:-7:4][:37, :45] + 3 * ripple
+    assert not any(c.flag for c in find_confounds(latent_map(z), frame(), period_px=24))
+
+
+def test_latents_without_variation_are_not_judged(nuisances):
+    found = find_confounds(latent_map(nuisances["local mean"], varies=[False]), frame(), period_px=12)
+    assert found == []
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-20])
+def test_frames_in_amperes_are_judged_like_counts(scale):
+    z = latent_map(patches(9)[8:-7:4, 8:-7:4][:37, :45])
+    counts = frame().astype(np.float64)
+    plain, scaled = (find_confounds(z, each, period_px=12) for each in (counts, counts * scale))
+    for one, other in zip(plain, scaled, strict=True):
+        assert other.correlation == pytest.approx(one.correlation, abs=1e-4)
+        assert other.flag == one.flag
+
+
+def test_a_constant_nuisance_correlates_with_nothing():
+    flat = np.full((1, 160, 192), 7.0)
+    found = find_confounds(latent_map(patches(4)[8:-7:4, 8:-7:4][:37, :45]), flat, period_px=12)
+    assert {c.nuisance: c.correlation for c in found}["local mean"] == 0
+
+
+def test_a_match_that_many_displaced_maps_reach_is_called_chance():
+    stripes = np.sin(2 * np.pi * np.arange(37) / 9.25)[:, None] * np.ones(45)
+    lines = 100 + 20 * np.sin(2 * np.pi * (np.arange(160) - 7.5) / 37)[:, None] * np.ones(192)
+    found = find_confounds(latent_map(stripes), lines[None], period_px=12)
+    mean = next(c for c in found if c.nuisance == "local mean")
+    assert abs(mean.correlation) > 0.9
+    assert mean.chance > 0.05
+    assert "by chance" in mean.flag

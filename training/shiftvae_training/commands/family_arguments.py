@@ -1,0 +1,72 @@
+"""The options of `shiftvae train` that choose a member of the model family."""
+
+from __future__ import annotations
+
+import argparse
+from typing import get_args
+
+from shiftvae_rt.errors import FrameError
+
+from ..fitting.settings import Settings, check_setting
+from ..model.decoder import DecoderName
+from ..model.likelihood import LikelihoodName
+from ..scans import Scans
+from .arguments import field
+
+__all__ = ["add_family", "classes_of_frames"]
+
+
+def add_family(parser: argparse.ArgumentParser) -> None:
+    """Options that choose a member of the model family."""
+    default = Settings()
+    parser.add_argument(
+        "--rotation",
+        type=field(check_setting, "rotation", int),
+        nargs="?",
+        const=1,
+        default=default.rotation,
+        metavar="FOLD",
+        help="features turn; FOLD: they look the same after 1/FOLD of a turn (default 1; needs --shift planar)",
+    )
+    parser.add_argument("--scale", action="store_true", help="features differ in size (needs --shift planar)")
+    parser.add_argument(
+        "--likelihood",
+        type=field(check_setting, "likelihood"),
+        metavar="|".join(get_args(LikelihoodName)),
+        default=default.likelihood,
+        help="of the pixels: gaussian with learned noise (default), poisson for counts, bernoulli on data in 0..1",
+    )
+    parser.add_argument(
+        "--kl-content",
+        type=field(check_setting, "kl_content", float),
+        default=default.kl_content,
+        metavar="WEIGHT",
+        help="of the content's divergence (default 1; 0.1 lets bernoulli use its content on a lattice)",
+    )
+    parser.add_argument(
+        "--decoder",
+        type=field(check_setting, "decoder"),
+        metavar="|".join(get_args(DecoderName)),
+        default=default.decoder,
+        help="template (default), or the network of the paper that is asked for every pixel: slow",
+    )
+    parser.add_argument(
+        "--classes",
+        type=field(check_setting, "classes", lambda text: tuple(text.split(","))),
+        default=default.classes,
+        metavar="NAME,NAME...",
+        help="a class for each SCAN, which the decoder is told: one model of several kinds of motif",
+    )
+
+
+def classes_of_frames(names: tuple[str, ...], scans: Scans) -> tuple[str, ...]:
+    """The class of each frame, from one for each file.
+
+    Raises
+    ------
+    FrameError
+        for another number of classes than of files.
+    """
+    if names and len(names) != len(scans.sources):
+        raise FrameError(f"expected a class for each of {len(scans.sources)} scans, got {len(names)}: see --classes")
+    return tuple(name for name, source in zip(names, scans.sources, strict=False) for _ in range(source.frames))

@@ -1,0 +1,129 @@
+"""`shiftvae import`: a trained model of pyroVED or AtomAI becomes a model file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shiftvae_rt.commands import add_force
+from shiftvae_rt.errors import ModelFileError
+
+from ..importing.scaling import Scaling, parse_scaling
+from ..scans import parse_frames, read_scans
+from .arguments import check_model_output, checked, positive
+
+if TYPE_CHECKING:
+    from ..importing.foreign import ForeignModel
+
+__all__ = ["add"]
+
+PACKAGES = ("pyroved", "atomai")
+#: What both packages have where nothing is said.
+PRIOR = 0.1
+
+
+def add(subparsers: Any) -> None:
+    """Add `shiftvae import`."""
+    parser = subparsers.add_parser(
+        "import", help="a model of pyroVED or AtomAI becomes a model file", description=__doc__
+    )
+    parser.add_argument("weights", metavar="WEIGHTS", help="its state dict: .pt, .tar, or .npz")
+    parser.add_argument("scan", metavar="SCAN", help="what it was trained on, or the like; FILE::NAME picks a dataset")
+    parser.add_argument("-o", "--output", required=True, metavar="NAME.svae", help="model file to write")
+    parser.add_argument("--from", required=True, choices=PACKAGES, dest="package", help="package that trained it")
+    parser.add_argument("--window", type=positive, metavar="PX", help="window size (default: what fits the weights)")
+    parser.add_argument("--signal", action="store_true", help="1D data")
+    parser.add_argument(
+        "--invariances", required=True, type=checked(parse_invariances), metavar="t|rt|...|none",
+        help="latents beside the content: r turn, t shift, s scale (an AtomAI rVAE has rt, a VAE none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prior", type=checked(_share), default=PRIOR, help="shift prior of its training, both axes (default 0.1)"
+    )
+    parser.add_argument(
+        "--scale-prior", type=checked(_share), default=PRIOR, help="scale prior of its training (default 0.1)"
+    )
+    parser.add_argument(
+        "--activation", default="tanh", choices=("tanh", "relu", "lrelu", "softplus"), help="pyroVED's (default tanh)"
+    )
+    parser.add_argument(
+        "--scaling", type=checked(parse_scaling), default=Scaling("scan"), metavar="scan|window|LOW:HIGH|none",
+        help="what was taken to 0..1 before training: the range of the scan (default), of each window, or this one",
+    )  # fmt: skip
+    parser.add_argument("--frames", type=checked(parse_frames), default=slice(None), metavar="A:B", help="of a stack")
+    add_force(parser)
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run_import)
+
+
+def run_import(arguments: argparse.Namespace) -> None:
+    """Read, translate, compare, write, say what came out."""
+    from ..importing.import_model import import_model
+
+    check_model_output(arguments.output, force=arguments.force, report=False)
+    model = _read(arguments)
+    scans = read_scans([arguments.scan], which=arguments.frames, dimensions=1 if arguments.signal else None)
+    done = import_model(arguments.output, model, Path(arguments.weights), scans, arguments.scaling)
+    summary = {
+        "model": arguments.output,
+        **msgspec.structs.asdict(done.imported),
+        "window_px": list(model.window),
+        "information_nats": {latent.name: round(latent.kl_nats, 2) for latent in done.latents},
+        "difference": done.parity,
+    }
+    print(json.dumps(summary, indent=1) if arguments.json else _readable(summary))
+
+
+def parse_invariances(text: str) -> str:
+    """Read ``t``, ``rt``, ``none`` and the like into letters in the order of the latents; ValueError for others."""
+    letters = "" if text == "none" else text
+    if (not letters and text != "none") or set(letters) - set("rts") or len(set(letters)) != len(letters):
+        raise ValueError(f"expected letters of r, t and s, each once, or none, got {text!r}")
+    return "".join(letter for letter in "rts" if letter in letters)
+
+
+def _read(arguments: argparse.Namespace) -> ForeignModel:
+    from ..importing.atomai import read_atomai
+    from ..importing.pyroved import read_pyroved
+    from ..importing.weights import read_weights
+
+    weights = read_weights(arguments.weights)
+    common: dict[str, Any] = {
+        "window": arguments.window,
+        "signal": arguments.signal,
+        "invariances": arguments.invariances,
+        "shift_prior": arguments.prior,
+    }
+    if arguments.signal and arguments.invariances not in ("", "t"):
+        raise ModelFileError(
+            f"expected --invariances t or none for a signal, got {arguments.invariances}: it only shifts"
+        )
+    if arguments.package == "atomai":
+        return read_atomai(weights, **common)
+    return read_pyroved(weights, scale_prior=arguments.scale_prior, activation=arguments.activation, **common)
+
+
+def _readable(found: dict[str, Any]) -> str:
+    window = " x ".join(map(str, found["window_px"]))
+    information = ", ".join(f"{name} {nats:.1f}" for name, nats in found["information_nats"].items())
+    priors = ", ".join(f"{name} {prior:g}" for name, prior in found["priors"].items())
+    return "\n".join(
+        [
+            f"{found['model']}: {found['package']} {found['weights']}, {found['network']}, window {window} px",
+            f"  intensity    {found['scaling']}",
+            f"  priors       {priors or 'none'}",
+            f"  information  {information} nats",
+            f"  exactness    {found['difference']:.1e} of a latent's prior",
+        ]
+    )
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 100:
+        raise ValueError(f"expected a positive number, got {text!r}")
+    return value

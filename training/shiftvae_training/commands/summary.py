@@ -1,0 +1,70 @@
+"""What a person wants to know of a training, as JSON and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from shiftvae_rt.model.manifest import USED_NATS
+
+if TYPE_CHECKING:
+    from ..train import Trained
+
+__all__ = ["readable", "summarise"]
+
+#: A shift that says less is hardly narrower than its prior.
+LEAST_SHIFT_NATS = 0.5
+
+
+def summarise(trained: Trained) -> dict[str, Any]:
+    """What a person wants to know of a training, ready for JSON."""
+    model = trained.model
+    return {
+        "lattice": trained.lattice.reason,
+        "window_px": list(model.window),
+        "choices": list(trained.choices),
+        "encoder": trained.settings.encoder,
+        "steps": trained.history[-1].step,
+        "cpu_s": round(trained.seconds, 1),
+        "held_out_loss": round(trained.history[-1].loss, 2),
+        "noise_sd": round(float(model.noise_sd), 4),
+        "information_nats": dict(zip(model.names, (round(k, 2) for k in trained.kl_nats), strict=True)),
+        "warnings": _warnings(trained.kl_nats[: model.dimensions], trained.kl_nats[model.first_content :]),
+    }
+
+
+def _warnings(shift_nats: Sequence[float], content_nats: Sequence[float]) -> list[str]:
+    """What makes the maps mean little."""
+    found = []
+    if min(shift_nats) < LEAST_SHIFT_NATS:
+        found.append(
+            f"the windows do not tell where the motif sits (shift {min(shift_nats):.2f} nats): the maps mean little; "
+            "train on more frames, with more --steps or a larger --window"
+        )
+    if content_nats and max(content_nats) < USED_NATS:
+        found.append("no variation of the motif was found: the content maps are empty")
+    return found
+
+
+def readable(summary: dict[str, Any]) -> str:
+    """Summary of `summarise`, with the model file and its exactness, for people."""
+    window = " x ".join(str(n) for n in summary["window_px"])
+    information = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["information_nats"].items())
+    return "\n".join(
+        [
+            f"{summary['model']}: {summary['encoder']} encoder, window {window} px",
+            f"  lattice      {summary['lattice']}",
+            *(f"  {'chosen' if i == 0 else '':12s} {reason}" for i, reason in enumerate(summary["choices"])),
+            (
+                f"  training     {summary['steps']} steps, {summary['cpu_s']} s CPU, "
+                f"held-out loss {summary['held_out_loss']} nats a window"
+            ),
+            f"  noise        {summary['noise_sd']} of a window's standard deviation",
+            f"  information  {information} nats",
+            (
+                f"  exactness    ONNX against torch {summary['onnx_against_torch']:.1e}, dense against single windows "
+                f"{summary['dense_against_windows']:.1e} of a latent's spread"
+            ),
+            *(f"  {'warning':12s} {warning}" for warning in summary["warnings"]),
+        ]
+    )

@@ -1,0 +1,130 @@
+"""`shiftvae train`: from a scan to a model file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import reduce
+from operator import or_
+from typing import Any, get_args
+
+from shiftvae_rt.commands import add_force
+from shiftvae_rt.names import shown
+
+from ..constraints import CONSTRAINTS, parse_constraint
+from ..fitting.settings import MOST_CONTENT, Settings, check_setting
+from ..model.encoder_families import ENCODERS
+from ..model.shift import ShiftName
+from ..scans import parse_frames, read_scans
+from .arguments import automatic_or, check_model_output, checked, field
+from .family_arguments import add_family, classes_of_frames
+from .progress import EXPORTING, Progress
+from .summary import readable, summarise
+
+__all__ = ["add"]
+
+
+def add(subparsers: Any) -> None:
+    """Add `shiftvae train`."""
+    parser = subparsers.add_parser("train", help="train a model on a scan", description=__doc__)
+    parser.add_argument(
+        "scans", nargs="+", metavar="SCAN", help="microscope files; FILE::NAME picks one of several datasets"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="NAME.svae", help="model file to write")
+    parser.add_argument(
+        "--frames",
+        type=checked(parse_frames),
+        default=slice(None),
+        metavar="A:B",
+        help="frames of a stack (default: all)",
+    )
+    parser.add_argument("--signal", action="store_true", help="1D data: every row of an array is a signal of its own")
+    default = Settings()
+    parser.add_argument(
+        "--window",
+        type=field(check_setting, "window", automatic_or(int)),
+        default=default.window,
+        metavar="PX",
+        help="window size (default 'auto')",
+    )
+    parser.add_argument(
+        "--latents",
+        type=field(check_setting, "content", automatic_or(int)),
+        default=default.content,
+        metavar="N",
+        help=f"content latents, 0 to {MOST_CONTENT} (default 'auto')",
+    )
+    parser.add_argument(
+        "--encoder",
+        type=field(check_setting, "encoder"),
+        default=default.encoder,
+        metavar="|".join(ENCODERS),
+        help=f"encoder family (default {default.encoder})",
+    )
+    parser.add_argument(
+        "--shift",
+        type=field(check_setting, "shift"),
+        default=default.shift,
+        metavar="|".join(get_args(ShiftName)),
+        help="planar: isolated features, no lattice",
+    )
+    parser.add_argument(
+        "--constraint",
+        action="append",
+        default=[],
+        type=field(check_setting, "constraints", parse_constraint),
+        metavar="NAME=WEIGHT",
+        help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}; smooth is "
+        "chosen if not given",
+    )
+    add_family(parser)
+    for name, meaning in (
+        ("steps", "most optimiser steps"),
+        ("seed", "seed of everything random"),
+        ("threads", "threads of torch"),
+    ):
+        known = getattr(default, name)
+        read = field(check_setting, name, int)
+        parser.add_argument(f"--{name}", type=read, default=known, metavar="N", help=f"{meaning} (default {known})")
+    add_force(parser)
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run_train)
+
+
+def run_train(arguments: argparse.Namespace) -> None:
+    """Read, train, export, say what came out."""
+    check_model_output(arguments.output, force=arguments.force, report=True)
+    progress = Progress(arguments.steps)
+    progress.stage(f"reading {', '.join(shown(scan) for scan in arguments.scans)}")
+    from ..export import export_model
+    from ..train import train
+
+    scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
+    settings = Settings(
+        window=arguments.window,
+        content=arguments.latents,
+        encoder=arguments.encoder,
+        shift=arguments.shift,
+        constraints=reduce(or_, arguments.constraint, Settings().constraints),
+        steps=arguments.steps,
+        seed=arguments.seed,
+        threads=arguments.threads,
+        rotation=arguments.rotation,
+        scale=arguments.scale,
+        likelihood=arguments.likelihood,
+        kl_content=arguments.kl_content,
+        decoder=arguments.decoder,
+        classes=classes_of_frames(arguments.classes, scans),
+    )
+    with progress:
+        trained = train(scans.frames, settings, progress=progress.step, stage=progress.stage)
+    progress.stage(EXPORTING)
+    parity = export_model(
+        arguments.output, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm
+    )
+    summary = summarise(trained) | {
+        "model": arguments.output,
+        "onnx_against_torch": parity.against_torch,
+        "dense_against_windows": parity.against_windows,
+    }
+    print(json.dumps(summary, indent=1) if arguments.json else readable(summary))

@@ -1,0 +1,1 @@
+"""From settings and frames to a trained model: objective, optimiser, calibration, scores."""

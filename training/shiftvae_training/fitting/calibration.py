@@ -1,0 +1,181 @@
+"""Standard deviations that mean what they say: measured against noise that is known, and scaled until they do.
+
+A VAE's posterior is often too sure of itself. After training, windows are drawn by the decoder at known content and
+shift, noise is added, and the encoder is asked again. The noise is what the decoder left of the real window, with
+random signs: so it has the detector's own distribution, bright columns noisier than the background, and what the model
+does not describe counts as noise too (the wild bootstrap: Wu, Ann. Statist. 14 (1986) 1261). Signs are drawn twice, for
+pixels and for squares of the size of a column, and the larger deviations stand: noise shows more with the first,
+because squares hold much of what the encoder has fitted already; what is wrong about columns, with the second.
+
+A window that errs by which part of the cell it shows errs without noise. Such errors of the shift are seen where the
+shifts scatter about a smooth lattice by more than the noise explains, see `consistency`; they widen its deviations too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..model.shift import TorusShift
+from ..model.shift_vae import ShiftVAE
+from .consistency import position_scatter
+
+__all__ = ["Coverage", "calibrate", "scale_deviations", "widen_by_scatter"]
+
+#: Shares of a normal distribution within one and two standard deviations.
+ONE, TWO = 0.6827, 0.9545
+#: Noise is drawn this often for each window.
+DRAWS = 4
+#: Frames whose shifts are looked at, and px between their windows.
+FRAMES, STRIDE = 4, 4
+#: Most px along a side of each.
+SIDE = 1024
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often the truth lay within one and two posterior deviations, before and after scaling by `temperature`.
+
+    `shift` counts all shift latents together; measured on other windows than those that set the temperature. Its
+    deviations are further multiplied by `scatter`, 1 for all others.
+    """
+
+    latent: str
+    temperature: float
+    before: tuple[float, float]
+    after: tuple[float, float]
+    scatter: float = 1.0
+
+    @property
+    def scale(self) -> float:
+        """By what the deviations were multiplied in all."""
+        return self.temperature * self.scatter
+
+
+@torch.no_grad()
+def calibrate(
+    model: ShiftVAE, windows: Tensor, used: tuple[bool, ...], *, seed: int, label: Tensor | None = None
+) -> tuple[Coverage, ...]:
+    """Scale the model's posterior deviations so that they cover, and say how well they do.
+
+    Parameters
+    ----------
+    model
+        Trained and anchored; its encoder's last biases are changed.
+    windows
+        ``(n, C, h, w)`` scaled windows, or in units of their deviation; those at even places set the temperature, the
+        others test it.
+    used
+        ``(m,)`` which content latents vary; the others are left alone.
+    seed
+        Of the noise.
+    label
+        ``(n,)`` class of each window, for a model that has classes.
+    """
+    drawn = [
+        _scores(model, windows, label, side, torch.Generator().manual_seed(seed)) for side in (1, _column_px(model))
+    ]
+    axes = model.dimensions
+    used = (*[True] * len(model.further), *used)
+    groups = {"shift": list(range(axes))} | {
+        name: [column] for column, name in enumerate(model.names) if column >= axes and used[column - axes]
+    }
+    found = []
+    for name, columns in groups.items():
+        both = [_coverage(name, scores[:, :, columns].abs()) for scores in drawn]
+        found.append(max(both, key=lambda coverage: coverage.temperature))
+        scale_deviations(model, columns, found[-1].temperature)
+    return tuple(found)
+
+
+def widen_by_scatter(
+    model: ShiftVAE, frames: list[NDArray[Any]], coverage: tuple[Coverage, ...]
+) -> tuple[Coverage, ...]:
+    """Multiply the shift's deviations by how much more than they say shifts scatter about the lattice of ``frames``.
+
+    ``frames (C, H, W)`` raw. Nothing changes without a lattice, or if the frames are too small to tell.
+    """
+    if not isinstance(model.shift, TorusShift) or model.further:
+        return coverage
+    factors, axes, lattice = [], model.dimensions, model.shift.vectors.numpy()
+    for frame in frames[:: -(-len(frames) // FRAMES)]:
+        part = frame[:, :SIDE, :SIDE]
+        centred = part - part.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+        mean, std = (a[:axes].astype(np.float64) for a in model.map_frame(centred.astype(np.float32), STRIDE))
+        factors.append(position_scatter(mean, std, lattice, window=model.window, stride=STRIDE))
+    found = [factor for factor in factors if factor is not None]
+    if not found or np.median(found) <= 1:
+        return coverage
+    scatter = float(np.median(found))
+    with torch.no_grad():
+        scale_deviations(model, list(range(axes)), scatter)
+    return tuple(replace(c, scatter=scatter) if c.latent == "shift" else c for c in coverage)
+
+
+def _coverage(name: str, scores: Tensor) -> Coverage:
+    """What ``scores (n, DRAWS, columns)`` at even places ask for, tested on the others."""
+    setting, testing = (scores[i::2].flatten() for i in (0, 1))
+    temperature = float((setting.quantile(ONE) * setting.quantile(TWO) / 2).sqrt().clamp(0.1, 50))
+    before, after = (
+        (float((testing < t).float().mean()), float((testing < 2 * t).float().mean())) for t in (1.0, temperature)
+    )
+    return Coverage(name, temperature, before, after)
+
+
+@torch.no_grad()
+def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, side: int, generator: torch.Generator) -> Tensor:
+    """Errors of all reported latents in units of their deviations, ``(n, DRAWS, L)``; a sign for each square."""
+    cut, sd = model.windows(windows, 1)
+    known = model.encode(windows, sd, 1)[:, 0, 0]
+    drawn = model.draw(known, label)
+    left = cut[:, 0, 0] - drawn
+    truth, _ = model.latents(known)
+    scores = []
+    for _ in range(DRAWS):
+        noisy = drawn + _signs(left.shape, side, generator) * left
+        _, noisy_sd = model.windows(noisy, 1)
+        mean, deviation = model.latents(model.encode(noisy, noisy_sd, 1)[:, 0, 0])
+        error = mean - truth
+        axes = model.dimensions
+        shift = torch.zeros(len(error), 2)
+        shift[:, 2 - axes :] = error[:, :axes]
+        error[:, :axes] = model.shift.wrap_px(shift)[:, 2 - axes :]
+        for column, latent in enumerate(model.further, axes):
+            if latent.period is not None:
+                error[:, column] -= latent.period * torch.round(error[:, column] / latent.period)
+        scores.append(error / deviation)
+    return torch.stack(scores, dim=1)
+
+
+def _column_px(model: ShiftVAE) -> int:
+    """About the size of a column: a third of the period; of a window without one, an eighth."""
+    if isinstance(model.shift, TorusShift):
+        return max(1, round(float(model.shift.vectors.norm(dim=1).min()) / 3))
+    return max(1, model.window[1] // 8)
+
+
+def _signs(shape: torch.Size, side: int, generator: torch.Generator) -> Tensor:
+    """1 or -1 at random for squares of `side` px of images ``(n, C, h, w)``, which begin anywhere."""
+    squares = [-(-length // side) + 1 for length in shape[2:]]
+    signs = 2.0 * torch.randint(0, 2, (*shape[:2], *squares), generator=generator) - 1
+    top, left = torch.randint(0, side, (2,), generator=generator).tolist()
+    wide = signs.repeat_interleave(side, 2).repeat_interleave(side, 3)
+    return wide[:, :, top : top + shape[2], left : left + shape[3]]
+
+
+def scale_deviations(model: ShiftVAE, columns: list[int], temperature: float) -> None:
+    """Multiply the posterior deviations of reported latents by changing the biases of their logarithms."""
+    bias, axes = model.encoder.linears[-1].bias, model.dimensions
+    factor = torch.tensor(temperature).log()
+    if columns[0] < axes:
+        widths = len(model.shift.vectors) if isinstance(model.shift, TorusShift) else axes
+        bias[model.shift.size - widths : model.shift.size] += factor
+    elif columns[0] < model.first_content:
+        bias[model.shift.size + sum(latent.size for latent in model.further[: columns[0] - axes + 1]) - 1] += factor
+    else:
+        bias[len(bias) - model.content + columns[0] - model.first_content] += factor

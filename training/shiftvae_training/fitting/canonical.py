@@ -1,0 +1,127 @@
+"""Order, sign, zero and unit of the content latents, and the unit of the shift, the same from run to run.
+
+A VAE leaves all four open: any permutation or reflection of the content explains the windows as well, and a smoothness
+condition shrinks its scale. Here they are settled after training by rewriting weights, exactly: the model draws and
+encodes the same windows as before.
+
+- order: the latent that says most about a window first;
+- zero and unit: mean and standard deviation over the training windows, so that one unit is one deviation of the sample;
+- sign: on a lattice the first guess has set it (`component_signs`); on the plane, the columns around the brightest move
+  right or down along a positive step, or the feature brightens.
+
+A latent in which nothing varies keeps its scale: it would be noise blown up.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+
+from shiftvae_rt.model.manifest import USED_NATS
+
+from ..model.column_fit import columns_of_cell, fit_columns
+from ..model.shift import TorusShift
+from ..model.shift_vae import ShiftVAE
+
+__all__ = ["settle_content", "settle_shift"]
+
+#: px that count as much as a relative change of height of 1.
+HEIGHT_PX = 10.0
+#: Windows are moved by this share of their size, either way.
+MOVED = 0.04
+#: Down counts a little less than right, so that a column that moves up and right has a sign too.
+DOWN = 0.6
+
+
+@torch.no_grad()
+def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
+    """Measure the gain of a planar shift: windows that are moved by a few px must be reported moved by so many.
+
+    A prior draws every posterior towards 0, by more the less a window says; where windows cannot be cut beside each
+    other, no condition holds against it.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    tiles
+        ``(n, C, H, W)`` scaled, with a feature near the middle; the edges are repeated beyond them.
+    """
+    if isinstance(model.shift, TorusShift):
+        return
+    axes, most = model.dimensions, max(1, round(MOVED * max(model.window)))
+    sides = (most, most, most, most) if axes == 2 else (most, most, 0, 0)
+    wide = F.pad(tiles, sides, mode="replicate")
+    first = [(n - w) // 2 for n, w in zip(wide.shape[2:], model.window, strict=True)]
+
+    def reported(*move: int) -> torch.Tensor:
+        """Shifts of windows cut further on by ``(y, x)`` px, which see their features further back."""
+        y, x = (start + step for start, step in zip(first, move, strict=True))
+        cut = wide[:, :, y : y + model.window[0], x : x + model.window[1]]
+        cut = cut - cut.mean(dim=(-1, -2), keepdim=True)
+        _, sd = model.windows(cut, 1)
+        return model.shift.mean_px(model.encode(cut, sd, 1)[:, 0, 0].code)
+
+    still, moved = reported(0, 0), []
+    for axis in range(2 - axes, 2):
+        fore, back = (reported(*(step if axis == i else 0 for i in (0, 1)))[:, axis] for step in (most, -most))
+        right = still[:, axis] > 0  # towards the middle: beyond the range of the prior there is nothing to measure
+        moved.append(torch.where(right, still[:, axis] - fore, back - still[:, axis]))
+    model.shift_gain.copy_((most / torch.cat(moved).mean()).clamp(0.5, 2.0))
+
+
+@torch.no_grad()
+def settle_content(model: ShiftVAE, content: torch.Tensor, kl_nats: torch.Tensor) -> list[int]:
+    """Rewrite the model; return the old index of each new content latent.
+
+    Parameters
+    ----------
+    model
+        A trained model; its anchor must be measured afterwards.
+    content
+        ``(n, m)`` posterior means of windows all over the training frames.
+    kl_nats
+        ``(m,)`` information of each content latent.
+    """
+    order = [int(i) for i in torch.argsort(-kl_nats, stable=True)]
+    if not order:
+        return order
+    used = kl_nats >= USED_NATS
+    zero = torch.where(used, content.mean(0), 0.0)
+    unit = torch.where(used, content.std(0).clamp(min=1e-6), 1.0)
+    _rewrite(model, zero[order], unit[order], order)
+    for index in range(0 if isinstance(model.shift, TorusShift) else int(used.sum())):
+        if _direction(model, index) < 0:
+            sign = torch.ones(model.content)
+            sign[index] = -1.0
+            _rewrite(model, torch.zeros(model.content), sign, list(range(model.content)))
+    return order
+
+
+def _rewrite(model: ShiftVAE, zero: torch.Tensor, unit: torch.Tensor, order: list[int]) -> None:
+    """New content = (old content in `order` - zero) / unit; `unit` may be negative."""
+    last, m = model.encoder.linears[-1], model.content
+    first = len(last.bias) - 2 * m
+    mean, spread = (slice(first + i * m, first + (i + 1) * m) for i in (0, 1))
+    for parameter in (last.weight, last.bias):
+        for part in (mean, spread):
+            parameter[part] = parameter[part][order]
+    last.weight[mean] /= unit[:, None]
+    last.bias[mean] = (last.bias[mean] - zero) / unit
+    last.bias[spread] -= unit.abs().log()
+    model.decoder.rewrite_content(zero, unit, order)
+
+
+def _direction(model: ShiftVAE, index: int) -> float:
+    """Positive when weaker columns move right or down, or the brightest brightens, along latent `index`."""
+    step = torch.zeros(3, model.content)
+    step[1, index], step[2, index] = -1.0, 1.0
+
+    drawn = model.decoder.template(step).double().mean(1).numpy()
+    places, _, radius = columns_of_cell(drawn[0], None, lambda vector: vector)
+    columns = fit_columns(drawn[1:], places, radius)
+    move = (columns.centre[1] - columns.centre[0]) - (columns.centre[1] - columns.centre[0])[:1]
+    growth = np.log(columns.height[1] / columns.height[0])
+    votes = np.nansum([move @ [DOWN, 1.0], growth * HEIGHT_PX], axis=1)
+    return float(votes[np.argmax(np.abs(votes))])

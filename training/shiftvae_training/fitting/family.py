@@ -1,0 +1,70 @@
+"""Which member of the model family a training asks for, checked against its frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shiftvae_rt.errors import FrameError, TrainingError
+
+from ..model.likelihood import Bernoulli, Gaussian, Likelihood, Poisson
+from ..model.pose import PoseLatent
+from ..model.rotation import Rotation
+from ..model.scale import Scale
+from ..model.shift_vae import Member
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+__all__ = ["check_against_frames", "labels_of_frames", "make_member"]
+
+Frames = list[NDArray[Any]]
+
+#: Prior deviation of the logarithm of the motif's size.
+SCALE_PRIOR = 0.1
+
+
+def check_against_frames(settings: Settings, frames: Frames) -> None:
+    """Refuse settings that these frames do not allow.
+
+    Raises
+    ------
+    TrainingError
+        for a rotation of signals.
+    FrameError
+        for frames that the likelihood cannot describe, or classes that do not fit them.
+    """
+    if settings.rotation and frames[0].shape[1] == 1:
+        raise TrainingError(f"expected images, got signals and rotation={settings.rotation}: a signal does not turn")
+    if settings.classes and len(settings.classes) != len(frames):
+        raise FrameError(f"expected a class for each of {len(frames)} frames, got {len(settings.classes)}")
+    if settings.likelihood == "poisson" and min(float(frame.min()) for frame in frames) < 0:
+        raise FrameError("the Poisson likelihood is of counts, but the frames have values below 0: use gaussian")
+
+
+def labels_of_frames(classes: tuple[str, ...]) -> tuple[tuple[str, ...], Tensor | None]:
+    """Names of the classes in the order of their first frame, and the class of each frame, int64; None without."""
+    names = tuple(dict.fromkeys(classes))
+    return names, torch.tensor([names.index(c) for c in classes]) if names else None
+
+
+def make_member(settings: Settings, frames: Frames, level: NDArray[np.float64], spread: NDArray[np.float64]) -> Member:
+    """The member that `settings` name; ``level, spread (C,)`` are of a typical window, raw."""
+    further: list[PoseLatent] = [Rotation(settings.rotation)] if settings.rotation else []
+    if settings.scale:
+        further.append(Scale(SCALE_PRIOR))
+    likelihood: Likelihood = Gaussian()
+    if settings.likelihood == "poisson":
+        likelihood = Poisson()
+    elif settings.likelihood == "bernoulli":
+        ends = (
+            np.min([f.min(axis=(1, 2)) for f in frames], axis=0),
+            np.max([f.max(axis=(1, 2)) for f in frames], axis=0),
+        )
+        likelihood = Bernoulli(*(torch.tensor(np.asarray(v, np.float32)) for v in (*ends, level, spread)))
+    names, _ = labels_of_frames(settings.classes)
+    return Member(tuple(further), settings.decoder, likelihood, names)

@@ -1,0 +1,128 @@
+"""What training minimises: the negative evidence lower bound of the windows, and the constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the name that torch users read
+
+from ..constraints import Constraint, Pairs, Windows
+from ..model.likelihood import Seen
+from ..model.shift_vae import Posterior, ShiftVAE
+from ..sampling import Tiles
+from .transformation import off_known_transformation
+
+__all__ = ["Objective", "Terms"]
+
+#: Weight of known turns and zooms, nats.
+TRANSFORMATION = 100.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Nats for a window: likelihood, divergences of the pose (`kl_shift`) and of the content, constraints.
+
+    ``residual`` is the variance of what the decoder leaves, in units of a window's variance.
+    """
+
+    likelihood: Tensor
+    kl_shift: Tensor
+    kl_content: Tensor
+    constraints: Tensor
+    residual: Tensor
+
+    def total(self, shift_weight: float = 1.0, content_weight: float = 1.0) -> Tensor:
+        """The sum to minimise, the divergences weighted."""
+        return self.likelihood + shift_weight * self.kl_shift + content_weight * self.kl_content + self.constraints
+
+
+class Objective:
+    """The evidence lower bound with analytic divergences, and constraints on pairs of windows.
+
+    Parameters
+    ----------
+    model
+        The shift-VAE.
+    stride
+        px between the windows of a tile.
+    constraints
+        Terms on pairs.
+    labels
+        Class of each training frame, ``(frames,)``; None where the model has no classes.
+    """
+
+    def __init__(
+        self, model: ShiftVAE, stride: int, constraints: tuple[Constraint, ...], *, labels: Tensor | None = None
+    ) -> None:
+        self._model, self._stride, self._constraints, self._labels = model, stride, constraints, labels
+
+    def __call__(self, tiles: Tensor, *, sample: bool = True, source: Tiles | None = None) -> tuple[Terms, Posterior]:
+        """Terms for scaled ``tiles (N, C, H, W)``, and the posteriors ``(N, windows, ...)``.
+
+        With `sample` False the posterior means are decoded: the loss without Monte-Carlo noise, for held-out tiles.
+        `source` says where the tiles were cut, for constraints that ask; without it, at the origin of frame 0.
+        """
+        model = self._model
+        level = self._window_means(tiles)
+        tiles = tiles - tiles.mean(dim=(-1, -2), keepdim=True)
+        windows, sd = model.windows(tiles, self._stride)
+        grid = model.encode(tiles, sd, self._stride)
+        posterior = grid.each(lambda part: part.flatten(1, 2))
+        seen = model.seen(windows.flatten(0, 2), level.flatten(0, 1), sd.flatten())
+        likelihood, residual = self._likelihood(posterior.each(lambda part: part.flatten(0, 1)), seen, sample, source)
+        kl_content = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).sum(-1)
+        kl_pose = model.shift.kl(posterior.code)
+        unruly = model.shift.unruly(posterior.code)
+        for latent, code in zip(model.further, posterior.further, strict=True):
+            kl_pose, unruly = kl_pose + latent.kl(code), unruly + latent.unruly(code)
+        pairs = self._pairs(posterior, grid.code.shape[1:3], level.mean(-1), source)
+        constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * unruly.mean())
+        if model.further:
+            constraints = constraints + TRANSFORMATION * off_known_transformation(model, tiles, grid, self._stride)
+        return Terms(likelihood, kl_pose.mean(), kl_content.mean(), constraints, residual.detach()), posterior
+
+    def _likelihood(
+        self, posterior: Posterior, seen: Seen, sample: bool, source: Tiles | None
+    ) -> tuple[Tensor, Tensor]:
+        """Nats and residual of the windows ``(n, ...)``, or of a few of them where drawing costs much."""
+        model, count = self._model, len(posterior.mean)
+        label = None
+        if self._labels is not None and source is not None:
+            label = self._labels[torch.from_numpy(source.frame)].repeat_interleave(count // len(source.frame))
+        most = model.decoder.most_windows
+        if most is not None and count > most:
+            picked = torch.randperm(count)[:most] if sample else torch.linspace(0, count - 1, 4 * most).long()
+            posterior, label = posterior[picked], None if label is None else label[picked]
+            seen = Seen(seen.normalised[picked], seen.level[picked], seen.spread[picked])
+        content = posterior.mean
+        if sample:
+            content = content + posterior.log_sd.exp() * torch.randn_like(content)
+        drawing = model.decoder(content, model.pose(posterior, sample=sample), label)
+        return model.likelihood.nats(drawing, seen, model.noise_sd)
+
+    def _window_means(self, tiles: Tensor) -> Tensor:
+        """Mean of every window in every channel, ``(N, windows, C)``, in the tiles' units."""
+        h, w = self._model.window
+        step = (1 if h == 1 else self._stride, self._stride)
+        return F.avg_pool2d(tiles, (h, w), step).flatten(2).transpose(1, 2)
+
+    def _pairs(self, posterior: Posterior, grid: torch.Size, level: Tensor, source: Tiles | None) -> Pairs:
+        """Every window with another of its tile, by one random permutation."""
+        y, x = torch.meshgrid(*(torch.arange(n) for n in grid), indexing="ij")
+        places = torch.stack([y.flatten(), x.flatten()], -1).float() * self._stride
+        partner = torch.randperm(len(places))
+        displacement = (places[partner] - places).to(posterior.code.device)
+        displacement = displacement.expand(len(posterior.code), -1, -1)
+        windows = self._windows(places, level, source)
+        return Pairs(posterior, posterior[:, partner], displacement, self._model.shift, windows)
+
+    def _windows(self, places: Tensor, level: Tensor, source: Tiles | None) -> Windows:
+        """Where the windows at ``places (w, 2)`` of all tiles lie, and their mean ``level (N, w)``."""
+        h, w = self._model.window
+        count = len(level)
+        origin = torch.zeros(count, 2) if source is None else torch.from_numpy(source.origin).float()
+        frame = torch.zeros(count, dtype=torch.int64) if source is None else torch.from_numpy(source.frame)
+        centre = origin[:, None] + places + torch.tensor([(h - 1) / 2, (w - 1) / 2])
+        return Windows(frame[:, None].expand(-1, len(places)), centre, level)

@@ -1,0 +1,143 @@
+"""The optimiser's loop: tiles in, a trained model out, and what held-out regions thought of it on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from shiftvae_rt.errors import TrainingError
+
+from ..guess.first_guess import Guess
+from ..model.encoder_families import ENCODERS
+from ..model.shift_vae import Posterior, ShiftVAE
+from ..sampling import TILE_STRIDE, Tiles, TileSampler
+from .objective import Objective, Terms
+from .prepare import features_of
+from .settings import Settings
+
+__all__ = ["Step", "optimise"]
+
+#: Pixels of a batch, and the least tiles in it: large windows get fewer tiles a step.
+BATCH_PIXELS = {1: 2048, 2: 35_000}
+LEAST_TILES = 6
+#: Share of the steps over which the first guess lets go.
+GUIDED = 0.3
+#: Weights of the first guess, nats.
+GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
+#: ... of turn and size: at 100, the angle was not learned before the decoder had forgotten it.
+GUIDE_POSE = 3000.0
+#: Held-out tiles are looked at this often.
+LOOK_EVERY = 100
+#: A batch has at least so many windows.
+LEAST_WINDOWS = 96
+
+
+@dataclass(frozen=True)
+class Step:
+    """One look at the held-out tiles: losses in nats for a window, noise in units of a window's sd."""
+
+    step: int
+    loss: float
+    kl_shift: float
+    kl_content: float
+    noise_sd: float
+
+
+def optimise(
+    model: ShiftVAE,
+    objective: Objective,
+    sampler: TileSampler,
+    guess: Guess,
+    settings: Settings,
+    progress: Callable[[Step], None] | None,
+) -> list[Step]:
+    """Adam with warm-up and cosine decay to nothing.
+
+    The model ends as the last step leaves it. The loss of held-out tiles only tells: it rises a little where the
+    decoder learns the noise of its pixels, while the encoder, which is what is exported, still improves. Keeping the
+    best look kept encoders that were far from done.
+    """
+    rate, steps = ENCODERS[settings.encoder].learning_rate, settings.steps
+    optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
+    scale = torch.tensor(model.channel_scale)[:, None, None]
+    unseen = sampler.held_out(sampler.some)
+    held_out = torch.from_numpy(unseen.pixels) * scale
+    inside = math.prod(1 + (n - w) // TILE_STRIDE for n, w in zip(held_out.shape[2:], model.window, strict=True))
+    count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel(), -(-LEAST_WINDOWS // inside))
+    history: list[Step] = []
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+        tiles = sampler.draw(count)
+        terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
+        loss = terms.total(settings.kl_shift, settings.kl_content * min(1.0, 0.05 + 1.9 * step / steps))
+        if step < GUIDED * steps:
+            loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
+        if not torch.isfinite(loss):
+            raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+        optimiser.step()
+        _follow_noise(model, terms, 0.1 if step > 5 else 1.0)
+        if (step + 1) % LOOK_EVERY and step + 1 < steps:
+            continue
+        look = _look(objective, held_out, unseen, step + 1, model, settings)
+        history.append(look)
+        if progress is not None:
+            progress(look)
+        if not math.isfinite(look.loss):
+            raise TrainingError(f"the loss became {look.loss} at step {step + 1}: report this scan as a bug")
+    return history
+
+
+def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
+    """How far shift and content of the windows are from the first guess, weighted, nats."""
+    side = round(posterior.mean.shape[1] ** (1 / model.dimensions))
+    y, x = np.meshgrid(
+        *(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij"
+    )
+    places = [
+        (int(f), y.ravel() + origin[0], x.ravel() + origin[1])
+        for f, origin in zip(tiles.frame, tiles.origin, strict=True)
+    ]
+    wanted = [guess.wanted(*place) for place in places]
+    shift, content, weight = (torch.from_numpy(np.stack(part)).float() for part in zip(*wanted, strict=True))
+    off_content = (posterior.mean - content).square().sum(-1)
+    off_pose = GUIDE_SHIFT * model.shift.miss(posterior.code, shift)
+    if model.further:
+        poses = [
+            features.wanted_pose(i, y, x)
+            for (features, i), (_, y, x) in zip(features_of(guess, tiles.frame), places, strict=True)
+        ]
+        turn, size = torch.from_numpy(np.stack(poses)).float().unbind(-1)
+        for latent, code in zip(model.further, posterior.further, strict=True):
+            off_pose = off_pose + GUIDE_POSE * latent.miss(code, turn if latent.kind == "rotation" else size)
+    return (weight * (off_pose + GUIDE_CONTENT * off_content)).mean()
+
+
+@torch.no_grad()
+def _follow_noise(model: ShiftVAE, terms: Terms, share: float) -> None:
+    """Maximum-likelihood noise: a running mean of the residual's variance."""
+    model.noise_sd.copy_(((1 - share) * model.noise_sd.square() + share * terms.residual).sqrt())
+
+
+@torch.no_grad()
+def _look(
+    objective: Objective, held_out: torch.Tensor, source: Tiles, step: int, model: ShiftVAE, settings: Settings
+) -> Step:
+    sample = settings.likelihood == "bernoulli"  # its posteriors are so wide that means tell little of the bound
+    with torch.random.fork_rng(enabled=sample):
+        if sample:
+            torch.manual_seed(settings.seed)  # the same samples at every look
+        terms, _ = objective(held_out, sample=sample, source=source)
+    return Step(
+        step,
+        float(terms.total(settings.kl_shift, settings.kl_content)),
+        float(terms.kl_shift),
+        float(terms.kl_content),
+        float(model.noise_sd),
+    )

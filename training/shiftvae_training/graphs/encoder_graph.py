@@ -1,0 +1,241 @@
+"""From trained weights to ONNX: the dense encoder for any stride, with normalisation and latents inside.
+
+The same network that was trained on single windows runs here as a fully convolutional graph over the frame. What makes
+that exact is the shape of the network (see `networks`): its stem sums to zero over every window and has no bias, so it
+is blind to a window's mean and proportional to its contrast; dividing the stem's output by the map of window standard
+deviations is then the same as a z-score of every window.
+
+At stride ``s`` a layer of dilation ``d`` needs its input only at every ``gcd(s, d)``-th pixel, so the layers before it
+run on a coarser grid.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from ..model.encoder_weights import (
+    LEAST_SLOPE,
+    LOG_SCALE,
+    LOG_SD,
+    WIDEST_PHASE,
+    EncoderWeights,
+)
+from .atan2_graph import atan2
+from .graph_builder import GraphBuilder
+
+__all__ = ["encoder_graph", "head", "head_layers", "latents"]
+
+Floats = NDArray[np.float32]
+
+
+def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
+    """Serialised graph: ``frame (N, C, H, W)`` to ``mean, std (N, L, rows, cols)``, a window every `stride` px."""
+    build = GraphBuilder()
+    features = _stem(build, weights, stride)
+    sd = _window_sd(build, weights, stride)
+    raw = head(build, weights, features, sd)
+    mean, std = latents(build, weights, raw)
+    build.node("Identity", mean, output="mean")
+    build.node("Identity", std, output="std")
+    shape: list[int | str] = ["N", weights.reported, "rows", "cols"]
+    frame: list[int | str] = ["N", len(weights.channel_scale), "H", "W"]
+    return build.serialise(f"encoder_s{stride}", {"frame": frame}, {"mean": shape, "std": shape})
+
+
+def _stem(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
+    x, grid = "frame", 1  # grid: px between neighbouring values of x
+    scale = np.asarray(weights.channel_scale, np.float32)[None, :, None, None]
+    dilations = [layer.dilation for layer in weights.stem] + [stride]
+    for index, layer in enumerate(weights.stem):
+        kernel = layer.weight * scale if index == 0 else layer.weight
+        wanted = gcd(stride, *dilations[index + 1 :])
+        step, dilation = wanted // grid, layer.dilation // grid
+        flat = weights.dimensions == 1
+        x = build.node(
+            "Conv",
+            x,
+            build.constant(kernel),
+            kernel_shape=list(kernel.shape[2:]),
+            strides=[1 if flat else step, step],
+            dilations=[1 if flat else dilation, dilation],
+        )
+        if weights.stem_relu:
+            x = build.node("Relu", x)
+        grid = wanted
+    return x
+
+
+def _window_sd(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
+    """Standard deviation of every window, ``(N, 1, rows, cols)``; float64 inside: it is a difference of large sums."""
+    channels = len(weights.channel_scale)
+    x = build.node("Cast", "frame", to=TensorProto.DOUBLE)
+    if channels > 1:
+        x = build.node("Mul", x, build.constant(np.reshape(weights.channel_scale, (1, -1, 1, 1)), np.float64))
+    sums = _box_sum(build, x, weights.window, stride)
+    squares = _box_sum(build, build.node("Mul", x, x), weights.window, stride)
+    count = weights.window[0] * weights.window[1]
+    n = build.constant(count, np.float64)
+    variance = build.node("Sub", squares, build.node("Div", build.node("Mul", sums, sums), n))
+    scale = 1.0 if channels > 1 else weights.channel_scale[0] ** 2
+    variance = build.node("Mul", variance, build.constant(scale / count, np.float64))
+    if channels > 1:  # one scale for all channels keeps the ratio between them
+        parts = [build.slice(variance, 1, c, end=c + 1) for c in range(channels)]
+        variance = parts[0]
+        for part in parts[1:]:
+            variance = build.node("Add", variance, part)
+        variance = build.node("Div", variance, build.constant(channels, np.float64))
+    floor = build.constant(max(weights.sd_floor**2, 1e-30), np.float64)
+    return build.node("Cast", build.node("Sqrt", build.node("Max", variance, floor)), to=TensorProto.FLOAT)
+
+
+def _box_sum(build: GraphBuilder, x: str, window: tuple[int, int], stride: int) -> str:
+    for axis, size in ((2, window[0]), (3, window[1])):
+        if size > 1:
+            x = _running_sum(build, x, axis, size, stride)
+    return x
+
+
+def _running_sum(build: GraphBuilder, x: str, axis: int, size: int, stride: int) -> str:
+    """Sums of `size` neighbours at every `stride`-th place along `axis`, by blocks and then by doubling."""
+    block = gcd(size, stride)
+    if (
+        block > 1
+    ):  # first the blocks, on the coarse grid: places beyond the last whole block fall away by the slices' ends
+        parts = [
+            build.slice(x, axis, k, block, end=k - block + 1 if k < block - 1 else 2**31 - 1) for k in range(block)
+        ]
+        x = parts[0]
+        for part in parts[1:]:
+            x = build.node("Add", x, part)
+    count, powers, width, total, offset = size // block, x, 1, "", 0
+    while count:  # binary digits of the count; `powers` holds sums of `width` blocks, `total` of the first `offset`
+        if count & 1:
+            total = _add_behind(build, total, powers, axis, offset, width) if total else powers
+            offset += width
+        count >>= 1
+        if count:
+            powers = _add_behind(build, powers, powers, axis, width, width)
+            width *= 2
+    step = stride // block
+    return build.slice(total, axis, 0, step) if step > 1 else total
+
+
+def _add_behind(build: GraphBuilder, first: str, second: str, axis: int, offset: int, width: int) -> str:
+    """``first[i] + second[i + offset]`` for every place where the `width` values of `second` still fit."""
+    return build.node("Add", build.slice(first, axis, 0, end=-width), build.slice(second, axis, offset))
+
+
+def head(build: GraphBuilder, weights: EncoderWeights, x: str, sd: str) -> str:
+    """The 1x1 layers: from features of windows, and their deviations, to the raw outputs.
+
+    A single layer divides its outputs, which are fewer than the features and lie plane by plane already.
+    """
+    layers = head_layers(weights)
+    if len(layers) == 1 and weights.stem_bias is None:
+        ((weight, bias),) = layers
+        x = build.node("Conv", x, build.constant(weight[:, :, None, None]), kernel_shape=[1, 1])
+        return build.node("Add", build.node("Div", x, sd), build.constant(bias[:, None, None]))
+    x = build.node("Div", x, sd)
+    if weights.stem_bias is not None:
+        x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias[:, None, None])))
+    for index, (weight, bias) in enumerate(layers):
+        if index:
+            x = build.node("Tanh", x)
+        x = build.node("Conv", x, build.constant(weight[:, :, None, None]), build.constant(bias), kernel_shape=[1, 1])
+    return x
+
+
+def head_layers(weights: EncoderWeights) -> list[tuple[Floats, Floats]]:
+    """The head; its last layer also gives what anchor and content add to the shift: linear, so it costs nothing there.
+
+    On a lattice in cells, and then, where the lattice does not span the plane, in px what lies across it.
+    """
+    *layers, (weight, bias) = weights.head
+    k, axes = len(weights.lattice), weights.dimensions
+    first = (3 * k if k else 2 * axes) + 3 * bool(weights.fold) + 2 * bool(weights.scale_prior)
+    content = slice(first, first + weights.content)
+    anchor, slope = weights.anchor[2 - axes :], weights.anchor_slope[:, 2 - axes :].T
+    parts = [np.eye(axes)]
+    if k:
+        to_cells = np.linalg.pinv(weights.lattice[:, 2 - axes :]).T
+        across = np.eye(axes) - weights.lattice[:, 2 - axes :].T @ to_cells
+        parts = [to_cells] if k == axes else [to_cells, across]
+    mix = np.concatenate(parts)
+    extra = mix @ slope @ weight[content]
+    extra_bias = mix @ (anchor + slope @ bias[content])
+    wide, offset = np.concatenate([weight, extra]), np.concatenate([bias, extra_bias])
+    return [*layers, (wide.astype(np.float32), offset.astype(np.float32))]
+
+
+def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
+    """Mean and standard deviation maps: shift in px, rotation in degrees, scale in per cent, content in its units."""
+    k, m, axes, at = len(weights.lattice), weights.content, weights.dimensions, 0
+
+    def take(count: int) -> str:
+        nonlocal at
+        at += count
+        return build.slice(raw, 1, at - count, end=at)
+
+    def mix(matrix: NDArray[np.float64], x: str) -> str:
+        parts = [
+            build.node("Mul", build.slice(x, 1, j, end=j + 1), build.constant(column[:, None, None]))
+            for j, column in enumerate(matrix.T)
+        ]
+        return parts[0] if len(parts) == 1 else build.node("Add", *parts)
+
+    code = [take(k) for _ in range(3)] if k else [take(axes) for _ in range(2)]
+    further = [_angle(build, take(3), weights.fold)] if weights.fold else []
+    further += [_magnification(build, take(2), weights.scale_prior)] if weights.scale_prior else []
+    content, content_sd = (take(m), build.node("Exp", build.clip(take(m), *LOG_SD))) if m else ("", "")
+    moved = take(k or axes)
+    if k:
+        lattice, (cosine, sine, log_width) = weights.lattice[:, 2 - axes :], code
+        turns = build.node("Mul", atan2(build, sine, cosine), build.constant(1 / (2 * np.pi)))
+        turns = build.node("Add", turns, moved)
+        shift = mix(lattice.T, build.node("Sub", turns, build.node("Round", turns)))  # in the cell around the centre
+        if k != axes:
+            shift = build.node("Add", shift, take(axes))
+        width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
+        shift_sd = build.node("Sqrt", mix((lattice.T / (2 * np.pi)) ** 2, build.node("Mul", width, width)))
+    else:
+        shift, shift_sd = _planar(build, weights, *code)
+        shift = build.node("Add", shift, moved)
+    means, sds = [shift, *(mean for mean, _ in further)], [shift_sd, *(sd for _, sd in further)]
+    if m:
+        means, sds = [*means, content], [*sds, content_sd]
+    if len(means) == 1:
+        return shift, shift_sd
+    return build.node("Concat", *means, axis=1), build.node("Concat", *sds, axis=1)
+
+
+def _planar(build: GraphBuilder, weights: EncoderWeights, u: str, log_sd: str) -> tuple[str, str]:
+    """See `PlanarShift`."""
+    unit, reach = build.constant(weights.planar_prior_px), weights.planar_reach_px
+    sd = build.node("Mul", build.node("Exp", build.clip(log_sd, -8.0, 1.0)), unit)
+    if not reach:
+        return build.node("Mul", u, unit), sd
+    bent = build.node("Tanh", build.node("Mul", u, build.constant(weights.planar_prior_px / reach)))
+    slope = build.node("Sub", build.constant(1.0), build.node("Mul", bent, bent))
+    sd = build.node("Mul", sd, build.node("Max", slope, build.constant(LEAST_SLOPE)))
+    return build.node("Mul", bent, build.constant(reach)), sd
+
+
+def _angle(build: GraphBuilder, code: str, fold: int) -> tuple[str, str]:
+    """Degrees; see `Rotation`."""
+    cosine, sine, log_width = (build.slice(code, 1, i, end=i + 1) for i in range(3))
+    degrees = build.constant(180 / (np.pi * fold))
+    width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
+    return build.node("Mul", atan2(build, sine, cosine), degrees), build.node("Mul", width, degrees)
+
+
+def _magnification(build: GraphBuilder, code: str, prior: float) -> tuple[str, str]:
+    """Per cent larger; see `Scale`."""
+    mean, log_sd = (build.slice(code, 1, i, end=i + 1) for i in range(2))
+    times = build.node("Exp", build.clip(build.node("Mul", mean, build.constant(prior)), *LOG_SCALE))
+    times = build.node("Mul", times, build.constant(100.0))
+    sd = build.node("Mul", build.node("Exp", build.clip(log_sd, *LOG_SD)), build.constant(prior))
+    return build.node("Sub", times, build.constant(100.0)), build.node("Mul", sd, times)

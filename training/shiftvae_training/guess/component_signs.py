@@ -1,0 +1,64 @@
+"""A sign for each principal component of the motif, the same from scan to scan.
+
+A component and its negative describe the same variation. Drawn in one cell, beside the gradient of the mean motif, a
+component tells what it does to the other columns relative to the strongest: they move along x, they move along y, or
+they brighten. The one that explains most of the component is given the positive sign: right, down or brighter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shiftvae_rt.encode.mapper import modulo_lattice
+
+__all__ = ["component_signs"]
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+#: Points along each lattice vector at which the cell is drawn.
+POINTS = 32
+#: The strongest column reaches this far, of the shortest period.
+COLUMN = 0.2
+
+
+def component_signs(components: Complex, mean: Complex, harmonics: Floats, vectors: Floats) -> Floats:
+    """Signs ``(m,)``, 1 or -1.
+
+    Parameters
+    ----------
+    components, mean
+        Fourier coefficients ``(m, C, n)`` of the components and ``(C, n)`` of the mean motif.
+    harmonics
+        ``(n, 2)`` cycles per px, (y, x).
+    vectors
+        ``(k, 2)`` lattice vectors in px.
+    """
+    steps = np.stack(np.meshgrid(*[np.arange(POINTS) / POINTS] * len(vectors), indexing="ij"), -1)
+    places = steps.reshape(-1, len(vectors)) @ vectors
+    wave = np.exp(2j * np.pi * (harmonics @ places.T))
+    motif = 2 * (mean @ wave).real
+    slope = [2 * (mean * (2j * np.pi * harmonics[:, axis]) @ wave).real for axis in (1, 0)]
+    strongest = places[np.argmax(np.abs(motif - np.median(motif, axis=1, keepdims=True)).sum(0))]
+    away = np.hypot(*_wrapped(places - strongest, vectors))
+    others = 1 - np.exp(-0.5 * (away / (COLUMN * np.hypot(*vectors.T).min())) ** 2)
+    return np.array([_sign(2 * (c @ wave).real, motif, slope, others) for c in components])
+
+
+def _sign(drawn: Floats, motif: Floats, slope: list[Floats], others: Floats) -> float:
+    """Of one component ``drawn (C, points)``: a column that moves by u changes the motif by -u times its slope.
+
+    What all columns do together does not count: it belongs to the shift.
+    """
+    found = []
+    for change in (-slope[0], -slope[1], motif):
+        lengths = [max(float((weight * change**2).sum()), 1e-30) for weight in (others, 1 - others)]
+        much = [float((w * drawn * change).sum()) / n for w, n in zip((others, 1 - others), lengths, strict=True)]
+        found.append((much[0] - much[1]) / np.sqrt(1 / lengths[0] + 1 / lengths[1]))
+    return 1.0 if max(found, key=abs) >= 0 else -1.0
+
+
+def _wrapped(displacement: Floats, vectors: Floats) -> Floats:
+    """``(2, points)`` shortest displacement modulo the lattice."""
+    return modulo_lattice(displacement.T, vectors)

@@ -1,0 +1,183 @@
+"""A first guess of shift and content from the harmonics of the lattice, before any network is trained.
+
+Around every point the image is a Fourier series on the reciprocal lattice whose coefficients vary slowly. Demodulating
+each harmonic with a Gaussian of about half a period gives these local coefficients. The phases of two of them say where
+the motif sits (this is geometric phase analysis); turned back by that phase, all of them together describe what the
+motif looks like, in its own frame. Their principal components are the slow variations, strongest first.
+
+Why it is here: a shift-VAE started from nothing falls into local minima (position hides in the content, or the phase
+winds the wrong way); guided by this in its first steps it did not, on any seed (docs/decisions/first-guess.md).
+Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131 for the phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..lattice.find import Lattice
+from ..lattice.local_fourier import local_fourier
+from ..sampling import shown_around
+from ..scans import has_contrast
+from .component_signs import component_signs
+from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_coefficients
+
+__all__ = ["FirstGuess", "Guess", "Target", "make_first_guess"]
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+class Guess(Protocol):
+    """What guides the first steps of a training."""
+
+    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
+
+    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at places relative to it, px."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Guesses on a coarse grid over one frame.
+
+    ``turned (k, rows, cols)`` is exp(2 pi i g_k . R) for the motif position R near each point: slow, where the phase
+    itself turns with every px. ``content (m, rows, cols)``. ``step`` px between grid points, ``reciprocal (k, 2)``.
+    """
+
+    turned: Complex
+    content: Floats
+    step: tuple[int, int]
+    reciprocal: Floats
+
+    def at(self, y: Floats, x: Floats) -> tuple[Complex, Floats]:
+        """Phasors exp(2 pi i g_k . s) ``(k, n)`` and content ``(m, n)`` of windows centred at ``y, x (n,)`` px."""
+        rows, cols = self.content.shape[1:]
+        i, j = y / self.step[0], x / self.step[1]
+        i0, j0 = np.clip(i.astype(int), 0, max(rows - 2, 0)), np.clip(j.astype(int), 0, max(cols - 2, 0))
+        i1, j1 = np.minimum(i0 + 1, rows - 1), np.minimum(j0 + 1, cols - 1)
+        u, v = np.clip(i - i0, 0, 1), np.clip(j - j0, 0, 1)
+
+        def blend(a: NDArray[Any]) -> NDArray[Any]:
+            top = a[:, i0, j0] * (1 - v) + a[:, i0, j1] * v
+            return np.asarray(top * (1 - u) + (a[:, i1, j0] * (1 - v) + a[:, i1, j1] * v) * u)
+
+        here = np.exp(-2j * np.pi * (self.reciprocal[:, :1] * y + self.reciprocal[:, 1:] * x))
+        phasor = blend(self.turned) * here
+        return phasor / np.maximum(np.abs(phasor), 1e-12), blend(self.content)
+
+
+@dataclass(frozen=True)
+class FirstGuess:
+    """The guess for a set of frames.
+
+    Attributes
+    ----------
+    targets
+        One for every frame.
+    harmonics
+        ``(n, 2)`` reciprocal vectors in cycles per px.
+    mean, components
+        Fourier coefficients of the mean motif ``(C, n)`` and of a unit step of each content latent ``(m, C, n)``, in
+        units of the window's standard deviation.
+    strengths
+        Standard deviations of the leading components over the frames, more than are used: how fast they fall says how
+        many slow variations there are.
+    """
+
+    targets: list[Target]
+    harmonics: Floats
+    mean: Complex
+    components: Complex
+    strengths: Floats
+
+    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
+        phasor, content = self.targets[frame].at(y, x)
+        vectors = np.linalg.pinv(self.targets[frame].reciprocal).T
+        return np.angle(phasor).T @ vectors / (2 * np.pi), content.T, np.ones(len(y))
+
+    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at places relative to it, px."""
+        return self.draw(self.mean, y, x), self.draw(self.components, y, x)
+
+    def draw(self, coefficients: Complex, u_y: Floats, u_x: Floats) -> Floats:
+        """Draw coefficients ``(..., C, n)`` at positions relative to the motif: ``(..., C, len(u_y), len(u_x))``."""
+        wave = np.exp(
+            2j * np.pi * (self.harmonics[:, 0, None, None] * u_y[:, None] + self.harmonics[:, 1, None, None] * u_x)
+        )
+        return np.asarray(2 * np.tensordot(coefficients, wave, axes=1).real)
+
+
+def make_first_guess(
+    frames: Sequence[Floats], lattice: Lattice, *, window: tuple[int, int], content: int
+) -> FirstGuess:
+    """Analyse frames ``(C, H, W)`` on their lattice.
+
+    Parameters
+    ----------
+    frames
+        Raw or scaled pixels.
+    lattice
+        With one or two vectors.
+    window
+        ``(height, width)`` px of the windows to come.
+    content
+        Number of content latents wanted.
+    """
+    orders = harmonic_orders(lattice)
+    harmonics = orders @ lattice.reciprocal
+    sigma = max(0.5 * float(lattice.period_px.max()), max(window) / 4)
+    fields = [local_fourier(frame, harmonics, sigma) for frame in frames]
+    turned = motif_phasors(fields, orders)
+    motifs = [in_motif_frame(f.coefficients, t, orders) for f, t in zip(fields, turned, strict=True)]
+    samples = np.concatenate(
+        [
+            _inner(m, f.places, frame.shape, window, lattice.where)
+            for m, f, frame in zip(motifs, fields, frames, strict=True)
+            if has_contrast(frame)
+        ]
+    )
+    mean, axes, strengths = _principal(samples, content)
+    shape = (len(frames[0]), len(harmonics))
+    axes *= component_signs(_unstack(axes, shape), _unstack(mean, shape), harmonics, lattice.vectors)[:, None]
+    scale = np.maximum(strengths[:content], 1e-9)
+    targets = []
+    for motif, phasor, field in zip(motifs, turned, fields, strict=True):
+        flat = stack_coefficients(motif)
+        score = np.tensordot(axes / scale[:, None], flat - mean[:, None, None], axes=1)
+        targets.append(Target(phasor, score, field.step, lattice.reciprocal))
+    return FirstGuess(targets, harmonics, _unstack(mean, shape), _unstack(axes * scale[:, None], shape), strengths)
+
+
+def _inner(
+    motif: Complex, places: Floats, shape: tuple[int, ...], window: tuple[int, int], where: NDArray[np.bool_] | None
+) -> Floats:
+    """Samples ``(n, 2 C harmonics)`` at places where a window fits around the point, and shows the lattice."""
+    inside = np.ones(places.shape[1:], bool)
+    for axis in (0, 1):
+        half = (window[axis] - 1) / 2
+        inside &= (places[axis] >= half) & (places[axis] <= shape[1 + axis] - 1 - half)
+    if where is not None:
+        inside &= shown_around(where, window)[tuple(places.astype(int))]
+    samples: Floats = stack_coefficients(motif)[:, inside].T
+    return samples
+
+
+def _principal(samples: Floats, content: int) -> tuple[Floats, Floats, Floats]:
+    mean = samples.mean(axis=0)
+    _, singular, axes = np.linalg.svd(samples - mean, full_matrices=False)
+    strengths = singular / np.sqrt(max(1, len(samples)))
+    missing = max(0, content - len(axes))
+    axes = np.concatenate([axes[:content], np.zeros((missing, samples.shape[1]))])
+    return mean, axes, np.concatenate([strengths[: content + 8], np.zeros(missing)])
+
+
+def _unstack(values: Floats, shape: tuple[int, int]) -> Complex:
+    half = values.shape[-1] // 2
+    return np.asarray((values[..., :half] + 1j * values[..., half:]).reshape(*values.shape[:-1], *shape))

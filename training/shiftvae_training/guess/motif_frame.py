@@ -1,0 +1,68 @@
+"""Local Fourier coefficients of the motif in its own frame: turned back by the phase that says where it sits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..lattice.find import Lattice
+from ..lattice.local_fourier import LocalFourier
+
+__all__ = ["harmonic_orders", "in_motif_frame", "motif_phasors", "stack_coefficients"]
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+#: Harmonics finer than this are left out, cycles per px, and at most so many of the coarsest are used.
+FINEST = 0.3
+MOST_HARMONICS = 48
+
+
+def harmonic_orders(lattice: Lattice) -> NDArray[np.int64]:
+    """Half of all harmonics (the others are their conjugates), coarsest first, ``(n, k)``."""
+    k, reach = len(lattice.vectors), 8
+    grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * k, indexing="ij"), -1).reshape(-1, k)
+    size = np.hypot(*(grid @ lattice.reciprocal).T)
+    half = np.array([tuple(m) > (0,) * k for m in grid])
+    keep = half & ((size < FINEST) | (np.abs(grid).sum(1) == 1))
+    order = np.argsort(size[keep], kind="stable")[:MOST_HARMONICS]
+    orders: NDArray[np.int64] = grid[keep][order]
+    return orders
+
+
+def motif_phasors(fields: Sequence[LocalFourier], orders: NDArray[np.int64]) -> list[Complex]:
+    """exp(2 pi i g_k . R) for the motif position R near each grid point, ``(k, rows, cols)`` for every field."""
+    pick, unimodular = _phase_harmonics(orders, fields)
+    turned = []
+    for field in fields:
+        channel = np.argmax([np.abs(c[pick]).mean() for c in field.coefficients])
+        angle = -np.angle(field.coefficients[channel][pick])
+        whole = np.tensordot(np.linalg.inv(unimodular).round(), angle, axes=1)  # 2 pi g_k . R
+        turned.append(np.exp(1j * whole))
+    return turned
+
+
+def in_motif_frame(coefficients: Complex, phasors: Complex, orders: NDArray[np.int64]) -> Complex:
+    """Coefficients ``(C, n, rows, cols)`` as they would be with the motif at the origin."""
+    return np.asarray(coefficients * np.exp(1j * np.tensordot(orders, np.angle(phasors), axes=1)))
+
+
+def stack_coefficients(coefficients: Complex) -> Floats:
+    """Real numbers ``(2 C n, rows, cols)`` of coefficients ``(C, n, rows, cols)``."""
+    flat = coefficients.reshape(-1, *coefficients.shape[2:])
+    return np.concatenate([flat.real, flat.imag])
+
+
+def _phase_harmonics(orders: NDArray[np.int64], fields: Sequence[LocalFourier]) -> tuple[list[int], Floats]:
+    """The strongest harmonics whose phases give all lattice phases without ambiguity (unimodular), and their orders."""
+    power = np.mean([np.mean(np.abs(f.coefficients) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
+    strongest = np.argsort(-power)
+    if orders.shape[1] == 1:
+        first = [int(i) for i in strongest if abs(orders[i, 0]) == 1][:1]
+        return first, orders[first].astype(float)
+    pairs = [(int(i), int(j)) for a, i in enumerate(strongest) for j in strongest[:a]]
+    usable = [p for p in pairs if abs(round(float(np.linalg.det(orders[list(p)])))) == 1]
+    best = max(usable, key=lambda p: min(power[p[0]], power[p[1]]))
+    return list(best), orders[list(best)].astype(float)

@@ -1,0 +1,220 @@
+"""Find the lattice of frames: lattice vectors in px, with a confidence and a verdict in words.
+
+The flow: the spectra propose a lattice -> where in the frame it is seen -> whether the image repeats there -> verdict.
+Where that fails, once more in that area alone, then without the background (docs/decisions/lattice-evidence.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .algebra import in_words
+from .candidate import propose
+from .mask import lattice_mask
+from .peaks import flattened, prepare_frames, scaled
+from .repetition import repetition
+
+__all__ = ["Lattice", "find_lattice"]
+
+Floats = NDArray[np.float64]
+
+#: Gain in nats at which a lattice is as likely as not, and its width in the logistic curve of the confidence.
+#: Images: noise, blobs and textures stay below 3. Signals have few peaks: noise stays below 3, band-limited noise
+#: below 6.
+SURE_GAIN = {"image": (7.5, 2.0), "signal": (4.5, 0.8)}
+#: The confidence rises from 0 to 1 while the lattices explain this much of the weight of all peaks; photographs stay
+#: below 0.6.
+EXPLAINED = (0.5, 0.7)
+#: ... while a cell repeats in real space with this share of its best correlation: rings of features stay below 0.4,
+#: lattices under strong pick-up above 0.6.
+REPEATS = (0.4, 0.6)
+#: ... and lines with this share across and along themselves: rows of features and scratches stay below 0.3.
+LINES_REPEAT = (0.25, 0.45)
+#: ... while cells cover this much of the frame, lines (waves that decay from a step cover 0.4), signals.
+COVERED, LINES_COVER, SIGNALS_COVER = (0.04, 0.1), (0.45, 0.6), (0.2, 0.4)
+#: ... and while a line pattern in an image carries this much of its variance: below lies electrical pick-up.
+LINE_VARIANCE = (0.003, 0.01)
+#: An area is looked at once more by itself when its bounding box is less than this share of the frame.
+SMALL = 0.8
+#: An image that resembles itself this much more at the vectors of a larger cell has that cell; with fewer than this
+#: many of its periods in the frame, the spectrum cannot tell.
+LARGER, FEW = 0.07, 4.0
+#: Above this confidence and this repetition nothing is looked at twice.
+SURE, WELL = 0.9, 0.95
+#: A lattice that is doubted has at most this confidence.
+DOUBTED = 0.4
+#: Periods over which an area must overlap with itself.
+SEVERAL = 3
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The period of frames.
+
+    Parameters
+    ----------
+    vectors
+        float64 ``(k, 2)``: lattice vectors a_k as (y, x) in px; k = 2 for images, 1 for signals and for line
+        patterns, 0 for none. Images: the two shortest vectors, 60 to 120 degrees apart; a_1 is the closer to the y
+        axis and points down, a_2 points to its right (det [a_1; a_2] > 0 in (y, x)). Where three vectors are equally
+        short, as in a hexagonal cell, the pair closest to the axes is taken, so that noise does not turn the cell.
+    confidence
+        0..1; noise stays below 0.05, a clear lattice above 0.9.
+    verdict
+        "lattice", "no period" or "two periods".
+    reason
+        One line in words, with numbers.
+    where
+        bool ``(height, width)``: the pixels of a frame where at least one of the frames looked at shows the lattice,
+        good to a period or two; None without a lattice, and for one that was given rather than found.
+    """
+
+    vectors: Floats
+    confidence: float
+    verdict: str
+    reason: str
+    where: NDArray[np.bool_] | None = None
+
+    @property
+    def reciprocal(self) -> Floats:
+        """Reciprocal vectors g_k, float64 ``(k, 2)`` in cycles per px: a_i . g_j = 1 where i = j, else 0."""
+        return np.linalg.pinv(self.vectors).T if len(self.vectors) else np.zeros((0, 2))
+
+    @property
+    def period_px(self) -> Floats:
+        """Lengths of the lattice vectors in px, float64 ``(k,)``."""
+        return np.hypot(self.vectors[:, 0], self.vectors[:, 1])
+
+    @property
+    def angle_deg(self) -> float | None:
+        """Angle between the two lattice vectors in degrees; None without two."""
+        if len(self.vectors) < 2:
+            return None
+        a, b = self.vectors
+        return float(np.degrees(np.arctan2(abs(a[0] * b[1] - a[1] * b[0]), a @ b)))
+
+    def to_phases(self, displacement_px: ArrayLike) -> Floats:
+        """Phases 2 pi g_k . d of displacements ``(..., 2)`` in px; returns ``(..., k)`` in radians, not wrapped."""
+        return np.asarray(2 * np.pi * (np.asarray(displacement_px, dtype=float) @ self.reciprocal.T))
+
+    def to_displacement(self, phases: ArrayLike) -> Floats:
+        """Displacements sum_k phi_k / 2 pi a_k of phases ``(..., k)`` in radians; returns ``(..., 2)`` in px."""
+        return np.asarray(np.asarray(phases, dtype=float) @ self.vectors / (2 * np.pi))
+
+
+def _ramp(value: float, ends: tuple[float, float]) -> float:
+    return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0))
+
+
+def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
+    """Find the smallest cell under which the frames repeat, as far as windows of a few periods can show it.
+
+    A superlattice that is too weak for such windows, or present in domains only, is named in the reason; the vectors
+    are those of the lattice that every window shows, because a window must find its position on it.
+
+    Parameters
+    ----------
+    frames
+        One or more frames ``(channels, height, width)`` of one shape, any real dtype; height 1 for signals.
+        Of more than `MOST_FRAMES`, that many are used.
+
+    Returns
+    -------
+    Lattice
+        Verdict "no period" and no vectors when nothing repeats; "two periods" (grains, moire) with the vectors of the
+        stronger.
+
+    Raises
+    ------
+    FrameError
+        No frame, or not (channels, height, width).
+    """
+    prepared = prepare_frames(frames)
+    if not prepared:
+        return Lattice(np.zeros((0, 2)), 0.0, "no period", "no period: the frame has no contrast")
+    look = _look(prepared)
+    if not look.settled:
+        look = _look_closer(prepared, look)
+    if not look.settled and look.lattice.confidence < 0.5 and prepared[0].shape[1] > 1:
+        even = _look([flattened(frame) for frame in prepared])
+        look = even if even.lattice.confidence >= 0.5 and len(even.lattice.vectors) == 2 else look
+    found = look.lattice
+    if found.confidence < 0.5:
+        return Lattice(np.zeros((0, 2)), found.confidence, "no period", f"no period: {found.reason}")
+    return found
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one look at the frames gave: a lattice (below a confidence of a half it is none, and the reason says why),
+    how it repeats in real space, and whether a second look would say the same.
+    """
+
+    lattice: Lattice
+    repeats: float
+    settled: bool
+
+
+def _look(prepared: list[Floats]) -> _Look:
+    shape = prepared[0].shape
+    signal = shape[1] == 1
+    sure_gain, width = SURE_GAIN["signal" if signal else "image"]
+    candidate = propose(prepared, sure_gain)
+    if candidate is None:
+        nothing = "no set of spectral peaks stands out of the background"
+        return _Look(Lattice(np.zeros((0, 2)), 0.0, "no period", nothing), 0.0, False)
+    channels = [channel for frame in prepared for channel in frame]
+    vectors, words = candidate.vectors(), in_words(candidate.reciprocal)
+    where = lattice_mask(channels, candidate.reciprocal, candidate.orders)
+    lines = len(vectors) == 1 and not signal
+    repeats = repetition(channels, vectors, np.ones_like(where) if lines else where)
+    covered = float(where.mean())
+    confidence = float(1 / (1 + np.exp((sure_gain - candidate.gain) / width))) * _ramp(candidate.explained, EXPLAINED)
+    confidence *= _ramp(covered, LINES_COVER if lines else SIGNALS_COVER if signal else COVERED)
+    confidence *= _ramp(repeats.share, LINES_REPEAT if lines else REPEATS)
+    if lines:
+        confidence *= _ramp(2 * float(candidate.local.power.mean(axis=1).sum()), LINE_VARIANCE)
+    seen = (
+        f"{candidate.explained:.0%} of the weight of {candidate.peaks} spectral peaks, {covered:.0%} of the frame, "
+        f"repeating there with {repeats.share:.0%} of its best correlation"
+    )
+    longest = float(np.hypot(*repeats.whole.T).max())
+    doubt = ""
+    if candidate.along_axes(shape):
+        doubt = f"{words} are waves along the axes of the scan alone, as electrical pick-up leaves them"
+    elif min(repeats.periods) < SEVERAL:
+        doubt = f"too few periods of {words} in the frame to see that it repeats"
+    elif repeats.larger > LARGER and FEW * longest > min(n for n in shape[1:] if n > 1):
+        doubt = f"too few periods: it repeats after {longest:.0f} px rather than with {words}"
+    if doubt:
+        doubted = Lattice(vectors, min(confidence, DOUBTED), "no period", doubt, where)
+        return _Look(doubted, repeats.share, True)
+    if confidence < 0.5:
+        doubt = f"the best guess, {words} with {seen}, is not sure enough"
+        return _Look(Lattice(vectors, confidence, "no period", doubt, where), repeats.share, False)
+    reason = "; ".join([f"lattice of {words} with {seen}", *candidate.notes])
+    verdict = "two periods" if candidate.two else "lattice"
+    settled = confidence > SURE and (candidate.two or repeats.share > WELL)
+    return _Look(Lattice(vectors, confidence, verdict, reason, where), repeats.share, settled)
+
+
+def _look_closer(prepared: list[Floats], look: _Look) -> _Look:
+    """The same in the bounding box of its area, when that is a part of the frame: what is around it only disturbs."""
+    where = look.lattice.where
+    if where is None or not where.any() or len(look.lattice.vectors) < 2:
+        return look
+    rows, cols = (np.flatnonzero(where.any(axis=axis)) for axis in (1, 0))
+    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    if where[box].size > SMALL * where.size:
+        return look
+    inner = _look(scaled([frame[:, box[0], box[1]] for frame in prepared]))
+    if inner.lattice.where is None or inner.lattice.confidence < 0.5 or inner.repeats < look.repeats:
+        return look
+    around = np.zeros_like(where)
+    around[box] = inner.lattice.where
+    return replace(inner, lattice=replace(inner.lattice, where=around))

@@ -1,0 +1,134 @@
+"""Where in the frame a lattice is seen: superlattices in domains or too weak for a window, grains, coverage.
+
+The spectrum of a whole frame cannot tell a cell that is doubled everywhere from one that is doubled in some domains
+only (ordered perovskites, adsorbate islands), nor from two grains with a common row of spots. The local power of the
+waves can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .algebra import sublattices
+from .local_phase import local_waves
+
+__all__ = ["LocalPower", "local_power", "unanchored_part"]
+
+Floats = NDArray[np.float64]
+
+#: A tile is this many periods wide: what a window of two or three periods can show, at the leakage of a Hann window.
+TILE_PERIODS = 4.0
+#: Smallest tile, px: windows are seldom smaller than 20 px, and a Hann window is half as wide as its tile.
+LEAST_TILE = 40
+#: Tiles along each axis at most.
+MOST_TILES = 12
+#: A superlattice is patchy when its share of the power in the poorest twentieth of the frame falls below this part of
+#: its mean. Columns whose brightness varies between a quarter and three quarters of their neighbours' stay at 0.3 of
+#: the mean, a domain without the superlattice is at 0.04.
+PATCHY, POOREST = 0.12, 0.05
+#: ... where its parent is present, with this share of its power in the best tiles: at an edge the satellites go first.
+PARENT = 0.6
+#: ... and in this many tiles: fewer say nothing about a part of the frame.
+LEAST_TILES = 6
+#: A superlattice anchors the phase of a window when it stands this far above the noise in four fifths of the frame.
+VISIBLE = 8.0
+#: A wave is present in a tile with this share of its power in the best tiles (contrast may vary fourfold).
+PRESENT = 0.06
+
+
+@dataclass(frozen=True)
+class LocalPower:
+    """Power of lattice waves, tile by tile.
+
+    Parameters
+    ----------
+    power
+        float64 ``(n, tiles)``, in the square of the frame's unit, noise included.
+    noise
+        float64 ``(n,)``: mean noise power, from frequencies halfway between the points of the reciprocal lattice.
+    """
+
+    power: Floats
+    noise: Floats
+
+    def coverage(self) -> Floats:
+        """Share of the frame, 0..1, in which each wave is present, float64 ``(n,)``.
+
+        The larger of two estimates: tiles above a threshold (right when the contrast varies) and the participation
+        ratio of the noise-free power, mean(s)^2 / mean(s^2) (right when a wave is weaker than the noise of a tile).
+        """
+        noise = self.noise[:, None]
+        best = np.quantile(self.power, 0.9, axis=1, keepdims=True)
+        above = (self.power > np.maximum(4.0 * noise, PRESENT * best)).mean(axis=1)
+        mean = np.maximum(self.power - noise, 0.0).mean(axis=1)
+        square = (self.power**2 - 4.0 * np.maximum(self.power - noise, 0.0) * noise - 2.0 * noise**2).mean(axis=1)
+        spread = mean**2 / np.maximum(square, mean**2 + 1e-300)
+        return np.asarray(np.maximum(above, spread))
+
+
+def local_power(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.intp]) -> LocalPower:
+    """Measure the power of lattice waves in tiles of a few periods.
+
+    Parameters
+    ----------
+    channels
+        Channels ``(height, width)``, float, mean removed, equally scaled.
+    reciprocal
+        float64 ``(k, 2)``, (y, x) in cycles per px.
+    orders
+        int ``(n, k)``: the waves.
+
+    Returns
+    -------
+    LocalPower
+        Averaged over the channels.
+    """
+    periods = np.linalg.pinv(reciprocal).T
+    size = int(np.ceil(max(TILE_PERIODS * np.hypot(*periods.T).max(), LEAST_TILE)))
+    between = np.array(np.meshgrid(*[[-0.5, 0.5]] * len(reciprocal))).reshape(len(reciprocal), -1).T
+    frequency = np.concatenate([orders @ reciprocal, *((orders + offset) @ reciprocal for offset in between)])
+    tile = (min(size, channels[0].shape[0]), min(size, channels[0].shape[1]))
+    squares = sum(np.abs(local_waves(channel, frequency, tile, most=MOST_TILES)[0]) ** 2 for channel in channels) / len(
+        channels
+    )
+    squares = np.asarray(squares).reshape(1 + len(between), len(orders), -1)
+    return LocalPower(squares[0], np.median(squares[1:], axis=(0, 2)) / np.log(2.0))
+
+
+def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArray[np.intp], str] | None:
+    """Find the waves of a superlattice that most windows do not show.
+
+    Parameters
+    ----------
+    local
+        Local power of the waves.
+    orders
+        int ``(n, 2)``: their orders.
+
+    Returns
+    -------
+    (sublattice, why) or None
+        int ``(2, 2)``: rows span the orders of the waves that windows do show; and "patchy" or "weak". None when
+        windows show all.
+    """
+    mean = local.power.mean(axis=1)
+    for index in (2, 3):
+        for form in sublattices(index):
+            part = (orders @ np.linalg.inv(form)) % 1.0
+            parent = (np.minimum(part, 1.0 - part) < 1e-6).all(axis=1)
+            if parent.all() or np.linalg.matrix_rank(orders[parent]) < 2 or mean[parent].sum() < 0.6 * mean.sum():
+                continue
+            rest, shown = local.power[~parent].sum(axis=0), local.power[parent].sum(axis=0)
+            here = shown > PARENT * np.quantile(shown, 0.9)  # vacuum says nothing about the superlattice
+            if here.sum() < LEAST_TILES:
+                continue
+            rest, shown = rest[here], shown[here]
+            share = rest / (rest + shown)
+            if np.quantile(share, POOREST) < PATCHY * share.mean():
+                return form, "patchy"
+            if np.quantile(rest, 0.2) < VISIBLE * local.noise[~parent].sum():
+                return form, "weak"
+    return None

@@ -1,0 +1,1 @@
+"""The shift-VAE: encoder families, decoders, latents that turn and scale, likelihoods."""

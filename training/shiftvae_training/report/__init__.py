@@ -1,0 +1,1 @@
+"""The report that travels in a model file: figures, meaning of the latents, domain."""

@@ -1,0 +1,122 @@
+"""What else a latent map follows: brightness, contrast, scan direction, focus.
+
+A latent that follows the local mean may be thickness and not polarisation; one that follows the scan row, drift. The
+table says how strongly, and whether so much could be chance: slow maps correlate easily.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from shiftvae_rt.kernels.windows import window_statistics
+from shiftvae_rt.latent_map import LatentMap
+
+__all__ = ["Confound", "find_confounds", "nuisance_maps"]
+
+Floats = NDArray[np.float64]
+
+#: Correlations from here on are named.
+NOTABLE = 0.5
+#: ... unless a map that is moved to another place does as well this often.
+CHANCE = 0.05
+#: As well means this share of the correlation.
+ALIKE = 0.95
+#: A map that varies by less than this share of its values is constant.
+FLAT = 1e-9
+WORDS = {
+    "local mean": "follows the brightness: thickness, contamination or background may be behind it",
+    "local contrast": "follows the contrast: thickness, tilt or focus may be behind it",
+    "scan row": "changes from the first line to the last: drift or a slow change of the instrument may be behind it",
+    "scan column": "changes along the lines: flyback or a wedge of the specimen may be behind it",
+    "focus": "follows the sharpness: defocus or tilt may be behind it",
+}
+
+
+@dataclass(frozen=True)
+class Confound:
+    """Correlation of one latent with one nuisance.
+
+    Attributes
+    ----------
+    latent, nuisance
+        Names.
+    correlation
+        Pearson's r, -1..1, of the maps averaged over a period.
+    chance
+        Share of all displacements of one map against the other (around the edges) that correlate as strongly.
+    flag
+        In words, or empty.
+    """
+
+    latent: str
+    nuisance: str
+    correlation: float
+    chance: float
+    flag: str
+
+
+def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: float) -> list[Confound]:
+    """Correlate the content latents that vary with the nuisances of ``frame (C, H, W)``, raw.
+
+    Latent map and nuisances are smoothed over a period first, so that the motif itself does not count.
+    """
+    grid = latent_map.grid
+    nuisances = nuisance_maps(frame, latent_map)
+    sigma = 0.5 * period_px / grid.stride
+    smooth = {name: _smooth(values, sigma) for name, values in nuisances.items()}
+    found = []
+    for index, name in enumerate(latent_map.names):
+        if latent_map.units[index] or not latent_map.varies[index]:
+            continue
+        values = _smooth(latent_map.mean[index].astype(float), sigma)
+        for nuisance, other in smooth.items():
+            r, chance = _correlate(values, other)
+            flag = ""
+            if abs(r) >= NOTABLE:
+                sign = "" if r > 0 else ", against it"
+                flag = f"{WORDS[nuisance]} (r = {r:+.2f}{sign})"
+                if chance > CHANCE:
+                    flag += f"; by chance in {100 * chance:.0f} % of displaced maps"
+            found.append(Confound(name, nuisance, r, chance, flag))
+    return found
+
+
+def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Floats]:
+    """Nuisances ``(rows, cols)`` by name on the windows of `latent_map`: mean over channels where there are several."""
+    grid = latent_map.grid
+    mean, sd = (a.mean(axis=0).astype(float) for a in window_statistics(frame, grid.window, grid.stride))
+    fine = np.stack([_fine_detail(channel.astype(float)) for channel in frame]).astype(np.float32)
+    detail = window_statistics(fine, grid.window, grid.stride)[1].mean(axis=0).astype(float)
+    y, x = latent_map.centre_y_px, latent_map.centre_x_px
+    maps = {"local mean": mean, "local contrast": sd}
+    if len(y) > 1:
+        maps["scan row"] = np.repeat(y[:, None], len(x), axis=1)
+    maps["scan column"] = np.repeat(x[None], len(y), axis=0)
+    maps["focus"] = detail / np.where(sd > 0, sd, 1)
+    return maps
+
+
+def _fine_detail(channel: Floats) -> Floats:
+    """What is left between 1 and 2 px of blur: the finest detail that is not yet noise alone."""
+    sigma = (0.0 if channel.shape[0] == 1 else 1.0, 1.0)
+    return np.asarray(gaussian_filter(channel, sigma) - gaussian_filter(channel, [2 * s for s in sigma]))
+
+
+def _smooth(values: Floats, sigma: float) -> Floats:
+    return np.asarray(gaussian_filter(values, [min(sigma, n / 4) if n > 1 else 0.0 for n in values.shape]))
+
+
+def _correlate(one: Floats, other: Floats) -> tuple[float, float]:
+    """Pearson's r, and the share of displacements around the edges with an |r| at least as large."""
+    if any(np.ptp(values) <= FLAT * np.abs(values).max() for values in (one, other)):
+        return 0.0, 1.0
+    one, other = ((values - values.mean()) / values.std() for values in (one, other))
+    scale = one.size
+    moved = np.fft.irfft2(np.fft.rfft2(one) * np.conj(np.fft.rfft2(other)), s=one.shape) / scale
+    r = float(np.clip(moved[0, 0], -1, 1))
+    return r, float((np.abs(moved) >= ALIKE * abs(r)).mean())

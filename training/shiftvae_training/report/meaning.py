@@ -1,0 +1,240 @@
+"""What a content latent means: which columns of the motif move, grow or brighten along it, in px and pm.
+
+The decoder draws the motif for any content. Gaussians through its columns turn a walk along a latent into positions;
+everything is relative to the anchor column, the one that the shift latents follow, so that a displacement here is the
+displacement between sublattices that a microscopist measures.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..model.column_fit import Columns, columns_of_cell, fit_columns
+from ..model.shift_vae import ShiftVAE
+from .motif_change import change_of_motif
+
+__all__ = ["LatentAxis", "Meaning", "explain"]
+
+Floats = NDArray[np.float64]
+
+#: Quantiles of a latent between which a traversal goes, in so many steps: the decoder knows nothing of what is beyond.
+ENDS, STEPS = (0.025, 0.975), 9
+#: Contents at which columns are fitted for the map from content to displacement.
+PROBES = 60
+#: Rounds of fitting, in which neighbours are taken off.
+ROUNDS = 3
+#: A column moves along a latent when two deviations move it by this much, px; it changes when they change height or
+#: width by this much, relative.
+LEAST_MOVE, LEAST_CHANGE = 0.1, 0.03
+#: What the columns leave of a change is worth a word from this share on.
+MUCH = 0.3
+
+
+@dataclass(frozen=True)
+class LatentAxis:
+    """One latent, walked over the values that 95 % of the windows have, with all others at their mean.
+
+    Attributes
+    ----------
+    name
+        Of the latent.
+    values
+        ``(9,)`` the latent along the walk.
+    templates
+        ``(9, C, h, w)`` what the decoder draws, in units of a window's standard deviation.
+    move_px
+        ``(k, 2)`` how far each column moves from the anchor column for one unit of the latent, (y, x) px.
+    brighten, widen
+        ``(k,)`` relative change of height and width for one unit.
+    sd
+        Standard deviation of the latent over the frames.
+    change
+        How much the cell around the anchor changes from one end of the walk to the other: the deviation of the
+        difference, as a share of the motif's own.
+    unexplained
+        Share of that change, as a variance, that no small change of a column draws; see `motif_change`.
+    """
+
+    name: str
+    values: Floats
+    templates: NDArray[np.float32]
+    move_px: Floats
+    brighten: Floats
+    widen: Floats
+    sd: float
+    change: float
+    unexplained: float
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Columns of the motif and what moves them.
+
+    Attributes
+    ----------
+    columns_px
+        ``(k, 2)`` the columns of a cell at mean content, relative to the anchor column, (y, x) px; the anchor is the
+        first, at 0.
+    axes
+        For each latent that varies.
+    used
+        Indices of those latents among the content latents.
+    pixel_size_nm
+        Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
+    """
+
+    columns_px: Floats
+    axes: tuple[LatentAxis, ...]
+    used: tuple[int, ...]
+    pixel_size_nm: tuple[float, float] | None
+    _centre: Floats
+    _scale: Floats
+    _coefficients: Floats
+
+    def displacement_px(self, content: Floats) -> Floats:
+        """Displacement ``(k, 2, ...)`` px of each column from its mean place, for ``content (m, ...)`` of all latents.
+
+        A quadratic in the content, fitted to columns of decoded templates. Multiply by ``1000 * pixel_size_nm`` of its
+        axis for pm.
+        """
+        values = np.asarray(content, float)[list(self.used)]
+        flat = (values.reshape(len(self.used), math.prod(values.shape[1:])) - self._centre[:, None]) / self._scale[
+            :, None
+        ]
+        moved = _quadratic(flat.T.clip(-4, 4)) @ self._coefficients
+        return np.asarray(moved.T.reshape(len(self.columns_px), 2, *values.shape[1:]))
+
+    def in_words(self, axis: LatentAxis) -> str:
+        """One line: what changes along `axis`."""
+        parts = []
+        for k, move in enumerate(axis.move_px):
+            size = float(np.hypot(*move))
+            if k and 2 * size * axis.sd >= LEAST_MOVE:
+                pm = ""
+                if self.pixel_size_nm is not None:
+                    pm = f" ({1000 * float(np.hypot(*np.multiply(move, self.pixel_size_nm))):.3g} pm)"
+                parts.append(f"column {k + 1} moves {_direction(move)} by {size:.2g} px{pm}")
+            for change, verb in ((axis.brighten[k], ("brightens", "dims")), (axis.widen[k], ("widens", "narrows"))):
+                if 2 * abs(change) * axis.sd >= LEAST_CHANGE:
+                    parts.append(f"column {k + 1} {verb[int(change < 0)]} by {100 * abs(change):.2g} %")
+        far = f"from one end to the other the motif changes by {100 * axis.change:.2g} % of its contrast"
+        if not parts:
+            parts.append(f"no column moves or grows; {far}, {100 * axis.unexplained:.0f} % of it in no column")
+        elif axis.unexplained > MUCH and axis.change >= LEAST_CHANGE:
+            parts.append(f"{far}, {100 * axis.unexplained:.0f} % of it in no column")
+        return f"For one unit of {axis.name}: " + "; ".join(parts)
+
+
+@torch.no_grad()
+def explain(
+    model: ShiftVAE, content: Floats, varies: tuple[bool, ...], *, pixel_size_nm: tuple[float, float] | None
+) -> Meaning:
+    """Walk along every content latent that varies and fit the columns that the decoder draws.
+
+    Parameters
+    ----------
+    model
+        A trained model, anchored.
+    content
+        ``(m, n)`` posterior means of n windows: where the content lives.
+    varies
+        ``(m,)`` whether training found variation in a latent.
+    pixel_size_nm
+        Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
+    """
+    content = np.asarray(content, float)
+    used = tuple(i for i, v in enumerate(varies) if v)
+    centre = content.mean(axis=1) if content.size else np.zeros(len(content))
+    sd = np.maximum(content.std(axis=1), 1e-6) if content.size else np.ones(len(content))
+    middle = _draw(model, centre[None]).mean(axis=1)[0]
+    anchor = model.anchor.double().numpy() - [float(place[0]) for place in model.decoder.places()]
+
+    def wrap(vector: Floats) -> Floats:
+        return model.shift.wrap_px(torch.from_numpy(vector).float()).double().numpy()
+
+    places, kinds, radius = columns_of_cell(middle, anchor, wrap)
+    start = fit_columns(middle[None], places, radius, rounds=ROUNDS).centre[0]
+    start = np.where(np.isfinite(start), start, places)
+
+    def columns_at(content: Floats) -> tuple[NDArray[np.float32], Columns]:
+        drawn = _draw(model, content)
+        return drawn.astype(np.float32), fit_columns(drawn.mean(axis=1), start, radius, rounds=ROUNDS)
+
+    still = columns_at(centre[None])[1].first(kinds)
+    axes = []
+    for i in used:
+        walk = np.repeat(centre[None], STEPS, axis=0)
+        first, last = np.quantile(content[i], ENDS)
+        walk[:, i] = np.linspace(first, last, STEPS)
+        templates, columns = columns_at(walk)
+        change, unexplained = change_of_motif(templates.mean(axis=1, dtype=float), still.of_image(0), start, wrap)
+        fitted = columns.first(kinds)
+        axes.append(
+            LatentAxis(
+                f"z{i + 1}",
+                walk[:, i],
+                templates,
+                move_px=_slope(walk[:, i], _relative(fitted)),
+                brighten=_slope(walk[:, i], fitted.height / still.height),
+                widen=_slope(walk[:, i], fitted.width / still.width),
+                sd=float(sd[i]),
+                change=change,
+                unexplained=unexplained,
+            )
+        )
+    rng = np.random.default_rng(0)
+    picked = content[:, rng.choice(content.shape[1], min(PROBES, content.shape[1]), replace=False)].T
+    probes = np.repeat(centre[None], len(picked), axis=0)
+    probes[:, used] = picked[:, used]
+    moved = _relative(columns_at(probes)[1].first(kinds)) - _relative(still)
+    design = _quadratic((probes[:, used] - centre[list(used)]) / sd[list(used)])
+    coefficients = np.zeros((design.shape[1], moved.shape[1] * 2))
+    for j, column in enumerate(moved.reshape(len(moved), -1).T):
+        good = np.isfinite(column)
+        if good.sum() >= 2 * design.shape[1]:
+            coefficients[:, j] = np.linalg.lstsq(design[good], column[good], rcond=None)[0]
+    return Meaning(
+        columns_px=_relative(still)[0],
+        axes=tuple(axes),
+        used=used,
+        pixel_size_nm=pixel_size_nm,
+        _centre=centre[list(used)],
+        _scale=sd[list(used)],
+        _coefficients=coefficients,
+    )
+
+
+def _draw(model: ShiftVAE, content: Floats) -> Floats:
+    return model.decoder.template(torch.from_numpy(content).float()).double().numpy()
+
+
+def _relative(columns: Columns) -> Floats:
+    return columns.centre - columns.centre[:, :1]
+
+
+def _slope(values: Floats, along: Floats) -> Floats:
+    """Least-squares slope of ``along (n, ...)`` over ``values (n,)``; 0 where fewer than half of the points stand."""
+    flat = along.reshape(len(values), -1)
+    slopes = np.zeros(flat.shape[1])
+    for j, column in enumerate(flat.T):
+        good = np.isfinite(column)
+        if 2 * good.sum() >= len(values):
+            slopes[j] = np.polyfit(values[good], column[good], 1)[0]
+    return slopes.reshape(along.shape[1:])
+
+
+def _quadratic(z: Floats) -> Floats:
+    """Monomials up to degree two of ``z (n, m)``, constant first."""
+    i, j = np.triu_indices(z.shape[1])
+    return np.concatenate([np.ones((len(z), 1)), z, z[:, i] * z[:, j]], axis=1)
+
+
+def _direction(move: Floats) -> str:
+    """Compass of the image: right, down, ... for a (y, x) vector."""
+    names = ("right", "down and right", "down", "down and left", "left", "up and left", "up", "up and right")
+    return names[round(np.arctan2(move[0], move[1]) / (np.pi / 4)) % 8]
