@@ -32,7 +32,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "frame",
         metavar="FRAME",
-        help=".dm3 .dm4 .ser .emd .mrc .hspy .zspy .zarr .hdf5 .sxm .dat .gwy .ibw .tif .png .jpg .npy .npz; "
+        help=".dm3 .dm4 .ser .emd .mrc .hspy .zspy .zarr .hdf5 .sxm .dat .spm .gwy .ibw .tif .png .jpg .npy .npz; "
         "FILE::NAME picks one of several datasets",
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")

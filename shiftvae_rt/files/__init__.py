@@ -5,9 +5,11 @@ from __future__ import annotations
 from .formats import split_name
 from .frames import read_frames
 from .levelling import level_rows
+from .recording import ChoiceWarning
 from .results import check_output, write_latent_map
 
 __all__ = [
+    "ChoiceWarning",
     "check_output",
     "level_rows",
     "read_frames",

@@ -30,6 +30,7 @@ READERS = {
     ".gwy": ("gwyddion", "a Gwyddion file"),
     ".ibw": ("igor", "an Igor binary wave"),
     ".dat": ("createc", "a Createc image"),
+    ".spm": ("nanoscope", "a NanoScope image"),
 }
 
 #: Endings of folders that count as one file.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 from ..errors import DataFileError
 from .formats import FOLDERS, READERS, split_name
-from .recording import FrameStack, Recording, reading
+from .recording import ChoiceWarning, FrameStack, Recording, reading
 
 __all__ = ["read_frames"]
 
@@ -21,7 +22,8 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     path
         A file of one of the endings of `READERS`. ``FILE::NAME`` picks one of several: a dataset (.npz .hdf5 .zarr), a
         signal by title or number (.dm3 .dm4 .emd .hspy .zspy), a series by number (.tif), a channel (.sxm .gwy .ibw
-        .dat: ``Z``, ``Current``, ``Z:backward``), one sample of a pixel (``0``), or all as channels (``all``).
+        .dat .spm: ``Z``, ``Current``, ``Z:backward``), one sample of a pixel (``0``), all as channels (``all``), or
+        height and width of an image whose lines stand one after another (``1500x2000``).
     dimensions
         2 for images: two axes are one frame, three a stack of frames, four a stack of frames with channels.
         1 for signals: one axis is one signal, two a signal per row, three signals with channels.
@@ -37,7 +39,13 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     Raises
     ------
     DataFileError
-        for a file that is missing, empty, truncated, foreign, or holds no such frames.
+        for a file that is missing, empty, truncated, foreign, or holds no such frames; and for a spectrum image or one
+        long axis where `dimensions` does not say what it is.
+
+    Warns
+    -----
+    ChoiceWarning
+        which channel was taken, and why, where nobody said and it is not the usual one.
     """
     file, wanted = split_name(path)
     if file.suffix.lower() not in READERS:
@@ -53,4 +61,6 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
         read: Callable[[Path, str | None], Recording] = import_module(f".readers.{module}", __package__).read
         recording = read(file, wanted)
     recording.metadata.setdefault("file", file.name)
+    if "chosen" in recording.metadata:
+        warnings.warn(f"{file}: {recording.metadata['chosen']}", ChoiceWarning, stacklevel=2)
     return FrameStack(file, recording, dimensions)

@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 from ..errors import DataFileError, ShiftVaeError
 from ..frame import DTYPES, Frame, PixelSize
 
-__all__ = ["FrameStack", "LazyPixels", "Recording", "choose", "needs", "reading"]
+__all__ = ["ChoiceWarning", "FrameStack", "LazyPixels", "Recording", "choose", "needs", "reading"]
 
 # The smallest detector dtype that holds every value of one that the kernels do not read.
 # int64 is what NumPy makes of Python integers; detectors stay far below 2**53, where float64 is exact.
 _WIDENED = {"bool": "uint8", "int8": "int16", "float16": "float32", "int64": "float64", "uint64": "float64"}
+
+
+class ChoiceWarning(UserWarning):
+    """Which of several channels of a file was read where nobody said, and why not the usual one."""
 
 
 class LazyPixels(Protocol):
@@ -45,12 +49,15 @@ class Recording:
         Edges ``(y, x)`` of a pixel, nm; for signals the step along the signal.
     metadata
         For `Frame.metadata`.
+    unclear
+        Why it cannot be told whether the file holds signals or images, and how to say which; None where it can.
     """
 
     pixels: LazyPixels
     dimensions: int | None = None
     pixel_size_nm: PixelSize = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    unclear: str | None = None
 
 
 class FrameStack(Sequence[Frame]):
@@ -68,7 +75,7 @@ class FrameStack(Sequence[Frame]):
     Raises
     ------
     DataFileError
-        if the axes cannot be frames of that dimension.
+        if the axes cannot be frames of that dimension, or nobody said the dimension and the file does not tell.
     """
 
     def __init__(self, path: Path, recording: Recording, dimensions: int | None) -> None:
@@ -76,6 +83,8 @@ class FrameStack(Sequence[Frame]):
         self._recording = recording
         shape = recording.pixels.shape
         natural = recording.dimensions
+        if dimensions is None and recording.unclear is not None:
+            raise DataFileError(f"{path} holds {recording.unclear}")
         self.dimensions = dimensions or natural or (1 if len(shape) == 1 else 2)
         extra = len(shape) - self.dimensions
         rows_as_signals = natural == 2 and self.dimensions == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,4 +63,41 @@ def write_createc(
     dtype = "<i2" if version == "Parameter" else "<f4"
     body = np.concatenate([[0], images.ravel(), np.zeros(4 * cols)]).astype(dtype).tobytes()
     path.write_bytes(head + (zlib.compress(body) if version == "Paramco32" else body))
+    return path
+
+
+def write_nanoscope(
+    path: Path,
+    images: Mapping[str, NDArray],
+    *,
+    size: str = "500 375 nm",
+    directions: Sequence[str] = (),
+    further: str = "",
+) -> Path:
+    """A NanoScope image of channels by name, stored from their lowest line upwards, int16 or int32, after 40960 bytes.
+
+    `further` are lines for every channel; its bytes a pixel are those of the first software, whatever is stored.
+    """
+    head = ["*File list", "Version: 0x09400202", "*Ciao scan list", "Samps/line: 999", "@Sens. Zsens: V 12.5 nm/V"]
+    body, at = b"", 40960
+    for number, (name, image) in enumerate(images.items()):
+        stored = image[::-1].astype(image.dtype.newbyteorder("<")).tobytes()
+        rows, cols = image.shape
+        head += [
+            "*Ciao image list",
+            f"Data offset: {at + len(body)}",
+            f"Data length: {len(stored)}",
+            "Bytes/pixel: 2",
+            f"Samps/line: {cols}",
+            f"Number of lines: {rows}",
+            f"Scan Size: {size}",
+            f"Line Direction: {directions[number] if directions else 'Retrace'}",
+            f'@2:Image Data: S [Internal] "{name.partition(":")[0]}"',
+            "@2:Z scale: V [Sens. Zsens] (0.000375 V/LSB) 24.576 V",
+            *further.splitlines(),
+        ]
+        body += stored
+    lines = [*head, "*File list end"]
+    text = "".join(f"\\{line}\r\n" for line in lines).encode("latin-1") + b"\x1a"
+    path.write_bytes(text.ljust(at, b"\0") + body)
     return path

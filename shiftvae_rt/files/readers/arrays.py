@@ -36,7 +36,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     """Open an .npy memory-mapped, or one array of an .npz."""
     if path.suffix.lower() == ".npy":
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not is_interleaved(array.shape):
+        if array.ndim != 1 and not is_interleaved(array.shape):
             needs(path, wanted)
         return read_plain(path, wanted, {"": Plain(array, array.dtype)})
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

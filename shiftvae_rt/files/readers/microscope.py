@@ -59,9 +59,16 @@ def _recording(signal: dict[str, Any], title: str) -> Recording:
     metadata = {"title": title, "units": [str(axis.get("units", "")) for axis in axes[-dimensions:]]}
     pixels: LazyPixels = signal["data"]
     if dimensions == 1:
+        unclear = None
         if len(pixels.shape) > 2:
-            pixels = signal["data"].reshape(-1, pixels.shape[-1])  # a map of spectra, one by one
-        return Recording(pixels, 1, steps[-1], metadata)
+            *places, samples = pixels.shape
+            unclear = (
+                f"a spectrum image, {' x '.join(map(str, places))} spectra of {samples} samples: give --signal (in "
+                "Python dimensions=1) to take every spectrum as a signal of its own; for an image sum a range of "
+                "energies, and save that"
+            )
+            pixels = signal["data"].reshape(-1, samples)
+        return Recording(pixels, 1, steps[-1], metadata, unclear)
     own = [at for at, axis in enumerate(axes) if not axis["navigate"]]
     layout = layout_of([str(axes[at].get("name", "")) for at in own])
     y, x = own[layout.y], own[layout.x]

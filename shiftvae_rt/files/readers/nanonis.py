@@ -62,7 +62,10 @@ def read(path: Path, wanted: str | None) -> Recording:
         pixels = pixels[:, ::-1]  # stored in the order of acquisition, from right to left
     metadata: dict[str, Any] = {"channel": names[at], "unit": unit, "scan_direction": header["SCAN_DIR"].strip()}
     if "Z" in flat and names[at] != "Z":
-        metadata["chosen"] = f"Z is constant (a scan of constant height): {names[at]} is taken, which varies"
+        metadata["chosen"] = (
+            f"Z is constant (a scan of constant height): {names[at]} is taken, which varies; "
+            "another one by FILE::CHANNEL"
+        )
     reached = np.flatnonzero(~np.isnan(pixels).all(axis=1))
     if reached.size == 0:
         raise DataFileError(f"{path} holds no scanned line in channel {names[at]!r}: choose another channel or file")

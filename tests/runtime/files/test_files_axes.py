@@ -5,6 +5,7 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
+import zarr
 from ncempy.io.emd import fileEMD
 from rsciio.emd import file_writer as write_emd
 from rsciio.hspy import file_writer as write_hspy
@@ -156,3 +157,74 @@ class TestSamplesLast:
 def test_names_that_people_give_to_axes(names, y, x, channel):
     layout = layout_of(names)
     assert (layout.y, layout.x, layout.channel) == (y, x, channel)
+
+
+class TestOneLongAxis:
+    LINES = np.arange(300 * 400, dtype=np.int32)
+
+    @pytest.mark.parametrize("ending", [".npy", ".npz", ".h5", ".zarr"])
+    def test_it_is_asked_for(self, tmp_path, ending):
+        path = save_plain(tmp_path / f"a{ending}", self.LINES)
+        with pytest.raises(DataFileError, match=r"holds one axis of 120000 values: choose '.*HEIGHTxWIDTH'.*--signal"):
+            read_frames(path)
+
+    @pytest.mark.parametrize("ending", [".npy", ".npz", ".h5", ".zarr"])
+    def test_height_and_width_make_it_an_image(self, tmp_path, ending):
+        path = save_plain(tmp_path / f"a{ending}", self.LINES)
+        for dimensions in (None, 2):
+            (frame,) = read_frames(f"{path}::300x400", dimensions=dimensions)
+            np.testing.assert_array_equal(frame.pixels, self.LINES.reshape(300, 400))
+
+    def test_of_several_arrays_one_is_named_too(self, tmp_path):
+        np.savez(tmp_path / "a.npz", scan=self.LINES, other=IMAGE)
+        (frame,) = read_frames(f"{tmp_path / 'a.npz'}::scan/400x300")
+        np.testing.assert_array_equal(frame.pixels, self.LINES.reshape(400, 300))
+        with pytest.raises(DataFileError, match="'scan', 'other'"):
+            read_frames(f"{tmp_path / 'a.npz'}::400x300")
+
+    def test_who_asks_for_signals_gets_one(self, tmp_path):
+        path = save_plain(tmp_path / "a.npy", self.LINES)
+        (frame,) = read_frames(path, dimensions=1)
+        np.testing.assert_array_equal(frame.pixels, self.LINES)
+
+    @pytest.mark.parametrize("size", ["300x401", "300x400x1", "0x5", "x", "300"])
+    def test_another_size_is_refused(self, tmp_path, size):
+        path = save_plain(tmp_path / "a.npy", self.LINES)
+        with pytest.raises(DataFileError, match="expected one axis of 300 x 401 = 120300 values|has no dataset"):
+            read_frames(f"{path}::{size}")
+
+    def test_an_array_with_more_axes_has_its_size(self, tmp_path):
+        np.savez(tmp_path / "a.npz", scan=IMAGE)
+        with pytest.raises(DataFileError, match=r"array of shape \(20, 30\), expected one axis of 30 x 20"):
+            read_frames(f"{tmp_path / 'a.npz'}::scan/30x20")
+
+
+class TestSpectrumImage:
+    @pytest.fixture
+    def path(self, tmp_path):
+        axes = [("y", 2, "nm", True), ("x", 2, "nm", True), ("Energy", 1, "eV", False)]
+        write_hspy(str(tmp_path / "a.hspy"), signal(MOVIE[:, :5], axes))
+        return tmp_path / "a.hspy"
+
+    def test_it_is_asked_for(self, path):
+        with pytest.raises(DataFileError, match=r"holds a spectrum image, 3 x 5 spectra of 30 samples: give --signal"):
+            read_frames(path)
+
+    def test_who_asks_for_signals_gets_every_spectrum(self, path):
+        frames = read_frames(path, dimensions=1)
+        assert len(frames) == 15
+        np.testing.assert_array_equal(frames[7].pixels, MOVIE[1, 2])
+
+
+def save_plain(path, array):
+    """One array under the ending of `path`."""
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".npz":
+        np.savez(path, scan=array)
+    elif path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file["scan"] = array
+    else:
+        zarr.create_array(str(path), shape=array.shape, dtype=array.dtype)[...] = array
+    return path

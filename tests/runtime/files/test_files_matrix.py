@@ -19,7 +19,7 @@ import zarr
 from gwyfile.objects import GwyContainer, GwyDataField, GwySIUnit
 from igorwriter import IgorWave
 from ncempy.io.emd import fileEMD
-from other_programs import write_createc, write_ser
+from other_programs import write_createc, write_nanoscope, write_ser
 from PIL import Image
 from rsciio.emd import file_writer as rosetta_emd
 from rsciio.hspy import file_writer as rosetta_hspy
@@ -134,6 +134,11 @@ def createc(path, data):
     write_createc(path, np.stack([data] * 2), size_a=(SHAPE[0] * Y_NM * 10, SHAPE[1] * X_NM * 10))
 
 
+def nanoscope(path, data):
+    size = f"{SHAPE[1] * X_NM} {SHAPE[0] * Y_NM} nm"
+    write_nanoscope(path, {"Phase": data}, size=size)
+
+
 def ser(path, data):
     write_ser(path, data if data.ndim == 3 else data[None], step_m=(1e-9 * Y_NM, 1e-9 * X_NM))
 
@@ -159,6 +164,7 @@ FORMATS = [
     Format(".gwy", gwyddion, ("float64",), stacks=False, calibrated=True),
     Format(".ibw", igor, INTEGERS + FLOATS, calibrated=True),
     Format(".sxm", nanonis, ("float32",), stacks=False, calibrated=True, read=level_rows),
+    Format(".spm", nanoscope, ("int16", "int32"), stacks=False, calibrated=True),
     Format(".dat", createc, ("float32",), stacks=False, calibrated=True, read=level_rows),
 ]
 

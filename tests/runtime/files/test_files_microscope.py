@@ -71,7 +71,7 @@ def test_a_map_of_spectra_gives_one_signal_a_pixel(tmp_path):
     cube = np.random.default_rng(0).normal(size=(4, 5, 100)).astype(np.float32)
     axes = [("y", 1, "nm", True), ("x", 1, "nm", True), ("Energy loss", 0.25, "eV", False)]
     write_hspy(str(tmp_path / "a.hspy"), signal(cube, axes, "EELS"))
-    spectra = read_frames(tmp_path / "a.hspy")
+    spectra = read_frames(tmp_path / "a.hspy", dimensions=1)
     assert len(spectra) == 20
     np.testing.assert_array_equal(spectra[7].pixels, cube[1, 2])
     assert spectra[7].pixel_size_nm is None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import nanonispy2
 import numpy as np
 import pytest
 
+from shiftvae_rt.cli import main
 from shiftvae_rt.errors import DataFileError
-from shiftvae_rt.files import level_rows, read_frames
+from shiftvae_rt.files import ChoiceWarning, level_rows, read_frames
 
 HEADER = """:NANONIS_VERSION:
 2
@@ -133,8 +135,22 @@ def test_an_amplitude_in_metres_is_not_levelled(tmp_path, images):
 
 def test_of_a_scan_of_constant_height_the_channel_that_varies_is_taken_and_named(tmp_path, images):
     images[0] = images[1] = 3e-9
-    frame = read_frames(write_scan(tmp_path / "s.sxm", images))[0]
+    with pytest.warns(ChoiceWarning, match=r"s\.sxm: Z is constant.*Current is taken, which varies.*FILE::CHANNEL"):
+        frame = read_frames(write_scan(tmp_path / "s.sxm", images))[0]
     np.testing.assert_array_equal(frame.pixels, images[2])
     assert frame.metadata["channel"] == "Current"
     assert "Z is constant" in frame.metadata["chosen"]
     assert read_frames(f"{tmp_path / 's.sxm'}::Z")[0].metadata["channel"] == "Z"
+
+
+def test_the_command_says_which_channel_it_took(tmp_path, tiny_model, capsys):
+    images = np.random.default_rng(0).normal(size=(3, 64, 64)).astype(np.float32)
+    images[:2] = 3e-9
+    scan = write_scan(tmp_path / "s.sxm", images, width="1.28E-9", height="1.28E-9")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["map", str(tiny_model), str(scan), "-o", str(tmp_path / "m.npz")]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "Z is constant" in line]
+    assert len(told) == 1
+    assert told[0].startswith("shiftvae: warning: ")
+    assert "Current is taken" in told[0]

@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 MOST_PEAKS = 48
 #: Tiles along each axis at most: more cost time and add little, as eight by eight tiles already touch or overlap.
 MOST_TILES = 8
+#: Windows of frequencies of a signal, and values of a window, that its background is taken from at most.
+MOST_WINDOWS = 4096
 #: Bins that judge a streak, counted from a peak: clear of its Hann lobe.
 ASIDE = np.concatenate([np.arange(-12, -1), np.arange(2, 13)])
 #: Frequencies below this many bins belong to the Hann lobe of the background.
@@ -182,7 +184,10 @@ def _smooth_background(power: Floats, averages: float) -> Floats:
         half = max(8, power.shape[1] // 40)
         line = np.pad(power[0], half, mode="reflect")
         windows = np.lib.stride_tricks.sliding_window_view(line, 2 * half + 1)
-        return _median_from_low(np.quantile(windows, 0.25, axis=1), averages)[None, :]
+        # Of a long signal some windows and some of their values: all of 3e6 samples would take 3 TiB.
+        places = np.unique(np.linspace(0, len(windows) - 1, MOST_WINDOWS).astype(int))
+        low = np.quantile(windows[places, :: 1 + 2 * half // MOST_WINDOWS], 0.25, axis=1)
+        return _median_from_low(np.interp(np.arange(len(windows)), places, low), averages)[None, :]
     ring = _radius(power.shape).round().astype(int)
     order = np.argsort(ring, axis=None, kind="stable")
     edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
