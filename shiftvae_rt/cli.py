@@ -1,35 +1,37 @@
-"""`shiftvae`: one command; each subcommand lives with its thing.
+"""`shiftvae`: one command with subcommands, each in a module of its own.
 
-The runtime's subcommands are the modules of `shiftvae_rt.commands`. Other packages (the training half) add theirs
-through the entry point group ``shiftvae.commands``: its name, and a function that takes the subparsers.
+The runtime's are in the table `commands.COMMANDS`. Other packages (the training half) add theirs through the entry
+point group ``shiftvae.commands``, where a name leads to a `commands.Command`. Only the module of the subcommand that
+was typed is imported.
 
 Exit codes: 0 done, 1 a named error on one line of stderr, 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import pkgutil
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from io import TextIOWrapper
-from typing import NoReturn, TextIO
+from typing import TextIO
 
-from . import __version__, commands
+from . import __version__
+from .commands import COMMANDS, Command
+from .commands.argument_parser import ArgumentParser
 from .errors import ShiftVaeError
 from .names import shown
 
-__all__ = ["main"]
+__all__ = ["command_parser", "installed_commands", "main"]
 
 DESCRIPTION = "Live latent maps of order parameters for electron and tunnelling microscopes."
+EPILOG = "shiftvae COMMAND --help shows what a command does and its options."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `shiftvae` with `argv` (default: the process's own arguments) and give its exit code.
+    """Run `shiftvae` with `argv` (default: the arguments of the process) and give its exit code.
 
     Wrong usage leaves through `SystemExit` with code 2, as argparse does it.
     """
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        arguments = _parser(words).parse_args(words)
+        arguments = command_parser(installed_commands(), words[:1]).parse_args(words)
         arguments.run(arguments)
         sys.stdout.flush()
     except ShiftVaeError as error:
@@ -62,45 +64,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Complains on one line, like every other error; argparse would print the usage before it."""
+def installed_commands() -> list[Command]:
+    """Every subcommand of the packages that are installed here, in the order of work."""
+    others: list[Command] = []
+    for entry_point in entry_points(group="shiftvae.commands"):
+        try:
+            others.append(entry_point.load())
+        except (ImportError, AttributeError) as error:
+            warnings.warn(f"the command {entry_point.name} is not available: {error}", stacklevel=2)
+    return sorted([*COMMANDS, *others], key=lambda command: command.place)
 
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: error: {message}: see {self.prog} --help", file=sys.stderr)
-        raise SystemExit(2)
 
+def command_parser(commands: Sequence[Command], whole: Sequence[str]) -> ArgumentParser:
+    """Make the parser of `shiftvae`.
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """The commands that `words` may mean: all, or if the first is one of ours, ours alone.
+    Parameters
+    ----------
+    commands
+        The subcommands, in the order in which they are listed.
+    whole
+        Names of those whose modules are imported and whose arguments are added.
 
-    The training half brings torch, which costs far more processor time than the start and end of a service.
+    Raises
+    ------
+    ImportError
+        if one of these needs a package that is not installed.
     """
-    parser = _Parser(prog="shiftvae", description=DESCRIPTION)
+    parser = ArgumentParser(prog="shiftvae", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"shiftvae-rt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in pkgutil.iter_modules(commands.__path__):
-        import_module(f"{commands.__name__}.{module.name}").add(subparsers)
-    if words and words[0] in subparsers.choices:
-        return parser
-    for entry_point in sorted(entry_points(group="shiftvae.commands"), key=lambda entry_point: entry_point.name):
-        try:
-            add: commands.AddCommand = entry_point.load()
-        except ImportError as error:
-            _add_absent(subparsers, entry_point.name, error)
-        else:
-            add(subparsers)
+    for command in commands:
+        subparser = subparsers.add_parser(command.name, help=command.help)
+        if command.name in whole:
+            module = import_module(command.module)
+            subparser.description = module.__doc__
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
     return parser
-
-
-def _add_absent(subparsers: argparse._SubParsersAction[_Parser], name: str, reason: ImportError) -> None:
-    """Add a subcommand of a package that cannot be imported: whatever its arguments, it says why."""
-
-    def explain(_: argparse.Namespace) -> None:
-        raise reason
-
-    parser = subparsers.add_parser(name, help=f"not available: {reason}", add_help=False, prefix_chars="\0")
-    parser.add_argument("anything", nargs="*")
-    parser.set_defaults(run=explain)
 
 
 def _complain(kind: str, message: str) -> None:

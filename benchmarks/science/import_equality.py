@@ -25,7 +25,7 @@ from tables import add_options, publish, show
 
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.simulator import LineCrystal, Microscope
-from shiftvae_training.commands.import_model import add as add_import
+from shiftvae_training.commands import import_model as import_command
 
 ABOUT = """
 Small models trained for a moment and saved by their own package, imported with `shiftvae import`, and run by the
@@ -84,14 +84,14 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
         weights, mean, deviation, moved = run(case, letters, scaled, Path(folder))
         np.save(Path(folder) / "scan.npy", frame)
         parser = argparse.ArgumentParser()
-        add_import(parser.add_subparsers())
+        import_command.add_arguments(parser)
         asked = parser.parse_args([
-            "import", str(weights), f"{folder}/scan.npy", "-o", f"{folder}/m.svae", "--from", case["package"],
+            str(weights), f"{folder}/scan.npy", "-o", f"{folder}/m.svae", "--from", case["package"],
             "--invariances", case["invariances"], "--prior", str(PRIOR), "--scale-prior", str(SCALE_PRIOR),
             "--activation", case.get("activation", "tanh"), "--scaling", case.get("scaling", "scan"),
             *(["--signal"] if signal else []),
         ])  # fmt: skip
-        asked.run(asked)
+        import_command.run(asked)
         found = LatentMapper(f"{folder}/m.svae", stride=4).map(frame[0] if signal else frame)
     return {
         "package": case["package"], "model": case["model"], "invariances": case["invariances"], "windows": len(scaled),

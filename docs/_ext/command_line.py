@@ -10,14 +10,15 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from shiftvae_rt.cli import _parser
+from shiftvae_rt.cli import command_parser, installed_commands
 
 
 class CommandLine(SphinxDirective):
     """One section for each command."""
 
     def run(self) -> list[nodes.Node]:
-        parser = _parser([])
+        commands = installed_commands()
+        parser = command_parser(commands, [command.name for command in commands])
         sections: list[nodes.Node] = []
         for name, command in commands_of(parser):
             sections.append(self._section(f"shiftvae {name}", command))

@@ -1,31 +1,62 @@
-"""The runtime's subcommands, one module each, named as the command.
+"""The runtime's subcommands, one module each, named as the command; and what they have in common.
 
-A module exposes ``add(subparsers)``, which adds its parser and sets ``run``, a function from the parsed arguments to
-nothing. Modules import argparse alone at the top, and what they need inside ``run``: `shiftvae --help` stays quick.
+A module has ``add_arguments(parser)`` and ``run(arguments)``, and its docstring describes the command. It is imported
+when its command is the one that was typed: `shiftvae --help` costs no more than the table below.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..encode.mapper import LatentMapper
 
-__all__ = ["AddCommand", "Subparsers", "add_encoding", "add_force", "add_provider", "say_encoding"]
+__all__ = ["COMMANDS", "Command", "add_encoding", "add_force", "add_provider", "say_encoding"]
 
 
-class Subparsers(Protocol):
-    """What `argparse.ArgumentParser.add_subparsers` gives; argparse has no public name for it."""
+@dataclass(frozen=True)
+class Command:
+    """A subcommand as `shiftvae --help` lists it.
 
-    def add_parser(self, name: str, *, help: str, description: str | None = None) -> argparse.ArgumentParser:  # noqa: A002
-        """Add a subcommand and give its parser."""
+    Attributes
+    ----------
+    name
+        Word after `shiftvae`.
+    help
+        What it does, on one line that begins with a verb.
+    place
+        Number that rises in the order of work, in which commands are listed.
+    module
+        Full name of its module.
+    """
+
+    name: str
+    help: str
+    place: int
+    module: str
 
 
-#: Adds one subcommand.
-AddCommand = Callable[[Subparsers], None]
+def _command(name: str, about: str, place: int) -> Command:
+    return Command(name, about, place, f"{__name__}.{name}")
+
+
+#: In the order of work; the training half begins it.
+COMMANDS = (
+    _command("inspect", "verify and describe a model file", 30),
+    _command("map", "write the latent maps of a file's frames", 40),
+    _command("benchmark", "measure the speed of a model on this machine", 50),
+    _command("serve", "compute the latent maps of a scan while it runs", 60),
+    _command("send", "replay a file to a running service", 70),
+    _command("simulate", "send frames of a simulated microscope to a service", 80),
+    _command("watch", "show the results of a running service", 90),
+    _command("status", "show the status of a running service, or stop it", 100),
+    _command("export", "list the streams of a journal, or write one as a file", 110),
+    _command("keys", "create, list and revoke the keys of clients", 120),
+    _command("sign", "sign a model file", 130),
+)
 
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:

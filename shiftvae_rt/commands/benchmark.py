@@ -1,4 +1,4 @@
-"""`shiftvae benchmark`: measure how fast this machine is with a model.
+"""Measure how fast this machine is with a model.
 
 Frames a second by stride and threads, the delay of a row of the map after its last scan line, and what one core does
 at most, to compare with. Takes about half a minute; other programs that run meanwhile make the figures worse.
@@ -17,22 +17,19 @@ from . import add_provider
 if TYPE_CHECKING:
     from ..benchmark import Limits, ModelSpeed
     from ..model.model_file import ModelFile
-    from . import Subparsers
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 #: Instruction sets as their makers write them.
 _ISA = {"avx512": "AVX-512", "avx2": "AVX2", "sse2": "SSE2", "neon": "NEON", "plain": "no vector instructions"}
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae benchmark`."""
-    parser = subparsers.add_parser("benchmark", help="measure the speed of a model here", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae benchmark`."""
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
     parser.add_argument("--size", type=int, default=512, metavar="PX", help="edge of a frame (default 512)")
     add_provider(parser)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

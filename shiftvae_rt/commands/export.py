@@ -1,24 +1,19 @@
-"""`shiftvae export`: the streams of a journal, what became of the frames of one, and its maps as HyperSpy files."""
+"""List the streams of a journal, list the refused frames of a stream, or write its maps as HyperSpy files."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..names import file_name, json_shown, shown
 from . import add_force
 
-if TYPE_CHECKING:
-    from . import Subparsers
-
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae export`."""
-    parser = subparsers.add_parser("export", help="a recorded stream as a file", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae export`."""
     parser.add_argument("journal", type=Path, metavar="JOURNAL", help="file of `shiftvae serve --journal`")
     parser.add_argument("stream", nargs="?", metavar="STREAM", help="name of a stream; without it, they are listed")
     parser.add_argument(
@@ -31,7 +26,6 @@ def add(subparsers: Subparsers) -> None:
     )
     add_force(parser)
     parser.add_argument("--json", action="store_true", help="one JSON line for each stream")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

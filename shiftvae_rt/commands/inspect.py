@@ -1,4 +1,4 @@
-"""`shiftvae inspect`: what a model file is, and that it passed every check that loading it makes."""
+"""Verify a model file, with every check that loading it makes, and describe it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,16 @@ from . import add_force
 
 if TYPE_CHECKING:
     from ..encode.mapper import LatentMapper
-    from . import Subparsers
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae inspect`."""
-    parser = subparsers.add_parser("inspect", help="what a model file is, checked", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae inspect`."""
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
     parser.add_argument("--json", action="store_true", help="the manifest, for programs")
     parser.add_argument("--report", metavar="OUT.html", help="write the training report here")
     add_force(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,22 +1,17 @@
-"""`shiftvae keys`: who may send to a service, read from it, administer it, and sign its models."""
+"""Create and revoke the keys of the clients that may use a service, and create keys that sign models."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from . import Subparsers
-
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 _ROLES = ("produce", "read", "admin")
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae keys`."""
-    parser = subparsers.add_parser("keys", help="keys and roles of a service's clients", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae keys`."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True, dest="action")
     for action, about in (
         ("create", "make a folder with a new key of the service, and nobody allowed in"),
@@ -38,7 +33,6 @@ def add(subparsers: Subparsers) -> None:
             )
     signing = actions.add_parser("signing", help="make a key that signs model files, and its public half")
     signing.add_argument("key", type=Path, metavar="NAME.key", help="the secret half; the public one is NAME.pub")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

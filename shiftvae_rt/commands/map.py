@@ -1,4 +1,4 @@
-"""`shiftvae map`: encode every window of a file's frames and write the latent maps.
+"""Encode every window of a file's frames and write their latent maps.
 
 A frame of a stack that cannot be mapped (blank, NaN) is NaN in the output; the exit code is 1 and a line says which.
 """
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from ..encode.mapper import LatentMapper
     from ..frame import Frame
     from ..latent_map import LatentMap
-    from . import Subparsers
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae map`."""
-    parser = subparsers.add_parser("map", help="latent maps of a file", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae map`."""
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
     parser.add_argument(
         "frame",
@@ -48,7 +46,6 @@ def add(subparsers: Subparsers) -> None:
         metavar="N",
         help="one frame of a stack, from 0 (default: all)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

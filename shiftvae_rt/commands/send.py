@@ -1,4 +1,4 @@
-"""`shiftvae send`: replay the frames of a file to the service, as a microscope would."""
+"""Replay the frames of a file to a running service, as a microscope would send them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,17 @@ from ..names import MAX_NAME, json_shown, shown
 if TYPE_CHECKING:
     from ..frame import Frame
     from ..stream import Counters, Producer
-    from . import Subparsers
 
-__all__ = ["add", "add_pace", "stream_frames"]
+__all__ = ["add_arguments", "add_pace", "run", "stream_frames"]
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae send`."""
-    parser = subparsers.add_parser("send", help="replay a file to the service", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae send`."""
     parser.add_argument("file", metavar="FILE", help="any file that `shiftvae map` reads")
     parser.add_argument(
         "--frames", type=_range, default=slice(None), metavar="A:B", help="frames A to B-1 of a stack (default: all)"
     )
     add_pace(parser, "the file's")
-    parser.set_defaults(run=run)
 
 
 def add_pace(parser: argparse.ArgumentParser, default_stream: str) -> None:

@@ -1,4 +1,4 @@
-"""`shiftvae serve`: encode frames as they arrive over ZeroMQ and publish their latent maps, until it is stopped."""
+"""Compute the latent maps of frames as they arrive over ZeroMQ, and publish them until stopped."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from . import add_encoding, say_encoding
 
 if TYPE_CHECKING:
     from ..stream import Report, Service
-    from . import Subparsers
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 _NICE = 5
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae serve`."""
-    parser = subparsers.add_parser("serve", help="latent maps of a running scan", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae serve`."""
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
     for name, port, what in (
         ("ingest", 5701, "takes frames here"),
@@ -66,7 +64,6 @@ def add(subparsers: Subparsers) -> None:
         help="of the process: it gives way to the acquisition (default %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="JSON: a line when ready, one when stopped, log lines")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

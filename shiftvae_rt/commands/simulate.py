@@ -1,4 +1,4 @@
-"""`shiftvae simulate`: a simulated scanning microscope (or line detector) that sends to the service."""
+"""Simulate a scanning microscope (for a model of 1D signals, a line detector) that sends to a running service."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..frame import Frame
-    from . import Subparsers
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae simulate`."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae simulate`."""
     from .send import add_pace
 
-    parser = subparsers.add_parser("simulate", help="a simulated microscope", description=__doc__)
     parser.add_argument(
         "--frames", type=int, default=100, metavar="N", help="how many (default 100); 0: until it is stopped"
     )
     parser.add_argument("--size", type=int, default=512, metavar="PX", help="edge of a frame (default 512)")
     parser.add_argument("--seed", type=int, default=0, help="of noise and specimen (default 0)")
     add_pace(parser, "simulator")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

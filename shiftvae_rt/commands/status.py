@@ -1,4 +1,4 @@
-"""`shiftvae status`: how a running service is; also to exchange its model, or to stop it."""
+"""Show the status of a running service; swap its model, or stop it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,22 @@ from ..names import json_shown, shown
 
 if TYPE_CHECKING:
     from ..stream import Control
-    from . import Subparsers
 
-__all__ = ["add", "add_control"]
+__all__ = ["add_arguments", "run"]
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae status`."""
-    parser = subparsers.add_parser("status", help="how a running service is", description=__doc__)
-    add_control(parser)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae status`."""
+    _add_control(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--streams", action="store_true", help="list the streams of its journal")
     what.add_argument("--swap", metavar="NAME.svae", help="serve with this model of its folder of models from now on")
     what.add_argument("--stop", action="store_true", help="stop it in order")
     parser.add_argument("--json", action="store_true", help="one JSON line")
-    parser.set_defaults(run=run)
 
 
-def add_control(parser: argparse.ArgumentParser) -> None:
-    """Options of everything that asks a running service."""
+def _add_control(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which service is asked."""
     parser.add_argument(
         "--control", default="tcp://127.0.0.1:5703", metavar="ENDPOINT", help="the service's (default %(default)s)"
     )

@@ -1,4 +1,4 @@
-"""`shiftvae watch`: the results of a running service in the terminal, and as files if asked."""
+"""Show the results of a running service in the terminal, and write them as files if wanted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from ..names import file_name, json_shown, shown
 
 if TYPE_CHECKING:
     from ..stream import Result, Subscriber
-    from . import Subparsers
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 _GONE_S = 3.0
 _MAX_TOLD = 64
@@ -25,9 +24,8 @@ _COLUMNS = 80
 _KEPT = "\N{NO-BREAK SPACE}"
 
 
-def add(subparsers: Subparsers) -> None:
-    """Add `shiftvae watch`."""
-    parser = subparsers.add_parser("watch", help="results in the terminal", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae watch`."""
     parser.add_argument(
         "--from",
         dest="source",
@@ -51,7 +49,6 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
     parser.add_argument("--json", action="store_true", help="one JSON line a frame")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from shiftvae_rt.cli import main
 from shiftvae_rt.errors import DataFileError, PixelSizeError
 from shiftvae_rt.simulator import LineCrystal
 from shiftvae_training import scans as scans_module
-from shiftvae_training.commands import train as cli_module
+from shiftvae_training.commands import summary
 from shiftvae_training.scans import parse_frames, read_scans
 
 SHORT = ["--encoder", "mlp", "--steps", "30"]
@@ -221,6 +221,6 @@ def test_the_help_names_every_constraint(capsys):
     ids=str,
 )
 def test_a_training_that_found_nothing_warns(shift, content, words):
-    found = cli_module._warnings(shift, content)
+    found = summary._warnings(shift, content)
     assert len(found) == len(words)
     assert all(word in warning for word, warning in zip(words, found, strict=True))

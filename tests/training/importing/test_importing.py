@@ -22,7 +22,7 @@ from foreign_models import (
 from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import FrameError, ModelFileError, WindowError
-from shiftvae_training.commands.import_model import add as add_import
+from shiftvae_training.commands import import_model as import_command
 from shiftvae_training.commands.import_model import parse_invariances
 from shiftvae_training.graphs.graph_builder import GraphBuilder
 from shiftvae_training.importing.functions import cosine_and_sine, softplus
@@ -57,9 +57,8 @@ def convert(tmp_path, frame):
 
 def shiftvae_import(*arguments):
     parser = argparse.ArgumentParser(exit_on_error=False)
-    add_import(parser.add_subparsers())
-    asked = parser.parse_args(["import", *map(str, arguments)])
-    asked.run(asked)
+    import_command.add_arguments(parser)
+    import_command.run(parser.parse_args([*map(str, arguments)]))
 
 
 def windows_of(frame, size=WINDOW):

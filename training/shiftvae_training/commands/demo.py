@@ -1,9 +1,8 @@
-"""`shiftvae demo`: train on one scan, then watch latent maps of the next ones arrive while they are scanned."""
+"""Train on one scan, then stream the next ones line by line and collect their latent maps."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from shiftvae_rt.commands import add_force
 
@@ -11,12 +10,11 @@ from ..model.encoder_families import ENCODERS
 from .arguments import field
 from .demo_settings import DemoSettings, check_demo_setting
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 
-def add(subparsers: Any) -> None:
-    """Add `shiftvae demo`."""
-    parser = subparsers.add_parser("demo", help="all of it, on a simulated microscope or a file", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae demo`."""
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for model, picture and summary")
     parser.add_argument("--input", metavar="FILE", help="a scan or movie of your own (default: simulated microscope)")
     for option, name, read, metavar, meaning in (
@@ -38,10 +36,9 @@ def add(subparsers: Any) -> None:
             help=f"{meaning} (default {known})",
         )
     add_force(parser)
-    parser.set_defaults(run=run_demo)
 
 
-def run_demo(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Run it and print the table."""
     from .demo_flow import demo, table
 

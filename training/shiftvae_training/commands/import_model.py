@@ -1,4 +1,4 @@
-"""`shiftvae import`: a trained model of pyroVED or AtomAI becomes a model file."""
+"""Convert a trained model of pyroVED or AtomAI into a model file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,15 @@ from .arguments import check_model_output, checked, positive
 if TYPE_CHECKING:
     from ..importing.foreign import ForeignModel
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 PACKAGES = ("pyroved", "atomai")
 #: What both packages have where nothing is said.
 PRIOR = 0.1
 
 
-def add(subparsers: Any) -> None:
-    """Add `shiftvae import`."""
-    parser = subparsers.add_parser(
-        "import", help="a model of pyroVED or AtomAI becomes a model file", description=__doc__
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae import`."""
     parser.add_argument("weights", metavar="WEIGHTS", help="its state dict: .pt, .tar, or .npz")
     parser.add_argument("scan", metavar="SCAN", help="what it was trained on, or the like; FILE::NAME picks a dataset")
     parser.add_argument("-o", "--output", required=True, metavar="NAME.svae", help="model file to write")
@@ -57,10 +54,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--frames", type=checked(parse_frames), default=slice(None), metavar="A:B", help="of a stack")
     add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.set_defaults(run=run_import)
 
 
-def run_import(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Read, translate, compare, write, say what came out."""
     from ..importing.import_model import import_model
 

@@ -1,4 +1,4 @@
-"""`shiftvae train`: from a scan to a model file."""
+"""Train a model on a scan and write it as a model file, with a report beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 from functools import reduce
 from operator import or_
-from typing import Any, get_args
+from typing import get_args
 
 from shiftvae_rt.commands import add_force
 from shiftvae_rt.names import shown
@@ -21,12 +21,11 @@ from .family_arguments import add_family, classes_of_frames
 from .progress import EXPORTING, Progress
 from .summary import readable, summarise
 
-__all__ = ["add"]
+__all__ = ["add_arguments", "run"]
 
 
-def add(subparsers: Any) -> None:
-    """Add `shiftvae train`."""
-    parser = subparsers.add_parser("train", help="train a model on a scan", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `shiftvae train`."""
     parser.add_argument(
         "scans", nargs="+", metavar="SCAN", help="microscope files; FILE::NAME picks one of several datasets"
     )
@@ -88,10 +87,9 @@ def add(subparsers: Any) -> None:
         parser.add_argument(f"--{name}", type=read, default=known, metavar="N", help=f"{meaning} (default {known})")
     add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.set_defaults(run=run_train)
 
 
-def run_train(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Read, train, export, say what came out."""
     check_model_output(arguments.output, force=arguments.force, report=True)
     progress = Progress(arguments.steps)
