@@ -71,7 +71,9 @@ def installed_commands() -> list[Command]:
         try:
             others.append(entry_point.load())
         except (ImportError, AttributeError) as error:
-            warnings.warn(f"the command {entry_point.name} is not available: {error}", stacklevel=2)
+            warnings.warn(
+                f"the command {entry_point.name} is not available ({error}): install its package again", stacklevel=2
+            )
     return sorted([*COMMANDS, *others], key=lambda command: command.place)
 
 

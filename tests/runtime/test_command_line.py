@@ -125,6 +125,7 @@ def test_words_after_two_dashes_are_no_options(capsys):
     assert "--no-such-model" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_command_that_cannot_be_loaded_is_told_and_the_others_work(monkeypatch, capsys):
     class Broken:
         name = "paint"
@@ -136,4 +137,6 @@ def test_a_command_that_cannot_be_loaded_is_told_and_the_others_work(monkeypatch
     code, out, err = said(capsys, "--help")
     assert code == 0
     assert "inspect" in out
-    assert err == "shiftvae: warning: the command paint is not available: No module named 'paint'\n"
+    assert err == (
+        "shiftvae: warning: the command paint is not available (No module named 'paint'): install its package again\n"
+    )
