@@ -22,7 +22,7 @@ from stream_support import FREE, noisy
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Counters, Options, Service
 from shiftvae_rt.stream.producer.contact import RETRY_NS
-from shiftvae_rt.stream.producer.live_link import Link
+from shiftvae_rt.stream.producer.live_link import LiveLink
 from shiftvae_rt.stream.producer.mailbox import Mailbox
 from shiftvae_rt.stream.producer.outgoing import Source
 from shiftvae_rt.stream.protocol.clock import monotonic_ns
@@ -41,7 +41,7 @@ class TwoSides(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.mailbox = Mailbox(Source("s"))
-        self.link = Link(self.mailbox, "live")
+        self.link = LiveLink(self.mailbox, "live")
         self.offered = 0
         self.rows: tuple[np.ndarray, int] | None = None
         self.earlier: list[Counters] = []  # of runtimes that are gone

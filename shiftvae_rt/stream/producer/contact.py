@@ -1,4 +1,4 @@
-"""Whether a producer is in contact with the runtime, the same in both modes.
+"""Whether a producer is in contact with the service, the same in both modes.
 
 ::
 
@@ -6,7 +6,7 @@
          ^                    |                  |              |
          +--------------------+---- lost --------+--------------+
 
-Contact is lost when the connection ends, when the runtime falls silent, and when a link says so. It begins again on a
+Contact is lost when the connection ends, when the service falls silent, and when a link says so. It begins again on a
 NEW socket, so that no answer to the old one can be taken for one to the new.
 """
 
@@ -32,10 +32,10 @@ Parts: TypeAlias = Sequence[bytes | memoryview]
 
 PING_NS = 500_000_000
 RETRY_NS = 500_000_000
-#: The runtime answers PING also between the bands of a long encoding; a healthy one is never silent for so long.
+#: The service answers PING also between the bands of a long encoding; a healthy one is never silent for so long.
 SILENCE_S = 2.2
-#: The runtime has taken a frame and nothing came of it, though it talks. Its own watchdog ends an encoding that hangs,
-#: after longer the larger the frame is; this is for a runtime whose watchdog hangs too.
+#: The service has taken a frame and nothing came of it, though it talks. Its own watchdog ends an encoding that hangs,
+#: after longer the larger the frame is; this is for a service whose watchdog hangs too.
 IN_HAND_S = 300.0
 
 
@@ -45,7 +45,7 @@ class Contact:
     Parameters
     ----------
     silence_s
-        A runtime that has said nothing for so long is lost.
+        A service that has said nothing for so long is lost.
 
     Attributes
     ----------
@@ -87,14 +87,14 @@ class Contact:
         return [encode(Ping(clock_ns=now_ns))]
 
     def read(self, parts: Parts, now_ns: int) -> Reply | None:
-        """What the runtime said; None, and contact is lost, if it is not our protocol."""
+        """What the service said; None, and contact is lost, if it is not our protocol."""
         self._heard_ns = now_ns
         try:
             if len(parts) != 1:
                 raise WireError(f"an answer has one part, got {len(parts)}")
             return decode_reply(parts[0])
         except WireError as error:
-            self.lose(now_ns, f"the runtime sent something that is not protocol {PROTOCOL}: {error}")
+            self.lose(now_ns, f"the service sent something that is not protocol {PROTOCOL}: {error}")
             return None
 
     @property
@@ -103,17 +103,17 @@ class Contact:
         return self.state in ("greeting", "open", "ending")
 
     def check(self, now_ns: int) -> None:
-        """Lose contact with a runtime that has fallen silent."""
+        """Lose contact with a service that has fallen silent."""
         if self.active and now_ns - self._heard_ns > self._silence_s * 1e9:
-            self.lose(now_ns, f"the runtime has been silent for {self._silence_s:.3g} s")
+            self.lose(now_ns, f"the service has been silent for {self._silence_s:.3g} s")
 
     def disconnected(self, now_ns: int) -> None:
         """The connection ended. ZeroMQ would connect again, but our session is gone."""
         if self.active:
-            self.lose(now_ns, "the connection to the runtime ended")
+            self.lose(now_ns, "the connection to the service ended")
 
     def refused(self) -> None:
-        """The runtime does not accept our key, or asks for one that we do not have. ZeroMQ goes on trying."""
+        """The service does not accept our key, or asks for one that we do not have. ZeroMQ goes on trying."""
         self.last_error = KEY_REFUSED
 
     def lose(self, now_ns: int, reason: str, *, for_good: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The thread that talks to the runtime for a producer: one socket at a time, and a link that says what to say."""
+"""The thread that talks to the service for a producer: one socket at a time, and a link that says what to say."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..transport.keys import ClientKey
 from ..transport.sockets import receive
 from .contact import Contact
 
-__all__ = ["Driver", "Talk"]
+__all__ = ["Driver", "Link"]
 
 _TICK_MS = 100
 
 
-class Talk(Protocol):
-    """One side of a conversation, without sockets: `link.Link` and `lossless_link.LosslessLink`."""
+class Link(Protocol):
+    """One side of a conversation, without sockets: `live_link.LiveLink` and `lossless_link.LosslessLink`."""
 
     contact: Contact
 
@@ -47,14 +47,14 @@ class Driver:
     link
         What to say.
     endpoint, key
-        The runtime's ingest, and our key if it asks for one.
+        The service's ingest, and our key if it asks for one.
     high_water_mark
         Messages that may wait in ZeroMQ's hands.
     name
         Of the thread.
     """
 
-    def __init__(self, link: Talk, endpoint: str, *, key: ClientKey | None, high_water_mark: int, name: str) -> None:
+    def __init__(self, link: Link, endpoint: str, *, key: ClientKey | None, high_water_mark: int, name: str) -> None:
         self._link = link
         self._connection = Connection(zmq.DEALER, endpoint, high_water_mark=high_water_mark, key=key)
         self._abandoned = False

@@ -1,6 +1,6 @@
 """The live producer's half of the protocol: what to say next, and what an answer means.
 
-See `contact` for the states. Contact is lost, besides, when the runtime says GOAWAY or an ERROR that concerns no frame,
+See `contact` for the states. Contact is lost, besides, when the service says GOAWAY or an ERROR that concerns no frame,
 and when a frame is not answered.
 """
 
@@ -31,17 +31,17 @@ from ..protocol.wire import Counters, encode_array
 from .contact import IN_HAND_S, SILENCE_S, Contact, Parts
 from .mailbox import Mailbox
 
-__all__ = ["Link"]
+__all__ = ["LiveLink"]
 
-#: The runtime talks but has not taken a frame that we sent so long ago: something between us ate it.
+#: The service talks but has not taken a frame that we sent so long ago: something between us ate it.
 UNTAKEN_S = 10.0
 #: A producer says at most so often that what waits has become newer.
 WANT_NS = 4_000_000
 _OUTCOMES: tuple[Outcome, ...] = ("processed", "dropped_stale", "rejected", "quarantined")
 
 
-class Link:
-    """One producer's conversation with the runtime.
+class LiveLink:
+    """One producer's conversation with the service.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Link:
     mode
         See `messages.Hello`.
     silence_s
-        A runtime that has said nothing for so long is lost.
+        A service that has said nothing for so long is lost.
     """
 
     def __init__(self, mailbox: Mailbox, mode: Mode, *, silence_s: float = SILENCE_S) -> None:
@@ -106,7 +106,7 @@ class Link:
         )
 
     def hear(self, parts: Parts, now_ns: int) -> None:
-        """Take in one message of the runtime."""
+        """Take in one message of the service."""
         reply = self.contact.read(parts, now_ns)
         if isinstance(reply, Welcome):
             self._welcomed(reply, now_ns)
@@ -114,7 +114,7 @@ class Link:
             self._credit = max(self._credit, reply.credit)
             self._received = reply.received
             if reply.answered >= self._sent and self._mailbox.in_flight:  # answers keep their order
-                self.contact.lose(now_ns, "an answer of the runtime was lost")
+                self.contact.lose(now_ns, "an answer from the service was lost")
         elif isinstance(reply, Grant):
             self._credit = max(self._credit, reply.credit)
         elif isinstance(reply, Credit):
@@ -152,7 +152,7 @@ class Link:
             self.contact.lose(now_ns, self.contact.last_error)
 
     def check(self, now_ns: int) -> None:
-        """Lose a runtime that has fallen silent, or talks but does not answer a frame."""
+        """Lose a service that has fallen silent, or talks but does not answer a frame."""
         self.contact.check(now_ns)
         if self.contact.state not in ("open", "ending") or not self._mailbox.in_flight:
             return
@@ -160,4 +160,4 @@ class Link:
         limit_s = IN_HAND_S if taken else UNTAKEN_S
         if now_ns - self._sent_ns > limit_s * 1e9:
             what = "answered no frame" if taken else "taken no frame"
-            self.contact.lose(now_ns, f"the runtime has {what} for {limit_s:.3g} s")
+            self.contact.lose(now_ns, f"the service has {what} for {limit_s:.3g} s")

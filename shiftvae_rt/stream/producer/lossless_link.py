@@ -1,7 +1,7 @@
 """The producer's half of the lossless mode: send ahead, keep what is not committed, go back after a loss. No sockets.
 
-See `contact` for the states. Every frame stays here until the runtime says that its outcome is on disk. WELCOME says
-which frame comes next, and everything from there on is sent again; the runtime drops what it has already.
+See `contact` for the states. Every frame stays here until the service says that its outcome is on disk. WELCOME says
+which frame comes next, and everything from there on is sent again; the service drops what it has already.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from .outgoing import OutgoingFrame, Source
 
 __all__ = ["LosslessLink"]
 
-#: The runtime talks but does not take frames that we sent: something between us ate them.
+#: The service talks but does not take frames that we sent: something between us ate them.
 PROGRESS_S = 5.0
 _FATAL: tuple[ErrorName, ...] = ("protocol_mismatch", "no_journal", "stream_ended")
 
 
 class LosslessLink:
-    """One lossless stream's conversation with the runtime; `put` and the properties are for other threads.
+    """One lossless stream's conversation with the service; `put` and the properties are for other threads.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class LosslessLink:
         )
 
     def hear(self, parts: Parts, now_ns: int) -> None:
-        """Take in one message of the runtime."""
+        """Take in one message of the service."""
         if self.contact.state == "lost":  # what was on its way when we gave the connection up
             return
         reply = self.contact.read(parts, now_ns)
@@ -169,7 +169,7 @@ class LosslessLink:
         if pong.received > self._received:
             self._received, self._progress_ns = pong.received, now_ns
         if pong.answered >= self._sent and self._ahead:  # answers keep their order
-            self.contact.lose(now_ns, "an answer of the runtime was lost")
+            self.contact.lose(now_ns, "an answer from the service was lost")
 
     def _welcomed(self, welcome: Welcome, now_ns: int) -> None:
         if self.contact.state != "greeting":
@@ -184,7 +184,7 @@ class LosslessLink:
         if expected is not None and welcome.next_seq not in expected:
             text = (
                 f"stream {self._source.stream!r} goes on at frame {welcome.next_seq}, expected {expected[0]} to "
-                f"{expected[-1]}: another producer sent to it, or the runtime has another journal"
+                f"{expected[-1]}: another producer sent to it, or the service has another journal"
             )
             self._fail(now_ns, text)
         else:
@@ -203,16 +203,16 @@ class LosslessLink:
             self.changed.notify_all()
 
     def check(self, now_ns: int) -> None:
-        """Lose a runtime that has fallen silent, or talks but does not take frames."""
+        """Lose a service that has fallen silent, or talks but does not take frames."""
         self.contact.check(now_ns)
         if self.contact.state not in ("open", "ending"):  # what was sent and received counts from WELCOME on
             return
         without_s = (now_ns - self._progress_ns) / 1e9
         working = self._received > self._answered  # on one of ours, which may be large
         if self._sent > self._received and not working and without_s > PROGRESS_S:
-            self.contact.lose(now_ns, f"the runtime has taken no frame for {PROGRESS_S:.3g} s")
+            self.contact.lose(now_ns, f"the service has taken no frame for {PROGRESS_S:.3g} s")
         elif self._ahead and without_s > IN_HAND_S:
-            self.contact.lose(now_ns, f"the runtime has committed nothing for {IN_HAND_S:.3g} s")
+            self.contact.lose(now_ns, f"the service has committed nothing for {IN_HAND_S:.3g} s")
 
     def give_up(self) -> None:
         """Nothing more will be sent; wake whoever waits."""

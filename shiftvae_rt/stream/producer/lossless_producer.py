@@ -4,7 +4,7 @@
 
     with LosslessProducer("tcp://127.0.0.1:5701", stream="run 7") as producer:
         for frame in frames[producer.wait_ready().next_seq - 1 :]:      # goes on where an earlier program was cut off
-            producer.send(frame)                                        # waits while the runtime is behind
+            producer.send(frame)                                        # waits while the service is behind
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _HIGH_WATER_MARK = 40
 
 
 class LosslessProducer:
-    """Sends frames of one stream and keeps each until its outcome is on the runtime's disk. Thread-safe.
+    """Sends frames of one stream and keeps each until its outcome is on the service's disk. Thread-safe.
 
     Parameters
     ----------
     endpoint
-        The runtime's ingest, ``tcp://HOST:PORT``.
+        The service's ingest, ``tcp://HOST:PORT``.
     stream
         Name of the stream, 1 to 64 printable characters without blanks at its ends; it belongs to one producer, and to
         one recording in the journal.
@@ -47,7 +47,7 @@ class LosslessProducer:
     series, name
         Number of the acquisition and name of the detector channel, carried along for people.
     key
-        Our key file, if the runtime asks for one.
+        Our key file, if the service asks for one.
 
     Raises
     ------
@@ -87,12 +87,12 @@ class LosslessProducer:
             self.leave()
 
     def wait_ready(self, timeout_s: float = 5.0) -> Welcome:
-        """Wait until the runtime has welcomed us. ``next_seq`` of its answer is 1 + the frames that it has already.
+        """Wait until the service has welcomed us. ``next_seq`` of its answer is 1 + the frames that it has already.
 
         Raises
         ------
         ServiceError
-            if nobody answers in time, or the runtime refuses us.
+            if nobody answers in time, or the service refuses us.
         """
         link = self._link
         with link.changed:
@@ -111,7 +111,7 @@ class LosslessProducer:
         pixel_size_nm: PixelSize = None,
         timeout_s: float = 60.0,
     ) -> int:
-        """Send a whole frame and return its ``seq``; waits while the runtime is behind. The pixels are copied.
+        """Send a whole frame and return its ``seq``; waits while the service is behind. The pixels are copied.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class LosslessProducer:
         ServiceError
             if there was no room in time, or the stream cannot go on.
         FrameError
-            for something that is not a frame, or larger than the runtime takes in one message.
+            for something that is not a frame, or larger than the service takes in one message.
         """
         welcome = self.wait_ready(timeout_s)
         if isinstance(frame, Frame):
@@ -148,7 +148,7 @@ class LosslessProducer:
 
     @property
     def committed(self) -> int:
-        """Last ``seq`` whose outcome is on the runtime's disk."""
+        """Last ``seq`` whose outcome is on the service's disk."""
         return self._link.committed
 
     @property
@@ -158,7 +158,7 @@ class LosslessProducer:
 
     @property
     def last_error(self) -> str:
-        """Why the runtime was lost or refused us; empty while all is well."""
+        """Why the service was lost or refused us; empty while all is well."""
         return self._link.contact.last_error
 
     def flush(self, timeout_s: float = 60.0) -> Counters:

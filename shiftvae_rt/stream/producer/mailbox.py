@@ -4,7 +4,7 @@ The acquisition puts rows in (`put`, any thread, never waits for the network); t
 been sent yet (`take`), one message at a time. Rows of one frame gather in the mailbox and lose nothing; a new frame
 replaces what is left of the old one, and the old frame is then counted as dropped, once.
 
-A frame whose rows are on their way when it is replaced is decided by the runtime's answer, so that both
+A frame whose rows are on their way when it is replaced is decided by the service's answer, so that both
 sides count alike.
 
 An acquisition delivers its last rows after it was stopped, and its first before we were there. What belongs to no frame
@@ -158,7 +158,7 @@ class Mailbox:
             return True
 
     def take_aborted(self) -> int | None:
-        """The ``seq`` of a frame of which the runtime has rows and will get no more, once."""
+        """The ``seq`` of a frame of which the service has rows and will get no more, once."""
         with self.changed:
             if self._aborted is None or any(slot.seq == self._aborted for slot in self._in_flight):
                 return None
@@ -192,14 +192,14 @@ class Mailbox:
             return slot.message(self.source, first, last)
 
     def taken(self, seq: int) -> None:
-        """The runtime has the rows that were on their way and wants more of frame `seq`."""
+        """The service has the rows that were on their way and wants more of frame `seq`."""
         with self.changed:
             slot = self._landed(seq)
             if slot is not None and slot.replaced and not slot.over and slot not in self._in_flight:
                 self._settle(slot, "dropped_producer")
 
     def settled(self, seq: int, outcome: Outcome) -> None:
-        """The runtime gave frame `seq` its outcome; rows of it that still wait or come are ignored."""
+        """The service gave frame `seq` its outcome; rows of it that still wait or come are ignored."""
         with self.changed:
             slot = self._landed(seq)
             if slot is not None and not slot.over:
@@ -211,22 +211,22 @@ class Mailbox:
         self.changed.notify_all()
         return self._in_flight.popleft()
 
-    def reconnected(self, next_seq: int, runtime: dict[Outcome, int]) -> None:
+    def reconnected(self, next_seq: int, settled: dict[Outcome, int]) -> None:
         """A new connection: decide what was on its way on the old one.
 
         Parameters
         ----------
         next_seq
-            First frame that the runtime has not seen; it may be one that was on its way and lost.
-        runtime
-            Frames of this session by each outcome that a runtime decides, settled so far.
+            First frame that the service has not seen; it may be one that was on its way and lost.
+        settled
+            Frames of this session settled so far, by each outcome that the service decides.
         """
         with self.changed:
             lost, self._in_flight = self._in_flight, deque()
-            self._aborted = None  # the runtime has settled it with the connection
+            self._aborted = None  # the service has settled it with the connection
             for slot in lost:
                 if not slot.over:
-                    found = [outcome for outcome, count in runtime.items() if count > self._outcomes[outcome]]
+                    found = [outcome for outcome, count in settled.items() if count > self._outcomes[outcome]]
                     self._settle(slot, found[0] if found and slot.seq < next_seq else "dropped_producer")
             if self._slot is not None and not self._slot.over and self._slot.sent > 0:
                 self._settle(self._slot, "dropped_producer")
@@ -259,7 +259,7 @@ class Mailbox:
 
     @property
     def first_seq(self) -> int:
-        """The ``seq`` after that of the last frame of which anything was sent: a new runtime counts from here."""
+        """The ``seq`` after that of the last frame of which anything was sent: a new service counts from here."""
         return self._taken_seq + 1
 
     @property

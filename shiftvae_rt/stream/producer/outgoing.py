@@ -25,7 +25,7 @@ class Source:
     Raises
     ------
     ServiceError
-        for a stream or a channel that the runtime would not take.
+        for a stream or a channel that the service would not take.
     """
 
     stream: str

@@ -7,7 +7,7 @@
         producer.offer_rows(7, rows, first_row, (512, 512))         # or its rows as they come
         producer.offer_rectangle(8, pixels, (y, x), (512, 512))     # or rectangles of it, in any order
 
-`offer` copies the pixels and returns; a thread of its own talks to the runtime. While the runtime is busy, absent or
+`offer` copies the pixels and returns; a thread of its own talks to the service. While the service is busy, absent or
 restarting, the newest frame waits in a mailbox and older ones are counted as dropped. What comes too late, after
 `abort`, `close` or the beginning of a newer frame, is ignored and counted (`late`): it raises nothing.
 """
@@ -29,24 +29,24 @@ from ..protocol.wire import Counters
 from ..transport.keys import read_key
 from ..transport.sockets import INGEST
 from .driver import Driver
-from .live_link import Link
+from .live_link import LiveLink
 from .mailbox import Mailbox
 from .outgoing import Source
 
 __all__ = ["Producer", "wire_pixels"]
 
-#: A runtime that is being restarted is back by then.
+#: A service that is being restarted is back by then.
 GONE_S = 5.0
 _HIGH_WATER_MARK = 9
 
 
 class Producer:
-    """Sends frames of one stream to the runtime. Thread-safe; close it, or use it in a ``with``.
+    """Sends frames of one stream to the service. Thread-safe; close it, or use it in a ``with``.
 
     Parameters
     ----------
     endpoint
-        The runtime's ingest, ``tcp://HOST:PORT``.
+        The service's ingest, ``tcp://HOST:PORT``.
     stream
         Name of the stream, 1 to 64 printable characters without blanks at its ends; one live producer each.
     series, name
@@ -54,12 +54,12 @@ class Producer:
     mode
         ``"live"``: latest wins. ``"replay"``: for files; you `wait` for each frame, and no frame is too old.
     key
-        Our key file, if the runtime asks for one (``shiftvae keys add``).
+        Our key file, if the service asks for one (``shiftvae keys add``).
 
     Raises
     ------
     ServiceError
-        for an endpoint or a name that is not one. A runtime that is not there yet is no error: see `wait_ready`.
+        for an endpoint or a name that is not one. A service that is not there yet is no error: see `wait_ready`.
     KeyFileError
         for a key file that is damaged or readable by others.
     """
@@ -76,7 +76,7 @@ class Producer:
     ) -> None:
         self._endpoint = endpoint
         self._mailbox = Mailbox(Source(stream, series, name))
-        self._link = Link(self._mailbox, mode)
+        self._link = LiveLink(self._mailbox, mode)
         self._driver = Driver(
             self._link, endpoint, key=read_key(key), high_water_mark=_HIGH_WATER_MARK, name=f"producer {stream}"
         )
@@ -88,12 +88,12 @@ class Producer:
         self.close(5.0 if kind is None else 0.5)
 
     def wait_ready(self, timeout_s: float = 3.0) -> Welcome:
-        """Wait until the runtime has welcomed us; what it said about itself and its model.
+        """Wait until the service has welcomed us; what it said about itself and its model.
 
         Raises
         ------
         ServiceError
-            if nobody answers in time, or the runtime refuses us.
+            if nobody answers in time, or the service refuses us.
         """
         with self._mailbox.changed:
             self._mailbox.changed.wait_for(lambda: self._link.welcome is not None, timeout_s)
@@ -110,7 +110,7 @@ class Producer:
         ----------
         frame
             ``(height, width)`` or ``(channels, height, width)``; a signal ``(length,)`` or ``(channels, length)``.
-            Any dtype of `DTYPES`. What is in it is checked by the runtime, which may reject it.
+            Any dtype of `DTYPES`. What is in it is checked by the service, which may reject it.
         number
             The acquisition's number of the frame; default its ``seq``.
         pixel_size_nm
@@ -233,7 +233,7 @@ class Producer:
         Raises
         ------
         ServiceError
-            if the runtime does not answer in time, or went away and is not back after 5 s.
+            if the service does not answer in time, or went away and is not back after 5 s.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -247,7 +247,7 @@ class Producer:
 
     @property
     def absent_s(self) -> float:
-        """For how long the runtime has been gone, s; 0 while it is there, and before it was first there."""
+        """For how long the service has been gone, s; 0 while it is there, and before it was first there."""
         lost_ns = self._link.contact.lost_ns
         return 0.0 if lost_ns is None else (monotonic_ns() - lost_ns) / 1e9
 
@@ -263,18 +263,18 @@ class Producer:
 
     @property
     def last_error(self) -> str:
-        """Why the last frame was rejected or the runtime lost; empty if nothing happened on this connection."""
+        """Why the last frame was rejected or the service lost; empty if nothing happened on this connection."""
         return self._link.contact.last_error
 
     @property
     def confirmed(self) -> bool:
-        """True after a `close` that the runtime acknowledged: its counters are the same as ours."""
+        """True after a `close` that the service acknowledged: its counters are the same as ours."""
         return self._link.contact.state == "ended"
 
     def close(self, timeout_s: float = 5.0) -> Counters:
         """Wait for the last frame's outcome, say END, and give the final counters.
 
-        Takes at most about `timeout_s`, counted from when the runtime went away if it did. What has no outcome by then
+        Takes at most about `timeout_s`, counted from when the service went away if it did. What has no outcome by then
         counts as dropped, and `confirmed` is False.
         """
         self._link.closing = True

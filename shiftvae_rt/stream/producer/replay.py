@@ -1,4 +1,4 @@
-"""Offer frames to the runtime at the pace of a microscope, whole or row by row."""
+"""Offer frames to the service at the pace of a microscope, whole or row by row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pace:
     Parameters
     ----------
     frames_per_s
-        0: as fast as the runtime takes them, which implies `wait`.
+        0: as fast as the service takes them, which implies `wait`.
     rows
         Lines of a band; 0: whole frames.
     wait
@@ -47,7 +47,7 @@ def replay(producer: Producer, frames: Iterable[tuple[int, Frame]], pace: Pace) 
     Raises
     ------
     ServiceError
-        if the runtime went away and is not back after 5 s.
+        if the service went away and is not back after 5 s.
     """
     started = time.monotonic()
     for index, (number, frame) in enumerate(frames):

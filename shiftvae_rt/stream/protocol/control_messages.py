@@ -2,8 +2,8 @@
 
 ::
 
-    client -> runtime    STATUS STREAMS SNAPSHOT READ SWAP STOP
-    runtime -> client    REPORT STREAMS RECORD NOTHING SWAPPED STOPPING ERROR, or a result (two parts, see `results`)
+    client -> service    STATUS STREAMS SNAPSHOT READ SWAP STOP
+    service -> client    REPORT STREAMS RECORD NOTHING SWAPPED STOPPING ERROR, or a result (two parts, see `results`)
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .wire import Count, Text, decode
 __all__ = [
     "Answer",
     "Failure",
+    "FrameWithoutMap",
     "Nothing",
     "Question",
     "Read",
-    "RecordOf",
-    "ReportOf",
+    "ServiceStatus",
     "Snapshot",
     "Status",
     "Stop",
     "Stopping",
+    "StreamList",
     "Streams",
-    "StreamsOf",
     "Swap",
     "Swapped",
     "decode_answer",
@@ -74,7 +74,7 @@ class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="h
     """Stop in order. Answered by STOPPING."""
 
 
-class ReportOf(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="REPORT"):
+class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="REPORT"):
     """`ready` is false while it stops. `busy_s`: how long the encoding in hand has been running."""
 
     epoch: Text
@@ -91,14 +91,14 @@ class ReportOf(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag
     report: Report
 
 
-class StreamsOf(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="STREAMS"):
+class StreamList(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="STREAMS"):
     """The streams of the journal; `live` are those whose producer is connected."""
 
     streams: tuple[StreamState, ...]
     live: tuple[str, ...]
 
 
-class RecordOf(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="RECORD"):
+class FrameWithoutMap(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="RECORD"):
     """A frame that gave no map, and why."""
 
     stream: Text
@@ -122,7 +122,7 @@ class Swapped(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag=
 
 
 class Stopping(msgspec.Struct, frozen=True, tag_field="htype", tag="STOPPING"):
-    """The runtime stops."""
+    """The service stops."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="ERROR"):
@@ -135,7 +135,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag=
 
 
 Question: TypeAlias = Status | Streams | Snapshot | Read | Swap | Stop
-Answer: TypeAlias = ReportOf | StreamsOf | RecordOf | Nothing | Swapped | Stopping | Failure
+Answer: TypeAlias = ServiceStatus | StreamList | FrameWithoutMap | Nothing | Swapped | Stopping | Failure
 
 _questions = msgspec.json.Decoder(Question)
 _answers = msgspec.json.Decoder(Answer)

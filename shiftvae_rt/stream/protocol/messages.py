@@ -1,9 +1,9 @@
-"""Control messages between a producer and the runtime: one part of JSON each, ``htype`` first.
+"""Control messages between a producer and the service: one part of JSON each, ``htype`` first.
 
 ::
 
-    producer -> runtime    HELLO   PING   END      WANT   ABORT      (and frames, see `wire`)
-    runtime -> producer    WELCOME PONG   END_ACK  GRANT  CREDIT ACK COMMITTED ERROR GOAWAY
+    producer -> service    HELLO   PING   END      WANT   ABORT      (and frames, see `wire`)
+    service -> producer    WELCOME PONG   END_ACK  GRANT  CREDIT ACK COMMITTED ERROR GOAWAY
 
 In live mode every frame message is answered by exactly one of CREDIT (rows taken, the frame goes on), ACK (the frame
 has its outcome) or ERROR; in lossless mode COMMITTED answers many. Each of them carries ``credit``, the number of frame
@@ -59,12 +59,12 @@ KEY_REFUSED = (
 
 Nanoseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
-#: What can become of a frame that reached the runtime.
+#: What can become of a frame that reached the service.
 Outcome: TypeAlias = Literal["processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"]
 Mode: TypeAlias = Literal["live", "replay", "lossless"]
 ErrorName: TypeAlias = Literal[
     "bad_message",  # a message that does not follow the protocol
-    "unknown_session",  # say HELLO first (the runtime or the connection is a new one)
+    "unknown_session",  # say HELLO first (the service or the connection is a new one)
     "protocol_mismatch",  # another protocol number
     "stream_busy",  # another live producer has this stream name
     "too_many_streams",
@@ -87,7 +87,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `mode` ``live``: latest wins, stale frames are dropped. ``replay``: the sender waits for outcomes, nothing is stale.
     ``lossless``: every frame is on disk before it is acknowledged; `first_seq` is not used, the journal counts.
     `clock` names the monotonic clock of the timestamps (see `clock`), or is empty. `first_seq` is the ``seq`` from
-    which a runtime that does not know the session counts: the one after the last frame of which anything was sent.
+    which a service that does not know the session counts: the one after the last frame of which anything was sent.
     """
 
     protocol: Count
@@ -124,7 +124,7 @@ class Abort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="WELCOME"):
-    """The session is open. `next_seq` is the first ``seq`` that the runtime has not seen in this session.
+    """The session is open. `next_seq` is the first ``seq`` that the service has not seen in this session.
 
     In lossless mode it is the first that is not committed, whoever sent the others; and at most `credit_bytes` of
     frames may be on their way.
@@ -209,7 +209,7 @@ class EndAck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class GoAway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="GOAWAY"):
-    """The runtime stops; these are the session's final counters."""
+    """The service stops; these are the session's final counters."""
 
     epoch: Text
     text: str
@@ -240,6 +240,6 @@ def decode_request(part: bytes | memoryview) -> Request:
 
 
 def decode_reply(part: bytes | memoryview) -> Reply:
-    """Read what the runtime said. Raises `WireError` naming the field that is wrong."""
+    """Read what the service said. Raises `WireError` naming the field that is wrong."""
     message: Reply = decode(_replies, part, "control message", MAX_CONTROL_BYTES)
     return message

@@ -41,7 +41,7 @@ class Result:
     frame_seq
         Number of the frame in its stream; a gap is a frame that was dropped or refused.
     seq, epoch
-        Number of the result since the runtime started, and the name of that start.
+        Number of the result since the service started, and the name of that start.
     valid_rows
         Lines of the frame that had arrived.
     age_s

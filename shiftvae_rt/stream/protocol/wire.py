@@ -4,7 +4,7 @@ A message is exactly two parts. The header is decoded into a strict typed struct
 a `WireError` that names it), then ``prod(shape) * itemsize`` is compared with the length of the buffer, and only then
 is an array made: a read-only view of the buffer, never a copy. No pickle, no compression, no topic part.
 
-Frames travel from a producer to the runtime (`FrameHeader`), latent maps from the runtime to its readers
+Frames travel from a producer to the service (`FrameHeader`), latent maps from the service to its readers
 (`ResultHeader`). Both carry ``type`` and ``dtype``, because readers in the field look for one or the other.
 """
 
@@ -40,9 +40,9 @@ __all__ = [
     "frame_rows",
 ]
 
-#: Longest frame buffer that a runtime takes: 4096 x 4096 float32. Larger frames travel as row bands.
+#: Longest frame buffer that a service takes: 4096 x 4096 float32. Larger frames travel as row bands.
 MAX_FRAME_BYTES = 64 * 1024 * 1024
-#: Longest result buffer that a runtime makes and our readers take: 4096 x 4096 windows with six latents.
+#: Longest result buffer that a service makes and our readers take: 4096 x 4096 windows with six latents.
 MAX_RESULT_BYTES = 768 * 1024 * 1024
 #: Longest header. Its length does not depend on the size of the frame; most of one is names.
 MAX_HEADER_BYTES = 256 * 1024
@@ -151,7 +151,7 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     frame_seq
         ``seq`` of the frame in its stream.
     seq
-        Number of this message since the runtime's ``epoch``: 1, 2, 3, ...; a gap is a result that this reader missed.
+        Number of this message since the service's ``epoch``: 1, 2, 3, ...; a gap is a result that this reader missed.
     first_row
         Row of the map that is row 0 of this buffer.
     names, units, varies

@@ -24,17 +24,17 @@ from ...errors import ServiceError
 from ..protocol.control_messages import (
     Answer,
     Failure,
+    FrameWithoutMap,
     Nothing,
     Question,
     Read,
-    RecordOf,
-    ReportOf,
+    ServiceStatus,
     Snapshot,
     Status,
     Stop,
     Stopping,
+    StreamList,
     Streams,
-    StreamsOf,
     Swap,
     Swapped,
     decode_answer,
@@ -72,9 +72,9 @@ class Control:
     Parameters
     ----------
     endpoint
-        The runtime's control, ``tcp://HOST:PORT``.
+        The service's control, ``tcp://HOST:PORT``.
     key
-        Our key file, if the runtime asks for one.
+        Our key file, if the service asks for one.
     connect_s
         Longest wait for a connection.
     waiting
@@ -109,13 +109,13 @@ class Control:
         """Leave; may be called twice."""
         self._connection.close()
 
-    def status(self) -> ReportOf:
+    def status(self) -> ServiceStatus:
         """How the service is."""
-        return _expect(self._ask(Status()), ReportOf)
+        return _expect(self._ask(Status()), ServiceStatus)
 
-    def streams(self) -> StreamsOf:
+    def streams(self) -> StreamList:
         """The streams in the journal of the service."""
-        return _expect(self._ask(Streams()), StreamsOf)
+        return _expect(self._ask(Streams()), StreamList)
 
     def snapshot(self, stream: str) -> Result | None:
         """The last whole map of a stream; None if there was none. For a reader that came late: subscribe, then ask."""
@@ -127,7 +127,7 @@ class Control:
         answer = self._ask(Read(stream=stream, after=after))
         if isinstance(answer, Result):
             return RecordedFrame(answer.frame_seq, "processed", answer)
-        if isinstance(answer, RecordOf):
+        if isinstance(answer, FrameWithoutMap):
             return RecordedFrame(answer.seq, answer.outcome, reason=answer.text)
         return _expect(answer, Nothing)
 

@@ -28,29 +28,29 @@ __all__ = ["Subscriber"]
 
 #: Results that wait for us in our own memory: the row bands of some frames.
 _HIGH_WATER_MARK = 256
-#: Results that are read at once at most, so that a runtime faster than our reading ends no `receive` late.
+#: Results that are read at once at most, so that a service faster than our reading ends no `receive` late.
 _MAX_DRAIN = 4096
 _GONE_S = 3.0
 
 
 class Subscriber:
-    """Receives latent maps from a runtime; belongs to one thread. Close it, or use it in a ``with``.
+    """Receives latent maps from a service; belongs to one thread. Close it, or use it in a ``with``.
 
     Parameters
     ----------
     endpoint
-        The runtime's results, ``tcp://HOST:PORT``.
+        The service's results, ``tcp://HOST:PORT``.
     key
-        Our key file, if the runtime asks for one.
+        Our key file, if the service asks for one.
     latest
         Give the newest result of each stream and skip those before it: for whoever looks. A reader that is slower than
-        the runtime is then never further behind than one result (a band, and a whole map) of each stream. Without it
+        the service is then never further behind than one result (a band, and a whole map) of each stream. Without it
         every result that reaches us is given, however late: for whoever keeps them.
 
     Attributes
     ----------
     gaps
-        Results that the runtime published while we were connected and that never reached us (we read too slowly).
+        Results that the service published while we were connected and that never reached us (we read too slowly).
     skipped
         Results that reached us and were not given, because a newer one of their stream was there.
     behind_s
@@ -99,7 +99,7 @@ class Subscriber:
 
     @property
     def connected(self) -> bool:
-        """Whether the runtime was there when we last looked (`receive` looks)."""
+        """Whether the service was there when we last looked (`receive` looks)."""
         return self._connected
 
     def wait_ready(self, timeout_s: float = 3.0) -> None:
@@ -144,7 +144,7 @@ class Subscriber:
             self._poller.poll(left_ms)
 
     def __iter__(self) -> Iterator[Result]:
-        """Results for as long as the runtime is there.
+        """Results for as long as the service is there.
 
         Raises
         ------
@@ -196,7 +196,7 @@ class Subscriber:
         now_ns = time.time_ns()
         took_ns = now_ns - result.utc_ns - round(result.age_s * 1e9)
         if result.stream not in self._fastest:
-            if len(self._fastest) >= _HIGH_WATER_MARK:  # of a runtime with ever new streams
+            if len(self._fastest) >= _HIGH_WATER_MARK:  # of a service with ever new streams
                 self._fastest.clear()
             self._fastest[result.stream] = Fastest(took_ns, now_ns)
         fastest = self._fastest[result.stream]

@@ -96,7 +96,7 @@ class Account:
 
 
 class Ledger:
-    """The accounts of all sessions since the runtime started, per stream and in total.
+    """The accounts of all sessions since the service started, per stream and in total.
 
     Used by one thread; the counters may be read from others.
 

@@ -1,4 +1,4 @@
-"""What the runtime answers on its `control` socket: how it is, what it has, and a new model if it is asked for one."""
+"""What the service answers on its `control` socket: how it is, what it has, and a new model if it is asked for one."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..journal.journal_reader import JournalReader
 from ..protocol.control_messages import (
     Answer,
     Failure,
+    FrameWithoutMap,
     Nothing,
     Question,
     Read,
-    RecordOf,
-    ReportOf,
+    ServiceStatus,
     Snapshot,
     Status,
     Stop,
     Stopping,
+    StreamList,
     Streams,
-    StreamsOf,
     Swap,
     decode_question,
 )
@@ -63,7 +63,7 @@ class Control:
         publisher: Publisher,
         journal: JournalReader | None,
         swap: ModelSwap,
-        report: Callable[[], ReportOf],
+        report: Callable[[], ServiceStatus],
         live: Callable[[], tuple[str, ...]],
         stop: Callable[[], None],
     ) -> None:
@@ -121,7 +121,7 @@ class Control:
         if self._journal is None:
             return _json(Failure(name="no_journal", text="this service keeps no journal: start it with --journal FILE"))
         if isinstance(question, Streams):
-            return _json(StreamsOf(streams=tuple(self._journal.streams()), live=self._live()))
+            return _json(StreamList(streams=tuple(self._journal.streams()), live=self._live()))
         return self._read(self._journal, question)
 
     def _read(self, journal: JournalReader, question: Read) -> _Parts:
@@ -132,7 +132,7 @@ class Control:
         if record is not None:
             text = record.header.decode(errors="replace")
             outcome: Any = record.outcome
-            return _json(RecordOf(stream=question.stream, seq=record.seq, outcome=outcome, text=text))
+            return _json(FrameWithoutMap(stream=question.stream, seq=record.seq, outcome=outcome, text=text))
         if state is None:
             return _json(Failure(name="unknown_stream", text=f"the journal has no stream {question.stream!r}"))
         return _json(Nothing(stream=question.stream, ended=state.ended))

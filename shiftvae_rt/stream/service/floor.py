@@ -1,4 +1,4 @@
-"""Whose turn it is, when live producers have more than the runtime can encode.
+"""Whose turn it is, when live producers have more than the service can encode.
 
 With a credit each, every producer's frame would wait behind those of all others: 16 producers, 300 ms. So only a
 producer that is alone has credit ahead of its frames; the others say that rows wait (WANT), and one at a time is asked
@@ -6,7 +6,7 @@ for its newest (GRANT). Nothing then waits but in mailboxes, where it is replace
 
 A GRANT takes a while to become a message. So it is said that long before the expected end of the encoding in hand: the
 next message is here when that ends, and holds what was newest a moment ago. How long is learnt for each producer: its
-lead grows when the runtime had to wait, and shrinks slowly while it does not.
+lead grows when the service had to wait, and shrinks slowly while it does not.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class Floor:
         self._holder: _Holder | None = None
         self._ahead: Session | None = None  # was alone, and has credit for its next message
         self._turns_ns = deque([0, 0], maxlen=2)
-        self._idle_ns: int | None = None  # since when the runtime has had nothing to do
+        self._idle_ns: int | None = None  # since when the service has had nothing to do
 
     def opened(self, session: Session, now_ns: int) -> None:
         """`session` said HELLO."""
         self._allow_ahead(session, now_ns)
 
     def idle(self, now_ns: int) -> None:
-        """The runtime has nothing to do."""
+        """The service has nothing to do."""
         self._idle_ns = now_ns if self._idle_ns is None else self._idle_ns
 
     def sent(self, session: Session, now_ns: int) -> None:

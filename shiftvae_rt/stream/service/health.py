@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ...errors import ServiceError
-from ..protocol.control_messages import ReportOf
+from ..protocol.control_messages import ServiceStatus
 
 __all__ = ["HTTP", "Health", "metrics_text"]
 
@@ -43,7 +43,7 @@ class Health:
         if the address is not on loopback, or taken.
     """
 
-    def __init__(self, address: str, report: Callable[[], ReportOf], idle_s: Callable[[], float]) -> None:
+    def __init__(self, address: str, report: Callable[[], ServiceStatus], idle_s: Callable[[], float]) -> None:
         host, _, port = address.partition(":")
         if host != "127.0.0.1" or not port.isdecimal() or int(port) > 65535:
             raise ServiceError(f"expected an HTTP address 127.0.0.1:PORT, got {address!r}")
@@ -138,7 +138,7 @@ def _cut_off(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _page(path: str, report: Callable[[], ReportOf], idle_s: Callable[[], float]) -> tuple[int, str, str]:
+def _page(path: str, report: Callable[[], ServiceStatus], idle_s: Callable[[], float]) -> tuple[int, str, str]:
     if path == "/livez":
         now = report()
         alive = idle_s() - now.busy_s < _TURN_S
@@ -150,7 +150,7 @@ def _page(path: str, report: Callable[[], ReportOf], idle_s: Callable[[], float]
     return 404, "text/plain", "/livez, /readyz or /metrics\n"
 
 
-def metrics_text(status: ReportOf) -> str:
+def metrics_text(status: ServiceStatus) -> str:
     """The figures in Prometheus' text format."""
     lines: list[str] = []
 

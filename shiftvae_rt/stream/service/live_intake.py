@@ -25,7 +25,7 @@ MAX_TEXT = 1000
 
 
 class LiveIntake:
-    """What the runtime does with frames in the modes ``live`` and ``replay``.
+    """What the service does with frames in the modes ``live`` and ``replay``.
 
     Parameters
     ----------

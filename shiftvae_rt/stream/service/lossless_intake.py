@@ -51,7 +51,7 @@ class _Pending:
 
 
 class LosslessIntake:
-    """What the runtime does with frames in the mode ``lossless``.
+    """What the service does with frames in the mode ``lossless``.
 
     Parameters
     ----------

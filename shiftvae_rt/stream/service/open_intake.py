@@ -66,7 +66,7 @@ class _Source:
 
 
 class OpenIntake:
-    """What the runtime does with frames that are pushed to it; belongs to the serving thread.
+    """What the service does with frames that are pushed to it; belongs to the serving thread.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class Producers:
     answer
         Sends an answer to a peer; what a peer does not take is its own loss.
     epoch
-        Name of this start of the runtime.
+        Name of this start of the service.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Producers:
         self._floor.idle(monotonic_ns())
 
     def dismiss(self) -> None:
-        """The runtime stops: commit, close every session, and tell the producers their final counters."""
+        """The service stops: commit, close every session, and tell the producers their final counters."""
         self._flush()
         for session in self._sessions:
             self._sessions.close(session)  # the frame in hand gets its outcome

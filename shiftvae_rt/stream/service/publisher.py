@@ -1,4 +1,4 @@
-"""The runtime's results socket: every latent map goes to every reader, a slow reader loses some and counts them."""
+"""The service's results socket: every latent map goes to every reader, a slow reader loses some and counts them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Publisher:
     socket
         Bound XPUB socket; closed by its owner.
     epoch
-        Name of this start of the runtime.
+        Name of this start of the service.
     """
 
     def __init__(self, socket: Socket, epoch: str) -> None:

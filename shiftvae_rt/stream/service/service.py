@@ -19,7 +19,7 @@ import zmq
 
 from ...latent_map import LatentMap
 from ..journal.journal import Journal
-from ..protocol.control_messages import ReportOf
+from ..protocol.control_messages import ServiceStatus
 from ..protocol.messages import Reply, Welcome, encode
 from ..protocol.report import Report
 from ..protocol.wire import FrameHeader
@@ -243,10 +243,10 @@ class Service:
             refused_clients=self._gatekeeper.refused,
         )
 
-    def status(self) -> ReportOf:
+    def status(self) -> ServiceStatus:
         """What `shiftvae status` and the HTTP pages show; from any thread."""
         mapper = self._encoding.mapper
-        return ReportOf(
+        return ServiceStatus(
             epoch=self.epoch,
             ready=not self._stopping.is_set(),
             model=mapper.model.path.name,

@@ -1,4 +1,4 @@
-"""Who is connected to the runtime: one session for each producer."""
+"""Who is connected to the service: one session for each producer."""
 
 from __future__ import annotations
 

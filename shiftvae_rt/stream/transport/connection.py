@@ -49,7 +49,7 @@ class Connection:
     high_water_mark
         Messages that may wait in ZeroMQ's hands, each way.
     key
-        Ours, if the runtime asks for one.
+        Ours, if the service asks for one.
 
     Attributes
     ----------

@@ -53,7 +53,7 @@ class Gatekeeper:
     context
         Whose sockets are guarded. Close the gatekeeper before it is destroyed.
     keys
-        The runtime's keys; the list of clients is read again for every new connection. None: there are no keys.
+        The service's keys; the list of clients is read again for every new connection. None: there are no keys.
 
     Attributes
     ----------

@@ -1,10 +1,10 @@
-"""Who may connect: CURVE keys of the runtime and of named clients, and the list of clients with their roles.
+"""Who may connect: CURVE keys of the service and of named clients, and the list of clients with their roles.
 
-A folder of keys, made by ``shiftvae keys``, belongs to the runtime::
+A folder of keys, made by ``shiftvae keys``, belongs to the service::
 
-    KEYS/server.key      the runtime's own key, secret
+    KEYS/server.key      the service's own key, secret
     KEYS/clients.json    the clients that are allowed in: name, public key, roles
-    KEYS/NAME.key        a client's key with the runtime's public key in it: move it to the client's computer
+    KEYS/NAME.key        a client's key with the service's public key in it: move it to the client's computer
 
 Files with a secret are made with mode 0600 and refused when others may read them.
 """
@@ -33,7 +33,7 @@ _Kind = TypeVar("_Kind")
 
 
 class ClientKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key pair; `server` is the runtime's public key, empty in the runtime's own file. Z85 text, 40 characters."""
+    """A key pair; `server` is the service's public key, empty in the service's own file. Z85 text, 40 characters."""
 
     name: _Name
     public: _Key
@@ -53,7 +53,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class KeyFolder:
-    """The runtime's folder of keys.
+    """The service's folder of keys.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class KeyFolder:
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str]) -> KeyFolder:
-        """Make a folder with a new key of the runtime and nobody allowed in."""
+        """Make a folder with a new key of the service and nobody allowed in."""
         path = Path(folder)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -125,13 +125,13 @@ def read_key(path: str | os.PathLike[str] | None) -> ClientKey | None:
     Raises
     ------
     KeyFileError
-        if it is missing, damaged, readable by others, or the runtime's own.
+        if it is missing, damaged, readable by others, or the service's own.
     """
     if path is None:
         return None
     key = _read_secret(Path(path))
     if not key.server:
-        raise KeyFileError(f"{path} is the runtime's own key: a client uses one made by `shiftvae keys add`")
+        raise KeyFileError(f"{path} is the service's own key: a client uses one made by `shiftvae keys add`")
     return key
 
 

@@ -42,7 +42,7 @@ class Gate(Protocol):
         """Make `socket` ask the gate about every client, before it is bound."""
 
 
-#: Where the runtime listens unless it is told otherwise.
+#: Where the service listens unless it is told otherwise.
 INGEST = "tcp://127.0.0.1:5701"
 RESULTS = "tcp://127.0.0.1:5702"
 CONTROL = "tcp://127.0.0.1:5703"

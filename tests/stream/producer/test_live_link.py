@@ -7,7 +7,7 @@ import pytest
 from test_lossless_link import pong, welcome
 
 from shiftvae_rt.stream.producer.contact import IN_HAND_S, RETRY_NS
-from shiftvae_rt.stream.producer.live_link import UNTAKEN_S, Link
+from shiftvae_rt.stream.producer.live_link import UNTAKEN_S, LiveLink
 from shiftvae_rt.stream.producer.mailbox import Mailbox
 from shiftvae_rt.stream.producer.outgoing import Source
 from shiftvae_rt.stream.protocol.messages import encode
@@ -15,9 +15,9 @@ from shiftvae_rt.stream.protocol.messages import encode
 S = 1_000_000_000
 
 
-def open_link() -> Link:
+def open_link() -> LiveLink:
     """A link that has sent one frame, at 1 s, and has no answer."""
-    link = Link(Mailbox(Source("s")), "live")
+    link = LiveLink(Mailbox(Source("s")), "live")
     assert link.next_message(S) is not None
     link.hear([encode(welcome(credit=1))], S)
     link._mailbox.put(np.zeros((18, 16), np.uint8))
@@ -39,7 +39,7 @@ def test_a_frame_that_is_never_taken_or_never_answered_ends_the_connection(
         link.check(now_ns)
         assert link.contact.state == "open"
     link.check(S + int(limit_s * S) + 1)
-    assert (link.contact.state, link.contact.last_error) == ("lost", f"the runtime has {reason} for {limit_s:g} s")
+    assert (link.contact.state, link.contact.last_error) == ("lost", f"the service has {reason} for {limit_s:g} s")
 
 
 def test_a_pong_from_the_midst_of_our_encoding_is_no_lost_answer_and_one_from_after_it_is() -> None:
@@ -47,7 +47,7 @@ def test_a_pong_from_the_midst_of_our_encoding_is_no_lost_answer_and_one_from_af
     link.hear([encode(pong(1, 0))], 2 * S)
     assert link.contact.state == "open"
     link.hear([encode(pong(1, 1))], 2 * S)
-    assert (link.contact.state, link.contact.last_error) == ("lost", "an answer of the runtime was lost")
+    assert (link.contact.state, link.contact.last_error) == ("lost", "an answer from the service was lost")
 
 
 def test_a_new_connection_has_time_to_be_welcomed_however_old_the_frame_on_its_way_is() -> None:

@@ -118,7 +118,7 @@ def test_a_runtime_that_says_nothing_is_given_up() -> None:
     talk.wait(SILENCE_S - 0.1)
     assert talk.link.contact.state == "open"
     talk.wait(0.3)
-    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "the runtime has been silent for 2.2 s")
+    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "the service has been silent for 2.2 s")
 
 
 def test_a_runtime_that_lives_and_does_not_get_our_frames_is_given_up() -> None:
@@ -127,7 +127,7 @@ def test_a_runtime_that_lives_and_does_not_get_our_frames_is_given_up() -> None:
     talk.wait(PROGRESS_S - 0.2, received=0)
     assert talk.link.contact.state == "open"
     talk.wait(0.5, received=0)
-    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "the runtime has taken no frame for 5 s")
+    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "the service has taken no frame for 5 s")
     talk.back(1)
     assert talk.said() == [1, 2]
 
@@ -157,7 +157,7 @@ def test_a_runtime_that_gets_our_frames_and_commits_none_is_given_up() -> None:
     talk.wait(1.5, received=2)
     assert (talk.link.contact.state, talk.link.contact.last_error) == (
         "lost",
-        f"the runtime has committed nothing for {IN_HAND_S:g} s",
+        f"the service has committed nothing for {IN_HAND_S:g} s",
     )
 
 
@@ -175,7 +175,7 @@ def test_a_pong_that_has_answered_all_while_a_frame_is_not_committed_tells_that_
     talk.hear(pong(2, 1))
     assert talk.link.contact.state == "open", "the second is in hand"
     talk.hear(pong(2, 2))
-    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "an answer of the runtime was lost")
+    assert (talk.link.contact.state, talk.link.contact.last_error) == ("lost", "an answer from the service was lost")
     talk.back(3)
     assert talk.link.committed == 2
 

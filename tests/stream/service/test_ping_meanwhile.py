@@ -143,4 +143,4 @@ def test_a_runtime_whose_pong_counts_the_message_in_hand_as_answered_is_caught(
     lost = lost_contacts(monkeypatch)
     counters = send_live(pinged.service, produce, 3)
     assert counters.processed < 3
-    assert set(lost) == {"an answer of the runtime was lost"}
+    assert set(lost) == {"an answer from the service was lost"}
