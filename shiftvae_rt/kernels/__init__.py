@@ -1,1 +1,1 @@
-"""Python faces of the compiled core: windows in, maps out, at the speed of memory."""
+"""The compiled core for Python: arguments are checked and memory is allocated here, C++ does the rest."""

@@ -1,4 +1,4 @@
-"""From one value a window to a map on the frame's own pixels (C++ kernels)."""
+"""Maps on the pixels of the frame, from one value for each window (C++ kernels)."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def assemble_latent_map(
     Parameters
     ----------
     values
-        ``(latents, rows, cols)``, one value a window.
+        ``(latents, rows, cols)``, one value for each latent and window.
     precision
         ``(latents, rows, cols)``, at least 0, for instance 1 / sd**2 of the posterior. A window of precision 0 is left
         out, and only there may `values` be NaN.
     grid
-        Where the windows lie.
+        The windows of the frame.
     out
-        ``(latents, frame height, frame width)`` float32, C-contiguous; a new array without it.
+        ``(latents, frame height, frame width)`` float32, C-contiguous; by default a new array.
     threads
-        1 to 256. The result does not depend on it.
+        Number of threads, 1 to 256. The result does not depend on it.
 
     Returns
     -------
@@ -47,7 +47,8 @@ def assemble_latent_map(
     Raises
     ------
     WindowError
-        if shapes disagree with the grid, a precision is negative or not finite, or a value that counts is not finite.
+        if shapes disagree with the grid, a precision is negative or not finite, or a value of positive precision is not
+        finite.
     """
     values, precision, out = _checked(values, precision, grid, out, threads)
     if not _core.assemble_latent_map(values, precision, grid.frame_shape, grid.window, grid.stride, out, threads):
@@ -71,21 +72,27 @@ def place_at_motifs(
 
     Parameters
     ----------
-    values, precision, grid, out, threads
-        As for `assemble_latent_map`; latents are shared out among the threads.
+    values, precision
+        ``(latents, rows, cols)``, as for `assemble_latent_map`.
+    grid
+        The windows of the frame.
     shift_y, shift_x
-        ``(rows, cols)``, px: where the motif lies from its window's centre, y down and x right. A window whose shift is
-        not finite, or that leads out of the frame, is left out.
+        ``(rows, cols)``, px: position of the motif relative to the centre of its window, y down and x right. A window
+        whose shift is not finite, or leads out of the frame, is left out.
+    out
+        ``(latents, frame height, frame width)`` float32, C-contiguous; by default a new array.
+    threads
+        Number of threads, 1 to 256. The result does not depend on it.
 
     Returns
     -------
     ndarray
-        ``(latents, frame height, frame width)`` float32, NaN where nothing fell. `out` itself where given.
+        ``(latents, frame height, frame width)`` float32, NaN where no value falls. `out` itself where given.
 
     Raises
     ------
     WindowError
-        As `assemble_latent_map`.
+        as for `assemble_latent_map`, or if a shift has another shape than the grid.
     """
     values, precision, out = _checked(values, precision, grid, out, threads)
     dy, dx = (np.ascontiguousarray(shift, dtype=np.float32) for shift in (shift_y, shift_x))
@@ -125,10 +132,10 @@ def _unsound(values: NDArray[np.float32], precision: NDArray[np.float32]) -> Win
     if odd:
         return WindowError(
             f"expected finite precisions of at least 0, got {odd} of {precision.size} that are negative, NaN or "
-            "infinite: give windows that do not count precision 0"
+            "infinite: set the precision of windows to be left out to 0"
         )
     missing = int((~np.isfinite(values) & (precision > 0)).sum())
     return WindowError(
         f"expected finite values where the precision is positive, got {missing} that are NaN or infinite: "
-        "give such windows precision 0"
+        "set the precision of such windows to 0"
     )

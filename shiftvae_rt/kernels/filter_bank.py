@@ -13,17 +13,18 @@ from .windows import Normalisation
 
 __all__ = ["FilterBank", "spectra_pay"]
 
-#: Spectra of filters that are larger than this leave every cache.
+#: Largest spectra of filters: larger ones fit into no cache.
 MOST_SPECTRA_BYTES = 64 << 20
-#: What spectra must save at least: transforms reach a smaller share of the multiply-add limit than products do.
+#: Least ratio of the operations of products to those of spectra at which spectra are used: transforms reach a smaller
+#: share of the multiply-add limit than products do.
 LEAST_SAVING = 1.25
 
 
 class FilterBank:
     """Sums of filter times normalised window, for every window of a frame.
 
-    A filter over a window is a sum over its lines of convolutions along them, and those are products of spectra, which
-    neighbouring windows share: an eleventh of the multiplications for windows of 32 px at stride 1.
+    Filtering a window is a sum, over its lines, of convolutions along the line. These are products of spectra, which
+    neighbouring windows share: windows of 32 px at stride 1 take an eleventh of the multiplications.
 
     Parameters
     ----------
@@ -32,12 +33,12 @@ class FilterBank:
     stride
         px between windows: a power of two.
     normalisation, sd_floor
-        As for `extract_windows`; ``"minmax"`` takes one channel.
+        As for `extract_windows`, `sd_floor` in detector units; ``"minmax"`` takes one channel.
 
     Raises
     ------
     WindowError
-        for a stride that is no power of two or more than half of `segment_of` the width, and for a width above 1024.
+        for a stride that is no power of two or more than half of ``segment_of(width)``, and for a width above 1024.
     """
 
     def __init__(
@@ -56,10 +57,10 @@ class FilterBank:
     def apply(self, lines: NDArray[np.generic], centre: NDArray[np.float64], out: NDArray[np.float32]) -> None:
         """Write the sums of every window in ``lines (C, H, W)`` to ``out (rows, cols, units)``, C-contiguous.
 
-        The lines are of any dtype of `DTYPES`, and finite: a NaN spoils what is transformed with it. Correct to some
-        roundings of float32 whatever the offset and steps of the frame: where a row of a segment has more than four
-        times the contrast that one of its windows is divided by, it is done in float64, at about twice the time. A
-        window's bits depend on the lines that it covers and on the instruction set. `centre` is as for
+        The lines are of any dtype of `DTYPES` and finite: a NaN spoils every window of its segment. The sums are
+        correct to some roundings of float32 whatever the offset and steps of the frame: where a row of a segment has
+        more than four times the contrast that one of its windows is divided by, it is computed in float64, which is
+        slower. A window's bits depend on the lines that it covers and on the instruction set. ``centre (C,)`` is as for
         `extract_windows`.
 
         Raises
@@ -72,7 +73,7 @@ class FilterBank:
 
 
 def spectra_pay(shape: tuple[int, int, int, int], stride: int) -> bool:
-    """Whether filters of `shape` take fewer operations as a `FilterBank` than as a product for each window."""
+    """Tell whether filters of `shape` take fewer operations as a `FilterBank` than as a product for each window."""
     units, channels, height, width = shape
     segment = segment_of(width)
     if stride & (stride - 1) or 2 * stride > segment or 12 * segment * units * channels * height > MOST_SPECTRA_BYTES:
@@ -83,5 +84,5 @@ def spectra_pay(shape: tuple[int, int, int, int], stride: int) -> bool:
 
 
 def segment_of(width: int) -> int:
-    """Pixels of a line that are transformed together: four windows of `width` px or more, a power of two."""
+    """Give the number of pixels of a line that are transformed together: a power of two, at least `width` times 4."""
     return max(8, 1 << (4 * width - 1).bit_length())

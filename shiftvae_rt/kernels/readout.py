@@ -1,7 +1,7 @@
-"""Latents from the code of a window: what the runtime's graphs leave to C++.
+"""Latents from the code that a network gives for each window (C++ kernels).
 
-A network says an angle as cosine, sine and log width, and a deviation as its logarithm. In a graph, what turns those
-into latents is sixty small steps, each a pass over the map; here it is one.
+A network gives an angle as cosine, sine and log width, and a deviation as its logarithm. Turning these into latents
+takes sixty small operators in a graph, each a pass over the map; here it is one pass.
 """
 
 from __future__ import annotations
@@ -26,25 +26,28 @@ _AT_MOST_TWO = msgspec.Meta(max_length=2)
 
 
 class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the planes of a code mean, in their order.
+    """Meaning of the planes of a code, which come in this order.
 
-    The shift: with lattice vectors, cosines, sines and log widths, a plane for each vector; without, shift and log
-    deviation for each axis. Cosine, sine and log width of a rotation; log and log deviation of a scale, in units of its
-    prior; means of the content, then its log deviations. Last, what is added to the shift: cells along each vector, and
-    px for each axis if the vectors are fewer than the axes; px for each axis without vectors.
+    - shift: with lattice vectors, cosines, sines and log widths, a plane for each vector; without lattice vectors,
+      shift and log deviation, a plane for each axis
+    - rotation: cosine, sine and log width
+    - scale: log and log deviation, in units of its prior
+    - content: means, then log deviations
+    - offset added to the shift: with lattice vectors, cells along each vector, and px for each axis if there are fewer
+      vectors than axes; without, px for each axis
 
     Attributes
     ----------
     axes
-        Coordinates of the shift, 1 or 2.
+        Number of coordinates of the shift, 1 or 2.
     vectors
         Lattice vectors, px along each axis; empty for a planar shift.
     planar_px, planar_reach_px
-        Unit of a planar shift, and where it ends softly (0: nowhere).
+        Unit of a planar shift, and its soft limit (0: no limit), px.
     angle_period
-        Degrees after which a rotation starts again; 0 without.
+        Period of the rotation in degrees; 0 for a model without rotation.
     scale_prior
-        Deviation of the logarithm of a scale; 0 without.
+        Standard deviation of the logarithm of the scale; 0 for a model without scale.
     content
         Number of content latents.
     """
@@ -59,7 +62,13 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @classmethod
     def from_json(cls, text: str, graph: str) -> Readout:
-        """Decode what the metadata of `graph` say; ModelFileError for anything else."""
+        """Decode the `text` in the metadata of the graph named `graph`.
+
+        Raises
+        ------
+        ModelFileError
+            if `text` is not the JSON of a readout.
+        """
         try:
             readout = msgspec.json.decode(text, type=cls)
             _core.Readout(**msgspec.structs.asdict(readout))
@@ -69,23 +78,23 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def planes(self) -> int:
-        """Of a code."""
+        """Number of planes in a code."""
         return _core.Readout(**msgspec.structs.asdict(self)).planes
 
     @property
     def latents(self) -> int:
-        """That are read from it."""
+        """Number of latents that are read from a code."""
         return _core.Readout(**msgspec.structs.asdict(self)).latents
 
     def to_json(self) -> str:
-        """Encode."""
+        """Encode as the text that `from_json` decodes."""
         return msgspec.json.encode(self).decode()
 
     def read(self, code: Floats, *, threads: int = 1) -> tuple[Floats, Floats]:
         """Mean and standard deviation ``(L, rows, cols)`` of ``code (planes, rows, cols)``.
 
-        The shift in px within the cell around 0, a rotation in degrees, a scale in per cent above 1, content in its own
-        units. The values of a window do not depend on its neighbours, nor on the instruction set.
+        The shift is in px within the cell around 0, a rotation in degrees, a scale in per cent above 1, content in its
+        own units. The values of a window depend neither on its neighbours nor on the instruction set.
 
         Raises
         ------

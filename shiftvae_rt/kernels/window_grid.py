@@ -1,4 +1,4 @@
-"""Where the windows of a frame lie: window and stride -> rows, columns, centres."""
+"""The grid of windows of a frame: its rows, columns and window centres."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class WindowGrid:
 
     @property
     def centre_y_px(self) -> NDArray[np.float64]:
-        """y of the window centres, ``(rows,)``, px; pixel centres are whole numbers."""
+        """Positions of the window centres along y, ``(rows,)``, px; pixel centres are whole numbers."""
         return np.arange(self.rows, dtype=np.float64) * self.stride + (self.window[0] - 1) / 2
 
     @property
     def centre_x_px(self) -> NDArray[np.float64]:
-        """x of the window centres, ``(cols,)``, px."""
+        """Positions of the window centres along x, ``(cols,)``, px."""
         return np.arange(self.cols, dtype=np.float64) * self.stride + (self.window[1] - 1) / 2
 
     def rows_complete(self, valid_rows: int) -> int:

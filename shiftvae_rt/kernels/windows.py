@@ -51,18 +51,20 @@ def extract_windows(
     stride
         px between neighbouring windows along both axes, at least 1.
     normalisation
-        ``"none"``: the raw values. ``"zscore"``: each channel's mean is removed, then one scale divides all channels:
-        the root of the mean of their variances. ``"minmax"``: each channel to 0..1. A constant window gives zeros.
+        ``"none"``: the raw values. ``"zscore"``: each channel's mean is removed, then all channels are divided by one
+        scale, the root of the mean of their variances. ``"minmax"``: each channel is scaled to 0..1. A constant window
+        becomes zeros.
     sd_floor
-        zscore divides by no less than this, in detector units.
+        Least scale that zscore divides by, in detector units.
     centre
-        ``(channels,)`` or a number near the pixels, for the sums of 32 and 64 bit types; found in the frame without
-        it. Bands of a frame that are given the same centre give the same bits as the whole.
+        ``(channels,)`` or one number, detector units: a value near the pixels, used in the sums of 32 and 64 bit types;
+        by default it is found from the frame. Bands of a frame that are given the same centre give the same bits as the
+        whole frame.
     out
-        Buffer of the result's shape, float32, C-contiguous; a new array without it. Memory that is used for the first
-        time costs ten times the extraction, so give a buffer where the call repeats.
+        ``(rows, cols, channels, window height, window width)`` float32, C-contiguous; by default a new array. Give a
+        buffer where the call repeats: memory that is used for the first time costs more than the extraction.
     threads
-        1 to 256.
+        Number of threads, 1 to 256.
 
     Returns
     -------
@@ -101,12 +103,16 @@ def extract_windows_at(
 
     Parameters
     ----------
-    frame, window, normalisation, sd_floor, threads
-        As for `extract_windows`.
+    frame
+        ``(channels, height, width)``, as for `extract_windows`.
     origins
         ``(count, 2)`` integers: y, x of each window's top-left pixel.
+    window
+        ``(height, width)`` of a window in px.
+    normalisation, sd_floor, threads
+        As for `extract_windows`; `sd_floor` in detector units.
     out
-        ``(count, channels, window height, window width)`` float32, C-contiguous; a new array without it.
+        ``(count, channels, window height, window width)`` float32, C-contiguous; by default a new array.
 
     Returns
     -------
@@ -115,8 +121,13 @@ def extract_windows_at(
 
     Raises
     ------
-    FrameError, WindowError, MemoryError
-        As `extract_windows`; WindowError also for an origin whose window leaves the frame.
+    FrameError
+        for a frame of another shape, dtype or memory layout.
+    WindowError
+        for origins of another shape or dtype, an origin whose window leaves the frame, an unknown normalisation or an
+        `out` of another shape.
+    MemoryError
+        if the windows do not fit into memory.
     """
     _check_frame(frame)
     grid = WindowGrid((frame.shape[1], frame.shape[2]), _size(window))
@@ -148,8 +159,16 @@ def window_statistics(
 
     Parameters
     ----------
-    frame, window, stride, centre, threads
-        As for `extract_windows`.
+    frame
+        ``(channels, height, width)``, as for `extract_windows`.
+    window
+        ``(height, width)`` of a window in px.
+    stride
+        px between neighbouring windows along both axes, at least 1.
+    centre
+        ``(channels,)`` or one number, detector units, as for `extract_windows`.
+    threads
+        Number of threads, 1 to 256.
 
     Returns
     -------
@@ -159,8 +178,12 @@ def window_statistics(
 
     Raises
     ------
-    FrameError, WindowError, MemoryError
-        As `extract_windows`.
+    FrameError
+        for a frame of another shape, dtype or memory layout.
+    WindowError
+        for a window that does not fit.
+    MemoryError
+        if the statistics do not fit into memory.
     """
     _check_frame(frame)
     grid = WindowGrid((frame.shape[1], frame.shape[2]), _size(window), stride)
@@ -180,26 +203,26 @@ def convert_frame(
 ) -> tuple[NDArray[np.float32], bool]:
     """Give a frame in float32, relative to a constant of each channel.
 
-    A float32 encoder loses the contrast of a frame with a large offset (60000 counts, deviation 3); relative to its own
-    mean nothing is lost. The difference is taken in float64 and rounded once.
+    A float32 encoder loses the contrast of a frame with a large offset (60000 counts, deviation 3); relative to the
+    frame's own mean nothing is lost. The difference is taken in float64 and rounded once.
 
     Parameters
     ----------
     frame
-        As for `extract_windows`, but NaN and infinity are allowed and reported.
+        ``(channels, height, width)``, as for `extract_windows`, but NaN and infinity are allowed and reported.
     centre
-        ``(channels,)`` or a number: what is subtracted, detector units.
+        ``(channels,)`` or one number, detector units: the constant that is subtracted.
     out
-        ``(channels, height, width)`` float32, C-contiguous; a new array without it.
+        ``(channels, height, width)`` float32, C-contiguous; by default a new array.
     threads
-        1 to 256.
+        Number of threads, 1 to 256.
 
     Returns
     -------
     pixels : ndarray
         ``(channels, height, width)`` float32; `out` itself where given.
     finite : bool
-        True when every value of `pixels` is finite: found in the same pass, so that nobody need look twice.
+        True when every value of `pixels` is finite.
 
     Raises
     ------
@@ -218,9 +241,9 @@ def difference_frame(frame: NDArray[Any], *, threads: int = 1) -> tuple[NDArray[
     Parameters
     ----------
     frame
-        As for `extract_windows`.
+        ``(channels, height, width)``, as for `extract_windows`.
     threads
-        1 to 256.
+        Number of threads, 1 to 256.
 
     Returns
     -------
@@ -284,7 +307,7 @@ def _size(window: tuple[int, int]) -> tuple[int, int]:
 
 
 def _buffer(out: NDArray[np.float32] | None, shape: tuple[int, ...], what: str) -> NDArray[np.float32]:
-    """Give `out` after a check, or new memory; a request beyond the machine names its size."""
+    """Give `out` after a check, or new memory; MemoryError names the size that the machine cannot give."""
     if out is None:
         size = math.prod(shape) * 4
         try:
