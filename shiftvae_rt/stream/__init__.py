@@ -1,6 +1,8 @@
-"""Live latent maps over ZeroMQ: the service, the producer that feeds it, and the reader of its results.
+"""Live latent maps over ZeroMQ: the service, the producers that feed it, and the readers of its results.
 
-Import contracts say which rooms may import zmq. The protocol is written down in ``docs/reference/protocol.md``.
+Frames go from `producer` to `service`; results go from there to `reader` and, in lossless mode, through `journal`.
+`protocol` holds the messages and `transport` the sockets. Import contracts list the modules that may import zmq; the
+messages are specified in ``docs/reference/protocol.md``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests on the `control` socket and the answers to them: one part of JSON each, ``htype`` first.
+"""Requests on the `control` socket and their answers: one part of JSON each, ``htype`` first.
 
 ::
 
@@ -42,40 +42,40 @@ _MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="htype", tag="STATUS"):
-    """How is it going? Answered by REPORT."""
+    """Asks for the state and the figures of the service. Answered by REPORT."""
 
 
 class Streams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="htype", tag="STREAMS"):
-    """What is in the journal? Answered by STREAMS."""
+    """Asks for the streams in the journal. Answered by STREAMS."""
 
 
 class Snapshot(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="SNAPSHOT"
 ):
-    """The last whole map of a stream. Answered by that result, or NOTHING."""
+    """Asks for the last whole map of a stream. Answered by that result, or NOTHING."""
 
     stream: Name
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="READ"):
-    """The first committed record after `after` of a stream in the journal. A result, RECORD or NOTHING."""
+    """Asks for the first committed record of a stream after `after`. Answered by a result, RECORD or NOTHING."""
 
     stream: Text
     after: Count
 
 
 class Swap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="SWAP"):
-    """Serve with another model of the folder of models, called `model` there. Answered by SWAPPED, when it is done."""
+    """Replaces the model by the file called `model` in the folder of models. Answered by SWAPPED once it is ready."""
 
     model: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,128}\.svae\Z")]
 
 
 class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="htype", tag="STOP"):
-    """Stop in order. Answered by STOPPING."""
+    """Stops the service cleanly. Answered by STOPPING."""
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="REPORT"):
-    """`ready` is false while it stops. `busy_s`: how long the encoding in hand has been running."""
+    """State of a running service. `ready` is false while it stops; `busy_s` is the run time of the current encoding."""
 
     epoch: Text
     ready: bool
@@ -92,14 +92,14 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype"
 
 
 class StreamList(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="STREAMS"):
-    """The streams of the journal; `live` are those whose producer is connected."""
+    """The streams of the journal, and in `live` the names of all streams whose producer is connected."""
 
     streams: tuple[StreamState, ...]
     live: tuple[str, ...]
 
 
 class FrameWithoutMap(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="RECORD"):
-    """A frame that gave no map, and why."""
+    """A frame of the journal that gave no map; `text` is the reason."""
 
     stream: Text
     seq: Count
@@ -108,21 +108,21 @@ class FrameWithoutMap(msgspec.Struct, frozen=True, kw_only=True, tag_field="htyp
 
 
 class Nothing(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="NOTHING"):
-    """There is nothing (yet). `ended`: and nothing will come."""
+    """There is no such record or map yet; `ended`: and there will be none."""
 
     stream: Text
     ended: bool
 
 
 class Swapped(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="SWAPPED"):
-    """From the next frame on the new model serves."""
+    """The new model is ready and serves from the next frame on."""
 
     model_sha256: Text
     previous_sha256: Text
 
 
 class Stopping(msgspec.Struct, frozen=True, tag_field="htype", tag="STOPPING"):
-    """The service stops."""
+    """The service is stopping."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="ERROR"):

@@ -1,13 +1,13 @@
-"""Control messages between a producer and the service: one part of JSON each, ``htype`` first.
+"""Messages other than frames between a producer and the service: one part of JSON each, ``htype`` first.
 
 ::
 
-    producer -> service    HELLO   PING   END      WANT   ABORT      (and frames, see `wire`)
-    service -> producer    WELCOME PONG   END_ACK  GRANT  CREDIT ACK COMMITTED ERROR GOAWAY
+    producer -> service    HELLO   PING END     WANT  ABORT      (and frames, see `wire`)
+    service -> producer    WELCOME PONG END_ACK GRANT CREDIT     ACK COMMITTED ERROR GOAWAY
 
 In live mode every frame message is answered by exactly one of CREDIT (rows taken, the frame goes on), ACK (the frame
-has its outcome) or ERROR; in lossless mode COMMITTED answers many. Each of them carries ``credit``, the number of frame
-messages that the producer may have sent since its HELLO.
+has its outcome) or ERROR; in lossless mode one COMMITTED answers many. Each answer carries ``credit``, the number of
+frame messages that the producer may have sent since its HELLO.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ __all__ = [
 
 PROTOCOL = 2
 MAX_CONTROL_BYTES = 4096
-#: What a client says whose key was refused.
+#: Explanation for a client whose connection was refused.
 KEY_REFUSED = (
-    "it refuses our key, or wants one (give the key file of a client of its list, with the role for this), or is no "
-    "service of ours"
+    "it refuses our key or requires one: give the key file of a client that it knows, with the role for this; or it is "
+    "not a shiftvae service"
 )
 
 Nanoseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
-#: What can become of a frame that reached the service.
+#: Possible outcomes of a frame. Every frame that is offered gets exactly one.
 Outcome: TypeAlias = Literal["processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"]
 Mode: TypeAlias = Literal["live", "replay", "lossless"]
 ErrorName: TypeAlias = Literal[
     "bad_message",  # a message that does not follow the protocol
-    "unknown_session",  # say HELLO first (the service or the connection is a new one)
-    "protocol_mismatch",  # another protocol number
+    "unknown_session",  # HELLO must come first (the service has restarted, or the connection is new)
+    "protocol_mismatch",  # the producer speaks another protocol number
     "stream_busy",  # another live producer has this stream name
     "too_many_streams",
     "bad_frame",  # NaN, wrong shape, dtype or channels, no contrast
@@ -73,21 +73,22 @@ ErrorName: TypeAlias = Literal[
     "pixel_size",  # more than 3 % from the model's
     "encoder_failed",  # the model failed on this frame; the frame is quarantined
     "no_journal",  # lossless mode needs `serve --journal`
-    "stream_ended",  # a lossless stream that was ended takes no more frames
+    "stream_ended",  # lossless: the stream was ended and takes no more frames
     "sequence_gap",  # lossless: frames between the last and this one are missing
     "journal_failed",  # lossless: the disk is full or broken; nothing acknowledged is lost
 ]
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="HELLO"):
-    """The first message on a connection. `session` is a random name that the producer keeps over reconnects.
+    """Opens a session: the first message on a connection. `session` is a random name that is kept over reconnects.
 
-    Both names are taken as they are, byte for byte; see `names.name_fault` for those that are refused.
+    The names of stream and session are compared byte for byte; `names.name_fault` says which are refused.
 
-    `mode` ``live``: latest wins, stale frames are dropped. ``replay``: the sender waits for outcomes, nothing is stale.
-    ``lossless``: every frame is on disk before it is acknowledged; `first_seq` is not used, the journal counts.
-    `clock` names the monotonic clock of the timestamps (see `clock`), or is empty. `first_seq` is the ``seq`` from
-    which a service that does not know the session counts: the one after the last frame of which anything was sent.
+    `mode` ``live``: the newest frame wins, stale frames are dropped. ``replay``: the sender waits for outcomes, nothing
+    is stale. ``lossless``: every frame is on disk before it is acknowledged; the journal counts, so `first_seq` is not
+    used. `clock` names the monotonic clock of the timestamps (see `clock`), or is empty. `first_seq` is the ``seq``
+    from which a service that does not know the session counts: one more than that of the last frame that was sent,
+    wholly or in part.
     """
 
     protocol: Count
@@ -100,25 +101,25 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Ping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="PING"):
-    """Sent every 0.5 s; the answer comes from the loop that encodes, so it shows progress and not only life."""
+    """Sent every 0.5 s. The thread that encodes answers it, so an answer shows progress and not only life."""
 
     clock_ns: Nanoseconds
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="END"):
-    """No more frames. `last_seq` is the ``seq`` of the last frame that was offered; 0 if none was."""
+    """Ends the session: no more frames. `last_seq` is the ``seq`` of the last frame that was offered; 0 if none was."""
 
     last_seq: Count
 
 
 class Want(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="WANT"):
-    """Rows wait and there is no credit: a GRANT follows in its turn. `clock_ns`: when the newest was offered."""
+    """Rows wait for credit; GRANT answers when it is their turn. `clock_ns`: when the newest of them was offered."""
 
     clock_ns: Nanoseconds
 
 
 class Abort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ABORT"):
-    """Frame `seq`, of which rows were sent, will not be finished. Answered by CREDIT."""
+    """Gives up frame `seq`, which was sent in part. Answered by CREDIT."""
 
     seq: Annotated[int, Meta(ge=1, le=2**53)]
 
@@ -126,8 +127,8 @@ class Abort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="WELCOME"):
     """The session is open. `next_seq` is the first ``seq`` that the service has not seen in this session.
 
-    In lossless mode it is the first that is not committed, whoever sent the others; and at most `credit_bytes` of
-    frames may be on their way.
+    In lossless mode `next_seq` is the first that is not committed, whoever sent the earlier ones, and at most
+    `credit_bytes` of frames may be sent and not yet committed.
     """
 
     protocol: Count
@@ -144,10 +145,10 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="PONG"):
-    """`clock_ns` is that of the PING. Since HELLO `received` frame messages were taken in, `answered` of them answered.
+    """Answers PING, with its `clock_ns`. `received` and `answered` count frame messages since HELLO.
 
-    A message in hand is received and not answered, for PING is heard in the midst of an encoding. A producer that
-    misses an answer after `answered` counts its message has lost that answer.
+    A message that is being encoded is received and not yet answered, because PING is answered during an encoding too.
+    A producer that still waits for the answer to a message that `answered` includes has lost that answer.
     """
 
     epoch: Text
@@ -166,7 +167,7 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="GRANT"):
-    """It is your turn: send the newest rows that you have."""
+    """Gives the producer its turn: it may send the newest rows that it has."""
 
     credit: Count
 
@@ -174,7 +175,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Committed(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="COMMITTED"
 ):
-    """Lossless: the outcomes of all frames up to `committed` are on disk."""
+    """In lossless mode: the outcomes of all frames up to `committed` are on disk."""
 
     credit: Count
     committed: Count
@@ -192,7 +193,7 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="ERROR"):
-    """Something was refused. With a `seq` it is that frame, and `outcome` says how it was counted."""
+    """A message was refused. With a `seq` it is that frame, and `outcome` says how it was counted."""
 
     name: ErrorName
     text: str
@@ -225,12 +226,12 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(message: Request | Reply) -> bytes:
-    """The one part of a control message."""
+    """Encode a message as its one part of JSON."""
     return _encoder.encode(message)
 
 
 def decode_request(part: bytes | memoryview) -> Request:
-    """Read what a producer said. Raises `WireError` naming the field that is wrong."""
+    """Decode a message from a producer. Raises `WireError` naming the field that is wrong."""
     message: Request = decode(_requests, part, "control message", MAX_CONTROL_BYTES)
     if isinstance(message, Hello):
         fault = name_fault(message.stream) or name_fault(message.session, forbidden="@")
@@ -240,6 +241,6 @@ def decode_request(part: bytes | memoryview) -> Request:
 
 
 def decode_reply(part: bytes | memoryview) -> Reply:
-    """Read what the service said. Raises `WireError` naming the field that is wrong."""
+    """Decode a message from the service. Raises `WireError` naming the field that is wrong."""
     message: Reply = decode(_replies, part, "control message", MAX_CONTROL_BYTES)
     return message

@@ -1,4 +1,4 @@
-"""A frame that comes in rectangles, in any order: its lines become valid from the top as they fill."""
+"""A frame that arrives in rectangles, in any order: its lines become valid from the top as they fill."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ __all__ = ["Rectangles"]
 
 
 class Rectangles:
-    """Puts the rectangles of one frame in their places.
+    """Assembles one frame from its rectangles.
 
     Parameters
     ----------
     shape
-        Of the frame: ``(height, width)`` or ``(channels, height, width)``.
+        Shape of the frame: ``(height, width)`` or ``(channels, height, width)``.
     dtype
-        Of its pixels.
+        Dtype of its pixels.
 
     Attributes
     ----------
     pixels
-        The frame; what lies below `valid_rows` is not all there.
+        The frame; lines from `valid_rows` on are incomplete.
     valid_rows
-        Lines from the top that are there from their first to their last pixel.
+        Number of lines, counted from the top, of which every pixel has arrived.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.pixels: NDArray[Any] = np.empty(shape, dtype)
         self.valid_rows = 0
         self._there = np.zeros(shape[-2:], np.bool_)
-        self._filled = np.zeros(shape[-2], np.int64)  # pixels of each line that are there
+        self._filled = np.zeros(shape[-2], np.int64)  # number of pixels of each line that have arrived
 
     def place(self, rectangle: NDArray[Any], y: int, x: int) -> bool:
-        """Copy a rectangle in, its first pixel to ``(y, x)``; False, and nothing changes, where pixels are already."""
+        """Copy in a rectangle whose first pixel is ``(y, x)``; False, and no change, if any pixel was there before."""
         rows, cols = rectangle.shape[-2:]
         there = self._there[y : y + rows, x : x + cols]
         if there.any():

@@ -19,12 +19,13 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service has done since it started. Times in ms over the last 4,096 messages; None before the first.
+    """Counts since a service started, and times in ms over its last 4,096 messages; None before the first.
 
     ``age`` is from the offer of the newest line of a result to its publication. ``malformed`` counts messages that
-    were no frame of anybody, ``unanswered`` answers that could not be delivered, ``unrecorded`` live results that the
-    journal did not take, ``refused_clients`` connections without an allowed key, ``out_of_domain`` frames unlike the
-    training data of the model, ``refusals`` why frames were rejected or quarantined.
+    break the protocol and belong to no frame, ``unanswered`` answers that could not be delivered, ``unrecorded`` live
+    results that are missing from the journal, ``refused_clients`` connections without an allowed key,
+    ``out_of_domain`` frames unlike the training data of the model. ``refusals`` says why frames were rejected or
+    quarantined.
     """
 
     total: Counters
@@ -43,7 +44,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def counters_line(counters: Counters) -> str:
-    """The identity in words."""
+    """One line of text that says how the offered frames add up."""
     return (
         f"offered {counters.offered} = processed {counters.processed} + dropped by the producer "
         f"{counters.dropped_producer} + dropped as stale {counters.dropped_stale} + rejected {counters.rejected} "

@@ -1,4 +1,4 @@
-"""A latent map as a message, and back."""
+"""Encodes a latent map as a message, and decodes it."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ __all__ = ["Result", "check_readable", "check_size", "read_result", "result_mess
 
 @dataclass(frozen=True)
 class Result:
-    """A latent map as a reader gets it.
+    """A latent map as a reader receives it.
 
     Attributes
     ----------
     latent_map
         All rows of the frame's map if `complete`, else the rows that just became complete. Read-only arrays.
     complete
-        The frame is complete and this is its whole map.
+        Whether the frame is complete and this is its whole map.
     stream, frame, series, name
-        As the producer called them.
+        As the producer gave them.
     frame_seq
         Number of the frame in its stream; a gap is a frame that was dropped or refused.
     seq, epoch
-        Number of the result since the service started, and the name of that start.
+        Number of the result since the service started, and the name of that start: random, another at each start.
     valid_rows
         Lines of the frame that had arrived.
     age_s
-        From the offer of the newest line to the publication of the result.
+        Time from the offer of the newest line to the publication of the result, s.
     utc_ns
         UTC of the newest line by the producer's clock, ns since 1970.
     counters
-        What became of the frames of this stream so far.
+        Outcomes of the frames of this stream so far.
     """
 
     latent_map: LatentMap
@@ -70,29 +70,30 @@ class Result:
 def result_message(
     latent_map: LatentMap, header: FrameHeader, *, seq: int, epoch: str, age_s: float, counters: Counters
 ) -> tuple[bytes, memoryview]:
-    """The two parts that carry `latent_map`, made from the message with that `header`."""
+    """Encode `latent_map` as header and buffer; `header` is that of the frame message from which it was made."""
     array = np.stack([latent_map.mean, latent_map.std]).astype("<f4", copy=False)
     about = _header(latent_map, header, seq=seq, epoch=epoch, age_s=age_s, counters=counters)
     return encode_array(about, array)
 
 
 def check_size(grid: WindowGrid, latents: int) -> None:
-    """Raise `WindowError` for a frame whose map no reader takes, before anything is made of it."""
+    """Raise `WindowError` for a frame whose map would be too large for a reader; called before it is encoded."""
     nbytes = 2 * latents * grid.rows * grid.cols * np.dtype("<f4").itemsize
     if nbytes > MAX_RESULT_BYTES:
         raise WindowError(
-            f"a map may have {MAX_RESULT_BYTES} bytes, that of a frame {grid.frame_shape} at stride {grid.stride} with "
-            f"{latents} latents has {nbytes}: serve a larger stride, or send parts of it as frames"
+            f"a map may have at most {MAX_RESULT_BYTES} bytes, but that of a frame {grid.frame_shape} at stride "
+            f"{grid.stride} with {latents} latents has {nbytes}: serve with a larger stride, or send parts of it as "
+            "frames"
         )
 
 
 def check_readable(latent_map: LatentMap, header: FrameHeader) -> None:
-    """Raise `ServiceError` for a result whose header our own readers would refuse."""
+    """Raise `ServiceError` for a result whose header a reader would refuse."""
     about = _header(latent_map, header, seq=1, epoch="", age_s=0.0, counters=Counters())
     try:
         decode_result_header(msgspec.json.encode(about))
     except WireError as error:
-        raise ServiceError(f"the map cannot be told to a reader: {error}") from None
+        raise ServiceError(f"no reader would accept this map: {error}") from None
 
 
 def _header(
@@ -142,7 +143,7 @@ def read_result(parts: Sequence[bytes | memoryview]) -> Result:
     Raises
     ------
     WireError
-        if it has another number of parts, a header that breaks the protocol, or rows that its own grid does not have.
+        if there are not two parts, the header breaks the protocol, or the rows do not lie in the grid of the map.
     """
     if len(parts) != 2:
         raise WireError(f"a result has two parts, header and buffer, got {len(parts)}")
@@ -151,12 +152,12 @@ def read_result(parts: Sequence[bytes | memoryview]) -> Result:
     try:
         grid = WindowGrid(header.frame_shape, header.window, header.stride)
     except WindowError as error:
-        raise WireError(f"a result that contradicts itself: {error}") from None
+        raise WireError(f"the header of the result contradicts itself: {error}") from None
     _, _, rows, cols = header.shape
     if cols != grid.cols or header.first_row + rows > grid.rows or (header.complete and rows != grid.rows):
         raise WireError(
-            f"rows {header.first_row} to {header.first_row + rows} and {cols} columns are not those of the map of a "
-            f"frame {header.frame_shape} with window {header.window} and stride {header.stride}"
+            f"rows {header.first_row} to {header.first_row + rows} and {cols} columns do not fit the map of a frame "
+            f"{header.frame_shape} with window {header.window} and stride {header.stride}"
         )
     latent_map = LatentMap(
         mean=mean,

@@ -1,4 +1,4 @@
-"""State of one stream of a journal."""
+"""State of one stream in a journal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["StreamState"]
 
 
 class StreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream of the journal. One that is not `ended` is being sent, or was interrupted and can be resumed."""
+    """A stream in the journal. One that is not `ended` is being sent, or was interrupted and can be resumed."""
 
     name: str
     mode: Literal["lossless", "live"]

@@ -40,16 +40,16 @@ __all__ = [
     "frame_rows",
 ]
 
-#: Longest frame buffer that a service takes: 4096 x 4096 float32. Larger frames travel as row bands.
+#: Longest frame buffer that a service takes: 4096 x 4096 float32. Larger frames are sent in bands of rows.
 MAX_FRAME_BYTES = 64 * 1024 * 1024
-#: Longest result buffer that a service makes and our readers take: 4096 x 4096 windows with six latents.
+#: Longest result buffer, for service and readers: 4096 x 4096 windows with six latents.
 MAX_RESULT_BYTES = 768 * 1024 * 1024
-#: Longest header. Its length does not depend on the size of the frame; most of one is names.
+#: Longest header. Its length does not depend on the size of the frame; most of it is names.
 MAX_HEADER_BYTES = 256 * 1024
 
 #: Whole number that a double holds exactly, so that every JSON reader agrees on it.
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
-#: Without a limit: producers that skip to the last `seq` there is must not make the sum unreadable.
+#: Whole number without a limit: a producer that skips to the largest `seq` must not make the sum unreadable.
 Tally: TypeAlias = Annotated[int, Meta(ge=0)]
 Edge: TypeAlias = Annotated[float, Meta(gt=0)]
 Extent: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -58,7 +58,7 @@ Shape: TypeAlias = Annotated[tuple[Extent, ...], Meta(min_length=1, max_length=4
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What became of the frames of one stream. ``offered`` is the sum of the others plus the frame in hand, if any."""
+    """Outcomes of the frames of one stream. ``offered`` is the sum of the others, plus 1 while a frame is in hand."""
 
     offered: Tally = 0
     processed: Tally = 0
@@ -77,7 +77,7 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Centres(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Window centres along one axis, px: ``first``, ``first + step``, ..., ``count`` of them."""
+    """Window centres along one axis, px: `count` values from `first` in steps of `step`."""
 
     first: float
     step: Annotated[float, Meta(gt=0)]
@@ -101,8 +101,8 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     roi
         ``(y, x, height, width)`` of this buffer in the frame, px: whole lines, or a rectangle.
     valid_rows
-        Lines of the frame, from the top, that hold this frame's data once this message has arrived. 0 while rectangles
-        leave gaps in the first line.
+        Number of lines, counted from the top of the frame, that are complete once this message has arrived. 0 while
+        rectangles leave gaps in the first line.
     complete
         True exactly when ``valid_rows`` is the height of the frame: the last message of the frame.
     seq
@@ -110,7 +110,7 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pixel_size_nm
         Edge of a pixel in nm, or null.
     clock_ns, utc_ns
-        When the newest row was offered: the sender's monotonic clock and UTC since 1970, ns.
+        Time at which the newest row was offered: by the sender's monotonic clock, and in UTC since 1970; ns.
     """
 
     htype: Literal["array-1.0"]
@@ -134,7 +134,7 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def whole_lines(self) -> bool:
-        """Whether the buffer holds lines from their first to their last pixel, or else a rectangle."""
+        """Whether the buffer holds lines in their full width; False: a rectangle."""
         return self.roi[3] == self.frame_shape[1]
 
 
@@ -142,7 +142,7 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Header of a latent map, or of the map rows that just became complete.
 
     The buffer is float32 ``(2, latents, rows, cols)``: ``[0]`` the mean, ``[1]`` the standard deviation. A message that
-    is ``complete`` holds the whole map of its frame: a reader that missed a band has everything at the frame's end.
+    is ``complete`` holds the whole map of its frame, so a reader that missed a band has everything at the frame's end.
 
     Parameters
     ----------
@@ -155,18 +155,18 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     first_row
         Row of the map that is row 0 of this buffer.
     names, units, varies
-        One per latent; `varies` is false for a content latent in which training found nothing.
+        One for each latent; `varies` is false for a content latent that training did not use.
     centre_y_px, centre_x_px
         Window centres of the rows and columns of this buffer; see `Centres`.
     window, stride
-        px.
+        Height and width of a window, and the distance of neighbouring windows; px.
     age_ms
         Time from the offer of the newest row to the publication of this result.
     counters
-        What became of the frames of this stream so far.
+        Outcomes of the frames of this stream so far.
     domain
-        Of a complete frame: whether it is of the kind that the model was trained on. Else, and for a model that does
-        not know, null.
+        Whether a complete frame is of the kind that the model was trained on; null for a band, and for a model without
+        a description of its training data.
     """
 
     htype: Literal["array-1.0"]
@@ -207,7 +207,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode_array(header: FrameHeader | ResultHeader, array: NDArray[Any]) -> tuple[bytes, memoryview]:
-    """Two parts for `array`; the second is a view of its memory, which must stay unchanged until it is sent.
+    """Encode `array` as two parts. The second is a view of its memory, which must stay unchanged until it is sent.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def encode_array(header: FrameHeader | ResultHeader, array: NDArray[Any]) -> tup
 
 
 def decode_frame_header(part: bytes | memoryview) -> FrameHeader:
-    """Read the header of a frame. Raises `WireError` naming the field that is wrong."""
+    """Decode the header of a frame. Raises `WireError` naming the field that is wrong."""
     header: FrameHeader = decode(_frame_headers, part, "array-1.0 header", MAX_HEADER_BYTES)
     height, width = header.frame_shape
     y, x, rows, cols = header.roi
@@ -245,20 +245,21 @@ def decode_frame_header(part: bytes | memoryview) -> FrameHeader:
 
 
 def decode_result_header(part: bytes | memoryview) -> ResultHeader:
-    """Read the header of a result. Raises `WireError` naming the field that is wrong."""
+    """Decode the header of a result. Raises `WireError` naming the field that is wrong."""
     header: ResultHeader = decode(_result_headers, part, "array-1.0 header", MAX_HEADER_BYTES)
     latents = header.shape[1]
     lengths = (2, len(header.names), header.centre_y_px.count, header.centre_x_px.count)
     if header.shape != lengths or not latents == len(header.units) == len(header.varies):
         raise WireError(
-            f"shape {header.shape} must be (2, names, count of centre_y_px and of centre_x_px), which are {lengths}, "
-            f"and units and varies as long as names, got {len(header.units)} and {len(header.varies)}"
+            f"expected shape (2, number of names, count of centre_y_px, count of centre_x_px) = {lengths}, got "
+            f"{header.shape}; units and varies must be as long as names, got {len(header.units)} and "
+            f"{len(header.varies)}"
         )
     return header
 
 
 def array_of(header: FrameHeader | ResultHeader, buffer: bytes | memoryview) -> NDArray[Any]:
-    """Return the read-only array that lies in `buffer`, without copying it.
+    """View `buffer` as a read-only array, without copying it.
 
     Raises
     ------
@@ -280,16 +281,16 @@ def array_of(header: FrameHeader | ResultHeader, buffer: bytes | memoryview) -> 
 
 
 def frame_rows(header: FrameHeader, buffer: bytes | memoryview) -> NDArray[Any]:
-    """Return what `buffer` holds: a rectangle, or the lines of it up to ``valid_rows``. Raises as `array_of`."""
+    """View the pixels in `buffer`: a rectangle, or its lines up to ``valid_rows``. Raises the errors of `array_of`."""
     pixels = array_of(header, buffer)
     y, _, rows, _ = header.roi
     return pixels[..., : header.valid_rows - y, :] if header.whole_lines and header.valid_rows < y + rows else pixels
 
 
 def decode(decoder: msgspec.json.Decoder[Any], part: bytes | memoryview, what: str, max_bytes: int) -> Any:
-    """Decode one JSON part of at most `max_bytes`; whatever is wrong with it is a `WireError`."""
+    """Decode one JSON part of at most `max_bytes`; any fault in it raises a `WireError` that begins with `what`."""
     if memoryview(part).nbytes > max_bytes:
-        raise WireError(f"{what}: at most {max_bytes} bytes are taken, got {memoryview(part).nbytes}")
+        raise WireError(f"{what}: expected at most {max_bytes} bytes, got {memoryview(part).nbytes}")
     try:
         return decoder.decode(part)
     # Invalid UTF-8 in a field's name and very deep nesting are not MsgspecErrors.
