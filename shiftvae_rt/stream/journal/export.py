@@ -48,7 +48,7 @@ class _Part:
 def export_stream(
     journal: JournalReader, stream: str, path: Path, *, force: bool = True
 ) -> tuple[StreamState, list[ExportedPart]]:
-    """Write the latent maps of all processed frames of `stream`; what the journal says of it, and the files.
+    """Write the latent maps of all processed frames of `stream` in `journal`; gives the stream's state and the files.
 
     The file is `path`; where the maps are of several kinds, ``NAME-1.hspy``, ``NAME-2.hspy``, ... in the order in which
     the kinds began. Each is written whole or not at all; none replaces a file that is there unless `force`.
@@ -62,6 +62,8 @@ def export_stream(
     ------
     DataFileError
         if there is no such stream, it has no map, or a file cannot be written.
+    JournalError, WireError
+        if the journal cannot be read, or holds something else than results.
     """
     state = stream_state(journal, stream)
     parts, without = _sort(journal, state.name)
@@ -85,7 +87,7 @@ def export_stream(
 
 
 def stream_state(journal: JournalReader, stream: str) -> StreamState:
-    """What the journal says of `stream`.
+    """Give the state of `stream` in `journal`.
 
     Raises
     ------

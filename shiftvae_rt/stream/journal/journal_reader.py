@@ -22,7 +22,17 @@ _Value = TypeVar("_Value")
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What became of one frame: for ``processed`` the two parts of its result, else the reason in `header`."""
+    """A frame of a stream and its outcome.
+
+    Attributes
+    ----------
+    seq
+        Number of the frame in its stream.
+    outcome
+        ``"processed"``, ``"rejected"`` or ``"quarantined"``.
+    header, buffer
+        The two parts of the result of a processed frame; for others the reason, and nothing.
+    """
 
     seq: int
     outcome: str
@@ -51,7 +61,13 @@ class JournalReader:
         )
 
     def read(self, name: str, after: int) -> Record | None:
-        """The first committed record of the stream after `after`; None if there is none (yet)."""
+        """Give the first committed record of the stream `name` after number `after`; None if there is none (yet).
+
+        Raises
+        ------
+        JournalError
+            if the file cannot be read.
+        """
         row = guarded(
             self.path,
             lambda: self._connection.execute(
@@ -64,11 +80,23 @@ class JournalReader:
         return None if row is None else Record(*row)
 
     def streams(self, name: str | None = None) -> Iterator[StreamState]:
-        """All streams, or the one called `name`, with what is committed of them."""
+        """Yield all streams, or the one called `name`, with what is committed of them.
+
+        Raises
+        ------
+        JournalError
+            if the file cannot be read.
+        """
         yield from guarded(self.path, lambda: list(read_states(self._connection, name)), "cannot read")
 
     def headers(self, name: str) -> Iterator[Record]:
-        """The committed records of the stream in order, without their buffers."""
+        """Yield the committed records of the stream `name` in order, without their buffers.
+
+        Raises
+        ------
+        JournalError
+            if the file cannot be read.
+        """
         after = 0
         while rows := self._headers(name, after):
             yield from (Record(*row, b"") for row in rows)
@@ -86,7 +114,13 @@ class JournalReader:
         )
 
     def last_with_map(self, name: str) -> Record | None:
-        """The last committed record of the stream that holds a map; None if there is none."""
+        """Give the last committed record of the stream `name` that holds a map; None if there is none.
+
+        Raises
+        ------
+        JournalError
+            if the file cannot be read.
+        """
         row = guarded(
             self.path,
             lambda: self._connection.execute(
@@ -99,7 +133,13 @@ class JournalReader:
         return None if row is None else Record(*row)
 
     def without_map(self, name: str) -> Iterator[Record]:
-        """The committed records of the stream that were rejected or quarantined."""
+        """Give the committed records of the stream `name` that were rejected or quarantined.
+
+        Raises
+        ------
+        JournalError
+            if the file cannot be read.
+        """
         rows = guarded(
             self.path,
             lambda: self._connection.execute(

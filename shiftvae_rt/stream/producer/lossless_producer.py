@@ -87,7 +87,9 @@ class LosslessProducer:
             self.leave()
 
     def wait_ready(self, timeout_s: float = 5.0) -> Welcome:
-        """Wait until the service has welcomed us. ``next_seq`` of its answer is 1 + the frames that it has already.
+        """Wait up to `timeout_s` seconds until the service has welcomed us, and give its answer.
+
+        Its ``next_seq`` is 1 + the number of frames that the service has already.
 
         Raises
         ------
@@ -121,6 +123,8 @@ class LosslessProducer:
             The acquisition's number of the frame; default: number 0.
         pixel_size_nm
             Edge of a square pixel, or ``(y, x)``, nm; default what a `Frame` says.
+        timeout_s
+            Longest wait for room, s.
 
         Raises
         ------
@@ -153,16 +157,16 @@ class LosslessProducer:
 
     @property
     def counters(self) -> Counters:
-        """What became of the committed frames of the stream, also of those that others sent before us."""
+        """Outcomes of the committed frames of the stream, counted; also of those that others sent before us."""
         return self._link.counters
 
     @property
     def last_error(self) -> str:
-        """Why the service was lost or refused us; empty while all is well."""
+        """Reason why the service was lost or refused us; empty while all is well."""
         return self._link.contact.last_error
 
     def flush(self, timeout_s: float = 60.0) -> Counters:
-        """Wait until everything that was sent is committed.
+        """Wait up to `timeout_s` seconds until everything that was sent is committed.
 
         Raises
         ------
@@ -180,7 +184,7 @@ class LosslessProducer:
         return link.counters
 
     def end(self, timeout_s: float = 60.0) -> Counters:
-        """Wait until all is committed, and end the stream for good.
+        """Wait up to `timeout_s` seconds until all is committed, and end the stream for good.
 
         Raises
         ------

@@ -88,7 +88,7 @@ class Producer:
         self.close(5.0 if kind is None else 0.5)
 
     def wait_ready(self, timeout_s: float = 3.0) -> Welcome:
-        """Wait until the service has welcomed us; what it said about itself and its model.
+        """Wait up to `timeout_s` seconds until the service has welcomed us; gives what it says of itself and its model.
 
         Raises
         ------
@@ -120,6 +120,8 @@ class Producer:
         ------
         FrameError
             for something that is not a frame at all.
+        ServiceError
+            if the thread of this producer has failed.
         """
         if isinstance(frame, Frame):
             pixel_size_nm = frame.pixel_size_nm if pixel_size_nm is None else pixel_size_nm
@@ -150,11 +152,15 @@ class Producer:
             old one if that is not complete.
         frame_shape
             ``(height, width)`` of the whole frame, px.
+        pixel_size_nm
+            Edge of a square pixel, or ``(y, x)``, nm, if known.
 
         Raises
         ------
         FrameError
             for rows that do not fit the frame, or rows before them that are missing.
+        ServiceError
+            if the thread of this producer has failed.
         """
         pixels = wire_pixels(rows)
         if pixels.ndim < 2 or pixels.shape[-1] != frame_shape[1]:
@@ -188,11 +194,15 @@ class Producer:
             ``(y, x)`` of its first pixel in the frame, px.
         frame_shape
             ``(height, width)`` of the whole frame, px.
+        pixel_size_nm
+            Edge of a square pixel, or ``(y, x)``, nm, if known.
 
         Raises
         ------
         FrameError
             for a rectangle that does not fit the frame, or covers pixels that were offered before.
+        ServiceError
+            if the thread of this producer has failed.
         """
         pixels = wire_pixels(rectangle)
         if pixels.ndim < 2:
@@ -228,7 +238,7 @@ class Producer:
         return aborted
 
     def wait(self, timeout_s: float = 60.0) -> Counters:
-        """Wait until everything that was offered has its answer.
+        """Wait up to `timeout_s` seconds until everything that was offered has its answer.
 
         Raises
         ------
@@ -247,23 +257,23 @@ class Producer:
 
     @property
     def absent_s(self) -> float:
-        """For how long the service has been gone, s; 0 while it is there, and before it was first there."""
+        """Seconds since the service went away; 0 while it is there, and before it was first there."""
         lost_ns = self._link.contact.lost_ns
         return 0.0 if lost_ns is None else (monotonic_ns() - lost_ns) / 1e9
 
     @property
     def counters(self) -> Counters:
-        """What became of the frames so far; ``offered`` exceeds the sum by what is on its way."""
+        """Outcomes of the frames so far, counted; ``offered`` exceeds the sum of the others by what is on its way."""
         return self._mailbox.counters()
 
     @property
     def late(self) -> int:
-        """Offers that were ignored because they came too late: they are part of no frame, and in no counter."""
+        """Number of offers that were ignored because they came too late; they are in no other counter."""
         return self._mailbox.late
 
     @property
     def last_error(self) -> str:
-        """Why the last frame was rejected or the service lost; empty if nothing happened on this connection."""
+        """Reason why the last frame was rejected or the service lost; empty if nothing happened on this connection."""
         return self._link.contact.last_error
 
     @property
@@ -274,8 +284,8 @@ class Producer:
     def close(self, timeout_s: float = 5.0) -> Counters:
         """Wait for the last frame's outcome, say END, and give the final counters.
 
-        Takes at most about `timeout_s`, counted from when the service went away if it did. What has no outcome by then
-        counts as dropped, and `confirmed` is False.
+        Takes at most about `timeout_s` seconds, counted from when the service went away if it did. What has no outcome
+        by then counts as dropped, and `confirmed` is False.
         """
         self._link.closing = True
         self._driver.join(timeout_s - self.absent_s)

@@ -15,16 +15,21 @@ __all__ = ["Pace", "replay"]
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast and in what pieces frames are offered.
+    """Speed at which frames are offered, and their pieces.
 
     Parameters
     ----------
     frames_per_s
-        0: as fast as the service takes them, which implies `wait`.
+        Frames a second; 0: as fast as the service takes them, which implies `wait`.
     rows
         Lines of a band; 0: whole frames.
     wait
         Wait for the outcome of each frame before the next, so that none is dropped.
+
+    Raises
+    ------
+    FrameError
+        for a negative number, or an infinite speed.
     """
 
     frames_per_s: float = 10.0
@@ -37,12 +42,21 @@ class Pace:
 
     @property
     def waits(self) -> bool:
-        """Whether each frame's outcome is waited for."""
+        """True if each frame's outcome is waited for."""
         return self.wait or self.frames_per_s == 0
 
 
 def replay(producer: Producer, frames: Iterable[tuple[int, Frame]], pace: Pace) -> Iterator[int]:
     """Offer numbered frames; yields each number once its frame was offered, and answered if `pace` waits.
+
+    Parameters
+    ----------
+    producer
+        Offers the frames.
+    frames
+        Number and frame, in the order of recording.
+    pace
+        Speed, and the pieces in which a frame is offered.
 
     Raises
     ------

@@ -55,7 +55,19 @@ _TELL_S = 5.0
 
 @dataclass(frozen=True)
 class RecordedFrame:
-    """A frame of a stream in the journal: its result, or why there is none."""
+    """A frame of a stream in the journal: its result, or why there is none.
+
+    Attributes
+    ----------
+    seq
+        Number of the frame in its stream.
+    outcome
+        ``"processed"``, ``"rejected"`` or ``"quarantined"``.
+    result
+        The result of a processed frame, else None.
+    reason
+        Why there is no result; empty where there is one.
+    """
 
     seq: int
     outcome: str
@@ -76,7 +88,7 @@ class Control:
     key
         Our key file, if the service asks for one.
     connect_s
-        Longest wait for a connection.
+        Longest wait for a connection, s.
     waiting
         Called every 5 s while an answer is waited for, with the seconds since the question. To give up, raise.
 
@@ -110,20 +122,44 @@ class Control:
         self._connection.close()
 
     def status(self) -> ServiceStatus:
-        """How the service is."""
+        """Give the state of the service and its figures.
+
+        Raises
+        ------
+        ServiceError
+            as for `swap`.
+        """
         return _expect(self._ask(Status()), ServiceStatus)
 
     def streams(self) -> StreamList:
-        """The streams in the journal of the service."""
+        """Give the streams in the journal of the service.
+
+        Raises
+        ------
+        ServiceError
+            as for `swap`, or if the service has no journal.
+        """
         return _expect(self._ask(Streams()), StreamList)
 
     def snapshot(self, stream: str) -> Result | None:
-        """The last whole map of a stream; None if there was none. For a reader that came late: subscribe, then ask."""
+        """Give the last whole map of `stream`; None if there is none. A reader that comes late subscribes, then asks.
+
+        Raises
+        ------
+        ServiceError
+            as for `swap`.
+        """
         answer = self._ask(Snapshot(stream=stream))
         return answer if isinstance(answer, Result) else None
 
     def read(self, stream: str, after: int) -> RecordedFrame | Nothing:
-        """The first committed frame of a stream after `after`; `Nothing` says whether the stream is ended."""
+        """Give the first committed frame of `stream` after number `after`; `Nothing` says whether the stream has ended.
+
+        Raises
+        ------
+        ServiceError
+            as for `swap`, or if the service has no journal.
+        """
         answer = self._ask(Read(stream=stream, after=after))
         if isinstance(answer, Result):
             return RecordedFrame(answer.frame_seq, "processed", answer)
@@ -132,7 +168,13 @@ class Control:
         return _expect(answer, Nothing)
 
     def records(self, stream: str, after: int = 0) -> Iterator[RecordedFrame]:
-        """Every committed frame of a stream after `after`, in order; waits for more until the stream is ended."""
+        """Yield each committed frame of `stream` after number `after`, in order; waits for more until the stream ends.
+
+        Raises
+        ------
+        ServiceError
+            as for `read`.
+        """
         while True:
             answer = self.read(stream, after)
             if isinstance(answer, RecordedFrame):
@@ -144,11 +186,23 @@ class Control:
                 time.sleep(_WAIT_S)
 
     def swap(self, model: str) -> Swapped:
-        """Serve with the model called `model` in the service's folder of models, from the next frame on."""
+        """Serve with the file `model` in the service's folder of models, from the next frame on.
+
+        Raises
+        ------
+        ServiceError
+            if nobody lets us in, the connection ends before the answer, or the service refuses.
+        """
         return _expect(self._ask(Swap(model=model)), Swapped)
 
     def stop(self) -> None:
-        """Stop the service in order."""
+        """Stop the service cleanly: it finishes the frame in hand and commits.
+
+        Raises
+        ------
+        ServiceError
+            as for `swap`.
+        """
         _expect(self._ask(Stop()), Stopping)
 
     def _ask(self, question: Question) -> Answer | Result:

@@ -94,16 +94,16 @@ class Subscriber:
 
     @property
     def skipped(self) -> int:
-        """Results that reached us and were not given; see the class."""
+        """Number of results that reached us and were not given; see the class."""
         return 0 if self._newest is None else self._newest.skipped
 
     @property
     def connected(self) -> bool:
-        """Whether the service was there when we last looked (`receive` looks)."""
+        """True if the service was there when we last looked (`receive` looks)."""
         return self._connected
 
     def wait_ready(self, timeout_s: float = 3.0) -> None:
-        """Wait until we are connected; what is published from then on reaches us.
+        """Wait up to `timeout_s` seconds until we are connected; what is published from then on reaches us.
 
         Raises
         ------
@@ -124,7 +124,9 @@ class Subscriber:
             self._look()
 
     def receive(self, timeout_s: float) -> Result | None:
-        """The next result, or with `latest` the newest of the stream whose turn it is; None if none came in time.
+        """Give the next result, or with `latest` the newest of the stream whose turn it is.
+
+        Waits up to `timeout_s` seconds; None if none came.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a service has beyond its model and its two first sockets."""
+"""Options of a service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Options"]
 
 @dataclass(frozen=True)
 class Options:
-    """What a service has beyond its model and its two first sockets.
+    """Options of a service, beyond its model and its ingest and results endpoints.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class Options:
     signed_by
         File of a public key: a model that is swapped in must be signed by its owner; None: it need not be.
     max_age_s
-        A live frame, or rows, older than this when it is their turn are dropped as stale.
+        Seconds after which a live frame, or its rows, that still wait for their turn are dropped as stale.
     threads
-        Of a model that is swapped in.
+        Number of threads of a model that is swapped in.
     """
 
     control: str | None = None

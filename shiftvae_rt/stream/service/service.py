@@ -172,7 +172,7 @@ class Service:
 
     @property
     def http(self) -> str | None:
-        """Where HTTP is answered."""
+        """Address at which HTTP is answered, ``HOST:PORT``; None if it is not."""
         return None if self._health is None else self._health.address
 
     def run(self) -> None:
@@ -231,7 +231,7 @@ class Service:
             self._unanswered += 1
 
     def report(self) -> Report:
-        """The figures of this moment; from any thread."""
+        """Give the figures of this moment; from any thread."""
         return self._ledger.report(
             self._ages,
             self._encoding.timings,
@@ -244,7 +244,7 @@ class Service:
         )
 
     def status(self) -> ServiceStatus:
-        """What `shiftvae status` and the HTTP pages show; from any thread."""
+        """Give what `shiftvae status` and the HTTP pages show; from any thread."""
         mapper = self._encoding.mapper
         return ServiceStatus(
             epoch=self.epoch,
@@ -262,7 +262,7 @@ class Service:
         )
 
     def wait_for_readers(self, count: int, timeout_s: float = 5.0) -> bool:
-        """Wait until `count` readers are subscribed; False if they are not in time. From any thread."""
+        """Wait up to `timeout_s` seconds for `count` subscribed readers; False if they are fewer. From any thread."""
         return self._publisher.wait_for_readers(count, timeout_s)
 
     def stop(self) -> None:

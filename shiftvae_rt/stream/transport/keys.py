@@ -55,6 +55,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class KeyFolder:
     """The service's folder of keys.
 
+    Parameters
+    ----------
+    folder
+        Path of the folder, as `create` made it.
+
     Raises
     ------
     KeyFileError
@@ -69,7 +74,13 @@ class KeyFolder:
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str]) -> KeyFolder:
-        """Make a folder with a new key of the service and nobody allowed in."""
+        """Make the folder at `folder` with a new key of the service and nobody allowed in.
+
+        Raises
+        ------
+        KeyFileError
+            if it cannot be made, has a key already, or others own or may write to it.
+        """
         path = Path(folder)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,7 +92,13 @@ class KeyFolder:
         return cls(path)
 
     def clients(self) -> list[Client]:
-        """Who is allowed in, read anew; whatever is wrong with the list is an error, never an empty list."""
+        """Read the list of clients that are allowed in.
+
+        Raises
+        ------
+        KeyFileError
+            if anything is wrong with the list; it never passes for an empty one.
+        """
         path = self.path / "clients.json"
         check_folder(self.path)
         check_mode(path, write_only=True)
@@ -91,7 +108,13 @@ class KeyFolder:
         return clients
 
     def add(self, name: str, roles: tuple[Role, ...]) -> Path:
-        """Let a new client in; the file with its key, to be moved to its computer."""
+        """Let a new client `name` in with `roles`; gives the file with its key, to be moved to its computer.
+
+        Raises
+        ------
+        KeyFileError
+            if a client of that name is known, or a file cannot be written.
+        """
         clients = self.clients()
         if any(client.name == name for client in clients) or name == "server":
             raise KeyFileError(f"{self.path} knows {name!r} already: choose another name, or revoke it first")
@@ -102,7 +125,13 @@ class KeyFolder:
         return path
 
     def revoke(self, name: str) -> None:
-        """Let a client in no more; a connection that it has lives until it ends."""
+        """Revoke the client `name`; a connection that it has lives until it ends.
+
+        Raises
+        ------
+        KeyFileError
+            if there is no such client, or the list cannot be written.
+        """
         clients = self.clients()
         left = [client for client in clients if client.name != name]
         if len(left) == len(clients):
