@@ -46,8 +46,8 @@ def test_a_latent_that_follows_a_nuisance_is_said_to(nuisances, name):
     found = {c.nuisance: c for c in find_confounds(latent_map(-values), frame(), period_px=12)}
     assert found[name].correlation < -0.9
     assert found[name].chance < 0.05
-    assert "may be behind it" in found[name].flag
-    assert "against it" in found[name].flag
+    assert "possible causes" in found[name].flag
+    assert "inversely" in found[name].flag
     assert [c.nuisance for c in found.values() if c.flag] == [name]
 
 

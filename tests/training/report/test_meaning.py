@@ -121,12 +121,12 @@ def test_what_no_column_explains_is_said_with_how_much_it_is():
     meaning = explain(model, content, (True, False, True), pixel_size_nm=None)
     moved, rippled = meaning.axes
     assert moved.unexplained < 0.1
-    assert "in no column" not in meaning.in_words(moved)
+    assert "not explained" not in meaning.in_words(moved)
     assert rippled.unexplained > 0.8
     assert rippled.change > 0.1
     words = meaning.in_words(rippled)
     assert f"changes by {100 * rippled.change:.2g} %" in words
-    assert f"{100 * rippled.unexplained:.0f} % of it in no column" in words
+    assert f"{100 * rippled.unexplained:.0f} % of this change is not explained" in words
     assert "no column changes" not in words
 
 

@@ -85,7 +85,13 @@ def test_the_report_says_what_was_found(scan, report):
     text = read(report).text
     assert text.count("One content latent varies: z1.") + text.count("Content varies along") == 1
     assert scan.trained.lattice.reason in text
-    for heading in ("Scan and period", "Latent maps", "What the latents mean", "Where the motif sits", "Out of domain"):
+    for heading in (
+        "Scan and period",
+        "Latent maps",
+        "What the latents mean",
+        "Position of the motif",
+        "Out of domain",
+    ):
         assert heading in text
     assert "column 2 moves" in text
     assert "pm)" in text

@@ -1,8 +1,8 @@
-"""The balance of uncertainty in position against uncertainty in shape, and how both grow as a scan gets noisier.
+"""Uncertainty of the position against uncertainty of the content, and how both grow with the noise of a scan.
 
-A trained model is asked about windows that it drew itself, at known content and shift, with less and more than their
-own noise: nothing is trained anew. The noise is what the decoder leaves of each window, with random signs, as in
-`calibration`. Source of the question: Ziatdinov, Wong, Kalinin, MLST 4 (2023) 045033.
+The trained model encodes windows that its own decoder drew at known content and shift, with less or more noise than the
+scan has; nothing is trained again. The noise is the residual of each window with random signs, as in `calibration`.
+The question is from Ziatdinov, Wong, Kalinin, MLST 4 (2023) 045033.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..model.shift_vae import ShiftVAE
 
 __all__ = ["Balance", "balance_under_noise"]
 
-#: Noise of the windows that are asked about, in units of the scan's own.
+#: Noise levels of the drawn windows, in units of the scan's noise.
 NOISE = (0.5, 1.0, 1.5, 2.0, 3.0)
 #: Share of a normal distribution within one standard deviation.
 ONE = 0.6827
@@ -26,15 +26,15 @@ ONE = 0.6827
 
 @dataclass(frozen=True)
 class Balance:
-    """What the model claims and what it does at each level of noise.
+    """Posterior deviations and true errors at each level of noise.
 
     Attributes
     ----------
     noise
-        ``(k,)`` in units of the scan's own noise.
+        ``(k,)`` noise levels, in units of the scan's noise.
     claimed, found
-        ``(k, 1 + m)``: median posterior deviation, and the error that 68 % of the windows stay within. First of the
-        shift, px along an axis; then of every content latent, in its unit.
+        ``(k, 1 + m)``: median posterior deviation, and the error that 68 % of the windows stay within. The first column
+        is the shift, px along one axis; the others are the content latents, each in its unit.
     """
 
     noise: NDArray[np.float64]
@@ -44,7 +44,7 @@ class Balance:
 
 @torch.no_grad()
 def balance_under_noise(model: ShiftVAE, windows: Tensor, *, seed: int) -> Balance:
-    """Encode what `model` draws of scaled ``windows (n, C, h, w)``, with noise; `seed` is of its signs."""
+    """Encode the model's drawings of scaled ``windows (n, C, h, w)``, with noise added; `seed` fixes its signs."""
     generator = torch.Generator().manual_seed(seed)
     axes = model.dimensions
     cut, sd = model.windows(windows, 1)

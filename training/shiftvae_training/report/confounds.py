@@ -1,7 +1,7 @@
-"""What else a latent map follows: brightness, contrast, scan direction, focus.
+"""Correlation of the content latents with nuisances: brightness, contrast, scan direction, focus.
 
-A latent that follows the local mean may be thickness and not polarisation; one that follows the scan row, drift. The
-table says how strongly, and whether so much could be chance: slow maps correlate easily.
+A latent that follows the local mean may show thickness and not polarisation; one that follows the scan row may show
+drift. The table gives the correlation, and how often it would arise by chance: smooth maps correlate easily.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ __all__ = ["Confound", "find_confounds", "nuisance_maps"]
 
 Floats = NDArray[np.float64]
 
-#: Correlations from here on are named.
+#: Correlations of at least this size get a flag.
 NOTABLE = 0.5
-#: ... unless a map that is moved to another place does as well this often.
+#: The flag mentions chance when more than this share of the displaced maps correlates as strongly.
 CHANCE = 0.05
-#: As well means this share of the correlation.
+#: A displaced map correlates as strongly when it reaches this share of the correlation.
 ALIKE = 0.95
 #: A map that varies by less than this share of its values is constant.
 FLAT = 1e-9
 WORDS = {
-    "local mean": "follows the brightness: thickness, contamination or background may be behind it",
-    "local contrast": "follows the contrast: thickness, tilt or focus may be behind it",
-    "scan row": "changes from the first line to the last: drift or a slow change of the instrument may be behind it",
-    "scan column": "changes along the lines: flyback or a wedge of the specimen may be behind it",
-    "focus": "follows the sharpness: defocus or tilt may be behind it",
+    "local mean": "follows the brightness: possible causes are thickness, contamination or background",
+    "local contrast": "follows the contrast: possible causes are thickness, tilt or focus",
+    "scan row": "changes from the first line to the last: possible causes are drift or a slow change of the instrument",
+    "scan column": "changes along the lines: possible causes are flyback or a wedge-shaped specimen",
+    "focus": "follows the sharpness: possible causes are defocus or tilt",
 }
 
 
@@ -44,7 +44,7 @@ class Confound:
     Attributes
     ----------
     latent, nuisance
-        Names.
+        Name of each.
     correlation
         Pearson's r, -1..1, of the maps averaged over a period.
     chance
@@ -61,9 +61,9 @@ class Confound:
 
 
 def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: float) -> list[Confound]:
-    """Correlate the content latents that vary with the nuisances of ``frame (C, H, W)``, raw.
+    """Correlate the content latents that vary with the nuisances of the raw ``frame (C, H, W)``.
 
-    Latent map and nuisances are smoothed over a period first, so that the motif itself does not count.
+    Latent map and nuisances are smoothed over one period first, so that the motif itself does not contribute.
     """
     grid = latent_map.grid
     nuisances = nuisance_maps(frame, latent_map)
@@ -78,16 +78,16 @@ def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: flo
             r, chance = _correlate(values, other)
             flag = ""
             if abs(r) >= NOTABLE:
-                sign = "" if r > 0 else ", against it"
+                sign = "" if r > 0 else ", inversely"
                 flag = f"{WORDS[nuisance]} (r = {r:+.2f}{sign})"
                 if chance > CHANCE:
-                    flag += f"; by chance in {100 * chance:.0f} % of displaced maps"
+                    flag += f"; {100 * chance:.0f} % of displaced maps match as well by chance"
             found.append(Confound(name, nuisance, r, chance, flag))
     return found
 
 
 def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Floats]:
-    """Nuisances ``(rows, cols)`` by name on the windows of `latent_map`: mean over channels where there are several."""
+    """Nuisance maps ``(rows, cols)`` by name, at the windows of `latent_map`, averaged over the channels."""
     grid = latent_map.grid
     mean, sd = (a.mean(axis=0).astype(float) for a in window_statistics(frame, grid.window, grid.stride))
     fine = np.stack([_fine_detail(channel.astype(float)) for channel in frame]).astype(np.float32)
@@ -102,7 +102,7 @@ def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Float
 
 
 def _fine_detail(channel: Floats) -> Floats:
-    """What is left between 1 and 2 px of blur: the finest detail that is not yet noise alone."""
+    """Difference of Gaussians of 1 and 2 px: the finest detail that is not mostly noise."""
     sigma = (0.0 if channel.shape[0] == 1 else 1.0, 1.0)
     return np.asarray(gaussian_filter(channel, sigma) - gaussian_filter(channel, [2 * s for s in sigma]))
 

@@ -1,4 +1,4 @@
-"""The report's section on the domain: which frames the runtime will take for frames of this sample."""
+"""The report's section on the domain: which frames the runtime accepts as frames of the same kind of sample."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ __all__ = ["domain_section"]
 
 
 def domain_section(manifest: Manifest, latent_map: LatentMap) -> str:
-    """Limits of the verdict, and the scores of the windows of the training frame that `latent_map` is of."""
+    """Section with the limits of the verdict and the scores of the windows in `latent_map`, a training frame's."""
     domain = manifest.domain
     if domain is None:
-        return section("Out of domain", paragraph("The model does not know its domain: it raises no alarm."))
+        return section("Out of domain", paragraph("The domain of this model was not measured: no alarm is raised."))
     gauge = DomainGauge(manifest, domain, latent_map.grid.stride)
     scores = gauge.score_windows(latent_map.mean, latent_map.std)
-    caption = "Where the windows unlike 99 % of the others lie, and how often each score occurs; the threshold is 1."
+    caption = (
+        "Score of each window, as a map and as a histogram. The threshold of 1 is the score that 99 % of the training "
+        "windows stay below."
+    )
     note = (
-        "A frame is out of domain when one check is beyond its limit; its score is the worst check in units of the "
-        "limit. Limits are what regions of the training data keep, and a margin."
+        "A frame is out of domain when one check exceeds its limit; its score is the worst check in units of its "
+        "limit. The limits are what regions of the training data stay within, plus a margin."
     )
     return section(
         "Out of domain",
@@ -41,7 +44,7 @@ def _limits(domain: Domain) -> list[tuple[str, str, str]]:
     return [
         ("period: strain against the mean lattice", f"{strain:.2f} %", f"{100 * domain.most_strain:.2f} % away"),
         (
-            "motif: structure that the decoder leaves, of a window's variance",
+            "motif: structured residual, share of a window's variance",
             f"{100 * domain.structure:.2f} %",
             f"{100 * domain.most_structure:.2f} % more",
         ),

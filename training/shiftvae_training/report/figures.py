@@ -1,4 +1,4 @@
-"""The figures of the report: small, quiet, each with its scale and unit."""
+"""The figures of the report, each with its scale and unit."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ STYLE: Any = {
 }
 #: Windows along a side of a shift map.
 SHOWN = 40
-#: Inches that fill the page's column.
+#: Width of the page's column, inches.
 WIDTH = 9.2
 
 
 def quiet_style() -> AbstractContextManager[None]:
-    """The context in which figures are drawn and encoded."""
+    """Context manager that sets the style in which figures are drawn and encoded."""
     return mpl.rc_context(STYLE)
 
 
@@ -92,11 +92,11 @@ def _limits(values: Floats, share: float = 0.5) -> tuple[float, float]:
 
 
 def _scale_bar(ax: Axes, shape: tuple[int, ...], pixel_size_nm: tuple[float, float] | None) -> None:
-    """A bar of a round length, about a fifth of the width, in nm if the pixel size is known."""
+    """Draw a scale bar of a round length, about a fifth of the width, in nm if the pixel size is known."""
     unit = pixel_size_nm[1] if pixel_size_nm else 1.0
-    wanted = shape[1] * unit / 5
-    step = 10.0 ** np.floor(np.log10(wanted))
-    length = step * max(f for f in (1, 2, 5) if f * step <= wanted)
+    target = shape[1] * unit / 5
+    step = 10.0 ** np.floor(np.log10(target))
+    length = step * max(f for f in (1, 2, 5) if f * step <= target)
     y, x = 0.94 * shape[0], 0.04 * shape[1]
     ax.plot([x, x + length / unit], [y, y], color="white", linewidth=3, solid_capstyle="butt")
     label = f"{length:g} {'nm' if pixel_size_nm else 'px'}"
@@ -106,7 +106,7 @@ def _scale_bar(ax: Axes, shape: tuple[int, ...], pixel_size_nm: tuple[float, flo
 def draw_scan(
     frame: Floats, window: tuple[int, int], vectors: Floats, pixel_size_nm: tuple[float, float] | None
 ) -> Figure:
-    """The scan with a few windows on it, and one of them enlarged with the lattice vectors."""
+    """Draw ``frame (H, W)`` with a few windows marked, and one window enlarged with the lattice vectors."""
     height, width = frame.shape
     if height == 1:
         figure, axes = _axes(1, 1, 2.0)
@@ -146,7 +146,7 @@ def _extent(rows: slice, cols: slice) -> tuple[float, float, float, float]:
 
 
 def draw_latent_maps(latent_map: LatentMap, indices: Sequence[int]) -> Figure:
-    """Maps of the latents at `indices`; a latent without variation is grey, one that is an angle has cyclic colours."""
+    """Draw maps of the latents at `indices`: grey without variation, cyclic colours for shifts and angles."""
     line = latent_map.mean.shape[1] == 1
     cols = 1 if line else min(3, max(2, len(indices)))
     rows = -(-len(indices) // cols)
@@ -169,7 +169,7 @@ def draw_latent_maps(latent_map: LatentMap, indices: Sequence[int]) -> Figure:
         if unit == "%":
             title, colours = f"{name}, %", "RdBu_r"
             low, high = -max(-low, high), max(-low, high)
-        elif unit:  # a shift turns over with every period: a part of the scan shows more
+        elif unit:  # a shift wraps around in every cell, so a part of the scan shows more than all of it
             middle = tuple(slice(max(0, (n - SHOWN) // 2), max(0, (n - SHOWN) // 2) + SHOWN) for n in values.shape)
             values, title, colours = values[middle], f"{name}, {unit}; middle of the scan", "twilight"
             low, high = -max(-low, high), max(-low, high)
@@ -183,7 +183,7 @@ def draw_latent_maps(latent_map: LatentMap, indices: Sequence[int]) -> Figure:
 
 
 def draw_strain(strain: Strain) -> Figure:
-    """Strain and rotation in per cent, each about its median."""
+    """Draw strain in per cent and rotation in 0.01 rad, each colour scale centred on the median."""
     figure, axes = _axes(1, 4, 2.6)
     for ax, (name, values) in zip(
         axes[0],
@@ -201,7 +201,7 @@ def draw_strain(strain: Strain) -> Figure:
 
 
 def draw_traversal(axis: LatentAxis, window: tuple[int, int]) -> Figure:
-    """The motif along one latent, and the difference between the ends."""
+    """Draw the motif along one latent, and the difference between its ends."""
     picked = range(0, len(axis.values), 2)
     templates = axis.templates.mean(axis=1)
     margin = [max(0, (n - w) // 2) for n, w in zip(templates.shape[1:], window, strict=True)]
@@ -227,7 +227,7 @@ def draw_traversal(axis: LatentAxis, window: tuple[int, int]) -> Figure:
 
 
 def draw_reconstructions(windows: Floats, drawn: Floats, noise_sd: float) -> Figure:
-    """Windows ``(n, h, w)``, what the model draws of them, and what is left, in the noise's standard deviations."""
+    """Draw windows ``(n, h, w)``, their reconstructions, and the residuals in standard deviations of the noise."""
     if windows.shape[1] == 1:
         figure, axes = _axes(1, len(windows), 1.8, sharey=True)
         for ax, seen, made in zip(axes[0], windows[:, 0], drawn[:, 0], strict=True):
@@ -242,16 +242,14 @@ def draw_reconstructions(windows: Floats, drawn: Floats, noise_sd: float) -> Fig
         column[2].imshow((seen - made) / noise_sd, cmap="RdBu_r", vmin=-4, vmax=4)
         for ax in column:
             _bare(ax)
-    for ax, title in zip(
-        axes[:, 0], ("windows", "drawn by the model", "what is left, in sd of the noise"), strict=True
-    ):
+    for ax, title in zip(axes[:, 0], ("windows", "reconstructions", "residuals, in sd of the noise"), strict=True):
         ax.set_title(title)
     figure.colorbar(axes[2, 0].images[0], ax=list(axes[2]), shrink=0.8, aspect=20, pad=0.01).outline.set_visible(False)
     return figure
 
 
 def draw_losses(history: Sequence[Step]) -> Figure:
-    """Held-out loss and information against steps, after the first looks."""
+    """Draw held-out loss, information and noise against steps; the first looks do not set the scale of the loss."""
     figure, axes = _axes(1, 3, 1.9)
     steps = [look.step for look in history]
     for ax, title, values in (
@@ -275,7 +273,7 @@ def _padded(values: Floats) -> tuple[float, float]:
 
 
 def draw_cell_histogram(shift: Floats, vectors: Floats) -> Figure:
-    """How often the motif lies where in the cell: ``shift (axes, n)`` px. Flat where every position is as likely."""
+    """Draw the histogram of ``shift (axes, n)`` px within the cell: flat when every position is equally likely."""
     figure, axes = _axes(1, 1, 2.9 if len(shift) == 2 else 1.7, width=3.6)
     ax = axes[0, 0]
     if len(shift) == 1:
@@ -294,7 +292,7 @@ def draw_cell_histogram(shift: Floats, vectors: Floats) -> Figure:
 
 
 def draw_balance(latent_map: LatentMap, axes_of_shift: int, used: Sequence[int], balance: Balance) -> Figure:
-    """The uncertainty of position against that of shape: of every window, and of all as the noise changes."""
+    """Draw the uncertainty of the content against that of the position: each window, and all as the noise changes."""
     figure, axes = _axes(1, 1, 2.9, width=4.4)
     ax = axes[0, 0]
     position = np.sqrt(np.square(latent_map.std[:axes_of_shift], dtype=float).mean(axis=0)).ravel()
@@ -303,13 +301,13 @@ def draw_balance(latent_map: LatentMap, axes_of_shift: int, used: Sequence[int],
     for index, colour in zip(used, (INK, ACCENT, "#2563eb", "#15803d", *[FAINT] * 8), strict=False):
         name, column = latent_map.names[index], 1 + index - first_content
         ax.plot(position[::every], latent_map.std[index].ravel()[::every], ".", markersize=1.2, alpha=0.4, color=colour)
-        for style, values, what in (("o-", balance.claimed, "claimed"), ("x--", balance.found, "found")):
+        for style, values, what in (("o-", balance.claimed, "posterior sd"), ("x--", balance.found, "true error")):
             ax.plot(values[:, 0], values[:, column], style, color=colour, markersize=4, label=f"{name}, {what}")
         for noise, x, y in zip(balance.noise, balance.found[:, 0], balance.found[:, column], strict=True):
             ax.annotate(f"{noise:g}", (x, y), (3, -8), textcoords="offset points", color=colour)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("uncertainty of the position, px")
-    ax.set_ylabel("of the shape, units of the latent")
+    ax.set_ylabel("uncertainty of the content, its units")
     ax.legend(frameon=False)
     return figure

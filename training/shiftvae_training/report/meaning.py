@@ -1,7 +1,7 @@
-"""What a content latent means: which columns of the motif move, grow or brighten along it, in px and pm.
+"""Meaning of a content latent: which atomic columns of the motif move, widen or brighten along it, in px and pm.
 
-The decoder draws the motif for any content. Gaussians through its columns turn a walk along a latent into positions;
-everything is relative to the anchor column, the one that the shift latents follow, so that a displacement here is the
+The decoder draws the motif for any content. Gaussians fitted to its columns turn a traversal of a latent into
+positions. They are relative to the anchor column, which the shift latents follow, so that a displacement here is the
 displacement between sublattices that a microscopist measures.
 """
 
@@ -22,29 +22,29 @@ __all__ = ["LatentAxis", "Meaning", "explain"]
 
 Floats = NDArray[np.float64]
 
-#: Quantiles of a latent between which a traversal goes, in so many steps: the decoder knows nothing of what is beyond.
+#: Quantiles of a latent between which a traversal runs, and its number of steps: beyond them the decoder has no data.
 ENDS, STEPS = (0.025, 0.975), 9
 #: Contents at which columns are fitted for the map from content to displacement.
 PROBES = 60
-#: Rounds of fitting, in which neighbours are taken off.
+#: Rounds of fitting; from the second on the neighbours are subtracted.
 ROUNDS = 3
 #: A column moves along a latent when two deviations move it by this much, px; it changes when they change height or
 #: width by this much, relative.
 LEAST_MOVE, LEAST_CHANGE = 0.1, 0.03
-#: What the columns leave of a change is worth a word from this share on.
+#: The share of a change that no column explains is reported from here on.
 MUCH = 0.3
 
 
 @dataclass(frozen=True)
 class LatentAxis:
-    """One latent, walked over the values that 95 % of the windows have, with all others at their mean.
+    """Traversal of one latent over the values that 95 % of the windows have, all other latents at their mean.
 
     Attributes
     ----------
     name
-        Of the latent.
+        Name of the latent.
     values
-        ``(9,)`` the latent along the walk.
+        ``(9,)`` values of the latent along the traversal.
     templates
         ``(9, C, h, w)`` what the decoder draws, in units of a window's standard deviation.
     move_px
@@ -54,10 +54,10 @@ class LatentAxis:
     sd
         Standard deviation of the latent over the frames.
     change
-        How much the cell around the anchor changes from one end of the walk to the other: the deviation of the
-        difference, as a share of the motif's own.
+        Change of the cell around the anchor from one end of the traversal to the other: standard deviation of the
+        difference, relative to that of the motif.
     unexplained
-        Share of that change, as a variance, that no small change of a column draws; see `motif_change`.
+        Share of the variance of that change that no small change of a column explains; see `motif_change`.
     """
 
     name: str
@@ -73,7 +73,7 @@ class LatentAxis:
 
 @dataclass(frozen=True)
 class Meaning:
-    """Columns of the motif and what moves them.
+    """Columns of the motif and how the content latents change them.
 
     Attributes
     ----------
@@ -81,9 +81,9 @@ class Meaning:
         ``(k, 2)`` the columns of a cell at mean content, relative to the anchor column, (y, x) px; the anchor is the
         first, at 0.
     axes
-        For each latent that varies.
+        One traversal for each latent that varies.
     used
-        Indices of those latents among the content latents.
+        Indices of those latents among the content latents, ``axes`` in the same order.
     pixel_size_nm
         Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
     """
@@ -110,7 +110,7 @@ class Meaning:
         return np.asarray(moved.T.reshape(len(self.columns_px), 2, *values.shape[1:]))
 
     def in_words(self, axis: LatentAxis) -> str:
-        """One line: what changes along `axis`."""
+        """Describe in one line what changes along `axis`."""
         parts = []
         for k, move in enumerate(axis.move_px):
             size = float(np.hypot(*move))
@@ -122,11 +122,12 @@ class Meaning:
             for change, verb in ((axis.brighten[k], ("brightens", "dims")), (axis.widen[k], ("widens", "narrows"))):
                 if 2 * abs(change) * axis.sd >= LEAST_CHANGE:
                     parts.append(f"column {k + 1} {verb[int(change < 0)]} by {100 * abs(change):.2g} %")
-        far = f"from one end to the other the motif changes by {100 * axis.change:.2g} % of its contrast"
+        far = f"from end to end of its range the motif changes by {100 * axis.change:.2g} % of its contrast"
+        rest = f"{100 * axis.unexplained:.0f} % of this change is not explained by any column"
         if not parts:
-            parts.append(f"no column moves or grows; {far}, {100 * axis.unexplained:.0f} % of it in no column")
+            parts.append(f"no column moves or changes its height or width; {far}, {rest}")
         elif axis.unexplained > MUCH and axis.change >= LEAST_CHANGE:
-            parts.append(f"{far}, {100 * axis.unexplained:.0f} % of it in no column")
+            parts.append(f"{far}, {rest}")
         return f"For one unit of {axis.name}: " + "; ".join(parts)
 
 
@@ -134,16 +135,16 @@ class Meaning:
 def explain(
     model: ShiftVAE, content: Floats, varies: tuple[bool, ...], *, pixel_size_nm: tuple[float, float] | None
 ) -> Meaning:
-    """Walk along every content latent that varies and fit the columns that the decoder draws.
+    """Traverse every content latent that varies and fit the columns that the decoder draws.
 
     Parameters
     ----------
     model
-        A trained model, anchored.
+        A trained model with its anchor set.
     content
-        ``(m, n)`` posterior means of n windows: where the content lives.
+        ``(m, n)`` posterior means of n windows, which set the range of each latent.
     varies
-        ``(m,)`` whether training found variation in a latent.
+        ``(m,)`` whether training found variation in each latent.
     pixel_size_nm
         Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
     """
@@ -218,7 +219,7 @@ def _relative(columns: Columns) -> Floats:
 
 
 def _slope(values: Floats, along: Floats) -> Floats:
-    """Least-squares slope of ``along (n, ...)`` over ``values (n,)``; 0 where fewer than half of the points stand."""
+    """Least-squares slope of ``along (n, ...)`` over ``values (n,)``; 0 where fewer than half are finite."""
     flat = along.reshape(len(values), -1)
     slopes = np.zeros(flat.shape[1])
     for j, column in enumerate(flat.T):
@@ -235,6 +236,6 @@ def _quadratic(z: Floats) -> Floats:
 
 
 def _direction(move: Floats) -> str:
-    """Compass of the image: right, down, ... for a (y, x) vector."""
+    """Direction in the image of a (y, x) vector, to 45 degrees: right, down and right, down, ..."""
     names = ("right", "down and right", "down", "down and left", "left", "up and left", "up", "up and right")
     return names[round(np.arctan2(move[0], move[1]) / (np.pi / 4)) % 8]

@@ -1,7 +1,8 @@
-"""How much a motif changes along a latent, and how much of that its columns can explain by moving, growing or widening.
+"""Change of the motif along a latent, and the share of it that its columns explain by moving, brightening or widening.
 
-Columns that overlap are told apart badly by fits; the share that they explain is not. The change is projected on what
-small changes of place, height and width of each kind of column, in all cells at once, would draw.
+Fits separate overlapping columns badly; the share that they explain together is well determined. The change is
+projected on the patterns that small changes of position, height and width of each kind of column draw, in all cells at
+once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 def cell_around(place: Floats, shape: tuple[int, ...], wrap: Callable[[Floats], Floats]) -> NDArray[np.bool_]:
-    """Pixels of a template that are nearer to ``place (2,)`` than to its copies on the lattice; of a feature, all.
+    """Pixels of a template nearer to ``place (2,)`` than to its copies on the lattice; all pixels without a lattice.
 
     ``wrap`` brings vectors ``(..., 2)`` px into the cell around 0.
     """
@@ -30,18 +31,24 @@ def cell_around(place: Floats, shape: tuple[int, ...], wrap: Callable[[Floats], 
 def change_of_motif(
     templates: Floats, columns: Columns, places: Floats, wrap: Callable[[Floats], Floats]
 ) -> tuple[float, float]:
-    """Change from the first to the last template in a cell, as a share of its contrast, and the share not in columns.
+    """Measure the change of a cell from the first to the last template.
 
     Parameters
     ----------
     templates
-        ``(n, h, w)`` along the walk.
+        ``(n, h, w)`` along the traversal.
     columns
-        One of each kind, ``(k,)``, at the middle of the walk; the first is in the middle of the cell.
+        One column of each kind, ``(k,)``, at mean content; the first is in the middle of the cell.
     places
-        ``(m, 2)`` of all columns that are followed, those kinds first.
+        ``(m, 2)`` pixel positions (y, x) of all columns that are followed, one of each kind first.
     wrap
         As in `cell_around`.
+
+    Returns
+    -------
+    (change, unexplained)
+        Standard deviation of the change relative to that of the motif, and the share of its variance that the columns
+        do not explain.
     """
     known = np.flatnonzero(np.isfinite(columns.centre).all(axis=1))
     cell = cell_around(places[0], templates.shape[1:], wrap)
@@ -58,7 +65,7 @@ def change_of_motif(
 
 
 def _small_changes(columns: Columns, kind: int, lattice: Floats, shape: tuple[int, ...]) -> list[Floats]:
-    """What a column and its copies at ``lattice (n, 2)`` px from it draw when they brighten, move and widen."""
+    """Patterns ``(h, w)`` of a column and its copies ``lattice (n, 2)`` px away as they brighten, move and widen."""
     (y, x), width = np.indices(shape), columns.width[kind]
     patterns = np.zeros((4, *shape))
     for cy, cx in columns.centre[kind] + lattice:

@@ -1,4 +1,4 @@
-"""The report as a page: one file of HTML, pictures inside, nothing fetched from anywhere."""
+"""HTML of the report: one file with its pictures inside, which fetches nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ th { color: var(--soft); font-weight: 500; font-size: 12.5px; white-space: nowra
 
 
 def page(title: str, lead: str, body: Iterable[str]) -> str:
-    """The whole document."""
+    """The whole document; `title` and `lead` are text, `body` is HTML."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
@@ -53,12 +53,12 @@ def page(title: str, lead: str, body: Iterable[str]) -> str:
 
 
 def section(title: str, *parts: str) -> str:
-    """A heading and what stands under it."""
+    """A heading with its `parts`, which are HTML."""
     return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "</section>"
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """A paragraph; `kind` is a class of the style."""
+    """A paragraph of text; `kind` is a class of the style sheet."""
     return f"<p{f' class={kind!r}' if kind else ''}>{escape(text)}</p>"
 
 
@@ -69,7 +69,7 @@ def figure(source: str, alt: str, caption: str = "") -> str:
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """A strip of name and value."""
+    """A grid of names and values, as text."""
     cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
     return f'<dl class="facts">{cells}</dl>'
 

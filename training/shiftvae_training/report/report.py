@@ -1,4 +1,4 @@
-"""The training report: what the model saw, what it found, what that means, and how far to trust it."""
+"""The training report: the data, the latents found, their meaning, and how far to trust them."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ Floats = NDArray[np.float64]
 
 #: Most windows along a side of the maps in the report.
 MOST_WINDOWS = 250
-#: Windows that are drawn by the model, and windows on which its uncertainty is asked.
+#: Number of windows in the figure of reconstructions, and in the figure of uncertainties.
 RECONSTRUCTED, BALANCED = 6, 300
 
 
 @dataclass(frozen=True)
 class _Findings:
-    """Everything that the sections share."""
+    """What the sections of the report have in common."""
 
     trained: Trained
     manifest: Manifest
@@ -54,7 +54,7 @@ class _Findings:
 
     @property
     def training(self) -> Training:
-        return cast("Training", self.manifest.training)  # nobody reports on an imported model
+        return cast("Training", self.manifest.training)  # only an imported model has none, and it has no report
 
     @property
     def content(self) -> list[int]:
@@ -68,7 +68,7 @@ class _Findings:
 def write_report(
     trained: Trained, frames: list[NDArray[Any]], manifest: Manifest, *, parity: tuple[float, float]
 ) -> str:
-    """HTML of the report; the same for the same model, so it holds no time of writing.
+    """HTML of the report. The same model gives the same text, so it holds no time of writing.
 
     Parameters
     ----------
@@ -77,9 +77,10 @@ def write_report(
     frames
         ``(C, H, W)`` raw training frames; the maps are of the first with contrast.
     manifest
-        What the model file will say.
+        Manifest of the model file.
     parity
-        Differences of ONNX against torch and of dense against single windows, in units of a latent's spread.
+        Largest difference of ONNX from torch, and of dense from window-by-window encoding, in units of a latent's
+        spread.
     """
     found = _find(trained, next((frame for frame in frames if has_contrast(frame)), frames[0]), manifest)
     source = ", ".join(s.name for s in manifest.data) or "frames from memory"
@@ -119,7 +120,7 @@ def _find(trained: Trained, frame: NDArray[Any], manifest: Manifest) -> _Finding
 
 
 def _period(found: Manifest) -> float:
-    """The longest lattice vector, or without a lattice the window, px."""
+    """Length of the longest lattice vector, px; without a lattice, the longer side of the window."""
     return max((float(np.hypot(y, x)) for y, x in found.lattice), default=float(max(found.window)))
 
 
@@ -133,8 +134,8 @@ def _verdict(found: _Findings) -> str:
     flags = [c for c in found.confounds if c.flag]
     if not flags:
         return which
-    count = "is a flag" if len(flags) == 1 else f"are {len(flags)} flags"
-    return f"{which} Before you read it as physics: there {count} under Confounds."
+    count = "is one flag" if len(flags) == 1 else f"are {len(flags)} flags"
+    return f"{which} There {count} under Confounds: check them before a physical interpretation."
 
 
 def _facts(found: _Findings) -> list[tuple[str, str]]:
@@ -144,13 +145,13 @@ def _facts(found: _Findings) -> list[tuple[str, str]]:
     periods = ", ".join(f"{np.hypot(*np.multiply(vector, unit or 1)):.4g}" for vector in vectors)
     return [
         ("period", f"{periods} {'nm' if unit else 'px'}" if vectors else "none: planar shift"),
-        ("confidence in it", f"{training.period_confidence:.2f}"),
+        ("confidence of the period", f"{training.period_confidence:.2f}"),
         ("window", " x ".join(str(n) for n in manifest.window if n > 1) + " px"),
         ("pixel size", pixel_size_text(unit)),
         ("held-out loss", f"{training.held_out_loss:.1f} nats"),
         ("noise", f"{training.noise_sd:.3f} of a window's sd"),
         ("training", f"{training.seconds:.0f} s CPU, {training.steps} steps"),
-        ("windows seen", f"{training.windows:,} places"),
+        ("training windows", f"{training.windows:,} positions"),
     ]
 
 
@@ -167,8 +168,8 @@ def _maps(found: _Findings) -> str:
         parts.append(figure(draw.data_uri(draw.draw_latent_maps(found.latent_map, found.content)), "content maps"))
     parts.append(
         paragraph(
-            "One value for every window, at its centre. A latent in which training found no variation is grey and "
-            "not stretched to full colour.",
+            "One value for every window, at its centre. A latent in which training found no variation is shown grey, "
+            "so that its noise is not stretched to full colour.",
             "note",
         )
     )
@@ -182,15 +183,15 @@ def _axes(found: _Findings) -> str:
         picture = draw.data_uri(draw.draw_traversal(axis, found.manifest.window))
         parts.append(figure(picture, f"motif along {axis.name}"))
     if not found.meaning.axes:
-        return section("What the latents mean", paragraph("No content latent varies: there is no axis to explain."))
+        return section("What the latents mean", paragraph("No content latent varies: there is nothing to explain."))
     places = [
         (f"column {k + 1}" + (", the anchor" if k == 0 else ""), f"{x:+.2f}", f"{y:+.2f}")
         for k, (y, x) in enumerate(found.meaning.columns_px)
     ]
     note = (
-        "Decoded over the values that 95 % of the windows have, other latents at their mean. Displacements are "
-        "relative to the anchor column, which the shift follows; slopes are from Gaussians fitted to the decoded "
-        "columns."
+        "Decoded over the values that 95 % of the windows have, with the other latents at their mean. Displacements "
+        "are relative to the anchor column, which the shift latents follow; they are slopes of Gaussians fitted to the "
+        "decoded columns."
     )
     columns = table(("column of the cell", "x, px right of the anchor", "y, px below"), places)
     return section("What the latents mean", *parts, columns, paragraph(note, "note"))
@@ -206,24 +207,26 @@ def _position(found: _Findings) -> str:
         figure(
             histogram,
             "shift histogram",
-            "Where in the cell the motif was found. Windows are cut anywhere, so every place should be equally likely.",
+            "Position of the motif in the cell. The windows are cut at random places, so every position should be "
+            "equally likely.",
         )
     )
     if found.used:
         under_noise = balance_under_noise(found.trained.model, _windows(found, BALANCED), seed=0)
         balance = draw.data_uri(draw.draw_balance(found.latent_map, axes, found.used, under_noise))
         caption = (
-            "Uncertainty of position against uncertainty of shape: a dot for each window; lines, posterior deviation "
-            "(claimed) and true error (found, 68 %) of drawn windows with so many times the scan's noise. At 1 they "
-            "were calibrated; what is claimed of the shift also covers what bends the lattice."
+            "Uncertainty of the content against uncertainty of the position. Dots: windows of the scan. Lines: windows "
+            "drawn by the model with the given multiple of the scan's noise; their posterior sd, and the true error "
+            "that 68 % of them stay within. They were calibrated at 1; the posterior sd of the shift also includes "
+            "distortion of the lattice."
         )
-        parts.append(figure(balance, "uncertainty of position and shape", caption))
+        parts.append(figure(balance, "uncertainty of position and content", caption))
     parts.append("</div>")
     if len(vectors) == 2 and axes == 2 and min(found.latent_map.mean.shape[1:]) > 8:
         strain = strain_from_shift(found.latent_map, vectors)
-        caption = "From the gradient of the shift, against the mean lattice, averaged over a period; y points down."
+        caption = "Gradient of the shift relative to the mean lattice, averaged over one period; y points down."
         parts.append(figure(draw.data_uri(draw.draw_strain(strain)), "strain maps", caption))
-    return section("Where the motif sits", *parts)
+    return section("Position of the motif", *parts)
 
 
 def _shifts_anywhere(found: _Findings) -> Floats:
@@ -244,7 +247,7 @@ def _shifts_anywhere(found: _Findings) -> Floats:
 def _reconstruction(found: _Findings) -> str:
     windows, drawn = _reconstruct(found)
     picture = draw.data_uri(draw.draw_reconstructions(windows, drawn, float(found.trained.model.noise_sd)))
-    note = "Structure in the last row is what the model does not describe."
+    note = "Structure in the last row is not described by the model."
     return section("Reconstruction", figure(picture, "reconstructions", note))
 
 
@@ -267,8 +270,8 @@ def _training(found: _Findings, parity: tuple[float, float]) -> str:
         ],
     )
     exact = (
-        f"The exported graph differs from torch by {parity[0]:.1e}, and dense from window-by-window encoding by "
-        f"{parity[1]:.1e} of a latent's spread."
+        f"The exported graph differs from torch by at most {parity[0]:.1e}, and dense from window-by-window encoding "
+        f"by at most {parity[1]:.1e} of a latent's spread."
     )
     losses = draw.data_uri(draw.draw_losses(found.trained.history))
     return section("Training", figure(losses, "loss against steps"), latents, paragraph(exact, "note"))
@@ -285,12 +288,12 @@ def _coverage(found: _Findings) -> str:
         for c in found.trained.coverage
     ]
     note = (
-        "Windows drawn at known content and shift, with the noise of the scan, encoded again: how often the truth lay "
-        "within one and two standard deviations; 68 / 95 % is right. Deviations of the shift are multiplied further "
-        "where shifts scatter about a smooth lattice by more than this noise explains."
+        "Windows were drawn at known content and shift, with the noise of the scan, and encoded again. The table gives "
+        "how often the truth lay within one and two posterior standard deviations; the target is 68 / 95 %. The sd of "
+        "the shift has a second factor where shifts scatter about a smooth lattice by more than this noise explains."
     )
-    head = ("latent", "as trained", "sd multiplied by", "as exported")
-    return section("How sure it is", table(head, rows), paragraph(note, "note"))
+    head = ("latent", "coverage as trained", "sd multiplied by", "coverage as exported")
+    return section("Calibration of the uncertainties", table(head, rows), paragraph(note, "note"))
 
 
 def _confounds(found: _Findings) -> str:
@@ -304,10 +307,10 @@ def _confounds(found: _Findings) -> str:
     return section(
         "Confounds",
         table(("correlation of", *names), [(latent, *values) for latent, values in rows.items()]),
-        table(("latent", "flag"), flags, flagged=1) if flags else paragraph("None is above 0.5."),
+        table(("latent", "flag"), flags, flagged=1) if flags else paragraph("No correlation exceeds 0.5."),
         paragraph(
-            "Pearson's r between maps averaged over a period. Slow maps correlate easily: a flag is a reason to look, "
-            "not a verdict.",
+            "Pearson's r between maps averaged over one period. Smooth maps correlate easily: a flag is a reason to "
+            "check, not a verdict.",
             "note",
         ),
     )
@@ -315,11 +318,11 @@ def _confounds(found: _Findings) -> str:
 
 @torch.no_grad()
 def _reconstruct(found: _Findings) -> tuple[Floats, Floats]:
-    """A few windows of the frame and the model's drawing of them, mean over channels, ``(n, h, w)``."""
+    """A few windows of the frame and their reconstructions, averaged over the channels, ``(n, h, w)``."""
     model, scaled = found.trained.model, _windows(found, RECONSTRUCTED)
     windows, sd = model.windows(scaled, 1)
     posterior = model.encode(scaled, sd, 1)[:, 0, 0]
-    drawn = model.draw(posterior)  # those of the first frame are of the first class
+    drawn = model.draw(posterior)  # without a label: the first frame is of the first class
     return windows[:, 0, 0].mean(1).double().numpy(), drawn.mean(1).double().numpy()
 
 
@@ -340,12 +343,12 @@ def _settings(found: _Findings) -> str:
         ("encoder", manifest.encoder),
         ("shift", f"{settings.shift}; prior {found.training.shift_prior}"),
         ("content latents", str(settings.content)),
-        ("weights of the divergences", f"shift {settings.kl_shift:g}, content {settings.kl_content:g}"),
+        ("weights of the KL divergences", f"shift {settings.kl_shift:g}, content {settings.kl_content:g}"),
         ("decoder, likelihood", f"{settings.decoder}, {settings.likelihood}"),
         ("classes", ", ".join(found.training.classes) or "none"),
         ("constraints, nats", ", ".join(f"{k} {v:g}" for k, v in found.training.constraints.items()) or "none"),
-        ("chosen from the scan", "; ".join(found.training.choices) or "nothing: all was given"),
-        ("most steps", str(settings.steps)),
+        ("chosen from the scan", "; ".join(found.training.choices) or "nothing: every setting was given"),
+        ("steps, at most", str(settings.steps)),
         ("seed", str(settings.seed)),
         ("threads", str(settings.threads)),
         ("lattice vectors (y, x), px", "; ".join(f"({y:.3f}, {x:.3f})" for y, x in manifest.lattice) or "none"),
