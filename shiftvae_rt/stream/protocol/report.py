@@ -19,13 +19,31 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts since a service started, and times in ms over its last 4,096 messages; None before the first.
+    """Counts since a service started, and times over its last 4,096 messages.
 
-    ``age`` is from the offer of the newest line of a result to its publication. ``malformed`` counts messages that
-    break the protocol and belong to no frame, ``unanswered`` answers that could not be delivered, ``unrecorded`` live
-    results that are missing from the journal, ``refused_clients`` connections without an allowed key,
-    ``out_of_domain`` frames unlike the training data of the model. ``refusals`` says why frames were rejected or
-    quarantined.
+    Attributes
+    ----------
+    total, streams
+        Outcomes of all frames, and of the frames of each stream by its name.
+    malformed
+        Messages that break the protocol and belong to no frame.
+    unanswered
+        Answers that could not be delivered.
+    results
+        Results that were published.
+    out_of_domain
+        Frames unlike the training data of the model.
+    unrecorded
+        Live results that are missing from the journal.
+    refused_clients
+        Connections without an allowed key.
+    refusals
+        Reasons why frames were rejected or quarantined.
+    age_p50_ms, age_p99_ms
+        Median and 99th percentile of the time from the offer of the newest line of a result to its publication, ms;
+        None before the first.
+    encode_p50_ms, encode_p99_ms
+        Median and 99th percentile of the time of an encoding, ms; None before the first.
     """
 
     total: Counters
@@ -44,7 +62,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def counters_line(counters: Counters) -> str:
-    """One line of text that says how the offered frames add up."""
+    """Say in one line how the offered frames in `counters` add up."""
     return (
         f"offered {counters.offered} = processed {counters.processed} + dropped by the producer "
         f"{counters.dropped_producer} + dropped as stale {counters.dropped_stale} + rejected {counters.rejected} "

@@ -12,7 +12,21 @@ __all__ = ["StreamState"]
 
 
 class StreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream in the journal. One that is not `ended` is being sent, or was interrupted and can be resumed."""
+    """A stream in the journal.
+
+    Attributes
+    ----------
+    name, mode
+        Name of the stream, and ``"lossless"`` or ``"live"``.
+    ended
+        True if it was ended for good; else it is being sent, or was interrupted and can be resumed.
+    last_seq
+        Number of its last committed frame.
+    created_ns
+        UTC of its beginning, ns since 1970.
+    counters
+        Outcomes of its committed frames.
+    """
 
     name: str
     mode: Literal["lossless", "live"]

@@ -58,7 +58,19 @@ Shape: TypeAlias = Annotated[tuple[Extent, ...], Meta(min_length=1, max_length=4
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Outcomes of the frames of one stream. ``offered`` is the sum of the others, plus 1 while a frame is in hand."""
+    """Outcomes of the frames of one stream, counted.
+
+    Attributes
+    ----------
+    offered
+        The sum of the others, plus 1 while a frame is in hand.
+    processed
+        Frames that have a map.
+    dropped_producer, dropped_stale
+        Frames dropped in the producer for a newer one, and frames that were too old when it was their turn.
+    rejected, quarantined
+        Frames that cannot be encoded, and frames whose encoding failed.
+    """
 
     offered: Tally = 0
     processed: Tally = 0
