@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..names import shown
 from . import add_provider
+from .text import described
 
 if TYPE_CHECKING:
     from ..benchmark import Limits, ModelSpeed
@@ -61,7 +62,7 @@ def _say(words: str) -> None:
 
 
 def _table(machine: dict[str, Any], limits: Limits, model: ModelFile, speed: ModelSpeed) -> list[str]:
-    """Lines of at most 80 columns, as far as the names of model and processor allow."""
+    """Lines of at most 80 columns."""
     manifest, (channels, *frame) = model.manifest, speed.frame
     size = f"{frame[1]} px" if manifest.dimensions == 1 else f"{frame[0]} x {frame[1]} px"
     window = f"{manifest.window[1]} px" if manifest.dimensions == 1 else "{} x {} px".format(*manifest.window)
@@ -80,8 +81,7 @@ def _table(machine: dict[str, Any], limits: Limits, model: ModelFile, speed: Mod
     titles = [f"{n} thread{'s' if n > 1 else ''}" for n in threads]
     head = ["frames/s"] + [""] * (len(threads) - 1) + (["row delay (ms)", ""] if delays else [])
     below = titles + (["p50", "p99"] if delays else [])
-    table = [f"{name:<10}{text}".rstrip() for name, text in lines]
-    table += ["", _cells("", head), _cells("stride", below)]
+    table = [described(lines, column=10), "", _cells("", head), _cells("stride", below)]
     for stride in sorted({each.stride for each in speed.frames}):
         cells = [f"{found[stride, n].frames_per_s:.4g}" for n in threads]
         if stride in delays:

@@ -10,6 +10,7 @@ from ..errors import ModelFileError
 from ..frame import pixel_size_text
 from ..output_file import try_output, write_whole
 from . import add_force
+from .text import KEPT, described
 
 if TYPE_CHECKING:
     from ..encode.mapper import LatentMapper
@@ -39,8 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         found = {"path": str(mapper.model.path), "sha256": mapper.model.sha256, "checked": True}
         print(json.dumps({**found, **manifest}, indent=1))
         return
-    for name, value in _summary(mapper):
-        print(f"{name:<14}{value}")
+    print(described(_summary(mapper), column=14))
 
 
 def _write_report(mapper: LatentMapper, path: str) -> None:
@@ -72,22 +72,23 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
     ]
     for latent, varies in zip(manifest.latents, manifest.varies, strict=True):
         use = f"spread {latent.spread:.3g} {latent.unit}".rstrip() if varies else "not used: no variation found"
-        lines.append((f"latent {latent.name}", f"{latent.kind}, {use}, {latent.kl_nats:.2f} nats"))
+        lines.append((f"latent {latent.name}", f"{latent.kind}, {use}, information {latent.kl_nats:.2f} nats"))
     if manifest.domain is not None:
         strain, out = 100 * manifest.domain.most_strain, 100 * manifest.domain.most_windows_out
-        lines.append(("domain", f"strain up to {strain:.1f} %, {out:.0f} % of the windows unlike the training data"))
+        lines.append(("limits", f"strain up to {strain:.1f} %, up to {out:.0f} % of windows unlike the training data"))
     for source in manifest.data:
         shape = " x ".join(map(str, source.shape))
         verb = "trained on" if training else "tried on"
         lines.append((verb, f"{source.name}, {source.frames} frame(s) of {shape} {source.dtype}"))
     if training:
         effort = f"{training.seconds:.0f} s, {training.steps} steps, {training.windows} windows, seed {training.seed}"
-        lines.append(("training", f"{effort}, held-out loss {training.held_out_loss:.4g}"))
+        lines.append(("training", effort))
+        lines.append(("for experts", f"held-out loss {training.held_out_loss:.4g} nats a window"))
     if imported := manifest.imported:
         priors = "".join(f", {name} prior {prior:g}" for name, prior in imported.priors.items())
         lines.append(("imported", f"{imported.package} weights {imported.weights}: {imported.network}{priors}"))
         lines.append(("intensity", imported.scaling))
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
+    versions = ", ".join(f"{name}{KEPT}{version}" for name, version in sorted(manifest.versions.items()))
     commit = f"commit {manifest.git_commit[:10]}" if manifest.git_commit else ""
     lines.append(("made", ", ".join(part for part in (manifest.created, versions, commit) if part)))
     lines.append(("checks", "hashes, graphs and test frame: passed"))

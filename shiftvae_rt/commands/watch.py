@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataFileError, ServiceError
 from ..names import file_name, json_shown, shown
+from .text import KEPT, wrapped
 
 if TYPE_CHECKING:
     from ..stream import Result, Subscriber
@@ -20,8 +20,6 @@ __all__ = ["add_arguments", "run"]
 
 _GONE_S = 3.0
 _MAX_TOLD = 64
-_COLUMNS = 80
-_KEPT = "\N{NO-BREAK SPACE}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,11 +109,11 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
             f"{shown(result.stream)[:16]:<16} {result.frame:>8} {_age_ms(result, subscriber):>8.1f} "
             f"{dropped:>8} {refused:>8} {subscriber.gaps:>6} {subscriber.skipped:>7} {_domain(result):>6}"
         ),
-        *_wrapped(", ".join(_range_text(result))),
+        *wrapped(", ".join(_range_text(result)), first="  ", rest="  "),
     ]
     verdict = result.latent_map.domain
     if verdict is not None and verdict.out_of_domain:
-        lines += _wrapped(f"out of domain: {shown(verdict.reason)}")
+        lines += wrapped(f"out of domain: {shown(verdict.reason)}", first="  ", rest="  ")
     if seen % 20 == 0:
         lines.insert(
             0,
@@ -125,17 +123,11 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
     return "\n".join(lines)
 
 
-def _wrapped(text: str) -> list[str]:
-    """The text in lines of a terminal, set in below its frame; a line is not broken at no-break spaces."""
-    lines = textwrap.wrap(text, _COLUMNS, initial_indent="  ", subsequent_indent="  ")
-    return [line.replace(_KEPT, " ") for line in lines]
-
-
 def _range_text(result: Result) -> Iterator[str]:
     """Name, range and unit of every latent, with no-break spaces."""
     latent_map = result.latent_map
     for (name, (low, high)), unit in zip(_ranges(result).items(), latent_map.units, strict=True):
-        yield f"{shown(name)} {low:.3g} to {high:.3g} {shown(unit)}".rstrip().replace(" ", _KEPT)
+        yield f"{shown(name)} {low:.3g} to {high:.3g} {shown(unit)}".rstrip().replace(" ", KEPT)
 
 
 def _json_line(result: Result, subscriber: Subscriber) -> str:

@@ -87,7 +87,7 @@ def train(
     progress
         Told of every look at the held-out tiles.
     stage
-        Told in words what begins, for a person who waits.
+        Told in words what begins and what was found, for a person who waits.
 
     Raises
     ------
@@ -109,13 +109,15 @@ def train(
     started = time.process_time()
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    say("finding the lattice")
+    say("finding the lattice ...")
     lattice = find_lattice(lit)
-    say("choosing window and latents")
+    say(f"found: {lattice.reason}")
+    say("choosing window and latents ...")
     choice = settle(settings, lit, lattice, reach=TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1))
     weights = {"smooth": choice.smooth} | settings.constraints
     settings = replace(settings, window=choice.window, content=choice.content, constraints=weights)
-    say("placing the first guess")
+    say(f"chosen: window {choice.window} px, {choice.content} content latent{'s' * (choice.content != 1)}")
+    say("placing the first guess ...")
     model, guess = prepare(frames, lattice, settings, choice)
     reach = TILE_STRIDE * (tile_side(frames, model.window) - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
@@ -126,9 +128,9 @@ def train(
     constraints = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
     _, labels = labels_of_frames(settings.classes)
     objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions), labels=labels)
-    say(f"training, {settings.steps} steps")
+    say(f"training, {settings.steps} steps ...")
     history = optimise(model, objective, sampler, guess, settings, progress)
-    say("calibrating the uncertainties")
+    say("calibrating the uncertainties ...")
     kl_nats, spread = _finish(model, objective, sampler, _content_of(model, lit, lattice))
     coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     coverage = widen_by_scatter(model, lit, coverage)

@@ -15,11 +15,14 @@ from shiftvae_training.fitting.optimise import Step
 STAGES = [
     "reading scan.npy ...",
     "finding the lattice ...",
+    "found: lattice of ",
     "choosing window and latents ...",
+    "chosen: window 16 px, 1 content latent",
     "placing the first guess ...",
     "training, 300 steps ...",
     "calibrating the uncertainties ...",
-    "exporting, comparing with torch and writing the report ...",
+    "comparing the exported model with torch, drawing the report ...",
+    "writing m.svae ...",
 ]
 TRAIN = ["train", "scan.npy", "-o", "m.svae", "--encoder", "mlp", "--steps"]
 windowless = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
@@ -31,13 +34,21 @@ def folder(scan, tmp_path):
     return tmp_path
 
 
+def assert_stages(lines):
+    """The lines are those of every stage, in their order."""
+    for line, stage in zip(lines, STAGES, strict=True):
+        assert line.removeprefix("shiftvae: ").startswith(stage)
+
+
 @windowless
 @pytest.mark.timeout(240)
 def test_a_training_in_a_terminal_names_its_stages_and_draws_a_bar_that_fits(folder):
     with Terminal(*TRAIN, 300, cwd=folder) as terminal:
         terminal.read_until("")
         assert terminal.process.wait(30) == 0
-    assert [line.removeprefix("shiftvae: ") for line in terminal.lines if line.startswith("shiftvae: ")] == STAGES
+    assert_stages(line for line in terminal.lines if line.startswith("shiftvae: "))
+    assert max(map(len, terminal.lines)) <= COLUMNS
+    assert terminal.lines[-1].split() == ["report", "m.html"]
     bars = [line for line in terminal.lines if "|" in line and "%" in line]
     assert len(bars) >= 3
     assert max(len(line) for line in bars) <= COLUMNS
@@ -54,9 +65,11 @@ def test_a_training_without_a_terminal_says_a_line_every_tenth(folder):
         [sys.executable, "-m", "shiftvae_rt", *TRAIN, "300", "--json"],
         cwd=folder, capture_output=True, text=True, timeout=200, check=True,
     )  # fmt: skip
-    said = [line.removeprefix("shiftvae: ") for line in ended.stderr.splitlines()]
-    assert [line for line in said if line.endswith("...")] == STAGES
-    assert [line.split(",")[0] for line in said if "%" in line] == ["30 %", "60 %", "100 %"]  # it looks every 100 steps
+    said = [line for line in ended.stderr.splitlines() if line.startswith("shiftvae: ")]
+    steps = [line for line in said if ", step " in line]
+    assert_stages(line for line in said if line not in steps)
+    assert [line.split()[1] for line in steps] == ["30", "60", "100"]  # it looks every 100 steps
+    assert max(map(len, ended.stderr.splitlines())) <= COLUMNS
     assert "\r" not in ended.stderr
 
 

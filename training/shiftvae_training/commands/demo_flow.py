@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from shiftvae_rt.commands.text import described
 from shiftvae_rt.errors import DataFileError, ServiceError
 from shiftvae_rt.files import check_output, read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
@@ -39,7 +40,7 @@ from ..scans import Scans, read_scans
 from ..train import Trained, train
 from .arguments import check_model_output
 from .demo_settings import DemoSettings
-from .progress import EXPORTING, Progress
+from .progress import CHECKING, Progress
 from .summary import summarise
 
 __all__ = ["demo", "table"]
@@ -123,7 +124,7 @@ def table(summary: dict[str, Any]) -> str:
         ("frames", counters_line(Counters(**{name: stream[name] for name in COUNTED}))),
         ("written", f"{summary['folder']}/latent_map.png, latent_map.npz, model.svae, summary.json"),
     ]
-    return "\n".join(f"{name:16s} {text}" for name, text in lines)
+    return described(lines, column=17)
 
 
 def _scans(settings: DemoSettings) -> tuple[Scans, list[Frame], list[SimulatedFrame]]:
@@ -146,7 +147,7 @@ def _train(scans: Scans, settings: DemoSettings, model: Path) -> Trained:
     how = Settings(encoder=settings.encoder, seed=settings.seed, steps=settings.steps)
     with Progress(settings.steps) as progress:
         trained = train(scans.frames, how, progress=progress.step, stage=progress.stage)
-    progress.stage(EXPORTING)
+    progress.stage(CHECKING)
     export_model(model, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
     return trained
 

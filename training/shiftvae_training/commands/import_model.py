@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shiftvae_rt.commands import add_force
+from shiftvae_rt.commands.text import described
 from shiftvae_rt.errors import ModelFileError
 
 from ..importing.scaling import Scaling, parse_scaling
@@ -107,15 +108,14 @@ def _readable(found: dict[str, Any]) -> str:
     window = " x ".join(map(str, found["window_px"]))
     information = ", ".join(f"{name} {nats:.1f}" for name, nats in found["information_nats"].items())
     priors = ", ".join(f"{name} {prior:g}" for name, prior in found["priors"].items())
-    return "\n".join(
-        [
-            f"{found['model']}: {found['package']} {found['weights']}, {found['network']}, window {window} px",
-            f"  intensity    {found['scaling']}",
-            f"  priors       {priors or 'none'}",
-            f"  information  {information} nats",
-            f"  exactness    {found['difference']:.1e} of a latent's prior",
-        ]
-    )
+    lines = [
+        ("network", f"{found['network']}, window {window} px"),
+        ("intensity", found["scaling"]),
+        ("priors", priors or "none"),
+        ("information", f"{information} nats: what a window tells of each latent"),
+        ("exactness", f"differs from {found['package']} by {found['difference']:.1e} of a latent's prior"),
+    ]
+    return f"{found['model']}: {found['package']} weights {found['weights']}\n{described(lines, column=15, indent=2)}"
 
 
 def _share(text: str) -> float:

@@ -9,13 +9,15 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from shiftvae_rt.commands.text import wrapped
+
 if TYPE_CHECKING:
     from ..fitting.optimise import Step
 
-__all__ = ["EXPORTING", "Progress"]
+__all__ = ["CHECKING", "Progress"]
 
 #: The stage after a training.
-EXPORTING = "exporting, comparing with torch and writing the report"
+CHECKING = "comparing the exported model with torch, drawing the report ..."
 
 #: The bar takes what 80 columns leave: about 20 of them.
 _BAR = "{percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt}, {remaining} to go{postfix}"
@@ -45,9 +47,9 @@ class Progress:
         self._end_bar()
 
     def stage(self, words: str) -> None:
-        """Say what begins now."""
+        """Say what begins now, or what was found."""
         self._end_bar()
-        _say(f"{words} ...")
+        _say(words)
 
     def step(self, step: Step) -> None:
         """Say how far the optimiser is."""
@@ -74,5 +76,6 @@ class Progress:
 
 
 def _say(words: str) -> None:
-    sys.stderr.write(f"shiftvae: {words}\n")
+    lines = wrapped(f"shiftvae: {words}", rest="  ")
+    sys.stderr.write("".join(f"{line}\n" for line in lines))  # at once: Ctrl-C may come between two writes
     sys.stderr.flush()

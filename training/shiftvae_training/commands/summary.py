@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from shiftvae_rt.commands.text import described
 from shiftvae_rt.model.manifest import USED_NATS
 
 if TYPE_CHECKING:
@@ -47,24 +48,20 @@ def _warnings(shift_nats: Sequence[float], content_nats: Sequence[float]) -> lis
 
 
 def readable(summary: dict[str, Any]) -> str:
-    """Summary of `summarise`, with the model file and its exactness, for people."""
+    """Summary of `summarise`, with the model file, its report and its exactness, for people."""
     window = " x ".join(str(n) for n in summary["window_px"])
     information = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["information_nats"].items())
-    return "\n".join(
-        [
-            f"{summary['model']}: {summary['encoder']} encoder, window {window} px",
-            f"  lattice      {summary['lattice']}",
-            *(f"  {'chosen' if i == 0 else '':12s} {reason}" for i, reason in enumerate(summary["choices"])),
-            (
-                f"  training     {summary['steps']} steps, {summary['cpu_s']} s CPU, "
-                f"held-out loss {summary['held_out_loss']} nats a window"
-            ),
-            f"  noise        {summary['noise_sd']} of a window's standard deviation",
-            f"  information  {information} nats",
-            (
-                f"  exactness    ONNX against torch {summary['onnx_against_torch']:.1e}, dense against single windows "
-                f"{summary['dense_against_windows']:.1e} of a latent's spread"
-            ),
-            *(f"  {'warning':12s} {warning}" for warning in summary["warnings"]),
-        ]
-    )
+    found = [
+        ("lattice", summary["lattice"].removeprefix("lattice of ")),
+        *(("chosen" if i == 0 else "", reason) for i, reason in enumerate(summary["choices"])),
+        ("training", f"{summary['steps']} steps, {summary['cpu_s']} s CPU"),
+        ("information", f"{information} nats: what a window tells of each latent"),
+        ("exactness", f"ONNX differs from torch by {summary['onnx_against_torch']:.1e} of a latent's spread"),
+        ("", f"whole frames differ from single windows by {summary['dense_against_windows']:.1e}"),
+        ("for experts", f"held-out loss {summary['held_out_loss']} nats a window"),
+        ("", f"noise {summary['noise_sd']} of a window's standard deviation"),
+        *(("warning", warning) for warning in summary["warnings"]),
+        ("report", summary["report"]),
+    ]
+    title = f"{summary['model']}: {summary['encoder']} encoder, window {window} px"
+    return f"{title}\n{described(found, column=15, indent=2)}"

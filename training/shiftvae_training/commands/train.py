@@ -6,6 +6,7 @@ import argparse
 import json
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from typing import get_args
 
 from shiftvae_rt.commands import add_force
@@ -18,7 +19,7 @@ from ..model.shift import ShiftName
 from ..scans import parse_frames, read_scans
 from .arguments import automatic_or, check_model_output, checked, field
 from .family_arguments import add_family, classes_of_frames
-from .progress import EXPORTING, Progress
+from .progress import CHECKING, Progress
 from .summary import readable, summarise
 
 __all__ = ["add_arguments", "run"]
@@ -93,8 +94,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Read, train, export, say what came out."""
     check_model_output(arguments.output, force=arguments.force, report=True)
     progress = Progress(arguments.steps)
-    progress.stage(f"reading {', '.join(shown(scan) for scan in arguments.scans)}")
-    from ..export import export_model
+    more = f" and {len(arguments.scans) - 1} more" if len(arguments.scans) > 1 else ""
+    progress.stage(f"reading {shown(arguments.scans[0])}{more} ...")
+    from ..export import make_model_file, write_with_report
     from ..train import train
 
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
@@ -116,12 +118,13 @@ def run(arguments: argparse.Namespace) -> None:
     )
     with progress:
         trained = train(scans.frames, settings, progress=progress.step, stage=progress.stage)
-    progress.stage(EXPORTING)
-    parity = export_model(
-        arguments.output, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm
-    )
+    progress.stage(CHECKING)
+    model, parity = make_model_file(trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
+    progress.stage(f"writing {shown(arguments.output)} ...")
+    write_with_report(arguments.output, model)
     summary = summarise(trained) | {
         "model": arguments.output,
+        "report": str(Path(arguments.output).with_suffix(".html")),
         "onnx_against_torch": parity.against_torch,
         "dense_against_windows": parity.against_windows,
     }

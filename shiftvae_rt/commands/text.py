@@ -1,0 +1,42 @@
+"""Answers of commands as lines that fit a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+__all__ = ["COLUMNS", "KEPT", "described", "wrapped"]
+
+COLUMNS = 80
+#: A blank at which no line is broken; `wrapped` makes it an ordinary one.
+KEPT = "\N{NO-BREAK SPACE}"
+
+
+def wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
+    """Break text into lines of at most 80 columns; words that are longer (hashes, paths) stay whole.
+
+    Parameters
+    ----------
+    text
+        What is broken at its blanks.
+    first, rest
+        Beginnings of the first line, and of the others.
+    """
+    lines = textwrap.wrap(
+        text, COLUMNS, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(KEPT, " ") for line in lines]
+
+
+def described(rows: Iterable[tuple[str, str]], *, column: int, indent: int = 0) -> str:
+    """Names on the left and what is said of each on the right, which begins at `column` on every line.
+
+    >>> print(described([("model", "a.svae"), ("", "mlp")], column=8))
+    model   a.svae
+            mlp
+    """
+    lines = []
+    for name, text in rows:
+        first = f"{'':{indent}}{name}"
+        lines += wrapped(text, first=first.ljust(column), rest=" " * column) or [first]
+    return "\n".join(lines)
