@@ -54,7 +54,7 @@ def test_keys_are_made_listed_and_revoked(keys: Path, capsys: pytest.CaptureFixt
     assert run(capsys, "keys", "revoke", keys, "scope")[0] == 0
     assert "scope" not in run(capsys, "keys", "list", keys)[1]
     code, _, err = run(capsys, "keys", "revoke", keys, "scope")
-    assert (code, err) == (1, f"shiftvae: error: {keys} does not know 'scope': it knows boss\n")
+    assert (code, err) == (1, f"shiftvae: error: {keys} has no client 'scope': it has boss\n")
 
 
 def test_a_locked_service_serves_those_with_keys(

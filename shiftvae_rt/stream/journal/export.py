@@ -1,7 +1,7 @@
-"""A stream of the journal as HyperSpy files: axes time, latent, y, x, with units and provenance.
+"""Exports a stream of the journal to HyperSpy files: axes time, latent, y, x, with units and provenance.
 
-One file holds maps of one kind: one shape, one grid, one pixel size, one model. A stream in which these changed becomes
-several files.
+One file holds maps of one kind: one shape, one grid, one pixel size, one model. A stream in which these changed is
+exported to several files.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .journal_reader import JournalReader
 
 __all__ = ["ExportedPart", "export_stream", "stream_state"]
 
-_TOGETHER = 64  # maps that are written at once
+_TOGETHER = 64  # maps per write
 
 
 @dataclass(frozen=True)
 class ExportedPart:
-    """A file that was written: its path, the shape ``(latent, rows, cols)`` of its maps, how many, and their model."""
+    """A file that was written: its path, the shape ``(latent, rows, cols)`` and number of its maps, and their model."""
 
     path: Path
     map_shape: tuple[int, ...]
@@ -38,7 +38,7 @@ class ExportedPart:
 
 @dataclass
 class _Part:
-    """The records of one kind, by their sequence numbers."""
+    """Sequence numbers of the records of one kind."""
 
     map_shape: tuple[int, ...]
     model_sha256: str
@@ -48,22 +48,22 @@ class _Part:
 def export_stream(
     journal: JournalReader, stream: str, path: Path, *, force: bool = True
 ) -> tuple[StreamState, list[ExportedPart]]:
-    """Write the latent maps of all processed frames of `stream` in `journal`; gives the stream's state and the files.
+    """Write the latent maps of all processed frames of `stream` in `journal`; returns the stream's state and the files.
 
-    The file is `path`; where the maps are of several kinds, ``NAME-1.hspy``, ``NAME-2.hspy``, ... in the order in which
-    the kinds began. Each is written whole or not at all; none replaces a file that is there unless `force`.
+    The file is `path`; maps of several kinds go to ``NAME-1.hspy``, ``NAME-2.hspy``, ... in the order in which the
+    kinds began. Each file is written whole or not at all. An existing file is replaced only with `force`.
 
-    Two signals, ``latent mean`` and ``latent std``, float32 ``(time, latent, y, x)``, or ``(time, latent, x)`` of
-    line signals. Below ``metadata/shiftvae``: the hash of the model; frame number, ``utc_ns`` and domain score of every
-    map; the reasons of those out of domain; the sequence numbers and reasons of frames that gave none. Memory is
-    bounded, however long the stream is.
+    A file holds two signals, ``latent mean`` and ``latent std``, float32 ``(time, latent, y, x)``, or
+    ``(time, latent, x)`` for line signals. ``metadata/shiftvae`` holds the hash of the model; the frame number,
+    ``utc_ns`` and domain score of every map; the reasons of those out of domain; the sequence numbers and reasons of
+    frames without a map. Memory does not grow with the length of the stream.
 
     Raises
     ------
     DataFileError
         if there is no such stream, it has no map, or a file cannot be written.
     JournalError, WireError
-        if the journal cannot be read, or holds something else than results.
+        if the journal cannot be read, or a record is no result.
     """
     state = stream_state(journal, stream)
     parts, without = _sort(journal, state.name)
@@ -87,12 +87,12 @@ def export_stream(
 
 
 def stream_state(journal: JournalReader, stream: str) -> StreamState:
-    """Give the state of `stream` in `journal`.
+    """Return the state of `stream` in `journal`.
 
     Raises
     ------
     DataFileError
-        if there is no such stream; names those that there are.
+        if there is no such stream; the message lists those that exist.
     """
     state = next(journal.streams(stream), None)
     if state is None:
@@ -102,7 +102,7 @@ def stream_state(journal: JournalReader, stream: str) -> StreamState:
 
 
 def _sort(journal: JournalReader, stream: str) -> tuple[list[_Part], list[str]]:
-    """The records of each kind of map, and a line for each record without a map."""
+    """Group the records by kind of map; the groups, and one line of text for each record without a map."""
     parts: dict[tuple[object, ...], _Part] = {}
     without: list[str] = []
     for record in journal.headers(stream):
@@ -124,7 +124,7 @@ def _sort(journal: JournalReader, stream: str) -> tuple[list[_Part], list[str]]:
 
 
 def _write(file: Any, journal: JournalReader, state: StreamState, seqs: list[int], without: list[str]) -> int:
-    """Write the maps of these records, which are of one kind; their number."""
+    """Write the maps of these records, all of one kind; returns their number."""
     first: Result | None = None
     waiting: list[Result] = []
     numbers: list[tuple[int, int, int]] = []  # seq, frame, utc_ns
@@ -133,7 +133,7 @@ def _write(file: Any, journal: JournalReader, state: StreamState, seqs: list[int
         record = journal.read(state.name, seq - 1)
         try:
             if record is None or record.seq != seq:
-                raise WireError("it is gone")
+                raise WireError("the record is gone")
             result = read_result((record.header, record.buffer))
         except WireError as error:
             without.append(f"{seq} unreadable: {error}")
@@ -179,7 +179,7 @@ def _append(file: Any, waiting: list[Result]) -> None:
 
 
 def _shape(result: Result) -> tuple[int, ...]:
-    """Of one map: a line signal has no y."""
+    """Shape of one map; a line signal has no y axis."""
     latents, rows, cols = result.latent_map.mean.shape
     return (latents, cols) if result.latent_map.grid.frame_shape[0] == 1 else (latents, rows, cols)
 
@@ -235,7 +235,7 @@ def _finish(
 
 
 def _say_domain(file: Any, seqs: list[int], verdicts: list[DomainVerdict | None]) -> None:
-    """Put the verdict on every frame beside its number, and the reasons of those out of domain."""
+    """Write the domain verdict of every frame, and the reasons for those out of domain."""
     out = [verdict is not None and verdict.out_of_domain for verdict in verdicts]
     scores = [np.nan if verdict is None else verdict.score for verdict in verdicts]
     doubtful = zip(seqs, verdicts, out, strict=True)

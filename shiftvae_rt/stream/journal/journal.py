@@ -1,12 +1,12 @@
-"""The journal of the lossless mode: results that survive a crash of anything and a power cut.
+"""The journal: results on disk that survive the crash of any process and a power cut.
 
-SQLite in WAL mode with ``synchronous=FULL``: of the stores that were tried, the only one that lost nothing
-acknowledged when the power went (flushed HDF5, Zarr and Arrow lost all of it, ``synchronous=NORMAL`` lost a tail).
-Results are appended to an open transaction and become acknowledged together, when `commit` returns: one commit takes
-about a millisecond, whether it holds one result or thirty.
+SQLite in WAL mode with ``synchronous=FULL`` lost nothing acknowledged in power cuts, unlike the alternatives: flushed
+HDF5, Zarr and Arrow lost everything, ``synchronous=NORMAL`` lost the last records. Results are appended to an open
+transaction and can be acknowledged together once `commit` returns. A commit takes about a millisecond, whether it holds
+one result or thirty.
 
-Which frame is being encoded is written to a file of its own, without waiting for the disk: it has to survive the death
-of this process only. A frame that was in hand at three deaths is not tried again.
+The number of the frame that is being encoded is kept in a file of its own. That is not flushed to the disk: it needs to
+survive only the death of this process. A frame with which the process died three times is not tried again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .journal_reader import (
 
 __all__ = ["MAX_CRASHES", "Journal"]
 
-#: Deaths with the same frame in hand after which it is quarantined.
+#: Number of crashes with the same frame in hand after which that frame is quarantined.
 MAX_CRASHES = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS streams (
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE TABLE IF NOT EXISTS crashes (
     stream TEXT NOT NULL, seq INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (stream, seq));
 """
-#: The counters of a stream grow in the same transaction: counting a million records takes seconds.
+#: Counters are kept with the stream, in the same transaction: counting a million records would take seconds.
 _COUNT = {
     outcome: f"UPDATE streams SET last_seq=?, {outcome}={outcome}+1 WHERE name=?"  # noqa: S608  # our own three words
     for outcome in ("processed", "rejected", "quarantined")
@@ -55,25 +55,27 @@ _Mode: TypeAlias = Literal["lossless", "live"]
 
 
 class Journal:
-    """Results on disk, each frame of a stream exactly once. Belongs to one thread.
+    """Writes results to disk, each frame of a stream exactly once. Used by one thread.
 
     Parameters
     ----------
     path
-        The file; made if it is missing. Beside it lie SQLite's ``-wal`` and ``-shm`` and our ``.hand``. Only their
-        owner may read and write them.
+        The file, made if it is missing. Beside it lie ``PATH-wal`` and ``PATH-shm`` of SQLite and our ``PATH.hand``.
+        Only their owner may read and write them.
 
     Attributes
     ----------
     reader
-        Reads what is committed.
+        Reads the committed records.
+    pending, pending_bytes
+        Number and size of the records that were appended and not yet committed.
     lost_live
-        Records of live streams that were appended and then lost, because the disk failed before their commit.
+        Number of records of live streams that were lost because the disk failed before their commit.
 
     Raises
     ------
     JournalError
-        if the file cannot be made or read, is damaged, of another version, or another service writes to it.
+        if the file cannot be made or read, is damaged or of another version, or another service writes to it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -102,14 +104,14 @@ class Journal:
         return connection
 
     def open_stream(self, name: str, mode: _Mode) -> StreamState:
-        """What there is of the stream called `name`, to which records will be appended; what is pending counts.
+        """Open the stream called `name` for appending; its state, pending records included.
 
-        A stream that is new comes into the file with its first record, in the same commit.
+        A new stream enters the file with its first record, in the same commit.
 
         Raises
         ------
         JournalError
-            if the file cannot be read, or has a stream of the other mode with this name.
+            if the file cannot be read, or has a stream of the other mode under this name.
         """
         state = self._guard(lambda: next(read_states(self._write, name), None), "cannot read", exact=False)
         if state is None:
@@ -118,25 +120,25 @@ class Journal:
             )
         if state.mode != mode:
             raise JournalError(
-                f"the journal {self.path} has a {state.mode} stream {name!r} already: choose another name"
+                f"the journal {self.path} already has a {state.mode} stream {name!r}: choose another name"
             )
         self._modes[name], self._next[name] = mode, state.last_seq + 1
         return state
 
     def next_seq(self, name: str) -> int:
-        """The sequence number that the next record of the stream will have; what is pending counts.
+        """Sequence number of the next record of the stream, pending records included.
 
         Raises
         ------
         JournalError
-            if the stream has to be opened first, again after the disk was gone.
+            if the stream is not open; after a failure of the disk it must be opened again.
         """
         if name not in self._next:
-            raise JournalError(f"stream {name!r} of the journal {self.path} is not open: the disk was gone")
+            raise JournalError(f"stream {name!r} of the journal {self.path} is not open: open it again")
         return self._next[name]
 
     def take_in_hand(self, name: str, seq: int) -> int:
-        """Note that frame `seq` is about to be encoded; how often we died over it before."""
+        """Note that frame `seq` is about to be encoded; returns how often the process crashed with it before."""
         self._guard(lambda: self._hand.write(f"{seq} {name}"), "cannot write beside")
         row = self._guard(
             lambda: self._write.execute("SELECT count FROM crashes WHERE stream=? AND seq=?", (name, seq)).fetchone(),
@@ -145,29 +147,29 @@ class Journal:
         return 0 if row is None else int(row[0])
 
     def put_down(self) -> None:
-        """The frame in hand was encoded, or failed without killing us."""
+        """Note that the frame in hand was encoded, or failed without a crash."""
         self._guard(lambda: self._hand.write(""), "cannot write beside")
 
     @property
     def broken(self) -> bool:
-        """True when lossless records that were appended since the last `commit` are lost: the next one will say so."""
+        """Whether lossless records that were appended since the last `commit` are lost: the next `commit` raises."""
         return self._lost is not None
 
     def append(self, name: str, seq: int, outcome: str, header: bytes, buffer: bytes | memoryview = b"") -> None:
-        """Add a record to those that the next `commit` makes durable.
+        """Append a record, which the next `commit` makes durable.
 
-        `seq` must be that of `next_seq`, or above it for a recorded live stream, where gaps are dropped frames.
+        `seq` must equal `next_seq`, or exceed it in a recorded live stream, where gaps are dropped frames.
 
         Raises
         ------
         JournalError
-            if the disk is full or fails, or the record is there already: nothing that was pending is kept, and
-            `next_seq` is that of the disk again.
+            if the disk is full or fails, or the record exists already. All pending records are then discarded, and
+            `next_seq` follows the committed ones again.
         """
 
         def insert() -> None:
             if seq < self.next_seq(name):
-                raise JournalError(f"record {seq} of {name!r} is there already")
+                raise JournalError(f"record {seq} of stream {name!r} exists already")
             self._begin()
             self._write.execute(
                 "INSERT INTO records VALUES (?, ?, ?, ?, ?)", (self._id(name), seq, outcome, header, buffer)
@@ -181,12 +183,12 @@ class Journal:
         self.pending_bytes += len(header) + memoryview(buffer).nbytes
 
     def commit(self) -> None:
-        """Make all records durable that were appended since the last `commit`; only then may they be acknowledged.
+        """Make all pending records durable; only then may they be acknowledged.
 
         Raises
         ------
         JournalError
-            if the disk is full or fails, or failed since the last `commit`: some of those records are lost.
+            if the disk is full or fails, or failed since the last `commit`: some of the records are lost.
         """
         lost, self._lost = self._lost, None
         if lost is not None:
@@ -199,7 +201,7 @@ class Journal:
             self._lost = None
 
     def commit_live(self) -> None:
-        """Make live records durable; together with lossless ones they wait for `commit`.
+        """Make pending live records durable; if lossless ones are pending too, all of them wait for `commit`.
 
         Raises
         ------
@@ -215,7 +217,7 @@ class Journal:
         self.pending = self.pending_bytes = self._pending_live = 0
 
     def end(self, name: str) -> None:
-        """The producer said that there are no more frames."""
+        """Mark the stream as ended: its producer has no more frames."""
 
         def mark() -> None:
             self._begin()
@@ -226,7 +228,7 @@ class Journal:
         self.commit_live()
 
     def close(self) -> None:
-        """Commit what is pending and close the files."""
+        """Commit the pending records and close the files."""
         try:
             self._commit()
         finally:
@@ -239,7 +241,7 @@ class Journal:
             self._write.execute("BEGIN IMMEDIATE")
 
     def _id(self, name: str) -> int:
-        """The stream's row in the file, made if it is new; a live stream that goes on is no longer ended."""
+        """Row of the stream in the file, made if it is new; a live stream that is resumed is no longer ended."""
         if name not in self._ids:
             self._write.execute(
                 "INSERT INTO streams (name, mode, created_ns) VALUES (?, ?, ?) "
@@ -250,7 +252,7 @@ class Journal:
         return self._ids[name]
 
     def _count_crash(self) -> None:
-        """If we died with a frame in hand, remember it."""
+        """Count a crash, if the last process died with a frame in hand."""
         seq, _, name = self._hand.read().partition(" ")
         if seq.isdecimal():
             self._guard(
@@ -262,7 +264,10 @@ class Journal:
         self._hand.write("")
 
     def _guard(self, act: Callable[[], _Value], what: str, *, exact: bool = True) -> _Value:
-        """What `act` gives. If it fails, what is pending is lost. `exact`: so is a lossless record, pending or not."""
+        """Call `act` and return its result. If it fails, the pending records are discarded.
+
+        `exact`: `act` concerns a lossless record, so that `commit` must raise even if none was pending.
+        """
         try:
             return guarded(self.path, act, what)
         except JournalError as failure:
@@ -274,7 +279,7 @@ class Journal:
             self._lost = failure
         self.lost_live += self._pending_live
         self.pending = self.pending_bytes = self._pending_live = 0
-        self._ids.clear()  # a stream that was new is not in the file
+        self._ids.clear()  # a new stream did not reach the file
         if not hasattr(self, "_write"):
             return
         try:
@@ -282,5 +287,5 @@ class Journal:
                 self._write.execute("ROLLBACK")
             states = {state.name: state.last_seq for state in read_states(self._write)}
             self._next = {name: states.get(name, 0) + 1 for name in self._next}
-        except sqlite3.Error:  # the disk is gone: every stream is opened anew before anything is appended
+        except sqlite3.Error:  # the disk failed: every stream must be opened again before a record is appended
             self._next.clear()

@@ -1,4 +1,4 @@
-"""One writer for one journal, and a note of what it had in hand when it died."""
+"""Lock that gives a journal a single writer, and that writer's note of the frame it has in hand."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getatt
 
 
 class JournalLock:
-    """The file ``JOURNAL.hand``: locked while a service runs; its text survives the service.
+    """The file ``JOURNAL.hand``: locked while a service runs; its text remains after a crash.
 
     Raises
     ------
     JournalError
-        if the file cannot be made, is a link or not ours, or another service holds it.
+        if the file cannot be made, is a link or belongs to another user, or another service holds the lock.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -31,40 +31,43 @@ class JournalLock:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o600)
         except OSError as error:
             if path.is_symlink():
-                raise JournalError(f"{path} is a link, which the journal does not write through: remove it") from error
+                raise JournalError(f"{path} is a link, and the journal does not follow links: remove it") from error
             raise JournalError(
-                f"cannot make {path}: {error.strerror}: the journal needs a folder that may be written to"
+                f"cannot make {path}: {error.strerror}: the journal needs a folder with write permission"
             ) from error
         if not _ours(os.fstat(self._file)):
             os.close(self._file)
-            raise JournalError(f"{path} is no plain file of ours with one name: remove it, or choose another journal")
+            raise JournalError(
+                f"{path} must be a plain file of this user without further hard links: remove it, or choose another "
+                "journal"
+            )
         if not _lock(self._file):
             os.close(self._file)
             raise JournalError(f"another service writes to the journal {journal}: stop it, or choose another file")
 
     def read(self) -> str:
-        """What was written last."""
+        """Text that was written last."""
         os.lseek(self._file, 0, os.SEEK_SET)
         return os.read(self._file, _LENGTH).rstrip(b"\0").decode(errors="replace")
 
     def write(self, text: str) -> None:
-        """Replace the text in one write, at most 512 bytes; it is not flushed to the disk."""
+        """Replace the text by one write of at most 512 bytes, without flushing it to the disk."""
         os.lseek(self._file, 0, os.SEEK_SET)
         os.write(self._file, text.encode().ljust(_LENGTH, b"\0")[:_LENGTH])
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lock."""
         os.close(self._file)
 
 
 def _ours(about: os.stat_result) -> bool:
-    """Whether what we write into the file changes nothing of anybody else."""
+    """Whether writing to the file can change no other user's data."""
     owned = not hasattr(os, "geteuid") or about.st_uid == os.geteuid()
     return stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and owned
 
 
 def close_to_others(path: Path) -> None:
-    """Let only the owner read and write the journal, made if it is missing; SQLite's files beside it get its mode."""
+    """Restrict the journal to its owner, and make it if it is missing; SQLite gives its other files the same mode."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
@@ -78,7 +81,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: int) -> bool:
-        os.lseek(file, 2 * _LENGTH, os.SEEK_SET)  # a byte beyond the text, which others may then still read
+        os.lseek(file, 2 * _LENGTH, os.SEEK_SET)  # lock a byte beyond the text, so that the text stays readable
         try:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         except OSError:

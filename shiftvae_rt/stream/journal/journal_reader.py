@@ -1,4 +1,4 @@
-"""What is committed in a journal: its streams and their records. Reads while a service writes."""
+"""Reads the committed streams and records of a journal, also while a service writes to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..protocol.wire import Counters
 
 __all__ = ["VERSION", "JournalReader", "Record", "connect", "guarded", "read_states"]
 
-#: Version of the file's tables, and of the results in them.
+#: Version of the tables and of the results in them.
 VERSION = 2
 _Value = TypeVar("_Value")
 
@@ -31,7 +31,7 @@ class Record(msgspec.Struct, frozen=True):
     outcome
         ``"processed"``, ``"rejected"`` or ``"quarantined"``.
     header, buffer
-        The two parts of the result of a processed frame; for others the reason, and nothing.
+        The two parts of the result of a processed frame. For other frames `header` is the reason, `buffer` empty.
     """
 
     seq: int
@@ -41,12 +41,12 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class JournalReader:
-    """The committed records of a journal. Belongs to one thread; close it.
+    """The committed records of a journal. Used by one thread; close it.
 
     Parameters
     ----------
     path
-        The file.
+        File of the journal.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class JournalReader:
         )
 
     def read(self, name: str, after: int) -> Record | None:
-        """Give the first committed record of the stream `name` after number `after`; None if there is none (yet).
+        """Return the first committed record of the stream `name` after number `after`; None if there is none (yet).
 
         Raises
         ------
@@ -80,7 +80,7 @@ class JournalReader:
         return None if row is None else Record(*row)
 
     def streams(self, name: str | None = None) -> Iterator[StreamState]:
-        """Yield all streams, or the one called `name`, with what is committed of them.
+        """Yield the committed state of all streams, or of the one called `name`.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class JournalReader:
         )
 
     def last_with_map(self, name: str) -> Record | None:
-        """Give the last committed record of the stream `name` that holds a map; None if there is none.
+        """Return the last committed record of the stream `name` that holds a map; None if there is none.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class JournalReader:
         return None if row is None else Record(*row)
 
     def without_map(self, name: str) -> Iterator[Record]:
-        """Give the committed records of the stream `name` that were rejected or quarantined.
+        """Return the committed records of the stream `name` that were rejected or quarantined, in order.
 
         Raises
         ------
@@ -157,18 +157,20 @@ class JournalReader:
 
 
 def connect(path: Path, *, read_only: bool, versions: tuple[int, ...]) -> sqlite3.Connection:
-    """A connection to a journal of one of the `versions`; 0: a new file."""
+    """Connect to a journal of one of the `versions`; version 0 is a new file."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version not in versions:
         connection.close()
-        raise JournalError(f"{path} is a journal of version {version}, this program writes {VERSION}")
+        raise JournalError(
+            f"{path} is a journal of version {version}, but this program reads and writes version {VERSION}"
+        )
     return connection
 
 
 def guarded(path: Path, act: Callable[[], _Value], what: str) -> _Value:
-    """What `act` gives; a failure of the disk or the database is a `JournalError` that says `what` failed."""
+    """Call `act` and return its result; a failure of disk or database is a `JournalError` that begins with `what`."""
     try:
         return act()
     except JournalError:
@@ -180,7 +182,7 @@ def guarded(path: Path, act: Callable[[], _Value], what: str) -> _Value:
 
 
 def read_states(connection: sqlite3.Connection, name: str | None = None) -> Iterator[StreamState]:
-    """All streams that `connection` sees, or the one called `name`."""
+    """State of all streams that `connection` sees, or of the one called `name`."""
     rows = connection.execute(
         "SELECT name, mode, ended, last_seq, created_ns, processed, rejected, quarantined FROM streams "
         "WHERE ?1 IS NULL OR name=?1 ORDER BY id",

@@ -1,4 +1,4 @@
-"""The socket of a client: it connects, tells what becomes of the connection, and can be exchanged for a new one."""
+"""The socket of a client: connects, reports the state of the connection, and can be replaced by a new socket."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from .sockets import check_endpoint, make_socket
 
 __all__ = ["REFUSED_S", "Connection", "Event"]
 
-#: How long to wait for a connection after a refusal: it may have been that of a service that was just ending, and
-#: ZeroMQ tries again.
+#: Time to wait for a connection after a refusal, s: a service that is just ending refuses too, and ZeroMQ tries again.
 REFUSED_S = 0.5
 
 
 class Event(Enum):
-    """What has become of a connection."""
+    """A change in the state of a connection."""
 
-    REACHED = auto()  #: somebody listens at the endpoint, and has not let us in yet
-    READY = auto()  #: the other side has let us in
-    REFUSED = auto()  #: it did not: because of our key, or because it does not speak our protocol
-    ENDED = auto()  #: there is no connection any more; ZeroMQ tries to make another
+    REACHED = auto()  #: a process listens at the endpoint; the handshake is not complete yet
+    READY = auto()  #: the handshake is complete: messages can be sent
+    REFUSED = auto()  #: the handshake failed, because of our key or because the peer speaks another protocol
+    ENDED = auto()  #: the connection ended; ZeroMQ tries to make another
 
 
 _EVENTS: dict[int, Event] = {
@@ -38,7 +37,7 @@ _EVENTS: dict[int, Event] = {
 
 
 class Connection:
-    """A socket that connects to `endpoint`, now or as soon as somebody listens there. Belongs to one thread; close it.
+    """A socket that connects to `endpoint`, now or as soon as a service listens there. Used by one thread; close it.
 
     Parameters
     ----------
@@ -47,14 +46,14 @@ class Connection:
     endpoint
         ``tcp://HOST:PORT``.
     high_water_mark
-        Messages that may wait in ZeroMQ's hands, each way.
+        Messages that ZeroMQ may queue, in each direction.
     key
-        Ours, if the service asks for one.
+        The client's key, if the service requires one.
 
     Attributes
     ----------
     socket, monitor
-        Of the moment, to poll; see `event` for the second.
+        The current socket and its monitor, for polling; read the monitor with `event`. `renew` replaces both.
 
     Raises
     ------
@@ -73,18 +72,18 @@ class Connection:
             raise
 
     def renew(self) -> None:
-        """Exchange the socket for a new one: no answer to the old one can be taken for one to the new."""
+        """Replace the socket by a new one, so that a late answer on the old one is never read."""
         self._disconnect()
         self._connect()
 
     def event(self) -> Event | None:
-        """Give what the monitor says next; None if it says nothing."""
+        """Take the next event from the monitor; None if there is none."""
         if not self.monitor.poll(0):
             return None
         return _EVENTS[recv_monitor_message(self.monitor)["event"]]
 
     def close(self) -> None:
-        """Leave; may be called twice."""
+        """Close the socket; may be called twice."""
         if not self.socket.closed:
             self._disconnect()
             self._context.term()
@@ -100,8 +99,8 @@ class Connection:
         if self._kind == zmq.SUB:
             self.socket.setsockopt(zmq.SUBSCRIBE, b"")
         else:
-            self.socket.setsockopt(zmq.IMMEDIATE, 1)  # a message waits with us, not in a queue for one who may not come
-        # Before connect: a monitor that comes later misses the handshake of a fast peer.
+            self.socket.setsockopt(zmq.IMMEDIATE, 1)  # never queue a message for a peer that is not connected
+        # The monitor comes before connect, or it would miss the handshake of a fast peer.
         self.monitor = self.socket.get_monitor_socket(sum(_EVENTS))
         try:
             self.socket.connect(self._endpoint)

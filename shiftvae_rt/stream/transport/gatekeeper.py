@@ -1,13 +1,13 @@
-"""Decides who may connect (ZeroMQ's authentication protocol, RFC 27): with keys the clients of the list, over CURVE.
+"""Decides which clients may connect, by ZeroMQ's authentication protocol (RFC 27).
 
-Without keys everybody on this machine may connect, but only in ZMTP 3. libzmq takes ZMTP 1.0 from a socket that nobody
-guards, and to ZMTP 1.0 an HTTP request is a message: a web page could send frames and stop the service. Peers of ZMTP 1
-and 2 are sent away from every socket with a domain, before anything that they say is read.
+With keys these are the clients in the key list, over CURVE. Without keys every program on this machine may connect, but
+only by ZMTP 3. An unguarded libzmq socket accepts ZMTP 1.0 too, in which an HTTP request is a message: a web page could
+send frames and stop the service. A socket with a domain drops peers of ZMTP 1 and 2 before it reads what they send.
 
-Closed on failure: a socket that it guards refuses every client whose question is not answered with a yes. Without
-``ZAP_ENFORCE_DOMAIN`` a stopped gatekeeper would let everybody in.
+It fails closed: a guarded socket refuses every client for which it gets no positive answer. Without
+``ZAP_ENFORCE_DOMAIN`` a stopped gatekeeper would let every client in.
 
-Who is in is watched: a peer that sends without end loses its connection (see `meter`).
+Connections are also watched after they are accepted: a peer that sends without end is disconnected (see `meter`).
 """
 
 from __future__ import annotations
@@ -30,37 +30,37 @@ from .sparse_log import SparseLog
 __all__ = ["Gatekeeper"]
 
 _ENDPOINT = "inproc://zeromq.zap.01"
-#: While nobody is connected, and while somebody is: 10 ms are some 20 MB of a flood.
+#: Period of the loop without and with connected clients, ms. In 10 ms a flood brings some 20 MB.
 _TICK_MS, _METER_MS = 100, 10
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 _MAX_EVENTS = 64
-#: Roles that may connect to the sockets of a domain. What a client may ask on `control` is checked for each request.
+#: Roles that may connect to each socket. On `control` every single request is checked too.
 DOMAINS: dict[str, frozenset[Role]] = {
     "ingest": frozenset({"produce"}),
     "open-ingest": frozenset({"produce"}),
     "results": frozenset({"read"}),
     "control": frozenset({"read", "admin"}),
 }
-#: Name of a client without a key.
+#: Name of every client of a service without keys.
 _ANYONE = "anyone"
 
 
 class Gatekeeper:
-    """Answers ZeroMQ's question whether a client may come in, on a thread of its own.
+    """Answers ZeroMQ's authentication requests on a thread of its own.
 
     Parameters
     ----------
     context
-        Whose sockets are guarded. Close the gatekeeper before it is destroyed.
+        The context of the sockets to guard. Close the gatekeeper before the context is destroyed.
     keys
-        The service's keys; the list of clients is read again for every new connection. None: there are no keys.
+        The service's keys; the list of clients is read again for every new connection. None: no keys are required.
 
     Attributes
     ----------
     refused
-        Clients that were not let in.
+        Number of connections that were refused.
     meter
-        What comes over each connection.
+        Counts the bytes that arrive over each connection.
     """
 
     def __init__(self, context: zmq.Context[Any], keys: KeyFolder | None = None) -> None:
@@ -83,7 +83,10 @@ class Gatekeeper:
         return self._keys is not None
 
     def guard(self, socket: Socket, domain: str) -> None:
-        """Make `socket` ask here about every client, before it is bound; `domain` is a key of `DOMAINS`."""
+        """Let the gatekeeper decide about every client of `socket`; call it before the socket is bound.
+
+        `domain` is a key of `DOMAINS`.
+        """
         socket.setsockopt_string(zmq.ZAP_DOMAIN, domain)
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         if self._keys is not None:
@@ -93,7 +96,7 @@ class Gatekeeper:
         self._guarded.append((domain, socket, socket.get_monitor_socket(_EVENTS)))
 
     def roles(self, user: str) -> frozenset[Role]:
-        """What the client called `user` may do; nothing if it is not in the list (any more)."""
+        """Roles of the client called `user`; empty if the list does not contain it (any more)."""
         if self._keys is None:
             return frozenset(ROLES)
         try:
@@ -101,12 +104,12 @@ class Gatekeeper:
                 (frozenset(client.roles) for client in self._keys.clients() if client.name == user), frozenset()
             )
         except KeyFileError as error:
-            self._log.warn("nobody is let in: %s", error)
+            self._log.warn("no client is let in: %s", error)
             return frozenset()
 
     def close(self) -> None:
-        """Answer no more."""
-        # A monitor that nobody reads would hold ZeroMQ up, so the thread lives until there is none.
+        """Stop the thread; from then on the guarded sockets refuse every new client."""
+        # A monitor that is not read would block ZeroMQ, so the thread ends after the monitors.
         for _, socket, _ in self._guarded:
             if not socket.closed:
                 socket.disable_monitor()
@@ -120,7 +123,7 @@ class Gatekeeper:
         with self._socket:
             while not self._stopping.is_set():
                 asked = self._socket.poll(_METER_MS if self.meter else _TICK_MS)
-                self._watch()  # first: so the meter knows a client before that can say anything
+                self._watch()  # before the answer: the meter must know a client before its first message
                 if asked:
                     self._socket.send_multipart(self._answer(self._socket.recv_multipart()))
 
@@ -143,16 +146,16 @@ class Gatekeeper:
         number = question[1] if len(question) > 1 else b""
         try:
             name = self._admit(question)
-        except Exception as error:  # noqa: BLE001  # must neither end the thread nor let anybody in
+        except Exception as error:  # noqa: BLE001  # a fault must neither end the thread nor let a client in
             self._log.warn("a client was refused: %s: %s", type(error).__name__, error)
             name = None
         if name is None:
             self.refused += 1
-            return [b"1.0", number, b"400", b"this key is not allowed here", b"", b""]
+            return [b"1.0", number, b"400", b"this key may not connect here", b"", b""]
         return [b"1.0", number, b"200", b"OK", name.encode(), b""]
 
     def _admit(self, question: list[bytes]) -> str | None:
-        """The name of the client if it may come in."""
+        """Name of the client if it may connect, else None."""
         version, _, domain_name, address, _, mechanism, *credentials = question
         domain = domain_name.decode()
         wanted = DOMAINS[domain]

@@ -1,4 +1,4 @@
-"""Messages of producers on their way in: one at a time, and those that wait while a long encoding runs."""
+"""Messages from producers: taken one at a time, and looked through while a long encoding runs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .sockets import Socket, receive
 
 __all__ = ["Incoming"]
 
-#: Messages that are looked at between two parts of a long encoding: at 64, a peer that says PING without end halves the
-#: others' maps; 16 producers that want the floor say four in a part of 1 ms.
+#: Most messages that are looked at between two parts of a long encoding. With 64, one peer that sends PING without end
+#: halves the rate of the others; 16 producers that wait for their turn send about four in a part of 1 ms.
 _MAX_HEARD = 8
-#: Messages that wait with us meanwhile; no more are taken once they hold as many bytes as a frame may.
+#: Most messages that are held back meanwhile; none are added once they hold as many bytes as a frame may have.
 _MAX_HELD = 64
 
 
 class Incoming:
-    """What comes over the ingest socket, in its order but for what can be dealt with at once.
+    """The messages of the ingest socket in order of arrival, except for those that `hear_meanwhile` handles early.
 
     Parameters
     ----------
     socket
         Bound ROUTER socket; closed by its owner.
     meter
-        Is told of every message that has reached us.
+        Counts every message that was received.
     """
 
     def __init__(self, socket: Socket, meter: Meter) -> None:
@@ -34,15 +34,15 @@ class Incoming:
         self._held: deque[list[memoryview]] = deque()
 
     def __bool__(self) -> bool:
-        """Whether messages wait with us; there may be more in the socket."""
+        """Whether messages are held back here; more may wait in the socket."""
         return bool(self._held)
 
     def take(self) -> list[memoryview] | None:
-        """Give the next message, the peer's address first; None if none waits."""
+        """Take the next message, which begins with the peer's address; None if none waits."""
         return self._held.popleft() if self._held else receive(self._socket, self._meter.heard)
 
     def hear_meanwhile(self, hear: Callable[[bytes, Sequence[memoryview]], bool]) -> None:
-        """Show `hear` the messages that are there; those that it does not deal with (False) wait for their turn."""
+        """Offer `hear` the waiting messages; those that it does not handle (it returns False) are held for `take`."""
         for _ in range(_MAX_HEARD):
             if len(self._held) >= _MAX_HELD or sum(map(_bytes_of, self._held)) >= MAX_FRAME_BYTES:
                 return

@@ -1,12 +1,12 @@
-"""Who may connect: CURVE keys of the service and of named clients, and the list of clients with their roles.
+"""CURVE keys of the service and of its clients, and the list of clients with their roles.
 
-A folder of keys, made by ``shiftvae keys``, belongs to the service::
+The folder of keys belongs to the service and is made by ``shiftvae keys``::
 
-    KEYS/server.key      the service's own key, secret
-    KEYS/clients.json    the clients that are allowed in: name, public key, roles
-    KEYS/NAME.key        a client's key with the service's public key in it: move it to the client's computer
+    KEYS/server.key      the service's own key pair (secret)
+    KEYS/clients.json    the clients that may connect: name, public key, roles
+    KEYS/NAME.key        a client's key pair and the service's public key (secret): move it to the client's computer
 
-Files with a secret are made with mode 0600 and refused when others may read them.
+Secret files are made with mode 0600, and refused if other users may read them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Kind = TypeVar("_Kind")
 
 
 class ClientKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key pair; `server` is the service's public key, empty in the service's own file. Z85 text, 40 characters."""
+    """A key pair, as Z85 text of 40 characters. `server`: the service's public key, empty in the service's own file."""
 
     name: _Name
     public: _Key
@@ -45,7 +45,7 @@ class ClientKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A client that is let in. ``produce``: ingest. ``read``: results and reading requests. ``admin``: all requests."""
+    """A client that may connect. ``produce``: ingest. ``read``: results and read requests. ``admin``: all requests."""
 
     name: _Name
     public: _Key
@@ -63,7 +63,7 @@ class KeyFolder:
     Raises
     ------
     KeyFileError
-        if it is missing, damaged, others own or may write to it or to what is in it, or may read its secrets.
+        if it is missing or damaged, or if other users own it, may write to it or its files, or may read its secrets.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -74,12 +74,12 @@ class KeyFolder:
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str]) -> KeyFolder:
-        """Make the folder at `folder` with a new key of the service and nobody allowed in.
+        """Make the folder at `folder` with a new key for the service and an empty list of clients.
 
         Raises
         ------
         KeyFileError
-            if it cannot be made, has a key already, or others own or may write to it.
+            if it cannot be made, already has a key, or other users own it or may write to it.
         """
         path = Path(folder)
         try:
@@ -92,32 +92,32 @@ class KeyFolder:
         return cls(path)
 
     def clients(self) -> list[Client]:
-        """Read the list of clients that are allowed in.
+        """Read the list of clients that may connect.
 
         Raises
         ------
         KeyFileError
-            if anything is wrong with the list; it never passes for an empty one.
+            if anything is wrong with the list; a damaged list is never taken for an empty one.
         """
         path = self.path / "clients.json"
         check_folder(self.path)
         check_mode(path, write_only=True)
         clients = _decode(path, list[Client])
         if len({client.name for client in clients}) < len(clients):
-            raise KeyFileError(f"{path} names a client twice: remove one")
+            raise KeyFileError(f"{path} lists a client twice: remove one")
         return clients
 
     def add(self, name: str, roles: tuple[Role, ...]) -> Path:
-        """Let a new client `name` in with `roles`; gives the file with its key, to be moved to its computer.
+        """Add a client `name` with `roles`; returns the path of its key file, to be moved to the client's computer.
 
         Raises
         ------
         KeyFileError
-            if a client of that name is known, or a file cannot be written.
+            if there is a client of that name already, or a file cannot be written.
         """
         clients = self.clients()
         if any(client.name == name for client in clients) or name == "server":
-            raise KeyFileError(f"{self.path} knows {name!r} already: choose another name, or revoke it first")
+            raise KeyFileError(f"{self.path} already has a key {name!r}: choose another name, or revoke it first")
         key = _new_key(name, self.server.public)
         path = self.path / f"{name}.key"
         _write_secret(path, key)
@@ -125,7 +125,7 @@ class KeyFolder:
         return path
 
     def revoke(self, name: str) -> None:
-        """Revoke the client `name`; a connection that it has lives until it ends.
+        """Remove the client `name` from the list. A connection that it has already stays until it ends.
 
         Raises
         ------
@@ -135,8 +135,8 @@ class KeyFolder:
         clients = self.clients()
         left = [client for client in clients if client.name != name]
         if len(left) == len(clients):
-            known = ", ".join(client.name for client in clients) or "nobody"
-            raise KeyFileError(f"{self.path} does not know {name!r}: it knows {known}")
+            known = ", ".join(client.name for client in clients) or "no clients"
+            raise KeyFileError(f"{self.path} has no client {name!r}: it has {known}")
         self._write_clients(left)
         (self.path / f"{name}.key").unlink(missing_ok=True)
 
@@ -149,18 +149,18 @@ class KeyFolder:
 
 
 def read_key(path: str | os.PathLike[str] | None) -> ClientKey | None:
-    """A client's key file; None for None.
+    """Read a client's key file; None for None.
 
     Raises
     ------
     KeyFileError
-        if it is missing, damaged, readable by others, or the service's own.
+        if it is missing, damaged, readable by other users, or the service's own.
     """
     if path is None:
         return None
     key = _read_secret(Path(path))
     if not key.server:
-        raise KeyFileError(f"{path} is the service's own key: a client uses one made by `shiftvae keys add`")
+        raise KeyFileError(f"{path} is the service's own key: give a client's key, made by `shiftvae keys add`")
     return key
 
 
@@ -171,7 +171,7 @@ def _new_key(name: str, server: str) -> ClientKey:
             {"name": name, "public": public.decode(), "secret": secret.decode(), "server": server}, ClientKey
         )
     except msgspec.ValidationError:
-        raise KeyFileError(f"a client's name has 1 to 64 of A-Z a-z 0-9 _ . -, got {name!r}") from None
+        raise KeyFileError(f"expected a client's name of 1 to 64 characters A-Z a-z 0-9 _ . -, got {name!r}") from None
 
 
 def _read_secret(path: Path) -> ClientKey:
@@ -182,7 +182,7 @@ def _read_secret(path: Path) -> ClientKey:
 def _decode(path: Path, kind: type[_Kind]) -> _Kind:
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise KeyFileError(f"{path} is larger than a key file can be")
+            raise KeyFileError(f"{path} is too large to be a key file")
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise KeyFileError(f"cannot read {path}: {error}: make it with `shiftvae keys`") from error

@@ -1,9 +1,9 @@
-"""Ends the connections of peers that send without end: what waits of each is bounded in bytes.
+"""Ends the connections of peers that send without end, by a limit on the bytes of each that may wait.
 
-libzmq bounds how many messages of a peer wait, and how large a part is. It does not bound how many parts a message
-has, nor how many topics a reader subscribes to: both lie in our memory until the connection ends. So the bytes that
-came over each connection are read from the system (``TCP_INFO``), and those of messages that reached us are taken off.
-Linux alone tells them; elsewhere nothing is metered.
+libzmq limits how many messages of a peer wait and how large a part is. It limits neither the number of parts of a
+message nor the number of topics that a reader subscribes to; both stay in our memory until the connection ends. So the
+bytes that arrived over each connection are read from the system (``TCP_INFO``), and those of received messages are
+subtracted. Only Linux provides this; on other systems nothing is limited.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from .sparse_log import SparseLog
 
 __all__ = ["Meter"]
 
-#: What ZeroMQ adds to a part, with keys, at most.
+#: Most bytes that ZeroMQ adds to a part, with keys.
 _PART_BYTES = 64
-#: What a connection may say beside messages: heartbeats, and new subscriptions now and then.
+#: Allowance for bytes outside messages: heartbeats, and a new subscription now and then.
 _BYTES_A_SECOND = 512
-#: Place of ``tcpi_bytes_received`` in Linux' ``struct tcp_info``.
+#: Offset of ``tcpi_bytes_received`` in the ``struct tcp_info`` of Linux, bytes.
 _RECEIVED_AT = 128
 
 
@@ -43,12 +43,12 @@ class _Connection:
 
 
 class Meter:
-    """The connections of the moment, by the number of their file, and what came over each. May be used from any thread.
+    """Bytes that arrived over each open connection. Thread-safe; connections are known by their file descriptor.
 
     Attributes
     ----------
     ended
-        Connections that were ended.
+        Number of connections that were ended.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Meter:
         return len(self._connections)
 
     def accepted(self, door: str, file: int, now_s: float) -> None:
-        """A peer connected to a door; `file` is the number of the connection's file."""
+        """Note that a peer connected to a door; `file` is the file descriptor of the connection."""
         if sys.platform != "linux":
             return
         with contextlib.suppress(OSError), _connection(file) as connection, self._lock:
@@ -70,14 +70,14 @@ class Meter:
             self._connections[file] = _Connection(door, peer, now_s, DOORS[door].waiting_bytes)
 
     def disconnected(self, file: int) -> None:
-        """That connection is no more."""
+        """Note that the connection ended."""
         with self._lock:
             self._connections.pop(file, None)
             for peer in [peer for peer, its in self._files.items() if its == file]:
                 del self._files[peer]
 
     def heard(self, parts: list[zmq.Frame]) -> None:
-        """A message has reached us: it does not wait any more."""
+        """Note that a message was received: it no longer waits."""
         file = parts[-1].get(zmq.SRCFD)
         with self._lock:
             connection = self._connections.get(file)
@@ -87,14 +87,14 @@ class Meter:
                     self._files[parts[0].bytes] = file
 
     def allow(self, peer: bytes, nbytes: int) -> None:
-        """Let `nbytes` more wait of a peer that we have heard."""
+        """Raise the limit of a peer by `nbytes` above that of its door. The peer must have sent a message before."""
         with self._lock:
             connection = self._connections.get(self._files.get(peer, -1))
             if connection is not None:
                 connection.allowed = DOORS[connection.door].waiting_bytes + nbytes
 
     def check(self, now_s: float) -> None:
-        """End the connections over which more has come than may wait."""
+        """End every connection of which more bytes wait than are allowed."""
         with self._lock:
             for file, known in list(self._connections.items()):
                 try:
@@ -104,20 +104,21 @@ class Meter:
                         if received <= allowed or connection.getpeername() != known.peer:
                             continue
                         connection.shutdown(socket.SHUT_RDWR)
-                except OSError:  # it ended meanwhile
+                except OSError:  # the connection has ended meanwhile
                     continue
                 del self._connections[file]
                 self.ended += 1
                 host = known.peer[0]
-                self._log.warn("%s sent %d bytes to %s where %d may wait: cut off", host, received, known.door, allowed)
+                text = "%s was disconnected from %s: it sent %d bytes, where %d were allowed"
+                self._log.warn(text, host, known.door, received, allowed)
 
 
 def _connection(file: int) -> socket.socket:
-    """The connection of which ZeroMQ has the file; closing it closes ours alone."""
+    """Duplicate of a connection that ZeroMQ owns; closing it leaves ZeroMQ's own open."""
     copy = os.dup(file)
     try:
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=copy)
-    except OSError:  # the connection has ended, and its number is that of something else now
+    except OSError:  # the connection has ended, and its descriptor belongs to another file now
         os.close(copy)
         raise
 

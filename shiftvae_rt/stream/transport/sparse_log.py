@@ -1,4 +1,4 @@
-"""Log lines about what strangers do: the first at once, then one a minute that counts the others."""
+"""Log lines that a client can cause: the first is written at once, then one a minute with the number left out."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ EVERY_S = 60.0
 
 
 class SparseLog:
-    """A log in which nobody can write more than a line a minute; may be used from several threads.
+    """A log with at most one line a minute, so that no client can flood it. Thread-safe.
 
     Parameters
     ----------
     log
-        Where the lines go.
+        Logger that writes the lines.
     every_s
         Least time between two lines, s.
     now_s
-        A clock that never goes back, s.
+        Monotonic clock, s.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class SparseLog:
         self._unsaid = 0
 
     def warn(self, message: str, *values: object) -> None:
-        """Log `message`, with the number of those that were left out since the last line; or leave it out too."""
+        """Log `message` with the number of lines left out since the last one; or leave it out, if that was recent."""
         with self._lock:
             now_s = self._now_s()
             if now_s < self._next_s:
@@ -42,5 +42,5 @@ class SparseLog:
                 return
             unsaid, self._unsaid, self._next_s = self._unsaid, 0, now_s + self._every_s
         if unsaid:
-            message, values = message + " (and %d lines like this one since the last)", (*values, unsaid)
+            message, values = message + " (%d similar lines were left out since the last)", (*values, unsaid)
         self._log.warning(message, *values)

@@ -54,7 +54,7 @@ def test_readers_do_not_see_what_is_not_committed(path: Path) -> None:
 
 def test_a_record_is_never_written_twice(path: Path) -> None:
     journal = filled(path)
-    with pytest.raises(JournalError, match="record 3 of 's' is there already"):
+    with pytest.raises(JournalError, match="record 3 of stream 's'"):
         journal.append("s", 3, "processed", b"", b"")
     assert journal.broken, "the next commit says so: the frame is not taken for written"
     with pytest.raises(JournalError, match="record 3"):
@@ -116,7 +116,7 @@ def test_live_records_do_not_commit_lossless_ones_before_their_answer(path: Path
 
 def test_a_stream_of_the_other_mode_is_not_written_to(path: Path) -> None:
     journal = filled(path)
-    with pytest.raises(JournalError, match="has a lossless stream 's' already"):
+    with pytest.raises(JournalError, match="lossless stream 's'"):
         journal.open_stream("s", "live")
     journal.close()
 
@@ -162,7 +162,7 @@ def test_a_note_that_is_a_link_to_a_file_of_somebody_is_refused_and_the_file_sta
     victim = path.with_name("thesis.tex")
     victim.write_text("chapter 1")
     getattr(path.with_name("run.journal.hand"), link)(victim)
-    with pytest.raises(JournalError, match=r"run\.journal\.hand is .*remove it"):
+    with pytest.raises(JournalError, match=r"run\.journal\.hand .*remove it"):
         Journal(path)
     assert victim.read_text() == "chapter 1"
 
@@ -170,7 +170,7 @@ def test_a_note_that_is_a_link_to_a_file_of_somebody_is_refused_and_the_file_sta
 @posix
 def test_a_note_that_is_a_pipe_is_refused(path: Path) -> None:
     os.mkfifo(path.with_name("run.journal.hand"))
-    with pytest.raises(JournalError, match="no plain file"):
+    with pytest.raises(JournalError, match="plain file"):
         Journal(path)
 
 
@@ -259,7 +259,7 @@ def test_a_journal_of_another_version_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version=7")
     connection.close()
-    with pytest.raises(JournalError, match="of version 7, this program writes 2"):
+    with pytest.raises(JournalError, match="of version 7, .* version 2"):
         Journal(path)
 
 
@@ -309,14 +309,14 @@ def test_streams_say_how_they_are(path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_to_is_one_clear_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(JournalError, match="the journal needs a folder that may be written to"):
+    with pytest.raises(JournalError, match="the journal needs a folder"):
         Journal(tmp_path / "run.journal")
     tmp_path.chmod(0o700)
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which not even root may make a file")
 def test_a_folder_in_which_nobody_may_write_is_one_clear_error() -> None:
-    with pytest.raises(JournalError, match="the journal needs a folder that may be written to"):
+    with pytest.raises(JournalError, match="the journal needs a folder"):
         Journal("/proc/run.journal")
 
 

@@ -72,17 +72,17 @@ def test_a_damaged_list_is_an_error_and_never_an_empty_list(keys: KeyFolder, con
 
 
 def test_a_client_is_added_once_and_revoked_once(keys: KeyFolder) -> None:
-    with pytest.raises(KeyFileError, match="knows 'scope' already"):
+    with pytest.raises(KeyFileError, match=r"already has .*'scope'"):
         keys.add("scope", READ)
     keys.revoke("scope")
-    with pytest.raises(KeyFileError, match="does not know 'scope': it knows viewer, boss"):
+    with pytest.raises(KeyFileError, match="no client 'scope': it has viewer, boss"):
         keys.revoke("scope")
     assert not (keys.path / "scope.key").exists()
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "x" * 65, "a/b"])
 def test_a_name_that_is_no_file_name_is_refused(keys: KeyFolder, name: str) -> None:
-    with pytest.raises(KeyFileError, match="a client's name has 1 to 64 of"):
+    with pytest.raises(KeyFileError, match="1 to 64 characters"):
         keys.add(name, READ)
 
 
