@@ -1,1 +1,4 @@
-"""Lattice vectors of a frame, with a confidence and a mask; the peaks, phases and algebra behind them."""
+"""Lattice vectors of frames: spectra -> peaks -> basis -> mask and repetition in real space -> `Lattice`.
+
+`find` decides; `local_period` and `strain` then follow the lattice across a frame by geometric phase analysis.
+"""

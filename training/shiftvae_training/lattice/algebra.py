@@ -1,4 +1,4 @@
-"""Bases of plane lattices: the reduced one, sublattices, and the order of vectors that everything else relies on."""
+"""Bases of plane lattices: reduction, sublattices, and the canonical order and sign of lattice vectors."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ __all__ = ["canonical", "in_words", "reduce_basis", "sublattice", "sublattices"]
 
 Floats = NDArray[np.float64]
 
-#: A reduced cell has a . b of at most half of a . a; from here on b - a is as good a second vector as b.
+#: A reduced cell has |a . b| of at most half of a . a; from this share on, b - a is as short as b.
 NEARLY_HALF = 0.47
-#: With two lengths this close as well the cell is hexagonal: three vectors are equally short.
+#: If the two lengths also differ by less than this factor, the cell is hexagonal: three vectors are equally short.
 EQUAL_LENGTHS = 1.03
-#: What an obtuse angle is worth when two pairs of vectors lie equally close to the axes.
+#: Preference for an obtuse angle when two pairs of vectors lie equally close to the axes.
 OBTUSE = 0.05
 
 
 def reduce_basis(basis: Floats) -> Floats:
-    """Give the two shortest vectors that span the same lattice (Lagrange and Gauss); rows are vectors."""
+    """Two shortest vectors that span the same lattice as ``basis (2, 2)``, by Lagrange-Gauss reduction; rows are
+    vectors.
+    """
     a, b = (np.asarray(v, dtype=float) for v in basis)
     for _ in range(100):
         if a @ a > b @ b:
@@ -31,7 +33,7 @@ def reduce_basis(basis: Floats) -> Floats:
 
 
 def sublattices(index: int) -> list[NDArray[np.intp]]:
-    """List all sublattices of the integer lattice of an index, as Hermite normal forms whose rows span them."""
+    """Sublattices of index `index` of the integer lattice, as Hermite normal forms ``(2, 2)`` whose rows span them."""
     return [
         np.array([[a, b], [0, index // a]]) for a in range(1, index + 1) if index % a == 0 for b in range(index // a)
     ]
@@ -40,8 +42,22 @@ def sublattices(index: int) -> list[NDArray[np.intp]]:
 def sublattice(
     reciprocal: Floats, orders: NDArray[np.intp], form: NDArray[np.intp]
 ) -> tuple[Floats, NDArray[np.intp], NDArray[np.bool_]]:
-    """Give the reduced basis of the sublattice that the rows of `form` span, the orders of its waves, and which waves
-    those are.
+    """Restrict a reciprocal lattice to a sublattice.
+
+    Parameters
+    ----------
+    reciprocal
+        float64 ``(2, 2)``, (y, x) in cycles per px.
+    orders
+        int ``(n, 2)``: waves on `reciprocal`.
+    form
+        int ``(2, 2)``: its rows span the sublattice.
+
+    Returns
+    -------
+    (basis, orders, keep)
+        Reduced basis of the sublattice ``(2, 2)``; orders ``(m, 2)`` on it of the waves that lie on it; and which waves
+        those are, bool ``(n,)``.
     """
     on_form = orders @ np.linalg.inv(form)
     keep = np.asarray((np.abs(on_form - np.rint(on_form)) < 1e-6).all(axis=1))
@@ -50,7 +66,7 @@ def sublattice(
 
 
 def canonical(vectors: Floats) -> Floats:
-    """Give the reduced vectors of a lattice in one order and sign, however its basis was found.
+    """Reduced vectors of a lattice in a unique order and sign, whatever basis was found.
 
     Parameters
     ----------
@@ -74,7 +90,7 @@ def canonical(vectors: Floats) -> Floats:
 
 
 def in_words(reciprocal: Floats) -> str:
-    """Periods of a reciprocal basis ``(k, 2)``, and their angle where there are two."""
+    """Describe a reciprocal basis ``(k, 2)`` by its periods in px, and their angle where there are two."""
     vectors = canonical(np.linalg.pinv(reciprocal).T)
     lengths = " x ".join(f"{length:.2f}" for length in np.hypot(vectors[:, 0], vectors[:, 1]))
     if len(vectors) < 2:
@@ -92,6 +108,6 @@ def _upright(a: Floats, b: Floats) -> Floats:
 
 
 def _closeness(pair: Floats) -> float:
-    """How closely two vectors follow the y and the x axis; an obtuse angle decides a draw, as in crystallography."""
+    """Closeness of two vectors to the y and the x axis; an obtuse angle breaks a tie, as usual in crystallography."""
     unit = pair / np.hypot(*pair.T)[:, None]
     return float(unit[0, 0] + unit[1, 1] + OBTUSE * (pair[0] @ pair[1] < 0))

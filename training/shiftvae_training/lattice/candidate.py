@@ -1,6 +1,6 @@
-"""The lattice that the spectra propose: spectra at several tile sizes -> peaks -> basis -> what windows show -> phases.
+"""The lattice that the spectra propose: spectra at several tile sizes -> peaks -> basis -> superlattices -> phases.
 
-What is proposed here is accepted only where the image itself repeats, see `lattice`.
+`find` accepts it only where the image itself repeats.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ __all__ = ["Candidate", "propose"]
 
 Floats = NDArray[np.float64]
 
-#: A second lattice is worth a verdict from this share of the power of the first.
+#: A second lattice of at least this share of the power of the first makes the verdict "two periods".
 SECOND = 0.1
-#: ... and worth a word from this share on.
+#: A second lattice of at least this share of the power is mentioned in the reason.
 FAINT = 0.003
 #: Two line patterns at a wider angle than this, in radians, are the two directions of one lattice.
 LEAST_ANGLE = np.pi / 9
-#: Two lattices that share a common cell are grains when the first is missing from more than the rest of the frame.
+#: Two lattices that share a common cell are grains when the first covers less than this share of the frame.
 EVERYWHERE = 0.85
-#: A wave that passes the scan axis by less than this many periods over the whole frame runs along it.
+#: A wave runs along a scan axis when it deviates from it by less than this many periods over the whole frame.
 ON_AXIS = 0.5
 
 
@@ -48,19 +48,19 @@ class Candidate:
     reciprocal
         float64 ``(k, 2)``, (y, x) in cycles per px.
     orders
-        int ``(n, k)``: its strongest waves, strongest first.
+        int ``(n, k)``: indices of its strongest waves on ``reciprocal``, strongest first.
     gain
         Evidence in nats.
     explained
         Share of the weight of all peaks that this and a second lattice explain.
     peaks
-        How many spectral peaks there are.
+        Number of spectral peaks.
     local
         Power of the waves, tile by tile.
     two
         Whether there is a second lattice, or a second grain.
     notes
-        What else was seen, in words.
+        Further findings in words, for the reason.
     """
 
     reciprocal: Floats
@@ -77,7 +77,7 @@ class Candidate:
         return canonical(np.linalg.pinv(self.reciprocal).T)
 
     def along_axes(self, shape: tuple[int, ...]) -> bool:
-        """Whether all that was seen are waves along the fast and the slow axis of the scan, with no wave between."""
+        """Whether all waves run along the fast or the slow axis of the scan; `shape` is that of a frame."""
         off = np.abs(self.orders @ self.reciprocal * np.array(shape[-2:]))
         single = len(self.reciprocal) == 2 or np.abs(self.orders).max() < 2
         return bool(shape[-2] > 1 and single and (off.min(axis=1) < ON_AXIS).all())
@@ -85,7 +85,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class _Pair:
-    """The lattice of the peaks, the lattice of the peaks that it leaves (stronger first), and how much both explain."""
+    """The two lattices that explain most of the peaks, stronger first, and the share that they explain together."""
 
     orders: NDArray[np.intp]
     first: Floats
@@ -114,7 +114,7 @@ def propose(frames: list[Floats], sure_gain: float) -> Candidate | None:
     Parameters
     ----------
     frames
-        From `prepare_frames`, at least one.
+        Frames from `prepare_frames`, at least one.
     sure_gain
         Gain in nats at which a second lattice is as likely as not.
 
@@ -133,7 +133,7 @@ def propose(frames: list[Floats], sure_gain: float) -> Candidate | None:
     if pair.second_power > FAINT:
         what = "second lattice" if two else "faint second lattice"
         if len(pair.second) < len(pair.first):
-            what, two = "a wave of its own, as pick-up leaves it,", False
+            what, two = "an unrelated wave, as electrical pick-up makes,", False
         notes.append(f"{what} of {in_words(pair.second)} with {pair.second_power:.1%} of its power")
     if two and len(pair.first) == len(pair.second) == 1 and not signal:
         crossed = np.concatenate([pair.first, pair.second])

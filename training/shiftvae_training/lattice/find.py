@@ -1,7 +1,8 @@
 """Find the lattice of frames: lattice vectors in px, with a confidence and a verdict in words.
 
-The flow: the spectra propose a lattice -> where in the frame it is seen -> whether the image repeats there -> verdict.
-Where that fails, once more in that area alone, then without the background (docs/decisions/lattice-evidence.md).
+The flow: the spectra propose a lattice -> mask of the area that shows it -> does the image repeat there -> verdict.
+If this does not succeed it is tried again in that area alone, then without the background
+(docs/decisions/lattice-evidence.md).
 """
 
 from __future__ import annotations
@@ -23,32 +24,33 @@ __all__ = ["Lattice", "find_lattice"]
 
 Floats = NDArray[np.float64]
 
-#: Gain in nats at which a lattice is as likely as not, and its width in the logistic curve of the confidence.
-#: Images: noise, blobs and textures stay below 3. Signals have few peaks: noise stays below 3, band-limited noise
-#: below 6.
+#: Gain in nats at which a lattice is as likely as not, and the width of the logistic curve around it. Images: noise,
+#: blobs and textures stay below 3. Signals have few peaks: noise stays below 3, band-limited noise below 6.
 SURE_GAIN = {"image": (7.5, 2.0), "signal": (4.5, 0.8)}
-#: The confidence rises from 0 to 1 while the lattices explain this much of the weight of all peaks; photographs stay
-#: below 0.6.
+# The confidence has further factors. Each pair from EXPLAINED to LINE_VARIANCE gives the two values of a quantity
+# between which its factor rises from 0 to 1.
+
+#: Share of the weight of all spectral peaks that the lattices explain; photographs stay below 0.6.
 EXPLAINED = (0.5, 0.7)
-#: ... while a cell repeats in real space with this share of its best correlation: rings of features stay below 0.4,
-#: lattices under strong pick-up above 0.6.
+#: Repetition of a cell in real space, as a share of its best correlation: rings of features stay below 0.4, lattices
+#: under strong pick-up above 0.6.
 REPEATS = (0.4, 0.6)
-#: ... and lines with this share across and along themselves: rows of features and scratches stay below 0.3.
+#: Repetition of lines across and along themselves: rows of features and scratches stay below 0.3.
 LINES_REPEAT = (0.25, 0.45)
-#: ... while cells cover this much of the frame, lines (waves that decay from a step cover 0.4), signals.
+#: Share of the frame that shows the lattice: cells, lines (waves that decay from a step cover 0.4), signals.
 COVERED, LINES_COVER, SIGNALS_COVER = (0.04, 0.1), (0.45, 0.6), (0.2, 0.4)
-#: ... and while a line pattern in an image carries this much of its variance: below lies electrical pick-up.
+#: Share of an image's variance that a line pattern carries: electrical pick-up carries less.
 LINE_VARIANCE = (0.003, 0.01)
-#: An area is looked at once more by itself when its bounding box is less than this share of the frame.
+#: An area is analysed again by itself when its bounding box is less than this share of the frame.
 SMALL = 0.8
-#: An image that resembles itself this much more at the vectors of a larger cell has that cell; with fewer than this
-#: many of its periods in the frame, the spectrum cannot tell.
+#: An image whose correlation is higher by this much at the vectors of a larger cell has that cell; with fewer than this
+#: many of its periods in the frame, the spectrum cannot resolve it.
 LARGER, FEW = 0.07, 4.0
-#: Above this confidence and this repetition nothing is looked at twice.
+#: Above this confidence and this repetition no second look is taken.
 SURE, WELL = 0.9, 0.95
-#: A lattice that is doubted has at most this confidence.
+#: Largest confidence of a lattice against which there is a specific doubt.
 DOUBTED = 0.4
-#: Periods over which an area must overlap with itself.
+#: An area must overlap with itself after displacements of this many periods.
 SEVERAL = 3
 
 
@@ -70,8 +72,8 @@ class Lattice:
     reason
         One line in words, with numbers.
     where
-        bool ``(height, width)``: the pixels of a frame where at least one of the frames looked at shows the lattice,
-        good to a period or two; None without a lattice, and for one that was given rather than found.
+        bool ``(height, width)``: the pixels where at least one of the frames shows the lattice, accurate to a period or
+        two; None without a lattice, and for one that was given rather than found.
     """
 
     vectors: Floats
@@ -112,27 +114,27 @@ def _ramp(value: float, ends: tuple[float, float]) -> float:
 
 
 def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
-    """Find the smallest cell under which the frames repeat, as far as windows of a few periods can show it.
+    """Find the smallest cell that windows of a few periods can resolve.
 
-    A superlattice that is too weak for such windows, or present in domains only, is named in the reason; the vectors
-    are those of the lattice that every window shows, because a window must find its position on it.
+    A superlattice that is too weak for such windows, or present in domains only, is mentioned in the reason; the
+    vectors are those of the lattice that every window shows, because each window must find its position on it.
 
     Parameters
     ----------
     frames
         One or more frames ``(channels, height, width)`` of one shape, any real dtype; height 1 for signals.
-        Of more than `MOST_FRAMES`, that many are used.
+        At most `MOST_FRAMES` of them, evenly chosen, are used.
 
     Returns
     -------
     Lattice
         Verdict "no period" and no vectors when nothing repeats; "two periods" (grains, moire) with the vectors of the
-        stronger.
+        stronger lattice.
 
     Raises
     ------
     FrameError
-        No frame, or not (channels, height, width).
+        if there is no frame, or a frame is not ``(channels, height, width)``.
     """
     prepared = prepare_frames(frames)
     if not prepared:
@@ -151,8 +153,16 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
 
 @dataclass(frozen=True)
 class _Look:
-    """What one look at the frames gave: a lattice (below a confidence of a half it is none, and the reason says why),
-    how it repeats in real space, and whether a second look would say the same.
+    """Result of one analysis of the frames.
+
+    Attributes
+    ----------
+    lattice
+        The lattice; below a confidence of 0.5 there is none, and its reason says why.
+    repeats
+        How well it repeats in real space, see `Repetition.share`.
+    settled
+        Whether a second look would give the same.
     """
 
     lattice: Lattice
@@ -166,7 +176,7 @@ def _look(prepared: list[Floats]) -> _Look:
     sure_gain, width = SURE_GAIN["signal" if signal else "image"]
     candidate = propose(prepared, sure_gain)
     if candidate is None:
-        nothing = "no set of spectral peaks stands out of the background"
+        nothing = "no set of spectral peaks stands out from the background"
         return _Look(Lattice(np.zeros((0, 2)), 0.0, "no period", nothing), 0.0, False)
     channels = [channel for frame in prepared for channel in frame]
     vectors, words = candidate.vectors(), in_words(candidate.reciprocal)
@@ -179,32 +189,32 @@ def _look(prepared: list[Floats]) -> _Look:
     confidence *= _ramp(repeats.share, LINES_REPEAT if lines else REPEATS)
     if lines:
         confidence *= _ramp(2 * float(candidate.local.power.mean(axis=1).sum()), LINE_VARIANCE)
-    seen = (
-        f"{candidate.explained:.0%} of the weight of {candidate.peaks} spectral peaks, {covered:.0%} of the frame, "
-        f"repeating there with {repeats.share:.0%} of its best correlation"
+    evidence = (
+        f"explains {candidate.explained:.0%} of the weight of {candidate.peaks} spectral peaks, covers {covered:.0%} "
+        f"of the frame and repeats there with {repeats.share:.0%} of its best correlation"
     )
     longest = float(np.hypot(*repeats.whole.T).max())
     doubt = ""
     if candidate.along_axes(shape):
-        doubt = f"{words} are waves along the axes of the scan alone, as electrical pick-up leaves them"
+        doubt = f"the waves of {words} run along the axes of the scan only, as electrical pick-up does"
     elif min(repeats.periods) < SEVERAL:
-        doubt = f"too few periods of {words} in the frame to see that it repeats"
+        doubt = f"too few periods of {words} in the frame to verify that it repeats"
     elif repeats.larger > LARGER and FEW * longest > min(n for n in shape[1:] if n > 1):
-        doubt = f"too few periods: it repeats after {longest:.0f} px rather than with {words}"
+        doubt = f"too few periods: the frame repeats after {longest:.0f} px rather than with {words}"
     if doubt:
         doubted = Lattice(vectors, min(confidence, DOUBTED), "no period", doubt, where)
         return _Look(doubted, repeats.share, True)
     if confidence < 0.5:
-        doubt = f"the best guess, {words} with {seen}, is not sure enough"
+        doubt = f"the best candidate is uncertain: {words}, {evidence}"
         return _Look(Lattice(vectors, confidence, "no period", doubt, where), repeats.share, False)
-    reason = "; ".join([f"lattice of {words} with {seen}", *candidate.notes])
+    reason = "; ".join([f"lattice of {words}: {evidence}", *candidate.notes])
     verdict = "two periods" if candidate.two else "lattice"
     settled = confidence > SURE and (candidate.two or repeats.share > WELL)
     return _Look(Lattice(vectors, confidence, verdict, reason, where), repeats.share, settled)
 
 
 def _look_closer(prepared: list[Floats], look: _Look) -> _Look:
-    """The same in the bounding box of its area, when that is a part of the frame: what is around it only disturbs."""
+    """Repeat the analysis in the bounding box of the lattice's area, when that is only a part of the frame."""
     where = look.lattice.where
     if where is None or not where.any() or len(look.lattice.vectors) < 2:
         return look

@@ -1,9 +1,9 @@
 """Find the lattice that explains a set of spectral peaks.
 
-Every pair of strong peaks, and of differences of strong peaks, is tried as a reciprocal basis. A basis is judged by
-how unlikely it is that its lattice meets the peaks by chance: a dense reciprocal lattice (a large cell) meets
-anything and gains little, a harmonic leaves the peaks between unexplained. This settles which cell is primitive
-without trusting the strongest peak.
+Every pair of strong peaks, and of differences of strong peaks, is tried as a reciprocal basis. Its gain says how
+unlikely it is that its lattice meets the peaks by chance: a dense reciprocal lattice (a large cell) meets any peak and
+gains little, a harmonic leaves the peaks between its orders unexplained. This finds the primitive cell without relying
+on the strongest peak.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ __all__ = ["Indexing", "aliased", "index_peaks", "peak_weights", "strongest_orde
 
 Floats = NDArray[np.float64]
 
-#: Standard error of a peak's position, in bins of the tile: leakage of neighbours and strain rather than noise.
+#: Standard error of a peak's position, in bins of the tile, from leakage of neighbours and strain rather than noise.
 POSITION_ERROR = 0.22
-#: Peaks that candidates are built from: their pairs and differences already give thousands of bases.
+#: Number of strongest peaks from which bases are built: their pairs and differences give thousands.
 SEEDS = 12
-#: The largest cell: this many of its periods must fit the tile.
+#: The tile must hold at least this many periods of the largest cell.
 LEAST_PERIODS = 3.6
 #: Shortest lattice vector, px; anything finer is pixel noise or resampling.
 LEAST_PERIOD_PX = 2.9
 #: Evidence in nats that faint peaks between the orders must bring for a larger cell.
 ENLARGE = 7.0
-#: Gain in nats from which the peaks that have partners are the lattice, and the others single waves.
+#: Gain in nats from which the peaks that have partners form the lattice and the others are single waves.
 ENOUGH = 12.0
-#: Lattices with a shorter period than this have harmonics beyond the Nyquist frequency.
+#: Lattices with a period below this, px, have strong harmonics beyond the Nyquist frequency.
 ALIASING_PX = 6.0
 #: Cost in nats of one bit of the list that says which lattice points are dark.
 DARK_COST = 0.35
@@ -48,7 +48,7 @@ class Indexing:
     reciprocal
         float64 ``(k, 2)``, (y, x) in cycles per px; k = 1 when all its peaks lie on one line, 0 when nothing was found.
     gain
-        Evidence in nats, weighted: how much better than chance the lattice meets the peaks.
+        Weighted evidence in nats that the lattice meets the peaks better than by chance.
     orders
         int ``(n, k)``: the order of each peak on this basis.
     explained
@@ -62,13 +62,13 @@ class Indexing:
 
 
 def strongest_orders(peaks: Peaks, indexing: Indexing, most: int = 16) -> NDArray[np.intp]:
-    """Give the orders of the strongest explained peaks, strongest first."""
+    """Orders ``(n, k)`` of the strongest explained peaks, strongest first, at most `most`."""
     use = np.flatnonzero(indexing.explained)
     return indexing.orders[use[np.argsort(-peaks.power[use])][:most]]
 
 
 def aliased(peaks: Peaks, indexing: Indexing) -> NDArray[np.bool_]:
-    """Which peaks are harmonics beyond the Nyquist frequency, folded back onto the lattice's spectrum."""
+    """Mask ``(n,)`` of the peaks that are harmonics beyond the Nyquist frequency, aliased into the spectrum."""
     tile, found = np.array(peaks.tile, dtype=float), np.zeros(len(peaks.evidence), dtype=bool)
     if np.hypot(*np.linalg.pinv(indexing.reciprocal)).min() > ALIASING_PX:
         return found
@@ -80,7 +80,7 @@ def aliased(peaks: Peaks, indexing: Indexing) -> NDArray[np.bool_]:
 
 
 def peak_weights(peaks: Peaks) -> Floats:
-    """Weight of each peak: grows slowly with its evidence and with its share of the strongest peak's amplitude."""
+    """Weight ``(n,)`` of each peak; it grows slowly with its evidence and with its amplitude."""
     if not len(peaks.evidence):
         return np.zeros(0)
     evidence = np.log1p(np.maximum(peaks.evidence + 2.0, 0.0) / 4.0)
@@ -88,7 +88,7 @@ def peak_weights(peaks: Peaks) -> Floats:
 
 
 def _pool(bins: Floats, weights: Floats) -> Floats:
-    """Strong peaks and their differences, as possible basis vectors, without near duplicates."""
+    """Strong peaks, their sums and differences ``(n, 2)`` in bins: possible basis vectors, without near duplicates."""
     seeds = bins[np.argsort(-weights)[:SEEDS]]
     i, j = np.triu_indices(len(seeds), 1)
     pool = np.concatenate([seeds, seeds[i] - seeds[j], seeds[i] + seeds[j]])
@@ -102,7 +102,7 @@ def _pool(bins: Floats, weights: Floats) -> Floats:
 
 
 def _dark_cost(explained: NDArray[np.bool_], predicted: Floats) -> Floats:
-    """Cost of saying which of the predicted points carry a peak."""
+    """Cost in nats of the list that says which of the predicted points carry a peak."""
     present = explained.sum(axis=-1)
     predicted = np.maximum(predicted, present)
     share = np.clip(present / np.maximum(predicted, 1), 1e-9, 1 - 1e-9)
@@ -112,8 +112,10 @@ def _dark_cost(explained: NDArray[np.bool_], predicted: Floats) -> Floats:
 def _gains(
     bases: Floats, bins: Floats, weights: Floats, error: float, line: bool
 ) -> tuple[Floats, NDArray[np.bool_], Floats]:
-    """Gain, explained peaks and orders for many bases at once; bases ``(m, k, 2)`` and bins, positions good to
-    `error` bins.
+    """Gain ``(m,)``, explained peaks ``(m, n)`` and orders ``(m, n, k)`` of many bases at once.
+
+    ``bases (m, k, 2)`` and ``bins (n, 2)`` are in bins, `error` is the standard error of a position in bins; `line` is
+    for signals.
     """
     radius = float(np.hypot(*bins.T).max()) + 1.0
     inverse = np.linalg.pinv(bases)
@@ -138,7 +140,7 @@ def _gains(
 
 
 def _refine(basis: Floats, bins: Floats, weights: Floats, explained: NDArray[np.bool_], orders: Floats) -> Floats:
-    """Least-squares basis through the explained peaks, when they determine it."""
+    """Least-squares basis ``(k, 2)`` through the explained peaks; unchanged if they do not determine one."""
     n, root = orders[explained], np.sqrt(weights[explained])[:, None]
     if np.linalg.matrix_rank(n) < basis.shape[0]:
         return basis
@@ -148,19 +150,19 @@ def _refine(basis: Floats, bins: Floats, weights: Floats, explained: NDArray[np.
 def index_peaks(peaks: Peaks, *, least_periods: float = LEAST_PERIODS) -> Indexing:
     """Find the reciprocal lattice that best explains the peaks.
 
-    Single waves among the peaks of a lattice, as pick-up leaves them, neither make its basis nor bend it.
+    Single waves among the peaks of a lattice, such as electrical pick-up, do not affect its basis.
 
     Parameters
     ----------
     peaks
-        From `find_peaks`.
+        Peaks from `find_peaks`.
     least_periods
-        Periods of the largest cell that fit the tile.
+        Least number of periods of the largest cell in the tile.
 
     Returns
     -------
     Indexing
-        With a reduced basis.
+        Its basis is reduced.
     """
     mine = partnered(peaks)
     if mine.any() and not mine.all():
@@ -175,7 +177,7 @@ def index_peaks(peaks: Peaks, *, least_periods: float = LEAST_PERIODS) -> Indexi
 
 
 def _best_basis(peaks: Peaks, least_periods: float) -> Indexing:
-    """The basis of one or two vectors with the largest gain."""
+    """Indexing with the largest gain, on one or two basis vectors."""
     tile = np.array(peaks.tile, dtype=float)
     bins, weights, line = peaks.bins, peak_weights(peaks), peaks.tile[0] == 1
     best = Indexing(np.zeros((0, 2)), 0.0, np.zeros((len(bins), 0), dtype=np.intp), np.zeros(len(bins), dtype=bool))
@@ -206,10 +208,10 @@ def _best_basis(peaks: Peaks, least_periods: float) -> Indexing:
 
 
 def _enlarged(best: Indexing, peaks: Peaks, weights: Floats, least_periods: float) -> Indexing:
-    """Take the larger cell when faint but evident peaks lie between the orders of the smaller one.
+    """Replace the cell by a larger one when faint but significant peaks lie between its orders.
 
-    A weak second sublattice makes few and faint peaks, which count little in the gain; here they count by their
-    evidence alone.
+    A weak superlattice makes few and faint peaks, which count little in the gain; here they count by their evidence
+    alone.
     """
     tile, bins = np.array(peaks.tile, dtype=float), peaks.bins
     evident = np.log1p(np.maximum(peaks.evidence + 2.0, 0.0) / 4.0)
@@ -240,7 +242,7 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats, least_periods: floa
 
 
 def _is_possible(basis: Floats, orders: Floats, tile: Floats, least_periods: float) -> bool:
-    """Whether its peaks determine a reduced basis (in bins), and its periods are neither too long nor too short."""
+    """Whether the peaks determine a reduced basis (in bins), with periods neither too long nor too short."""
     if np.hypot(*basis.T).min() < least_periods or np.linalg.matrix_rank(orders) < len(basis):
         return False
     if len(basis) == 2 and abs(np.linalg.det(basis)) < 0.8 * least_periods**2:

@@ -1,4 +1,4 @@
-"""Fourier coefficients of a frame around every point: what its harmonics do from place to place."""
+"""Local Fourier coefficients of a frame: amplitude and phase of its harmonics around every point."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Complex = NDArray[np.complex128]
 
 @dataclass(frozen=True)
 class LocalFourier:
-    """Coefficients on a coarse grid over one frame.
+    """Fourier coefficients on a coarse grid over one frame.
 
     Attributes
     ----------
     coefficients
-        ``(C, n, rows, cols)``, in units of the local standard deviation.
+        complex128 ``(C, n, rows, cols)``, in units of the local standard deviation.
     step
         px between grid points, ``(y, x)``.
     places
@@ -35,8 +35,8 @@ class LocalFourier:
 def local_fourier(frame: Floats, harmonics: Floats, sigma: float) -> LocalFourier:
     """Demodulate ``frame (C, H, W)`` at each of ``harmonics (n, 2)`` cycles per px, under a Gaussian of `sigma` px.
 
-    One transform of the frame; for every harmonic the few bins under the Gaussian are taken and transformed back on a
-    coarse grid. Weights near the edges are normalised: nothing from beyond the frame enters.
+    The frame is transformed once; for every harmonic the few bins under the Gaussian are taken and transformed back on
+    a coarse grid. The Gaussian is normalised over the part of it that lies within the frame.
     """
     _, height, width = frame.shape
     coarse = max(1, int(sigma / 2))

@@ -1,4 +1,7 @@
-"""How much the period varies across frames, by strain, drift or scan distortion: geometric phase analysis."""
+"""Variation of the period across frames, from strain, drift or scan distortion, by geometric phase analysis.
+
+Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +24,27 @@ Floats = NDArray[np.float64]
 
 #: Waves that measure the local period: low orders, because high ones lose their phase where the period differs most.
 ORDERS = {1: np.array([[1], [2]]), 2: np.array([[1, 0], [0, 1], [1, 1], [1, -1]])}
-#: Tiles of this many periods, overlapping by half.
+#: Width of a tile in periods; tiles overlap by half.
 TILE_PERIODS = 6.0
 #: Below this many periods in a tile the neighbouring waves leak into each other.
 LEAST_PERIODS = 3.5
-#: A place counts where its waves have this share of their power in the best places.
+#: A position shows the lattice where its waves have this share of their power in the best positions.
 PRESENT = 0.06
 
 
 @dataclass(frozen=True)
 class LocalPeriod:
-    """The period along each lattice vector, place by place.
+    """Map of the period along each lattice vector.
 
     Parameters
     ----------
     deviation_percent
-        float64 ``(k, rows, cols)``: local length of a_k against the length given, in per cent; NaN where there is no
-        lattice.
+        float64 ``(k, rows, cols)``: local length of a_k relative to its given length, in per cent; NaN where there is
+        no lattice.
     centre_y_px, centre_x_px
-        Centres of the places in px, float64 ``(rows,)`` and ``(cols,)``.
+        Positions in px, float64 ``(rows,)`` and ``(cols,)``.
     variation_percent
-        float64 ``(k,)``: width of the range that holds nine tenths of the frame, the part that noise explains taken
-        off.
+        float64 ``(k,)``: width of the range that holds nine tenths of the deviations, corrected for noise.
     """
 
     deviation_percent: Floats
@@ -52,7 +54,7 @@ class LocalPeriod:
 
 
 def local_period(frames: Sequence[NDArray[Any]], lattice: Lattice) -> LocalPeriod:
-    """Measure how the period varies across the frames.
+    """Measure how the period of a lattice varies across frames.
 
     Parameters
     ----------
@@ -64,12 +66,12 @@ def local_period(frames: Sequence[NDArray[Any]], lattice: Lattice) -> LocalPerio
     Returns
     -------
     LocalPeriod
-        On places between tiles of six periods; no place at all in a frame of less than six periods.
+        Positions lie between tiles of six periods; there are none in a frame of less than six periods.
 
     Raises
     ------
     LatticeError
-        The lattice has no vectors.
+        if the lattice has no vectors.
     """
     rank = len(lattice.vectors)
     if rank == 0:
@@ -108,7 +110,7 @@ def _between(centres: Floats) -> Floats:
 
 
 def _turns(waves: NDArray[np.complex128], axis: int) -> NDArray[np.complex128]:
-    """Turn of the phase from each tile to the next along an axis, averaged over the pair of neighbours across it."""
+    """Phase advance from each tile to the next along an axis, averaged over the pair of neighbours across it."""
     n = waves.shape[axis]
     turn = np.take(waves, range(n - 1), axis).conj() * np.take(waves, range(1, n), axis)
     across = 3 - axis
@@ -117,9 +119,7 @@ def _turns(waves: NDArray[np.complex128], axis: int) -> NDArray[np.complex128]:
 
 
 def _fit(orders: NDArray[np.intp], weight: Floats, slopes: Floats) -> Floats:
-    """Weighted least-squares change of the reciprocal basis, ``(rows, cols, k, 2)``, from the slopes ``(n, rows,
-    cols, 2)``.
-    """
+    """Weighted least-squares change ``(rows, cols, k, 2)`` of a reciprocal basis, from ``slopes (n, rows, cols, 2)``."""
     normal = np.einsum("hyx,hi,hj->yxij", weight, orders, orders)
     right = np.einsum("hyx,hi,hyxd->yxid", weight, orders, slopes)
     return np.asarray(
@@ -128,7 +128,7 @@ def _fit(orders: NDArray[np.intp], weight: Floats, slopes: Floats) -> Floats:
 
 
 def _range_without_noise(deviation: Floats) -> float:
-    """Width of the central nine tenths, reduced by the noise that neighbouring places do not share."""
+    """Width of the central nine tenths, reduced by the noise that second differences of neighbours show."""
     values = deviation[np.isfinite(deviation)]
     if values.size < 2:
         return 0.0

@@ -1,8 +1,8 @@
 """Local amplitude and phase of lattice waves across a frame, as in geometric phase analysis.
 
-A wave of frequency q that fits the frame has the same phase in every tile; where the lattice is strained or drifts,
-its phase turns from tile to tile by 2 pi (q_local - q) . step. The mean turn refines q, its spread is the variation
-of the period.
+A wave of exactly the frequency q has the same phase in every tile; where the lattice is strained or drifts, its phase
+advances from tile to tile by 2 pi (q_local - q) . step. The mean advance refines q, its spread is the variation of the
+period. Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def local_waves(
     tile
         Tile size ``(ty, tx)`` in px.
     most
-        Tiles along each axis at most, spread over the frame; None for as many as half overlap gives.
+        Largest number of tiles along each axis, spread over the frame; None for an overlap of half.
 
     Returns
     -------
@@ -47,11 +47,11 @@ def local_waves(
     ys, xs = tile_starts(height, ty, most), tile_starts(width, tx, most)
     across = np.exp(-2j * np.pi * np.outer(np.arange(tx), frequency[:, 1])) * (hann(tx) / hann(tx).sum())[:, None]
     down = np.exp(-2j * np.pi * np.outer(np.arange(ty), frequency[:, 0])) * (hann(ty) / hann(ty).sum())[:, None]
-    both = np.concatenate([across.real, across.imag], axis=1)
+    parts = np.concatenate([across.real, across.imag], axis=1)
     out = np.empty((len(ys), len(xs), len(frequency)), dtype=np.complex128)
     for row, y in enumerate(ys):
         pieces = np.lib.stride_tricks.sliding_window_view(channel[y : y + ty], tx, axis=1)[:, xs]
-        part = pieces @ both
+        part = pieces @ parts
         n = len(frequency)
         out[row] = np.einsum("ycn,yn->cn", part[..., :n] + 1j * part[..., n:], down)
     to_origin = ys[:, None, None] * frequency[:, 0] + xs[:, None] * frequency[:, 1]
@@ -60,13 +60,13 @@ def local_waves(
 
 
 def phase_tile(reciprocal: Floats, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Size of tiles of about six periods that leave room for at least two in the frame."""
+    """Size ``(ty, tx)`` px of tiles of about six periods, small enough for at least two in a frame of `shape`."""
     size = max(6.0 * float(np.hypot(*np.linalg.pinv(reciprocal)).max()), 24.0)
     return int(min(size, max(0.6 * shape[-2], 1))), int(min(size, 0.6 * shape[-1]))
 
 
 def _turn(waves: Complexes, axis: int, lag: int) -> tuple[Complexes, Floats]:
-    """Mean of conj(wave) * wave `lag` tiles further, per frequency, and the power it is a part of."""
+    """Mean of conj(wave) * (wave `lag` tiles further) for each frequency, and the mean power: an upper bound."""
     n = waves.shape[axis]
     first, second = np.take(waves, range(n - lag), axis), np.take(waves, range(lag, n), axis)
     return (first.conj() * second).mean(axis=(1, 2)), 0.5 * (np.abs(first) ** 2 + np.abs(second) ** 2).mean(axis=(1, 2))
@@ -75,16 +75,16 @@ def _turn(waves: Complexes, axis: int, lag: int) -> tuple[Complexes, Floats]:
 def refine_reciprocal(
     channels: list[NDArray[Any]], reciprocal: Floats, orders: NDArray[np.intp], tile: tuple[int, int]
 ) -> Floats:
-    """Refine a reciprocal basis so that the phases of its waves stay constant across the frame on average.
+    """Refine a reciprocal basis so that the phases of its waves are on average constant across the frame.
 
     Parameters
     ----------
     channels
         Channels ``(height, width)`` that share the lattice, float, mean removed, equally scaled.
     reciprocal
-        float64 ``(k, 2)``, (y, x) in cycles per px, right to better than half a bin of the tile.
+        float64 ``(k, 2)``, (y, x) in cycles per px, accurate to better than half a bin of the tile.
     orders
-        int ``(n, k)``: the waves to use; several harmonics sharpen the result.
+        int ``(n, k)``: the waves to use; several harmonics make the result more precise.
     tile
         Tile size ``(ty, tx)`` in px.
 

@@ -1,4 +1,4 @@
-"""Where in a frame a lattice is seen, as a mask of pixels."""
+"""Mask of the pixels of a frame that show a lattice."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["lattice_mask"]
 
 Floats = NDArray[np.float64]
 
-#: Tiles of this many periods and at least this many px: under their Hann window, the edge of a lattice is blurred over
-#: one or two periods.
+#: Width of a tile in periods, and least width in px: under its Hann window the edge of a lattice is blurred over one or
+#: two periods.
 TILE_PERIODS, LEAST_TILE = 3.0, 24
-#: Tiles along each axis at most.
+#: Largest number of tiles along each axis.
 MOST_TILES = 24
-#: Waves looked at, strongest first.
+#: Largest number of waves used, strongest first.
 MOST_WAVES = 6
-#: A pixel belongs to the lattice where the amplitude of its waves is this share of that of the best tenth of the frame;
-#: the amplitude falls to a half where a lattice ends, and the contrast of one lattice may vary twofold.
+#: A pixel shows the lattice where the amplitude of the waves is this share of that in the best tenth of the frame: the
+#: amplitude falls to a half at the edge of a lattice, and the contrast of one lattice may vary twofold.
 PRESENT = 0.4
 
 
@@ -38,7 +38,7 @@ def lattice_mask(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.
     Returns
     -------
     ndarray
-        bool ``(height, width)``; what at least one of the channels shows.
+        bool ``(height, width)``: true where at least one of the channels shows the lattice.
     """
     height, width = channels[0].shape
     size = int(np.ceil(max(TILE_PERIODS * np.hypot(*np.linalg.pinv(reciprocal)).max(), LEAST_TILE)))
@@ -52,5 +52,5 @@ def lattice_mask(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.
 
 
 def _between(places: NDArray[np.intp], knots: Floats) -> Floats:
-    """Weights ``(places, knots)`` of linear interpolation; beyond the outermost knots, theirs."""
+    """Weights ``(places, knots)`` of linear interpolation, constant beyond the outermost knots."""
     return np.stack([np.interp(places, knots, unit) for unit in np.eye(len(knots))], axis=1)

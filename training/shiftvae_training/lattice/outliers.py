@@ -1,4 +1,4 @@
-"""Take hot and dead pixels out of a channel before its spectrum is taken."""
+"""Remove hot and dead pixels from a channel before its spectrum is computed."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ __all__ = ["despike"]
 
 Floats = NDArray[np.float64]
 
-#: A pixel is looked at when it stands this many noise deviations from the mean of the pixels left and right of it.
+#: A pixel is examined when it is this many noise deviations from the mean of the pixels left and right of it.
 SUSPECT = 5.0
-#: It is an outlier when it is this many noise deviations, and this many times the spread of its eight neighbours, from
-#: their median. The centre of a column one pixel wide (Gaussian of 1 px) is two spreads away.
+#: A pixel is an outlier when its distance from the median of its neighbours exceeds this many noise deviations plus
+#: this many interquartile ranges of theirs. The centre of a narrow column (Gaussian of 1 px) is two such ranges away.
 AWAY, SPREADS = 5.0, 3.0
-#: Where more than this share of the pixels are outliers, they are what the frame shows.
+#: When more than this share of the pixels are outliers they are structure, and stay.
 MOST = 0.05
-#: Deviations of normal noise below which nine tenths lie.
+#: Number of standard deviations within which nine tenths of normal noise lie.
 NINE_TENTHS = 1.645
 
 
 def despike(channel: Floats) -> Floats:
-    """Replace pixels that stand out of all that surrounds them by the median of their neighbours.
+    """Replace isolated outliers by the median of their neighbours.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def despike(channel: Floats) -> Floats:
     Returns
     -------
     ndarray
-        float64 ``(height, width)``: the channel itself where nothing stands out, else a copy.
+        float64 ``(height, width)``: the channel itself if it has no outlier, else a copy.
     """
     height, width = channel.shape
     if width < 3:
@@ -57,5 +57,5 @@ def despike(channel: Floats) -> Floats:
 
 
 def _mirrored(at: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """Indices folded back at the ends of an axis, so that an edge pixel is not its own neighbour."""
+    """Indices reflected at the ends of an axis, so that an edge pixel is not its own neighbour."""
     return np.asarray(np.where(at < 0, -at, np.where(at >= length, 2 * length - 2 - at, at)))

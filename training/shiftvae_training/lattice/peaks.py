@@ -1,4 +1,4 @@
-"""From frames to the spectral peaks and the basis that explain most, over several tile sizes."""
+"""Spectral peaks of frames, and the reciprocal basis that explains most of them, over several tile sizes."""
 
 from __future__ import annotations
 
@@ -19,29 +19,45 @@ __all__ = ["best_scale", "flattened", "prepare_frames", "scaled"]
 
 Floats = NDArray[np.float64]
 
-#: Frames looked at: evenly chosen from a longer series.
+#: Largest number of frames used, evenly chosen from a longer series.
 MOST_FRAMES = 4
 #: Peaks weaker than this share of the strongest, or of the low-frequency background (3 % in amplitude), are digital
 #: artefacts.
 FAINTEST = 1e-3
-#: A tile that finds twice the best cell is right when its gain reaches this share of the best gain.
+#: A tile size that finds a cell twice as large as the best is preferred when its gain reaches this share of the best.
 TRUSTED = 0.5
-#: The largest cell fits this often into the frame.
+#: The frame must hold at least this many periods of the largest cell.
 LEAST_PERIODS_OF_FRAME = 2.6
-#: Background and contrast are followed over this part of the longer side, and at least over this many px.
+#: Background and contrast are averaged over the longer side divided by this number, and at least over this many px.
 FLAT_PARTS, FLAT_SIZE = 8, 25
-#: Local deviations that a pixel without its background may be from zero.
+#: A flattened pixel is clipped at this many local deviations.
 BRIGHTEST = 3.0
 #: Smallest tile, px: images, signals.
 LEAST_TILE, LEAST_TILE_OF_SIGNALS = 32, 128
-#: Larger tiles are binned; the smaller tiles see the short periods.
+#: Tiles larger than this, px, are binned; the smaller tiles resolve the short periods.
 LARGEST_TILE = 1024
 
 
 def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
-    """Choose a few frames: float64, outliers clipped, mean removed, each channel scaled to unit variance."""
+    """Choose at most `MOST_FRAMES` frames and prepare them: outliers clipped, each channel at mean 0 and variance 1.
+
+    Parameters
+    ----------
+    frames
+        ``(channels, height, width)`` each, any real dtype.
+
+    Returns
+    -------
+    list of ndarray
+        float64 ``(channels, height, width)``, without channels and frames that have no contrast.
+
+    Raises
+    ------
+    FrameError
+        if there is no frame, or a frame is not ``(channels, height, width)``.
+    """
     if len(frames) == 0:
-        raise FrameError("expected at least one frame to look for a lattice in, got none")
+        raise FrameError("expected at least one frame in which to find a lattice, got none")
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().astype(int))
     prepared = []
     for frame in (np.asarray(frames[i]) for i in chosen):
@@ -55,19 +71,19 @@ def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
 
 
 def scaled(frames: list[Floats]) -> list[Floats]:
-    """Remove the mean of each channel and scale it to unit variance; channels and frames without contrast go."""
+    """Remove the mean of each channel and scale it to unit variance; drop channels and frames without contrast."""
     out = []
     for frame in frames:
         pixels = frame - frame.mean(axis=(1, 2), keepdims=True)
         spread = pixels.std(axis=(1, 2), keepdims=True)
-        some = spread[:, 0, 0] > 1e-9 * np.abs(np.ptp(frame, axis=(1, 2))).max(initial=0.0)
-        if some.any():
-            out.append(pixels[some] / spread[some])
+        varies = spread[:, 0, 0] > 1e-9 * np.abs(np.ptp(frame, axis=(1, 2))).max(initial=0.0)
+        if varies.any():
+            out.append(pixels[varies] / spread[varies])
     return out
 
 
 def flattened(frame: Floats) -> Floats:
-    """A prepared frame without its background, in units of its local deviation: discs and steps lose their weight."""
+    """Prepared frame without its background, divided by the local deviation: discs and steps no longer dominate."""
     size = max(FLAT_SIZE, max(frame.shape[1:]) // FLAT_PARTS) | 1
     around = (1, size, size)
     flat = frame - uniform_filter(frame, around, mode="nearest")
@@ -75,17 +91,18 @@ def flattened(frame: Floats) -> Floats:
     return np.asarray(np.clip(flat / np.sqrt(power + 0.05 * power.mean() + 1e-12), -BRIGHTEST, BRIGHTEST))
 
 
-def _binned(frame: Floats, by: int) -> Floats:
-    """Mean of blocks of `by` times `by` px: long periods need no fine pixels."""
+def _binned(frame: Floats, factor: int) -> Floats:
+    """Mean of blocks of `factor` times `factor` px: long periods need no fine pixels."""
     channels, height, width = frame.shape
-    if by == 1:
+    if factor == 1:
         return frame
-    blocks = frame[:, : height - height % by, : width - width % by].reshape(channels, height // by, by, width // by, by)
-    return np.asarray(blocks.mean(axis=(2, 4)))
+    rows, cols = height // factor, width // factor
+    whole = frame[:, : rows * factor, : cols * factor]
+    return np.asarray(whole.reshape(channels, rows, factor, cols, factor).mean(axis=(2, 4)))
 
 
 def best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
-    """Peaks and basis at the tile size that explains most."""
+    """Peaks and reciprocal basis at the tile size with the largest gain; `frames` are from `prepare_frames`."""
     height, width = frames[0].shape[1:]
     scales = []
     for divisor in (1, 2, 4, 8):
@@ -105,14 +122,14 @@ def best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
         strong = peaks.select(peaks.power > floor)
         tried.append((strong, index_peaks(strong, least_periods=least)))
     best = max(tried, key=lambda pair: pair[1].gain)
-    for wider in tried:  # largest tile first: a cell too large for the best tile shows itself only there
+    for wider in tried:  # largest tile first: a cell too large for the best tile is found only there
         if wider[1].gain > TRUSTED * best[1].gain and _doubles(wider[1].reciprocal, best[1].reciprocal):
             return wider
     return best
 
 
 def _doubles(fine: Floats, coarse: Floats) -> bool:
-    """Whether a reciprocal basis spans another and as much again: its cell is twice the other's."""
+    """Whether the cell of the reciprocal basis `fine` is twice that of `coarse`, and contains it."""
     if len(fine) != 2 or len(coarse) != 2:
         return False
     orders = coarse @ np.linalg.inv(fine)

@@ -1,4 +1,4 @@
-"""Whether an image repeats in real space where a lattice is claimed: the autocorrelation of that area.
+"""Test in real space whether an image repeats under a proposed lattice, by the autocorrelation of the lattice's area.
 
 A true lattice correlates equally with itself at each of its vectors. A harmonic correlates at every second vector only,
 a ring of features at none of the longer ones, and lines must stay the same along themselves.
@@ -19,26 +19,26 @@ __all__ = ["Repetition", "repetition"]
 
 Floats = NDArray[np.float64]
 
-#: Lattice vectors looked at, nearest first.
+#: Lattice vectors that are tested, nearest first.
 SHELLS = np.array(
     [(1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2), (2, 1), (1, 2), (2, -1), (1, -2), (3, 0), (0, 3), (3, 3), (3, -3)]
 )
-#: Lines: displacements along them in periods; no lattice repeats at all of these.
+#: Displacements along lines, in periods; no lattice repeats at all of these.
 ALONG = np.array([0.4, 0.62, 1.4, 2.3, 3.7])
-#: Below this share, the brightness of single scan lines may be at fault.
+#: Below this share, uneven brightness of single scan lines may be the cause.
 DOUBTFUL = 0.7
-#: Standard deviations of a correlation in white noise, times the root of the number of pixels, that are allowed for.
+#: Allowance for noise in a correlation: this many standard deviations of white noise, 1 / sqrt(number of pixels).
 NOISE = 2.0
 #: A displacement counts while this share of the area overlaps with itself.
 OVERLAP = 0.1
-#: Pixels of a period, at least, after binning.
+#: Least number of pixels per period after binning.
 PIXELS = 8
-#: The background is what varies over this many periods.
+#: The background is the mean over this many periods.
 BACKGROUND = 1.5
 #: The brightness of a scan line is the mean over this many times that length.
 ROW = 4
-#: Pixels count up to this many local deviations, and a region without contrast gets no more than this share of the
-#: mean contrast.
+#: Pixels are clipped at this many local deviations; the local variance has this share of its mean added, so that a
+#: region without contrast is not amplified.
 BRIGHTEST, LEAST_CONTRAST = 4.0, 0.02
 
 
@@ -49,18 +49,18 @@ class Repetition:
     Parameters
     ----------
     share
-        Typical correlation at the vectors of the lattice, or at the longer ones alone if it is lower there, relative to
-        the largest of them; 1 for a lattice, near 0 or
-        negative for a harmonic and for features that only stand in a few of the places. Lines: the least along them.
+        Median correlation at the vectors of the lattice, or at the longer ones alone if it is lower there, relative to
+        the largest of them: 1 for a lattice, near 0 or negative for a harmonic and for features that occupy only a few
+        lattice points. For lines, the smallest correlation along them.
     larger
-        How much more the area resembles itself at the vectors of the best sublattice of index two or three than at the
-        others, relative to the former; 0 where the cell is whole.
+        Excess of the correlation at the vectors of the best sublattice of index two or three over that at the others,
+        relative to the largest correlation; 0 where the cell is the whole one.
     whole
         float64 ``(k, 2)``: the vectors of that sublattice in px, or those of the lattice.
     periods
-        Displacements, in periods along each vector, over which the area overlaps with itself: 3 at most.
+        Number of periods along each vector over which the area still overlaps with itself, at most 3.
     cells
-        Cells in the area; lines: periods.
+        Number of cells in the area; of periods for lines.
     """
 
     share: float
@@ -71,7 +71,7 @@ class Repetition:
 
 
 def repetition(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_]) -> Repetition:
-    """Compare an area with itself at the vectors of a lattice.
+    """Correlate an area with itself at the vectors of a lattice.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def repetition(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_]
 
 
 def _of_lines(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_], length: float) -> Repetition:
-    """Lines repeat across and stay the same along themselves; signals have no along."""
+    """Repetition of one vector: lines repeat across and are constant along themselves; a signal repeats only."""
     image, area = where.shape[0] > 1, float(where.sum())
     across = np.array([-vectors[0, 1], vectors[0, 0]])
     lags = np.concatenate([np.arange(1, 5)[:, None] * vectors, ALONG[: len(ALONG) * image, None] * across])
@@ -107,7 +107,7 @@ def _of_lines(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_],
 
 
 def _of_cells(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_], *, quiet_rows: bool) -> Repetition:
-    """Two vectors: the nearest fourteen points of the lattice, on one side."""
+    """Repetition of two vectors, at the nearest fourteen points of one half-plane of the lattice."""
     flat = _Flat(float(np.hypot(vectors[:, 0], vectors[:, 1]).max()), even=True, quiet_rows=quiet_rows)
     values, overlap = _correlations(channels, SHELLS @ vectors, where, flat)
     seen, noise = overlap > OVERLAP, NOISE / np.sqrt(max(float(where.sum()), 1.0))
@@ -129,17 +129,25 @@ def _of_cells(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_],
     return Repetition((typical + noise) / best, larger, whole, periods, cells)
 
 
-def _binned(image: Floats, by: int) -> Floats:
-    """Mean of blocks of `by` px along each axis that has them."""
-    down = min(by, image.shape[0])
-    height, width = image.shape[0] // down, image.shape[1] // by
-    return np.asarray(image[: height * down, : width * by].reshape(height, down, width, by).mean(axis=(1, 3)))
+def _binned(image: Floats, factor: int) -> Floats:
+    """Mean of blocks of `factor` px along each axis that is long enough."""
+    down = min(factor, image.shape[0])
+    height, width = image.shape[0] // down, image.shape[1] // factor
+    return np.asarray(image[: height * down, : width * factor].reshape(height, down, width, factor).mean(axis=(1, 3)))
 
 
 @dataclass(frozen=True)
 class _Flat:
-    """How an image is flattened: `length` px of the longest period, in units of its local deviation if `even`, without
-    the brightness of single scan lines if `quiet_rows`.
+    """How to flatten an image.
+
+    Attributes
+    ----------
+    length
+        Longest period, px.
+    even
+        Whether to divide by the local standard deviation.
+    quiet_rows
+        Whether to subtract the brightness of single scan lines.
     """
 
     length: float
@@ -147,8 +155,9 @@ class _Flat:
     quiet_rows: bool
 
 
-def _flattened(image: Floats, how: _Flat, by: int) -> Floats:
-    size = max(3, int(BACKGROUND * how.length / by)) | 1
+def _flattened(image: Floats, how: _Flat, factor: int) -> Floats:
+    """Image ``(H, W)``, binned by `factor`, without its background."""
+    size = max(3, int(BACKGROUND * how.length / factor)) | 1
     around = tuple(min(size, n) for n in image.shape)
     flat = image - uniform_filter(image, around, mode="nearest")
     if how.quiet_rows:
@@ -159,10 +168,10 @@ def _flattened(image: Floats, how: _Flat, by: int) -> Floats:
 
 
 def _correlations(channels: list[Floats], lags: Floats, where: NDArray[np.bool_], how: _Flat) -> tuple[Floats, Floats]:
-    """Correlation of an area with itself at displacements in px, and the share of it that overlaps."""
-    by = max(1, int(np.hypot(lags[:, 0], lags[:, 1]).min() / PIXELS))
-    area = (_binned(where.astype(float), by) > 0.5).astype(float)
-    shifts = lags / [min(by, where.shape[0]), by]
+    """Correlation ``(n,)`` of an area with itself at displacements ``lags (n, 2)`` px, and the share that overlaps."""
+    factor = max(1, int(np.hypot(lags[:, 0], lags[:, 1]).min() / PIXELS))
+    area = (_binned(where.astype(float), factor) > 0.5).astype(float)
+    shifts = lags / [min(factor, where.shape[0]), factor]
     pad = [
         fft.next_fast_len(int(n + min(np.abs(shifts[:, axis]).max() + 1, n)), real=True)
         for axis, n in enumerate(area.shape)
@@ -170,7 +179,7 @@ def _correlations(channels: list[Floats], lags: Floats, where: NDArray[np.bool_]
     pairs = np.abs(fft.rfft2(area, pad)) ** 2
     products = np.zeros(pairs.shape)
     for channel in channels:
-        flat = _flattened(_binned(channel, by), how, by)
+        flat = _flattened(_binned(channel, factor), how, factor)
         flat = (flat - (flat * area).sum() / max(area.sum(), 1.0)) * area
         products += np.abs(fft.rfft2(flat, pad)) ** 2
     twice = np.full(pairs.shape[1], 2.0)

@@ -1,4 +1,4 @@
-"""Averaged power spectra of frames, and the peaks that stand out of their background.
+"""Averaged power spectra of frames, and the peaks that stand out from the background.
 
 A spectrum is the mean of the power spectra of overlapping Hann-windowed tiles. Large tiles resolve close peaks; small
 tiles keep a peak in one place when the period varies across the frame. The background is estimated robustly (medians
@@ -20,13 +20,13 @@ __all__ = ["Peaks", "Spectrum", "averaged_spectrum", "find_peaks", "hann", "tile
 
 Floats = NDArray[np.float64]
 
-#: Peaks kept at most, strongest first: enough for three lattices of a dozen independent harmonics each.
+#: Largest number of peaks kept, strongest first: enough for three lattices of a dozen independent harmonics each.
 MOST_PEAKS = 48
-#: Tiles along each axis at most: more cost time and add little, as eight by eight tiles already touch or overlap.
+#: Largest number of tiles along each axis: more cost time and add little, as eight by eight already touch or overlap.
 MOST_TILES = 8
 #: Windows of frequencies of a signal, and values of a window, that its background is taken from at most.
 MOST_WINDOWS = 4096
-#: Bins that judge a streak, counted from a peak: clear of its Hann lobe.
+#: Distances from a peak, in bins, at which the power of a streak is measured: outside its Hann lobe.
 ASIDE = np.concatenate([np.arange(-12, -1), np.arange(2, 13)])
 #: Frequencies below this many bins belong to the Hann lobe of the background.
 LOWEST_BIN = 2.5
@@ -41,9 +41,9 @@ class Spectrum:
     power, background
         float64 ``(ty, tx)``; a wave a cos(2 pi q.r) makes a peak of (a/2)^2 at q, whatever the tile.
     averages
-        How many independent tiles the mean stands for (overlapping tiles count half in each direction).
+        Effective number of independent tiles in the mean (overlapping tiles count half in each direction).
     line_averages
-        The same for waves along y alone: noise of whole scan lines is the same in tiles side by side.
+        The same for waves along y alone: noise of whole scan lines is equal in tiles side by side.
     """
 
     power: Floats
@@ -71,8 +71,8 @@ class Peaks:
     frequency
         float64 ``(n, 2)``, (y, x) in cycles per px.
     evidence
-        float64 ``(n,)``: minus the logarithm of the chance that background alone reaches the power anywhere in the
-        spectrum.
+        float64 ``(n,)``: minus the natural logarithm of the probability that background alone reaches the power
+        anywhere in the spectrum.
     power
         float64 ``(n,)``: power above the background, in the unit of `Spectrum.power`.
     tile
@@ -89,19 +89,17 @@ class Peaks:
         """Frequencies in bins of the tile, ``(n, 2)``."""
         return np.asarray(self.frequency * np.array(self.tile))
 
-    def magnified(self, by: int) -> Peaks:
-        """Give the peaks of the frame before it was binned by `by`."""
-        return Peaks(self.frequency / by, self.evidence, self.power, (self.tile[0] * by, self.tile[1] * by))
+    def magnified(self, factor: int) -> Peaks:
+        """Peaks of the frame before it was binned by `factor`."""
+        return Peaks(self.frequency / factor, self.evidence, self.power, (self.tile[0] * factor, self.tile[1] * factor))
 
     def select(self, keep: NDArray[np.bool_]) -> Peaks:
-        """Give the peaks where `keep` is true."""
+        """Peaks where ``keep (n,)`` is true."""
         return Peaks(self.frequency[keep], self.evidence[keep], self.power[keep], self.tile)
 
 
 def tile_starts(length: int, tile: int, most: int | None = None) -> NDArray[np.intp]:
-    """Give the starts of tiles of `tile` px, spread evenly over `length` px, overlapping by at least half unless
-    `most` forbids.
-    """
+    """First pixels of tiles of `tile` px spread evenly over `length` px: at most `most`, or enough to overlap by half."""
     count = 1 if tile >= length else int(np.ceil(2.0 * (length - tile) / tile)) + 1
     count = count if most is None else min(count, most)
     return np.asarray(np.linspace(0, max(length - tile, 0), count).round(), dtype=np.intp)
@@ -130,7 +128,7 @@ def averaged_spectrum(frames: Sequence[NDArray[Any]], tile: tuple[int, int]) -> 
     Parameters
     ----------
     frames
-        Frames ``(channels, height, width)``, float; channels should be scaled alike. Height 1 for signals.
+        Frames ``(channels, height, width)``, float, channels equally scaled; height 1 for signals.
     tile
         Tile size ``(ty, tx)`` in px, at most the frame.
 
@@ -162,24 +160,23 @@ def averaged_spectrum(frames: Sequence[NDArray[Any]], tile: tuple[int, int]) -> 
 
 
 def _radius(shape: tuple[int, int]) -> Floats:
-    """Distance to the zero frequency in bins of the longer axis."""
+    """Distance ``(ty, tx)`` of each bin from the zero frequency, in bins of the longer axis."""
     ky = np.fft.fftshift(np.fft.fftfreq(shape[0])) * max(shape)
     kx = np.fft.fftshift(np.fft.fftfreq(shape[1])) * max(shape)
     return np.asarray(np.hypot(ky[:, None], kx))
 
 
 def _median_from_low(low: Floats, averages: float) -> Floats:
-    """Median of a mean of exponential variables from its lower quarter (Wilson and Hilferty), which sparse peaks do
-    not raise.
+    """Median of a mean of exponential variables from its lower quartile, which sparse peaks do not raise.
+
+    Source: the cube-root approximation of Wilson and Hilferty, PNAS 17 (1931) 684.
     """
     middle = 1.0 - 1.0 / (9.0 * averages)
     return np.asarray(low * (middle / (middle - 0.6745 / (3.0 * np.sqrt(averages)))) ** 3)
 
 
 def _smooth_background(power: Floats, averages: float) -> Floats:
-    """Median of the power over rings (images) or over neighbouring frequencies (signals), both from their lower
-    quarter.
-    """
+    """Median of the power over rings (images) or neighbouring frequencies (signals), from the lower quartile."""
     if power.shape[0] == 1:
         half = max(8, power.shape[1] // 40)
         line = np.pad(power[0], half, mode="reflect")
@@ -199,7 +196,7 @@ def _smooth_background(power: Floats, averages: float) -> Floats:
 def _along(
     spectrum: Spectrum, row: NDArray[np.intp], col: NDArray[np.intp], direction: tuple[Floats, Floats]
 ) -> Floats:
-    """Median power 2 to 12 bins away from each bin, both ways along the unit vectors (dy, dx)."""
+    """Median power 2 to 12 bins away from each bin, in both directions along the unit vectors (dy, dx)."""
     power, (dy, dx) = spectrum.power, direction
     y = (row[:, None] + np.rint(ASIDE * dy[:, None]).astype(int)) % power.shape[0]
     x = (col[:, None] + np.rint(ASIDE * dx[:, None]).astype(int)) % power.shape[1]
@@ -207,30 +204,29 @@ def _along(
 
 
 def _evidence(ratio: Floats, averages: Floats, samples: Floats, places: float) -> Floats:
-    """Minus log of the chance that one of `places` means of `averages` exponential variables exceeds `ratio` times
-    its background.
+    """Minus log of the probability that a mean of exponential variables exceeds `ratio` times the background.
 
-    The background is known from `samples` bins only: with few, large ratios are less surprising (tail of the F
-    distribution).
+    The mean is of `averages` variables, and the largest of `places` such means. The background is estimated from
+    `samples` bins: with few, large ratios are more probable (tail of the F distribution).
     """
     known = averages * (ratio - 1.0 - np.log(np.maximum(ratio, 1.0)))
     return np.asarray(np.minimum(known, averages * samples * np.log1p(ratio / samples)) - np.log(places))
 
 
 def find_peaks(spectrum: Spectrum, *, least_evidence: float = -1.0) -> Peaks:
-    """Find the local maxima that stand out of the background of a spectrum.
+    """Find the local maxima that stand out from the background of a spectrum.
 
     Parameters
     ----------
     spectrum
-        From `averaged_spectrum`.
+        Spectrum from `averaged_spectrum`.
     least_evidence
-        Peaks with less evidence are left out; -1 lets two or three false peaks through in a noise frame.
+        Smallest evidence of a peak; -1 lets two or three false peaks through in a frame of noise.
 
     Returns
     -------
     Peaks
-        Refined to a fraction of a bin by a parabola through the logarithm of the power.
+        Positions are refined to a fraction of a bin by a parabola through the logarithm of the power.
     """
     power = spectrum.power
     ty, tx = spectrum.shape

@@ -1,10 +1,9 @@
-"""Strain maps: from the shift map of a trained model, and by geometric phase analysis of the frame, in the same units.
+"""Strain maps: from the shift map of a trained model, and by geometric phase analysis of a frame, in the same units.
 
-Both know where the motif sits modulo the lattice, which is u(r), the displacement from a perfect lattice, as phases
-2 pi g_k . u. Strain is its gradient. Phases are kept as complex numbers and differentiated as such, so nothing is ever
-unwrapped. They differ where a sublattice moves: the phase of a harmonic takes part of that for strain, the shift
-follows the anchor column alone.
-Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131.
+Both measure the displacement u(r) from a perfect lattice as phases 2 pi g_k . u; strain is the gradient of u. Phases
+are kept and differentiated as complex numbers, so no phase is ever unwrapped. The two methods differ where a sublattice
+moves: the phase of a harmonic takes part of that motion for strain, the shift follows the anchor column alone. Source:
+Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ __all__ = ["Strain", "strain_from_frame", "strain_from_shift"]
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: Smoothing of the phases, in periods: the resolution of both methods.
+#: Standard deviation of the Gaussian that smooths the phases, in periods: the resolution of both methods.
 SMOOTH_PERIODS = 1.0
 
 
 @dataclass(frozen=True)
 class Strain:
-    """Small strain against the reference lattice, dimensionless, ``(rows, cols)`` float64; axes of the image, y down.
+    """Infinitesimal strain relative to a reference lattice, float64 ``(rows, cols)``, dimensionless; y points down.
 
     Attributes
     ----------
     exx, eyy, exy
         ``du_x/dx``, ``du_y/dy``, ``(du_x/dy + du_y/dx) / 2``.
     rotation
-        ``(du_y/dx - du_x/dy) / 2`` in radians; positive turns the lattice from x to y, clockwise as seen.
+        ``(du_y/dx - du_x/dy) / 2`` in radians; positive turns the lattice from x to y, clockwise as displayed.
     centre_y_px, centre_x_px
-        Where, ``(rows,)`` and ``(cols,)``.
+        Positions in px, ``(rows,)`` and ``(cols,)``.
     """
 
     exx: Floats
@@ -54,10 +53,10 @@ class Strain:
 
 
 def strain_from_shift(latent_map: LatentMap, vectors: Floats, *, periods: float = SMOOTH_PERIODS) -> Strain:
-    """Strain against the lattice ``vectors (2, 2)`` from the shift latents of a whole 2D latent map.
+    """Strain relative to the lattice ``vectors (2, 2)`` px, from the shift latents of a complete 2D latent map.
 
-    Phases are averaged over a Gaussian of `periods` of the longest vector, weighted by the posterior precision of the
-    shift.
+    Phases are averaged over a Gaussian with a standard deviation of `periods` times the longest vector, weighted by the
+    posterior precision of the shift.
 
     Raises
     ------
@@ -78,7 +77,10 @@ def strain_from_shift(latent_map: LatentMap, vectors: Floats, *, periods: float 
 
 
 def strain_from_frame(frame: NDArray[Any], lattice: Lattice, *, periods: float = SMOOTH_PERIODS) -> Strain:
-    """Geometric phase analysis of ``frame (H, W)`` at the strongest two harmonics; see `strain_from_shift`."""
+    """Strain of ``frame (H, W)`` relative to `lattice`, by geometric phase analysis at its two strongest harmonics.
+
+    Parameters and errors are those of `strain_from_shift`.
+    """
     vectors = lattice.vectors
     _check(vectors, frame.shape)
     orders = np.array([[1, 0], [0, 1], [1, 1], [1, -1]])
@@ -88,7 +90,7 @@ def strain_from_frame(frame: NDArray[Any], lattice: Lattice, *, periods: float =
     pairs = [(i, j) for i in range(4) for j in range(i) if abs(round(float(np.linalg.det(orders[[i, j]])))) == 1]
     best = max(pairs, key=lambda p: min(power[p[0]], power[p[1]]))
     pick = list(best)
-    # a harmonic at place r has phase 2 pi g.r - 2 pi g.R of the motif at R; local_fourier has taken the first part off
+    # with the motif at R a harmonic has the phase 2 pi g.r - 2 pi g.R at r; local_fourier has removed the first part
     angle = -np.angle(field.coefficients[0][pick])
     phases = np.tensordot(np.linalg.inv(orders[pick]), angle, axes=1)
     weight = np.abs(field.coefficients[0][pick]).min(axis=0)
@@ -98,7 +100,7 @@ def strain_from_frame(frame: NDArray[Any], lattice: Lattice, *, periods: float =
 
 def _check(vectors: Floats, shape: tuple[int, ...]) -> None:
     if np.shape(vectors) != (2, 2):
-        raise LatticeError(f"strain needs a lattice of two vectors, got {len(vectors)}")
+        raise LatticeError(f"strain needs two lattice vectors, got {len(vectors)}")
     if min(shape) < 3:
         raise WindowError(f"strain needs a map of at least 3 x 3 windows, got {shape[0]} x {shape[1]}")
 
@@ -109,7 +111,7 @@ def _differentiate(phasor: Complex, vectors: Floats, y: Floats, x: Floats, sigma
         phasor = gaussian_filter(phasor.real, (0, sigma, sigma)) + 1j * gaussian_filter(phasor.imag, (0, sigma, sigma))
     unit = phasor / np.maximum(np.abs(phasor), 1e-12)
     slopes = [np.imag(np.conj(unit) * np.gradient(unit, along, axis=axis)) for axis, along in ((1, y), (2, x))]
-    # du_i/dr_j = sum over k of a_k,i / 2 pi times the slope of phase k along j
+    # du_i/dr_j = sum over k of a_k,i / (2 pi) times the slope of phase k along j
     gradient = np.einsum("ki,jkrc->ijrc", vectors / (2 * np.pi), np.stack(slopes))
     (yy, yx), (xy, xx) = gradient
     return Strain(xx, yy, (xy + yx) / 2, (yx - xy) / 2, y, x)

@@ -1,8 +1,8 @@
-"""Where in the frame a lattice is seen: superlattices in domains or too weak for a window, grains, coverage.
+"""Local power of lattice waves: superlattices in domains or too weak for a window, grains, coverage.
 
-The spectrum of a whole frame cannot tell a cell that is doubled everywhere from one that is doubled in some domains
-only (ordered perovskites, adsorbate islands), nor from two grains with a common row of spots. The local power of the
-waves can.
+The spectrum of a whole frame does not distinguish a cell that is doubled everywhere from one that is doubled in some
+domains only (ordered perovskites, adsorbate islands), nor from two grains with a common row of spots. The local power
+of the waves does.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ __all__ = ["LocalPower", "local_power", "unanchored_part"]
 
 Floats = NDArray[np.float64]
 
-#: A tile is this many periods wide: what a window of two or three periods can show, at the leakage of a Hann window.
+#: Width of a tile in periods: under its Hann window it resolves what a window of two or three periods can.
 TILE_PERIODS = 4.0
 #: Smallest tile, px: windows are seldom smaller than 20 px, and a Hann window is half as wide as its tile.
 LEAST_TILE = 40
-#: Tiles along each axis at most.
+#: Largest number of tiles along each axis.
 MOST_TILES = 12
 #: A superlattice is patchy when its share of the power in the poorest twentieth of the frame falls below this part of
 #: its mean. Columns whose brightness varies between a quarter and three quarters of their neighbours' stay at 0.3 of
 #: the mean, a domain without the superlattice is at 0.04.
 PATCHY, POOREST = 0.12, 0.05
-#: ... where its parent is present, with this share of its power in the best tiles: at an edge the satellites go first.
+#: Tiles where the parent lattice has less than this share of its power in the best tiles do not count: at an edge the
+#: satellites fade first.
 PARENT = 0.6
-#: ... and in this many tiles: fewer say nothing about a part of the frame.
+#: Least number of tiles from which a superlattice is called patchy or weak.
 LEAST_TILES = 6
-#: A superlattice anchors the phase of a window when it stands this far above the noise in four fifths of the frame.
+#: A superlattice fixes the phase of a window when it stands this far above the noise in four fifths of the frame.
 VISIBLE = 8.0
-#: A wave is present in a tile with this share of its power in the best tiles (contrast may vary fourfold).
+#: A wave is present in a tile that has this share of its power in the best tiles (contrast may vary fourfold).
 PRESENT = 0.06
 
 
@@ -46,7 +47,7 @@ class LocalPower:
     Parameters
     ----------
     power
-        float64 ``(n, tiles)``, in the square of the frame's unit, noise included.
+        float64 ``(n, tiles)``, in the square of the frame's unit, including noise.
     noise
         float64 ``(n,)``: mean noise power, from frequencies halfway between the points of the reciprocal lattice.
     """
@@ -79,12 +80,12 @@ def local_power(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.i
     reciprocal
         float64 ``(k, 2)``, (y, x) in cycles per px.
     orders
-        int ``(n, k)``: the waves.
+        int ``(n, k)``: the waves, as indices on `reciprocal`.
 
     Returns
     -------
     LocalPower
-        Averaged over the channels.
+        Power averaged over the channels.
     """
     periods = np.linalg.pinv(reciprocal).T
     size = int(np.ceil(max(TILE_PERIODS * np.hypot(*periods.T).max(), LEAST_TILE)))
@@ -99,7 +100,7 @@ def local_power(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.i
 
 
 def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArray[np.intp], str] | None:
-    """Find the waves of a superlattice that most windows do not show.
+    """Find a superlattice whose waves do not appear in most windows.
 
     Parameters
     ----------
@@ -110,9 +111,9 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
 
     Returns
     -------
-    (sublattice, why) or None
-        int ``(2, 2)``: rows span the orders of the waves that windows do show; and "patchy" or "weak". None when
-        windows show all.
+    (sublattice, reason) or None
+        int ``(2, 2)``: rows span the orders of the waves that do appear in windows; and "patchy" or "weak". None when
+        all waves appear.
     """
     mean = local.power.mean(axis=1)
     for index in (2, 3):
@@ -122,7 +123,7 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
             if parent.all() or np.linalg.matrix_rank(orders[parent]) < 2 or mean[parent].sum() < 0.6 * mean.sum():
                 continue
             rest, shown = local.power[~parent].sum(axis=0), local.power[parent].sum(axis=0)
-            here = shown > PARENT * np.quantile(shown, 0.9)  # vacuum says nothing about the superlattice
+            here = shown > PARENT * np.quantile(shown, 0.9)  # vacuum tells nothing about the superlattice
             if here.sum() < LEAST_TILES:
                 continue
             rest, shown = rest[here], shown[here]
