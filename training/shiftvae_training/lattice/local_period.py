@@ -119,7 +119,7 @@ def _turns(waves: NDArray[np.complex128], axis: int) -> NDArray[np.complex128]:
 
 
 def _fit(orders: NDArray[np.intp], weight: Floats, slopes: Floats) -> Floats:
-    """Weighted least-squares change ``(rows, cols, k, 2)`` of a reciprocal basis, from ``slopes (n, rows, cols, 2)``."""
+    """Weighted least-squares change ``(rows, cols, k, 2)`` of a reciprocal basis from ``slopes (n, rows, cols, 2)``."""
     normal = np.einsum("hyx,hi,hj->yxij", weight, orders, orders)
     right = np.einsum("hyx,hi,hyxd->yxid", weight, orders, slopes)
     return np.asarray(

@@ -99,7 +99,7 @@ class Peaks:
 
 
 def tile_starts(length: int, tile: int, most: int | None = None) -> NDArray[np.intp]:
-    """First pixels of tiles of `tile` px spread evenly over `length` px: at most `most`, or enough to overlap by half."""
+    """First pixels of tiles of `tile` px, even over `length` px: at most `most`, or enough to overlap by half."""
     count = 1 if tile >= length else int(np.ceil(2.0 * (length - tile) / tile)) + 1
     count = count if most is None else min(count, most)
     return np.asarray(np.linspace(0, max(length - tile, 0), count).round(), dtype=np.intp)
