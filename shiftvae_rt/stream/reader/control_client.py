@@ -1,11 +1,11 @@
-"""Requests to a running service: how it is, what it has, another model, a reader with its own cursor.
+"""Client for requests to a running service: status, recorded streams and their records, another model, stop.
 
 ::
 
     with Control("tcp://127.0.0.1:5703") as control:
         print(control.status().report.total)
-        for record in control.records("run 7", after=cursor):       # committed results, each exactly once
-            with database:                                           # our output and the cursor in ONE transaction
+        for record in control.records("run 7", after=cursor):       # every committed frame, exactly once
+            with database:                                           # output and cursor in ONE transaction
                 save(record); database.cursor = record.seq
 """
 
@@ -48,8 +48,9 @@ from ..transport.sockets import CONTROL, receive
 __all__ = ["Control", "RecordedFrame"]
 
 _Wanted = TypeVar("_Wanted")
+#: Pause between two READ requests while there is nothing new, s.
 _WAIT_S = 0.05
-#: How often whoever waits for an answer is told so.
+#: Interval at which `waiting` is called, s.
 _TELL_S = 5.0
 
 
@@ -66,7 +67,7 @@ class RecordedFrame:
     result
         The result of a processed frame, else None.
     reason
-        Why there is no result; empty where there is one.
+        Reason why there is no result; empty for a processed frame.
     """
 
     seq: int
@@ -76,28 +77,28 @@ class RecordedFrame:
 
 
 class Control:
-    """Asks a service; belongs to one thread. Close it, or use it in a ``with``.
+    """Sends requests to a service. Used by one thread; close it, or use it in a ``with``.
 
-    An answer is waited for while its connection lives, without a limit: a service may be busy with a large frame, or
-    load a model. A service that ends, or whose process is halted, is noticed within two seconds.
+    There is no limit on the wait for an answer while the connection lives, because a service may be busy with a large
+    frame or load a model. A service that ends, or whose process is halted, is noticed within two seconds.
 
     Parameters
     ----------
     endpoint
-        The service's control, ``tcp://HOST:PORT``.
+        Control endpoint of the service, ``tcp://HOST:PORT``.
     key
-        Our key file, if the service asks for one.
+        The client's key file, if the service requires one.
     connect_s
         Longest wait for a connection, s.
     waiting
-        Called every 5 s while an answer is waited for, with the seconds since the question. To give up, raise.
+        Called every 5 s during the wait for an answer, with the seconds since the request. Raise in it to give up.
 
     Raises
     ------
     ServiceError
-        for an endpoint that is not one.
+        for an invalid endpoint.
     KeyFileError
-        for a key file that is damaged or readable by others.
+        for a key file that is damaged or readable by other users.
     """
 
     def __init__(
@@ -118,11 +119,11 @@ class Control:
         self.close()
 
     def close(self) -> None:
-        """Leave; may be called twice."""
+        """Close the connection; may be called twice."""
         self._connection.close()
 
     def status(self) -> ServiceStatus:
-        """Give the state of the service and its figures.
+        """Return the state of the service and its figures.
 
         Raises
         ------
@@ -132,7 +133,7 @@ class Control:
         return _expect(self._ask(Status()), ServiceStatus)
 
     def streams(self) -> StreamList:
-        """Give the streams in the journal of the service.
+        """Return the streams in the journal of the service.
 
         Raises
         ------
@@ -142,7 +143,7 @@ class Control:
         return _expect(self._ask(Streams()), StreamList)
 
     def snapshot(self, stream: str) -> Result | None:
-        """Give the last whole map of `stream`; None if there is none. A reader that comes late subscribes, then asks.
+        """Return the last whole map of `stream`, None if there is none. To miss nothing, subscribe before this call.
 
         Raises
         ------
@@ -153,7 +154,7 @@ class Control:
         return answer if isinstance(answer, Result) else None
 
     def read(self, stream: str, after: int) -> RecordedFrame | Nothing:
-        """Give the first committed frame of `stream` after number `after`; `Nothing` says whether the stream has ended.
+        """Return the first committed frame of `stream` after number `after`, or `Nothing`, which says if it has ended.
 
         Raises
         ------
@@ -191,7 +192,7 @@ class Control:
         Raises
         ------
         ServiceError
-            if nobody lets us in, the connection ends before the answer, or the service refuses.
+            if no service accepts the connection, it ends before the answer, or the service refuses the request.
         """
         return _expect(self._ask(Swap(model=model)), Swapped)
 
@@ -206,17 +207,17 @@ class Control:
         _expect(self._ask(Stop()), Stopping)
 
     def _ask(self, question: Question) -> Answer | Result:
-        """One request and its answer.
+        """Send one request and return its answer.
 
         Raises
         ------
         ServiceError
-            if nobody lets us in, the connection ends before the answer, or that is a refusal.
+            if no service accepts the connection, it ends before the answer, or the service refuses the request.
         """
         try:
             self._send(msgspec.json.encode(question))
             parts = self._answer()
-        except BaseException:  # an answer that still comes must not be taken for that to the next request
+        except BaseException:  # a late answer must not be taken for the answer to the next request
             self._connection.renew()
             raise
         if len(parts) == 2:
@@ -227,7 +228,7 @@ class Control:
         return answer
 
     def _send(self, request: bytes) -> None:
-        """Hand `request` to a connection, once there is one."""
+        """Send `request` as soon as there is a connection."""
         socket, deadline_s = self._connection.socket, time.monotonic() + self._connect_s
         events: set[Event] = set()
         poller = zmq.Poller()
@@ -239,28 +240,26 @@ class Control:
                 if event is Event.REFUSED:
                     deadline_s = min(deadline_s, time.monotonic() + REFUSED_S)
             try:
-                return socket.send(
-                    request, zmq.NOBLOCK
-                )  # a connection that ended just now takes nothing: go on waiting
-            except zmq.Again:
+                return socket.send(request, zmq.NOBLOCK)
+            except zmq.Again:  # not connected yet, or the connection has just ended
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0:
                     raise self._not_let_in(events) from None
                 poller.poll(int(left_s * 1e3) + 1)
 
     def _not_let_in(self, events: set[Event]) -> ServiceError:
-        where = f"no service takes requests at {self._endpoint}"
+        where = f"no service answers requests at {self._endpoint}"
         if Event.REFUSED in events:
             return ServiceError(f"{where} ({KEY_REFUSED})")
         if Event.REACHED in events:
             return ServiceError(
-                f"{where} (somebody listens there and did not let us in for {self._connect_s:.3g} s: the service is "
-                "halted, or starved by other work, or this is no service of ours)"
+                f"{where} (a process listens there but did not accept us within {self._connect_s:.3g} s: the service "
+                "is halted or starved by other work, or this is not a shiftvae service)"
             )
-        return ServiceError(f"{where} (nobody answers there: start one with `shiftvae serve MODEL`)")
+        return ServiceError(f"{where} (nothing listens there: start one with `shiftvae serve MODEL`)")
 
     def _answer(self) -> list[memoryview]:
-        """Parts of the next message, waited for while the connection lives."""
+        """Wait for the next message while the connection lives, and return its parts."""
         socket, monitor = self._connection.socket, self._connection.monitor
         poller = zmq.Poller()
         poller.register(socket, zmq.POLLIN)
@@ -275,8 +274,8 @@ class Control:
                 return parts
             if ended:
                 raise ServiceError(
-                    f"the connection to the service at {self._endpoint} ended before the answer came: the service "
-                    "ended or was halted, and may or may not have done what it was asked"
+                    f"the connection to the service at {self._endpoint} ended before the answer: the service ended or "
+                    "was halted, and may or may not have carried out the request"
                 )
             now_s = time.monotonic()
             if now_s - told_s >= _TELL_S:
@@ -289,6 +288,6 @@ class Control:
 def _expect(answer: Any, kind: type[_Wanted]) -> _Wanted:
     if not isinstance(answer, kind):
         raise ServiceError(
-            f"expected {kind.__name__} of the service, got {type(answer).__name__}: update one of the two"
+            f"expected {kind.__name__} from the service, got {type(answer).__name__}: update the older side"
         )
     return answer

@@ -1,4 +1,4 @@
-"""What a reader that wants the newest has before it: at most a whole map and a band of each stream."""
+"""Queue of a reader that wants only the newest results: at most one whole map and one band of each stream."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ __all__ = ["Newest"]
 
 
 class Newest:
-    """Results that wait to be read; a newer one takes the place of an older one of its stream.
+    """Results that wait to be read; a newer one replaces an older one of its stream.
 
-    A whole map takes the place of everything of its stream, a band of rows that of a band: the whole map of a frame
-    stays when bands of the next follow. The streams are given in turn, so that a fast one does not starve a slow one.
+    A whole map replaces every waiting result of its stream. A band replaces only a band, so the whole map of a frame
+    stays when bands of the next frame follow. The streams take turns: a fast one does not starve a slow one.
 
     Attributes
     ----------
     skipped
-        Results whose place was taken.
+        Number of results that were replaced.
     """
 
     def __init__(self) -> None:
         self.skipped = 0
-        self._waiting: dict[tuple[str, bool], Result] = {}  # keeps the place of a key whose value is replaced
+        self._waiting: dict[tuple[str, bool], Result] = {}  # a key keeps its place when its value is replaced
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, result: Result) -> None:
-        """Take in a result that is newer than all before it."""
+        """Add a result that is newer than all before it."""
         before = len(self._waiting)
         self._waiting[result.stream, result.complete] = result
         self.skipped += before == len(self._waiting)
@@ -35,7 +35,7 @@ class Newest:
             self.skipped += 1
 
     def take(self) -> Result | None:
-        """The result that waits longest in its place; None if none waits."""
+        """Take the result whose place in the queue is oldest; None if none waits."""
         if not self._waiting:
             return None
         return self._waiting.pop(next(iter(self._waiting)))

@@ -1,4 +1,4 @@
-"""A reader of results.
+"""Receives results from a service.
 
 ::
 
@@ -26,43 +26,44 @@ from .newest import Newest
 
 __all__ = ["Subscriber"]
 
-#: Results that wait for us in our own memory: the row bands of some frames.
+#: Most results that wait in this process, enough for the bands of some frames.
 _HIGH_WATER_MARK = 256
-#: Results that are read at once at most, so that a service faster than our reading ends no `receive` late.
+#: Most results that one `receive` reads, so that it ends in time even if the service publishes faster than it reads.
 _MAX_DRAIN = 4096
+#: Time after which a lost service counts as gone, s.
 _GONE_S = 3.0
 
 
 class Subscriber:
-    """Receives latent maps from a service; belongs to one thread. Close it, or use it in a ``with``.
+    """Receives latent maps from a service. Used by one thread; close it, or use it in a ``with``.
 
     Parameters
     ----------
     endpoint
-        The service's results, ``tcp://HOST:PORT``.
+        Results endpoint of the service, ``tcp://HOST:PORT``.
     key
-        Our key file, if the service asks for one.
+        The client's key file, if the service requires one.
     latest
-        Give the newest result of each stream and skip those before it: for whoever looks. A reader that is slower than
-        the service is then never further behind than one result (a band, and a whole map) of each stream. Without it
-        every result that reaches us is given, however late: for whoever keeps them.
+        True, for a display: give only the newest result of each stream and skip the older ones. A reader that is slower
+        than the service is then at most one whole map and one band of each stream behind. False, for a recorder: give
+        every result that arrives, however late.
 
     Attributes
     ----------
     gaps
-        Results that the service published while we were connected and that never reached us (we read too slowly).
+        Number of results that were published while we were connected and never arrived, because we read too slowly.
     skipped
-        Results that reached us and were not given, because a newer one of their stream was there.
+        Number of results that arrived and were not given, because a newer one of their stream had arrived.
     behind_s
-        How long the last result was on its way to us after its publication, s, compared with the fastest of the last
-        minute; 0 where the producer gives no time.
+        Time from the publication of the last result to its arrival, less the shortest such time of the last minute, s;
+        0 if the producer sends no UTC.
 
     Raises
     ------
     ServiceError
-        for an endpoint that is not one.
+        for an invalid endpoint.
     KeyFileError
-        for a key file that is damaged or readable by others.
+        for a key file that is damaged or readable by other users.
     """
 
     def __init__(
@@ -89,26 +90,26 @@ class Subscriber:
         self.close()
 
     def close(self) -> None:
-        """Leave; may be called twice."""
+        """Close the connection; may be called twice."""
         self._connection.close()
 
     @property
     def skipped(self) -> int:
-        """Number of results that reached us and were not given; see the class."""
+        """Number of results that arrived and were not given; see the class."""
         return 0 if self._newest is None else self._newest.skipped
 
     @property
     def connected(self) -> bool:
-        """True if the service was there when we last looked (`receive` looks)."""
+        """True if there was a connection to the service at the last `receive`."""
         return self._connected
 
     def wait_ready(self, timeout_s: float = 3.0) -> None:
-        """Wait up to `timeout_s` seconds until we are connected; what is published from then on reaches us.
+        """Wait up to `timeout_s` seconds for the connection. Results that are published after it arrive.
 
         Raises
         ------
         ServiceError
-            if nobody answers in time.
+            if no service accepts the connection in time.
         """
         deadline = time.monotonic() + timeout_s
         while not self._connected:
@@ -116,7 +117,7 @@ class Subscriber:
                 deadline = min(deadline, self._refused_s + REFUSED_S)
             if not self._connection.monitor.poll(max(0, int((deadline - time.monotonic()) * 1e3))):
                 if self._refused_s is not None:
-                    raise ServiceError(f"the service at {self._endpoint} let us not in: {KEY_REFUSED}")
+                    raise ServiceError(f"the service at {self._endpoint} refused the connection: {KEY_REFUSED}")
                 raise ServiceError(
                     f"no service publishes at {self._endpoint}: start one with `shiftvae serve MODEL`, "
                     "and give its results endpoint"
@@ -124,14 +125,14 @@ class Subscriber:
             self._look()
 
     def receive(self, timeout_s: float) -> Result | None:
-        """Give the next result, or with `latest` the newest of the stream whose turn it is.
+        """Return the next result, or with `latest` the newest of the stream whose turn it is.
 
-        Waits up to `timeout_s` seconds; None if none came.
+        Waits up to `timeout_s` seconds; None if no result arrived.
 
         Raises
         ------
         WireError
-            if something else than a result came.
+            if a message arrived that is no result.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -146,12 +147,12 @@ class Subscriber:
             self._poller.poll(left_ms)
 
     def __iter__(self) -> Iterator[Result]:
-        """Results for as long as the service is there.
+        """Yield results for as long as there is a service.
 
         Raises
         ------
         ServiceError
-            when it has been gone for 3 s.
+            when the service has been gone for 3 s.
         """
         while True:
             result = self.receive(0.5)
@@ -161,7 +162,7 @@ class Subscriber:
                 raise ServiceError(f"the service at {self._endpoint} is gone")
 
     def _look(self) -> None:
-        """Take notice of connections made and lost."""
+        """Update the state of the connection from the monitor's events."""
         while (event := self._connection.event()) is not None:
             if event is Event.REFUSED:
                 self._refused_s = time.monotonic()
@@ -172,7 +173,7 @@ class Subscriber:
                 self._lost_at_s = time.monotonic()
 
     def _drained(self, newest: Newest) -> Result | None:
-        """Read what has come, and give the result whose turn it is."""
+        """Read all results that have arrived, and return the one whose turn it is."""
         for _ in range(_MAX_DRAIN):
             if len(newest) >= _HIGH_WATER_MARK:
                 break
@@ -198,7 +199,7 @@ class Subscriber:
         now_ns = time.time_ns()
         took_ns = now_ns - result.utc_ns - round(result.age_s * 1e9)
         if result.stream not in self._fastest:
-            if len(self._fastest) >= _HIGH_WATER_MARK:  # of a service with ever new streams
+            if len(self._fastest) >= _HIGH_WATER_MARK:  # a service with ever new streams must not fill our memory
                 self._fastest.clear()
             self._fastest[result.stream] = Fastest(took_ns, now_ns)
         fastest = self._fastest[result.stream]

@@ -63,7 +63,7 @@ def test_who_asks_a_halted_service_is_told_that_it_ended_or_is_halted(shiftvae_s
     with Control(serving.control, connect_s=LIMIT_S) as control:
         assert control.status().ready
         serving.process.send_signal(signal.SIGSTOP)
-        with pytest.raises(ServiceError, match="ended before the answer came: the service ended or was halted"):
+        with pytest.raises(ServiceError, match="ended before the answer"):
             control.status()
         serving.process.send_signal(signal.SIGCONT)
         assert control.status().ready

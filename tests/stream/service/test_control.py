@@ -120,7 +120,7 @@ def test_an_unknown_stream_and_a_missing_journal_are_refused_by_name(
 
 @pytest.mark.clock
 def test_nobody_there_is_one_clear_error() -> None:
-    with Control("tcp://127.0.0.1:9", connect_s=0.2) as control, pytest.raises(ServiceError, match="nobody answers"):
+    with Control("tcp://127.0.0.1:9", connect_s=0.2) as control, pytest.raises(ServiceError, match="127.0.0.1:9 "):
         control.status()
 
 
@@ -128,7 +128,7 @@ def test_nobody_there_is_one_clear_error() -> None:
 def test_one_who_listens_and_says_nothing_is_not_called_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         endpoint = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
-        with Control(endpoint, connect_s=0.2) as control, pytest.raises(ServiceError, match="somebody listens there"):
+        with Control(endpoint, connect_s=0.2) as control, pytest.raises(ServiceError, match=r"within 0\.2 s"):
             control.status()
 
 
