@@ -29,10 +29,14 @@ def schema_text() -> str:
 
 
 class ManifestSchema(SphinxDirective):
-    """The schema as a block of JSON."""
+    """The schema as a block of JSON, and a link to it as a file."""
 
     def run(self) -> list[nodes.Node]:
-        return [nodes.literal_block(schema_text(), schema_text(), language="json")]
+        self.env.note_reread()  # the source of this page is the program
+        up = "../" * self.env.docname.count("/")
+        file = nodes.reference(NAME, NAME, refuri=up + NAME)
+        link = nodes.paragraph("", "As a file: ", file)
+        return [link, nodes.literal_block(schema_text(), schema_text(), language="json")]
 
 
 def write_beside_the_pages(app: Sphinx, failed: Exception | None) -> None:

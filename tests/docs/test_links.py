@@ -39,3 +39,14 @@ def test_pages_that_are_named_anywhere_exist():
         f"{path}: {name}" for path, text in texts.items() for name in named.findall(text) if not (ROOT / name).exists()
     ]
     assert dead == []
+
+
+def test_files_that_pages_name_exist():
+    named = re.compile(
+        r"(?<![\w/])(?:benchmarks|cpp|examples|shiftvae_rt|tests|training)/[\w/-]+\.(?:json|md|py|[ch]pp)"
+    )
+    texts = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in tracked() if path.suffix == ".md"}
+    dead = [
+        f"{path}: {name}" for path, text in texts.items() for name in named.findall(text) if not (ROOT / name).exists()
+    ]
+    assert dead == []
