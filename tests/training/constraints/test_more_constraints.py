@@ -164,7 +164,7 @@ def test_the_constraint_of_the_page_trains_and_acts():
     y, x = np.mgrid[:96, :96]
     wave = np.cos(2 * np.pi * y / 9) * (1 + np.cos(2 * np.pi * x / 9))
     frame = np.random.default_rng(0).poisson(60 + 18 * wave)[None].astype(np.float32)
-    scope = {"__name__": "page"}
+    scope = {}
     exec(compile(example(), "docs/how-to/constraints.md", "exec"), scope)
     constant = scope["ConstantAlongX"]()
     trained = train([frame], Settings(steps=3, conditions=(constant,)))
