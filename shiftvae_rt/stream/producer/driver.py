@@ -1,4 +1,4 @@
-"""The thread that talks to the service for a producer: one socket at a time, and a link that says what to say."""
+"""The thread that exchanges a producer's messages with the service: a link decides them, a socket carries them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _TICK_MS = 100
 
 
 class Link(Protocol):
-    """One side of a conversation, without sockets: `live_link.LiveLink` and `lossless_link.LosslessLink`."""
+    """Decides what a producer sends: `live_link.LiveLink` and `lossless_link.LosslessLink`."""
 
     contact: Contact
 
     def next_message(self, now_ns: int) -> Sequence[bytes | memoryview] | None:
-        """What to send now, or None."""
+        """Return the message to send now, or None."""
 
     def hear(self, parts: Sequence[bytes | memoryview], now_ns: int) -> None:
-        """Take in one message."""
+        """Handle one message from the service."""
 
     def check(self, now_ns: int) -> None:
-        """Take notice of the time."""
+        """Declare contact lost if a time limit has passed."""
 
     def give_up(self) -> None:
-        """The thread ends; nothing more will be sent or heard."""
+        """Note that the thread ends: nothing more will be sent or received."""
 
 
 class Driver:
@@ -45,13 +45,13 @@ class Driver:
     Parameters
     ----------
     link
-        What to say.
+        Decides what to send.
     endpoint, key
-        The service's ingest, and our key if it asks for one.
+        Ingest endpoint of the service, and the client's key if the service requires one.
     high_water_mark
-        Messages that may wait in ZeroMQ's hands.
+        Most messages that ZeroMQ may queue.
     name
-        Of the thread.
+        Name of the thread.
     """
 
     def __init__(self, link: Link, endpoint: str, *, key: ClientKey | None, high_water_mark: int, name: str) -> None:
@@ -66,16 +66,16 @@ class Driver:
 
     @property
     def alive(self) -> bool:
-        """False once the conversation is over."""
+        """False once the thread has ended."""
         return self._thread.is_alive()
 
     def wake(self) -> None:
-        """There is something new to say."""
-        with contextlib.suppress(OSError):  # full: the thread is about to wake anyway; closed: it is gone
+        """Wake the thread, because the link has a new message."""
+        with contextlib.suppress(OSError):  # full: the thread is about to wake anyway; closed: it has ended
             self._wake_write.send(b"\0")
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the end of the conversation; after `timeout_s` it is broken off."""
+        """Wait for the end of the conversation, and break it off after `timeout_s`."""
         self.wake()
         self._thread.join(max(0.0, timeout_s))
         if self._thread.is_alive():
@@ -104,7 +104,7 @@ class Driver:
                 break
             try:
                 socket.send_multipart(message, zmq.NOBLOCK, copy=False)
-            except zmq.Again:  # the connection ended between our question and now
+            except zmq.Again:  # the connection ended after the poll
                 contact.disconnected(monotonic_ns())
                 break
         poller = zmq.Poller()

@@ -1,7 +1,7 @@
-"""The live producer's half of the protocol: what to say next, and what an answer means.
+"""The live producer's half of the protocol: which message is next, and what an answer means.
 
-See `contact` for the states. Contact is lost, besides, when the service says GOAWAY or an ERROR that concerns no frame,
-and when a frame is not answered.
+The states are those of `contact`. Contact is also lost on GOAWAY, on an ERROR without a frame, and when a frame gets no
+answer.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from .mailbox import Mailbox
 
 __all__ = ["LiveLink"]
 
-#: The service talks but has not taken a frame that we sent so long ago: something between us ate it.
+#: Time after which a frame that the service has not received was lost on its way, although the service answers PING.
 UNTAKEN_S = 10.0
-#: A producer says at most so often that what waits has become newer.
+#: Shortest time between two WANT messages.
 WANT_NS = 4_000_000
 _OUTCOMES: tuple[Outcome, ...] = ("processed", "dropped_stale", "rejected", "quarantined")
 
@@ -50,7 +50,7 @@ class LiveLink:
     mode
         See `messages.Hello`.
     silence_s
-        A service that has said nothing for so long is lost.
+        A service that has sent nothing for this long is lost.
     """
 
     def __init__(self, mailbox: Mailbox, mode: Mode, *, silence_s: float = SILENCE_S) -> None:
@@ -66,7 +66,7 @@ class LiveLink:
         self._sent_ns = self._wanted_ns = self._newest_ns = 0
 
     def next_message(self, now_ns: int) -> Parts | None:
-        """What to send now, or None. The caller has made sure that the socket takes it."""
+        """Return the message to send now, or None. Call it only when the socket can take a message."""
         if self.contact.state == "connecting":
             self.welcome = None
             return self.contact.greet(self._hello(now_ns), now_ns)
@@ -91,7 +91,7 @@ class LiveLink:
         return self.contact.ping(now_ns)
 
     def give_up(self) -> None:
-        """Nothing more will be said; what has no outcome counts as dropped."""
+        """Count every frame without an outcome as dropped: nothing more will be sent."""
         self._mailbox.give_up()
 
     def _hello(self, now_ns: int) -> Hello:
@@ -106,7 +106,7 @@ class LiveLink:
         )
 
     def hear(self, parts: Parts, now_ns: int) -> None:
-        """Take in one message of the service."""
+        """Handle one message from the service."""
         reply = self.contact.read(parts, now_ns)
         if isinstance(reply, Welcome):
             self._welcomed(reply, now_ns)
@@ -152,7 +152,7 @@ class LiveLink:
             self.contact.lose(now_ns, self.contact.last_error)
 
     def check(self, now_ns: int) -> None:
-        """Lose a service that has fallen silent, or talks but does not answer a frame."""
+        """Declare contact lost if the service has fallen silent, or answers PING but not a frame."""
         self.contact.check(now_ns)
         if self.contact.state not in ("open", "ending") or not self._mailbox.in_flight:
             return

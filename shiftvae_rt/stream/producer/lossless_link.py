@@ -1,7 +1,7 @@
-"""The producer's half of the lossless mode: send ahead, keep what is not committed, go back after a loss. No sockets.
+"""The lossless producer's half of the protocol: send ahead, keep what is not committed, go back after a loss.
 
-See `contact` for the states. Every frame stays here until the service says that its outcome is on disk. WELCOME says
-which frame comes next, and everything from there on is sent again; the service drops what it has already.
+The states are those of `contact`. Every frame stays here until the service reports that its outcome is on disk. WELCOME
+names the next frame, and every frame from there on is sent again; the service drops those that it has already.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .outgoing import OutgoingFrame, Source
 
 __all__ = ["LosslessLink"]
 
-#: The service talks but does not take frames that we sent: something between us ate them.
+#: Time after which frames that the service has not received were lost on their way, although it answers PING.
 PROGRESS_S = 5.0
 _FATAL: tuple[ErrorName, ...] = ("protocol_mismatch", "no_journal", "stream_ended")
 
@@ -44,7 +44,8 @@ class LosslessLink:
     Parameters
     ----------
     source, session
-        Whose frames they are, and the name of this producer. One with the same session takes over at once.
+        Stream and channel of the frames, and the name of this producer's session. A later producer with the same
+        session takes over at once.
     """
 
     def __init__(self, source: Source, session: str) -> None:
@@ -64,7 +65,7 @@ class LosslessLink:
         self._progress_ns = 0
 
     def put(self, frame: OutgoingFrame, timeout_s: float) -> int:
-        """Take charge of a whole frame, which gets its ``seq`` here; waits for room.
+        """Queue a whole frame and return the ``seq`` that it gets; waits for room.
 
         Raises
         ------
@@ -99,7 +100,7 @@ class LosslessLink:
             return not self._unacknowledged
 
     def next_message(self, now_ns: int) -> Parts | None:
-        """What to send now, or None. The caller has made sure that the socket takes it."""
+        """Return the message to send now, or None. Call it only when the socket can take a message."""
         if self.contact.state == "connecting":
             return self.contact.greet(self._hello(now_ns), now_ns)
         if self.contact.state != "open":
@@ -138,8 +139,8 @@ class LosslessLink:
         )
 
     def hear(self, parts: Parts, now_ns: int) -> None:
-        """Take in one message of the service."""
-        if self.contact.state == "lost":  # what was on its way when we gave the connection up
+        """Handle one message from the service."""
+        if self.contact.state == "lost":  # it was on its way when the connection was given up
             return
         reply = self.contact.read(parts, now_ns)
         if isinstance(reply, Welcome):
@@ -191,7 +192,7 @@ class LosslessLink:
             self._forget(welcome.next_seq - 1, now_ns)
 
     def _forget(self, committed: int, now_ns: int) -> None:
-        """Frames up to `committed` are safe."""
+        """Drop the frames up to `committed`: they are on the service's disk."""
         with self.changed:
             while self._unacknowledged and self._unacknowledged[0][0].seq <= committed:
                 _, pixels = self._unacknowledged.popleft()
@@ -203,25 +204,25 @@ class LosslessLink:
             self.changed.notify_all()
 
     def check(self, now_ns: int) -> None:
-        """Lose a service that has fallen silent, or talks but does not take frames."""
+        """Declare contact lost if the service has fallen silent, or answers PING but takes no frames."""
         self.contact.check(now_ns)
-        if self.contact.state not in ("open", "ending"):  # what was sent and received counts from WELCOME on
+        if self.contact.state not in ("open", "ending"):  # progress counts from WELCOME on
             return
         without_s = (now_ns - self._progress_ns) / 1e9
-        working = self._received > self._answered  # on one of ours, which may be large
+        working = self._received > self._answered  # the service encodes a frame of this stream, which may be large
         if self._sent > self._received and not working and without_s > PROGRESS_S:
             self.contact.lose(now_ns, f"the service has taken no frame for {PROGRESS_S:.3g} s")
         elif self._ahead and without_s > IN_HAND_S:
             self.contact.lose(now_ns, f"the service has committed nothing for {IN_HAND_S:.3g} s")
 
     def give_up(self) -> None:
-        """Nothing more will be sent; wake whoever waits."""
+        """Wake the threads that wait: nothing more will be sent."""
         if self.contact.state != "ended":
             self.failure = self.failure or "the producer is closed: make a new one"
         self._wake()
 
     def _fail(self, now_ns: int, reason: str) -> None:
-        """The stream cannot go on: wake whoever waits."""
+        """Declare contact lost for good, because the stream cannot go on, and wake the threads that wait."""
         self.failure = reason
         self.contact.lose(now_ns, reason, for_good=True)
         self._wake()

@@ -1,9 +1,9 @@
-"""The producer of the lossless mode: every frame that was sent gets its result, once, whatever crashes.
+"""The lossless producer: every frame that is sent gets exactly one outcome, whichever process crashes.
 
 ::
 
     with LosslessProducer("tcp://127.0.0.1:5701", stream="run 7") as producer:
-        for frame in frames[producer.wait_ready().next_seq - 1 :]:      # goes on where an earlier program was cut off
+        for frame in frames[producer.wait_ready().next_seq - 1 :]:      # resumes where an earlier program stopped
             producer.send(frame)                                        # waits while the service is behind
 """
 
@@ -37,24 +37,24 @@ class LosslessProducer:
     Parameters
     ----------
     endpoint
-        The service's ingest, ``tcp://HOST:PORT``.
+        Ingest endpoint of the service, ``tcp://HOST:PORT``.
     stream
-        Name of the stream, 1 to 64 printable characters without blanks at its ends; it belongs to one producer, and to
-        one recording in the journal.
+        Name of the stream: 1 to 64 printable characters, without a space at either end. One producer sends it at a
+        time, and the journal holds one recording of it.
     session
-        A name that stays the same when this program is started again: it then takes over at once from its dead
-        predecessor. As `stream`, without ``@``. Without it, the stream is free 2 s after that was heard last.
+        Name of this program's session, formed like `stream` and without ``@``. A program that is started again with the
+        same name takes over from its dead predecessor at once; default: a random name, which takes over after 2 s.
     series, name
-        Number of the acquisition and name of the detector channel, carried along for people.
+        Number of the acquisition and name of the detector channel; passed on to the readers.
     key
-        Our key file, if the service asks for one.
+        The client's key file, if the service requires one.
 
     Raises
     ------
     ServiceError
-        for an endpoint or a name that is not one.
+        for an invalid endpoint or name.
     KeyFileError
-        for a key file that is damaged or readable by others.
+        for a key file that is damaged or readable by other users.
     """
 
     def __init__(
@@ -87,21 +87,21 @@ class LosslessProducer:
             self.leave()
 
     def wait_ready(self, timeout_s: float = 5.0) -> Welcome:
-        """Wait up to `timeout_s` seconds until the service has welcomed us, and give its answer.
+        """Wait up to `timeout_s` seconds for the service's WELCOME, and return it.
 
-        Its ``next_seq`` is 1 + the number of frames that the service has already.
+        Its ``next_seq`` is 1 + the number of frames that are committed already.
 
         Raises
         ------
         ServiceError
-            if nobody answers in time, or the service refuses us.
+            if there is no answer in time, or the service refuses the stream.
         """
         link = self._link
         with link.changed:
             link.changed.wait_for(lambda: link.welcome is not None or link.failure, timeout_s)
         if link.welcome is None:
-            nobody = "nobody answers there: start one with `shiftvae serve MODEL --journal FILE`"
-            reason = link.failure or link.contact.last_error or nobody
+            silent = "no answer: start one with `shiftvae serve MODEL --journal FILE`"
+            reason = link.failure or link.contact.last_error or silent
             raise ServiceError(f"no lossless stream {self._stream!r} at {self._endpoint} ({reason})")
         return link.welcome
 
@@ -120,9 +120,9 @@ class LosslessProducer:
         frame
             ``(height, width)`` or ``(channels, height, width)``; a signal ``(length,)`` or ``(channels, length)``.
         number
-            The acquisition's number of the frame; default: number 0.
+            The acquisition's number of the frame; default 0.
         pixel_size_nm
-            Edge of a square pixel, or ``(y, x)``, nm; default what a `Frame` says.
+            Edge of a square pixel, or ``(y, x)``, nm; default: that of a `Frame`.
         timeout_s
             Longest wait for room, s.
 
@@ -131,7 +131,7 @@ class LosslessProducer:
         ServiceError
             if there was no room in time, or the stream cannot go on.
         FrameError
-            for something that is not a frame, or larger than the service takes in one message.
+            for an array that is no frame, or is larger than the service takes in one message.
         """
         welcome = self.wait_ready(timeout_s)
         if isinstance(frame, Frame):
@@ -140,8 +140,8 @@ class LosslessProducer:
         pixels = wire_pixels(frame)
         if pixels.nbytes > welcome.max_frame_bytes:
             raise FrameError(
-                f"a lossless frame may have {welcome.max_frame_bytes} bytes, got {pixels.nbytes}: send its channels or "
-                "parts as frames of their own, or send it live in bands"
+                f"a lossless frame may have at most {welcome.max_frame_bytes} bytes, got {pixels.nbytes}: send its "
+                "channels or parts as frames of their own, or send it in bands in live mode"
             )
         outgoing = OutgoingFrame.of_rows(
             pixels, frame=0 if number is None else number, height=None, pixel_size_nm=as_pixel_size(pixel_size_nm)
@@ -157,12 +157,12 @@ class LosslessProducer:
 
     @property
     def counters(self) -> Counters:
-        """Outcomes of the committed frames of the stream, counted; also of those that others sent before us."""
+        """Counts of the committed frames of the stream by outcome, those of earlier producers included."""
         return self._link.counters
 
     @property
     def last_error(self) -> str:
-        """Reason why the service was lost or refused us; empty while all is well."""
+        """Reason for the last loss of the service or its last refusal; empty while the session is open."""
         return self._link.contact.last_error
 
     def flush(self, timeout_s: float = 60.0) -> Counters:
@@ -171,25 +171,25 @@ class LosslessProducer:
         Raises
         ------
         ServiceError
-            if it is not in time.
+            if that does not happen in time.
         """
         link = self._link
         with link.changed:
             done = link.changed.wait_for(lambda: link.idle or bool(link.failure), timeout_s)
         if not done or link.failure:
             raise ServiceError(
-                f"the service at {self._endpoint} committed frames up to {link.committed} only "
-                f"({link.failure or link.contact.last_error or 'it is slow'}): they can be sent again, none is lost"
+                f"the service at {self._endpoint} committed frames only up to {link.committed} "
+                f"({link.failure or link.contact.last_error or 'it is slow'}): send the later ones again, none is lost"
             )
         return link.counters
 
     def end(self, timeout_s: float = 60.0) -> Counters:
-        """Wait up to `timeout_s` seconds until all is committed, and end the stream for good.
+        """Wait up to `timeout_s` seconds until every frame is committed, and end the stream for good.
 
         Raises
         ------
         ServiceError
-            if that did not happen in time: the stream is then interrupted, and can be resumed.
+            if that does not happen in time: the stream is then interrupted, and can be resumed.
         """
         try:
             self.flush(timeout_s)
@@ -201,5 +201,5 @@ class LosslessProducer:
         return self._link.counters
 
     def leave(self) -> None:
-        """Go without ending the stream; frames that are not committed yet have to be sent again by a later producer."""
+        """Disconnect without ending the stream. A later producer must send the uncommitted frames again."""
         self._driver.join(0.0)

@@ -1,14 +1,14 @@
-"""The producer's one-slot mailbox: the newest frame waits, everything older is counted.
+"""The producer's one-slot mailbox: the newest frame waits, and an older one is counted as dropped.
 
-The acquisition puts rows in (`put`, any thread, never waits for the network); the link takes out all rows that have not
-been sent yet (`take`), one message at a time. Rows of one frame gather in the mailbox and lose nothing; a new frame
-replaces what is left of the old one, and the old frame is then counted as dropped, once.
+The acquisition puts rows in (`put`, from any thread, without waiting for the network); the link takes out all rows that
+have not been sent yet (`take`), one message at a time. The rows of one frame collect in the mailbox and none is lost. A
+new frame replaces the rest of the old one, which is then counted as dropped, once.
 
-A frame whose rows are on their way when it is replaced is decided by the service's answer, so that both
-sides count alike.
+If rows of a frame are on their way when it is replaced, the service's answer decides its outcome, so that producer and
+service count alike.
 
-An acquisition delivers its last rows after it was stopped, and its first before we were there. What belongs to no frame
-in the mailbox is ignored and counted (`late`): it never is an error in the acquisition's thread.
+An acquisition may deliver its last rows after it was stopped, and its first before the mailbox exists. Rows that belong
+to no frame in the mailbox are ignored and counted (`late`); they never raise in the acquisition's thread.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ class Mailbox:
     Parameters
     ----------
     source
-        Copied into every header.
+        Stream and channel, copied into every header.
 
     Attributes
     ----------
     late
-        Calls of `put` and `put_rectangle` that were ignored: their frame was over, or had begun without us.
+        Number of calls of `put` and `put_rectangle` that were ignored, because their frame was over or its first rows
+        were never put.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.changed = threading.Condition()
         self._slot: OutgoingFrame | None = None
-        self._in_flight: deque[OutgoingFrame] = deque()  # of each message without an answer, in order
+        self._in_flight: deque[OutgoingFrame] = deque()  # the frame of each unanswered message, in the order of sending
         self._aborted: int | None = None
-        self._given_up: int | None = None  # number of the last frame of rectangles that was never complete
+        self._given_up: int | None = None  # number of the last frame of rectangles, if it was given up incomplete
         self._offered = self._taken_seq = self.late = 0
         self._outcomes: dict[Outcome, int] = dict.fromkeys(
             ("processed", "dropped_producer", "dropped_stale", "rejected", "quarantined"), 0
@@ -62,7 +63,7 @@ class Mailbox:
         height: int | None = None,
         pixel_size_nm: tuple[float, float] | None = None,
     ) -> int:
-        """Copy `rows` in and return the ``seq`` of their frame, 0 if they are too late for it.
+        """Copy in `rows` and return the ``seq`` of their frame; 0 if they are too late for it.
 
         Parameters
         ----------
@@ -71,13 +72,13 @@ class Mailbox:
         frame
             The acquisition's number of the frame; None: its ``seq``.
         first_row, height
-            Row 0 of `rows` in the frame, and the height of the frame; None: `rows` are the whole frame.
-            Row 0 begins a new frame, whatever its number.
+            Index of the first of `rows` in the frame, and the height of the frame; None: `rows` are the whole frame.
+            `first_row` 0 begins a new frame, whatever its number.
 
         Raises
         ------
         FrameError
-            if rows of their frame are missing before them, or they do not fit it.
+            if earlier rows of the frame are missing, or the rows do not fit it.
         """
         with self.changed:
             slot = self._slot
@@ -100,29 +101,29 @@ class Mailbox:
         frame_shape: tuple[int, int],
         pixel_size_nm: tuple[float, float] | None = None,
     ) -> int:
-        """Copy a rectangle in and return the ``seq`` of its frame, 0 if it is too late for that.
+        """Copy in a rectangle and return the ``seq`` of its frame; 0 if it is too late for it.
 
-        Its lines are sent when they are there completely.
+        Lines are sent once they are complete.
 
         Parameters
         ----------
         rectangle
             ``(n, m)`` or ``(channels, n, m)``, little-endian; copied.
         frame
-            The acquisition's number of the frame; another than the last one begins a new frame, but for that of a
-            frame that was given up just before.
+            The acquisition's number of the frame. A number other than that of the current frame begins a new one,
+            except the number of the frame that was given up last.
         place, frame_shape
-            Where its first pixel lies in the frame, ``(y, x)``, and ``(height, width)`` of the frame.
+            ``(y, x)`` of the rectangle's first pixel in the frame, and ``(height, width)`` of the frame; px.
 
         Raises
         ------
         FrameError
-            if it does not fit its frame, or pixels are there already.
+            if it does not fit its frame, or covers pixels that were put before.
         """
         shape = (*rectangle.shape[:-2], *frame_shape)
         (y, x), (rows, cols) = place, rectangle.shape[-2:]
         if min(place) < 0 or y + rows > frame_shape[0] or x + cols > frame_shape[1]:
-            raise FrameError(f"a rectangle of {rows} x {cols} px at {place} does not fit a frame of {frame_shape}")
+            raise FrameError(f"a rectangle of {rows} x {cols} px at {place} does not fit in a frame of {frame_shape}")
         with self.changed:
             slot = self._slot
             if frame == self._given_up and (slot is None or (slot.frame != frame and slot.filled < slot.height)):
@@ -135,7 +136,7 @@ class Mailbox:
             return slot.seq
 
     def too_late(self) -> int:
-        """Count something that is ignored; 0."""
+        """Count an ignored call; returns 0."""
         with self.changed:
             self.late += 1
             return 0
@@ -147,7 +148,7 @@ class Mailbox:
         return slot
 
     def abort(self, frame: int) -> bool:
-        """The acquisition gave up frame `frame`: what is left of it will not be sent. False if it is over already."""
+        """Give up frame number `frame`: the rest of it will not be sent. False if it is over or complete already."""
         with self.changed:
             slot = self._slot
             if slot is None or slot.frame != frame or slot.over or slot.filled == slot.height:
@@ -158,7 +159,7 @@ class Mailbox:
             return True
 
     def take_aborted(self) -> int | None:
-        """The ``seq`` of a frame of which the service has rows and will get no more, once."""
+        """Take the ``seq`` of an aborted frame that was sent in part; None if there is none or an answer is missing."""
         with self.changed:
             if self._aborted is None or any(slot.seq == self._aborted for slot in self._in_flight):
                 return None
@@ -166,7 +167,7 @@ class Mailbox:
             return seq
 
     def _replace(self) -> None:
-        """What is left of the frame in the slot will not be sent."""
+        """Empty the slot: the rest of its frame will not be sent."""
         slot, self._slot = self._slot, None
         if slot is not None:
             self._given_up = slot.frame if slot.rectangles is not None and slot.filled < slot.height else None
@@ -177,7 +178,7 @@ class Mailbox:
             self._settle(slot, "dropped_producer")
 
     def take(self, max_bytes: int) -> tuple[FrameHeader, NDArray[Any]] | None:
-        """The rows that wait, as one message of at most `max_bytes`; None if none wait."""
+        """Take the rows that wait, as one message of at most `max_bytes`; None if none wait."""
         with self.changed:
             slot = self._slot
             if slot is None or slot.over or slot.filled == slot.sent:
@@ -192,14 +193,14 @@ class Mailbox:
             return slot.message(self.source, first, last)
 
     def taken(self, seq: int) -> None:
-        """The service has the rows that were on their way and wants more of frame `seq`."""
+        """Note that the service took rows of frame `seq` and waits for more of it."""
         with self.changed:
             slot = self._landed(seq)
             if slot is not None and slot.replaced and not slot.over and slot not in self._in_flight:
                 self._settle(slot, "dropped_producer")
 
     def settled(self, seq: int, outcome: Outcome) -> None:
-        """The service gave frame `seq` its outcome; rows of it that still wait or come are ignored."""
+        """Note the outcome of frame `seq`; rows of it that still wait or come are ignored."""
         with self.changed:
             slot = self._landed(seq)
             if slot is not None and not slot.over:
@@ -212,12 +213,12 @@ class Mailbox:
         return self._in_flight.popleft()
 
     def reconnected(self, next_seq: int, settled: dict[Outcome, int]) -> None:
-        """A new connection: decide what was on its way on the old one.
+        """Decide the outcome of the frames that were on their way when the old connection was lost.
 
         Parameters
         ----------
         next_seq
-            First frame that the service has not seen; it may be one that was on its way and lost.
+            First frame that the service has not seen; it may be one that was lost on its way.
         settled
             Frames of this session settled so far, by each outcome that the service decides.
         """
@@ -233,7 +234,7 @@ class Mailbox:
             self.changed.notify_all()
 
     def give_up(self) -> None:
-        """Nothing more will be sent or answered: every frame without an outcome counts as dropped by the producer."""
+        """Count every frame without an outcome as dropped by the producer: nothing more will be sent or answered."""
         self.reconnected(0, {})
         with self.changed:
             self._replace()
@@ -245,13 +246,13 @@ class Mailbox:
         self.changed.notify_all()
 
     def counters(self) -> Counters:
-        """A snapshot; ``offered`` is what `put` began."""
+        """Snapshot of the counts; ``offered`` is the number of frames that were begun."""
         with self.changed:
             return Counters(offered=self._offered, **self._outcomes)
 
     @property
     def newest_ns(self) -> int:
-        """When the newest of the rows that wait and could be sent now was offered; 0 if none wait."""
+        """Time at which the newest of the rows that wait was offered, ns; 0 if none wait."""
         with self.changed:
             slot = self._slot
             waits = slot is not None and not slot.over and slot.filled > slot.sent
@@ -259,7 +260,7 @@ class Mailbox:
 
     @property
     def first_seq(self) -> int:
-        """The ``seq`` after that of the last frame of which anything was sent: a new service counts from here."""
+        """The ``seq`` after that of the last frame that was sent, wholly or in part; a new service counts from it."""
         return self._taken_seq + 1
 
     @property
@@ -270,7 +271,7 @@ class Mailbox:
 
     @property
     def idle(self) -> bool:
-        """True when all rows that were offered have been sent and answered, or need not be."""
+        """True when no row waits to be sent and no answer is outstanding."""
         with self.changed:
             slot = self._slot
             return (

@@ -1,4 +1,4 @@
-"""A frame on its way out: filled by rows or rectangles, sent in one message or several. No sockets, no threads here."""
+"""A frame on its way to the service: filled by rows or rectangles, sent in one message or several."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["OutgoingFrame", "Source"]
 
 @dataclass(frozen=True)
 class Source:
-    """Who offers the frames: stream, series number of the acquisition, detector channel.
+    """Origin of the frames: stream, series number of the acquisition, detector channel.
 
     Raises
     ------
     ServiceError
-        for a stream or a channel that the service would not take.
+        for a name of a stream or channel that the service would refuse.
     """
 
     stream: str
@@ -37,30 +37,30 @@ class Source:
         if fault is not None:
             raise ServiceError(f"bad name of a stream: {fault}")
         if not self.name.isprintable() or len(self.name) > 256:
-            raise ServiceError(f"a channel's name has at most 256 printable characters, got {self.name!a:.300}")
+            raise ServiceError(f"expected a channel's name of at most 256 printable characters, got {self.name!a:.300}")
 
 
 @dataclass(eq=False)
 class OutgoingFrame:
-    """One frame that is being filled and sent, in memory of our own; rows that were sent never change."""
+    """One frame that is being filled and sent. It owns its pixels; rows that were sent never change."""
 
     frame: int  # the acquisition's number
     pixels: NDArray[Any]  # the whole frame
     pixel_size_nm: tuple[float, float] | None
     seq: int = 1
-    filled: int = 0  # rows offered
-    sent: int = 0  # rows handed to the link
+    filled: int = 0  # number of rows offered
+    sent: int = 0  # number of rows handed to the link
     clock_ns: int = 0
     utc_ns: int = 0
     replaced: bool = False  # a newer frame came
     over: bool = False  # has its outcome
-    rectangles: Rectangles | None = None  # if it is filled by them
+    rectangles: Rectangles | None = None  # of a frame that is filled by rectangles
 
     @classmethod
     def of_rows(
         cls, rows: NDArray[Any], *, frame: int, height: int | None, pixel_size_nm: tuple[float, float] | None
     ) -> OutgoingFrame:
-        """A frame of `height` rows that begins with a copy of `rows`; None: they are the whole frame.
+        """Begin a frame of `height` rows with a copy of `rows`; `height` None: they are the whole frame.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class OutgoingFrame:
         """
         count = rows.shape[-2] if rows.ndim > 1 else 1
         if height is not None and count > height:
-            raise FrameError(f"the frame has {height} rows, got {count}")
+            raise FrameError(f"expected at most the {height} rows of the frame, got {count}")
         shape = rows.shape if rows.ndim == 1 or height is None else (*rows.shape[:-2], height, rows.shape[-1])
         outgoing = cls(frame, np.empty(shape, rows.dtype), pixel_size_nm)
         outgoing._copy_rows(rows)
@@ -79,7 +79,7 @@ class OutgoingFrame:
     def of_rectangles(
         cls, shape: tuple[int, ...], dtype: np.dtype[Any], *, frame: int, pixel_size_nm: tuple[float, float] | None
     ) -> OutgoingFrame:
-        """A frame of `shape` that will come in rectangles."""
+        """Begin a frame of `shape` that will come in rectangles."""
         rectangles = Rectangles(shape, dtype)
         return cls(frame, rectangles.pixels, pixel_size_nm, rectangles=rectangles)
 
@@ -89,10 +89,10 @@ class OutgoingFrame:
         return self.pixels.shape[-2] if self.pixels.ndim > 1 else 1
 
     def add_rows(self, rows: NDArray[Any], first_row: int) -> None:
-        """Copy the next rows in. Raises `FrameError` for others."""
+        """Copy in the next rows of the frame. Raises `FrameError` for any other rows."""
         count = rows.shape[-2] if rows.ndim > 1 else 1
         if self.rectangles is not None:
-            raise FrameError(f"frame {self.frame} comes in rectangles, got rows: begin a new frame")
+            raise FrameError(f"frame {self.frame} began in rectangles, got rows: begin a new frame")
         if first_row != self.filled or first_row + count > self.height:
             raise FrameError(
                 f"expected row {self.filled} of {self.height} of frame {self.frame}, got rows {first_row} to "
@@ -114,9 +114,9 @@ class OutgoingFrame:
             self._fill(last)
 
     def add_rectangle(self, rectangle: NDArray[Any], place: tuple[int, int], shape: tuple[int, ...]) -> None:
-        """Copy a rectangle of a frame of `shape` in, its first pixel to `place`, ``(y, x)``.
+        """Copy in a rectangle of a frame of `shape`; `place` is ``(y, x)`` of its first pixel.
 
-        Raises `FrameError` where pixels are already, and for a frame of another shape or dtype.
+        Raises `FrameError` for pixels that were offered before, and for a frame of another shape or dtype.
         """
         if self.rectangles is None or (self.pixels.shape, self.pixels.dtype) != (shape, rectangle.dtype):
             began = "rows" if self.rectangles is None else "rectangles"
@@ -132,7 +132,7 @@ class OutgoingFrame:
         self.filled, self.clock_ns, self.utc_ns = rows, monotonic_ns(), time.time_ns()
 
     def message(self, source: Source, first: int, last: int) -> tuple[FrameHeader, NDArray[Any]]:
-        """Rows `first` to `last` as header and buffer."""
+        """Return header and buffer of rows `first` to `last` - 1."""
         whole = self.pixels.ndim == 1 or (first, last) == (0, self.height)
         rows = self.pixels if whole else np.ascontiguousarray(self.pixels[..., first:last, :])
         width = rows.shape[-1]

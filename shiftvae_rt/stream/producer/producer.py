@@ -1,4 +1,4 @@
-"""The producer: what an acquisition program uses to send frames or rows and never waits for.
+"""The live producer: sends frames or rows from an acquisition program without making it wait.
 
 ::
 
@@ -7,9 +7,9 @@
         producer.offer_rows(7, rows, first_row, (512, 512))         # or its rows as they come
         producer.offer_rectangle(8, pixels, (y, x), (512, 512))     # or rectangles of it, in any order
 
-`offer` copies the pixels and returns; a thread of its own talks to the service. While the service is busy, absent or
-restarting, the newest frame waits in a mailbox and older ones are counted as dropped. What comes too late, after
-`abort`, `close` or the beginning of a newer frame, is ignored and counted (`late`): it raises nothing.
+`offer` copies the pixels and returns; another thread sends them. While the service is busy, absent or restarting, the
+newest frame waits in a mailbox and older ones are counted as dropped. Rows that come too late (after `abort`, `close`
+or the beginning of a newer frame) are ignored and counted in `late`; they raise nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .outgoing import Source
 
 __all__ = ["Producer", "wire_pixels"]
 
-#: A service that is being restarted is back by then.
+#: Absence after which a service counts as gone, s; a service that is being restarted is back earlier.
 GONE_S = 5.0
 _HIGH_WATER_MARK = 9
 
@@ -46,22 +46,23 @@ class Producer:
     Parameters
     ----------
     endpoint
-        The service's ingest, ``tcp://HOST:PORT``.
+        Ingest endpoint of the service, ``tcp://HOST:PORT``.
     stream
-        Name of the stream, 1 to 64 printable characters without blanks at its ends; one live producer each.
+        Name of the stream: 1 to 64 printable characters, without a space at either end. One producer sends it at a
+        time.
     series, name
-        Number of the acquisition and name of the detector channel, carried along for people.
+        Number of the acquisition and name of the detector channel; passed on to the readers.
     mode
-        ``"live"``: latest wins. ``"replay"``: for files; you `wait` for each frame, and no frame is too old.
+        ``"live"``: the newest frame wins. ``"replay"``: for files; call `wait` after each frame, and none is too old.
     key
-        Our key file, if the service asks for one (``shiftvae keys add``).
+        The client's key file, if the service requires one (``shiftvae keys add``).
 
     Raises
     ------
     ServiceError
-        for an endpoint or a name that is not one. A service that is not there yet is no error: see `wait_ready`.
+        for an invalid endpoint or name. A service that does not run yet is no error: see `wait_ready`.
     KeyFileError
-        for a key file that is damaged or readable by others.
+        for a key file that is damaged or readable by other users.
     """
 
     def __init__(
@@ -88,18 +89,18 @@ class Producer:
         self.close(5.0 if kind is None else 0.5)
 
     def wait_ready(self, timeout_s: float = 3.0) -> Welcome:
-        """Wait up to `timeout_s` seconds until the service has welcomed us; gives what it says of itself and its model.
+        """Wait up to `timeout_s` seconds for the service's WELCOME, which describes its model, and return it.
 
         Raises
         ------
         ServiceError
-            if nobody answers in time, or the service refuses us.
+            if there is no answer in time, or the service refuses the stream.
         """
         with self._mailbox.changed:
             self._mailbox.changed.wait_for(lambda: self._link.welcome is not None, timeout_s)
         welcome = self._link.welcome
         if welcome is None:
-            reason = self._link.contact.last_error or "nobody answers there: start one with `shiftvae serve MODEL`"
+            reason = self._link.contact.last_error or "no answer: start one with `shiftvae serve MODEL`"
             raise ServiceError(f"no service at {self._endpoint} ({reason})")
         return welcome
 
@@ -110,16 +111,16 @@ class Producer:
         ----------
         frame
             ``(height, width)`` or ``(channels, height, width)``; a signal ``(length,)`` or ``(channels, length)``.
-            Any dtype of `DTYPES`. What is in it is checked by the service, which may reject it.
+            Any dtype of `DTYPES`. The service checks the values, and may reject the frame.
         number
-            The acquisition's number of the frame; default its ``seq``.
+            The acquisition's number of the frame; default: its ``seq``.
         pixel_size_nm
-            Edge of a square pixel, or ``(y, x)``, nm; default what a `Frame` says.
+            Edge of a square pixel, or ``(y, x)``, nm; default: that of a `Frame`.
 
         Raises
         ------
         FrameError
-            for something that is not a frame at all.
+            for an array that is no frame.
         ServiceError
             if the thread of this producer has failed.
         """
@@ -139,7 +140,7 @@ class Producer:
     ) -> int:
         """Offer the next rows of frame `number`; returns at once with its ``seq``. The pixels are copied.
 
-        Rows of a frame that is over, or whose row 0 was never offered, are ignored: 0.
+        Rows of a frame that is over, or whose row 0 was never offered, are ignored; the result is then 0.
 
         Parameters
         ----------
@@ -148,8 +149,8 @@ class Producer:
         rows
             ``(n, width)`` or ``(channels, n, width)``.
         first_row
-            Row 0 of `rows` in the frame. The rows of a frame come in order; row 0 begins a new frame and gives up the
-            old one if that is not complete.
+            Index of the first of `rows` in the frame. The rows of a frame must be offered in order; row 0 begins a new
+            frame, and gives up the old one if it is incomplete.
         frame_shape
             ``(height, width)`` of the whole frame, px.
         pixel_size_nm
@@ -158,7 +159,7 @@ class Producer:
         Raises
         ------
         FrameError
-            for rows that do not fit the frame, or rows before them that are missing.
+            for rows that do not fit the frame, or if earlier rows of it are missing.
         ServiceError
             if the thread of this producer has failed.
         """
@@ -180,14 +181,14 @@ class Producer:
     ) -> int:
         """Offer a rectangle of frame `number`; returns at once with its ``seq``. The pixels are copied.
 
-        The rectangles of a frame come in any order and cover it once. Lines go out as soon as they, and all above them,
-        are complete. A rectangle of a frame that was given up is ignored: 0.
+        The rectangles of a frame may come in any order and must cover it once. A line is sent as soon as it and all
+        lines above it are complete. A rectangle of a frame that was given up is ignored; the result is then 0.
 
         Parameters
         ----------
         number
-            The acquisition's number of the frame. Another than the last one begins a new frame, and gives up the old
-            one if that is not complete.
+            The acquisition's number of the frame. A new number begins a new frame, and gives up the old one if it is
+            incomplete.
         rectangle
             ``(n, m)`` or ``(channels, n, m)``.
         place
@@ -206,7 +207,7 @@ class Producer:
         """
         pixels = wire_pixels(rectangle)
         if pixels.ndim < 2:
-            raise FrameError(f"expected a rectangle of two or three axes, got shape {pixels.shape}")
+            raise FrameError(f"expected a rectangle with two or three axes, got shape {pixels.shape}")
         if not self._open(number):
             return self._mailbox.too_late()
         size_nm = as_pixel_size(pixel_size_nm)
@@ -224,26 +225,26 @@ class Producer:
         return seq
 
     def _open(self, number: int | None) -> bool:
-        """False after `close`: what comes now is too late."""
+        """Whether frames are accepted; False after `close`."""
         if number is not None and not 0 <= number <= 2**53:
-            raise FrameError(f"expected a number of a frame from 0 to 2^53, got {number}")
-        if not self._driver.alive and not self._link.closing:  # its thread failed
-            raise ServiceError("the producer has ended: make a new one")
+            raise FrameError(f"expected a frame number from 0 to 2^53, got {number}")
+        if not self._driver.alive and not self._link.closing:
+            raise ServiceError("the thread of this producer has ended: make a new producer")
         return not self._link.closing
 
     def abort(self, number: int) -> bool:
-        """Give up frame `number`, of which rows were offered; it counts as dropped. False if it is over already."""
+        """Give up frame `number`, which was offered in part; it counts as dropped. False if it is over already."""
         aborted = self._mailbox.abort(number)
         self._driver.wake()
         return aborted
 
     def wait(self, timeout_s: float = 60.0) -> Counters:
-        """Wait up to `timeout_s` seconds until everything that was offered has its answer.
+        """Wait up to `timeout_s` seconds until every frame that was offered has its outcome.
 
         Raises
         ------
         ServiceError
-            if the service does not answer in time, or went away and is not back after 5 s.
+            if the service does not answer in time, or has been gone for 5 s.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -252,40 +253,40 @@ class Producer:
                 if self._mailbox.changed.wait_for(lambda: self._mailbox.idle, min(left_s, 0.5)):
                     return self.counters
             if left_s <= 0.5 or self.absent_s > GONE_S:
-                reason = self._link.contact.last_error or "it is busy, or was never there"
+                reason = self._link.contact.last_error or "it is busy, or never ran"
                 raise ServiceError(f"the service at {self._endpoint} gave no answer ({reason}): is it running?")
 
     @property
     def absent_s(self) -> float:
-        """Seconds since the service went away; 0 while it is there, and before it was first there."""
+        """Seconds since contact with the service was lost; 0 during contact, and before the first."""
         lost_ns = self._link.contact.lost_ns
         return 0.0 if lost_ns is None else (monotonic_ns() - lost_ns) / 1e9
 
     @property
     def counters(self) -> Counters:
-        """Outcomes of the frames so far, counted; ``offered`` exceeds the sum of the others by what is on its way."""
+        """Counts of the frames so far by outcome; ``offered`` exceeds the sum of the others by those on their way."""
         return self._mailbox.counters()
 
     @property
     def late(self) -> int:
-        """Number of offers that were ignored because they came too late; they are in no other counter."""
+        """Number of calls that were ignored because they came too late; they are in no other counter."""
         return self._mailbox.late
 
     @property
     def last_error(self) -> str:
-        """Reason why the last frame was rejected or the service lost; empty if nothing happened on this connection."""
+        """Reason of the last rejection or the last loss of contact; empty if there was none on this connection."""
         return self._link.contact.last_error
 
     @property
     def confirmed(self) -> bool:
-        """True after a `close` that the service acknowledged: its counters are the same as ours."""
+        """True after a `close` that the service acknowledged: producer and service have the same counters."""
         return self._link.contact.state == "ended"
 
     def close(self, timeout_s: float = 5.0) -> Counters:
-        """Wait for the last frame's outcome, say END, and give the final counters.
+        """Wait for the outcome of the last frame, send END, and return the final counters.
 
-        Takes at most about `timeout_s` seconds, counted from when the service went away if it did. What has no outcome
-        by then counts as dropped, and `confirmed` is False.
+        Takes at most about `timeout_s` seconds, counted from the loss of contact if the service is gone. A frame
+        without an outcome by then counts as dropped, and `confirmed` is False.
         """
         self._link.closing = True
         self._driver.join(timeout_s - self.absent_s)
@@ -293,7 +294,7 @@ class Producer:
 
 
 def wire_pixels(array: ArrayLike) -> NDArray[Any]:
-    """The array as it goes onto the wire: a dtype of `DTYPES`, little-endian, one to three axes."""
+    """Convert `array` to what the wire carries: a dtype of `DTYPES`, little-endian, one to three axes."""
     pixels = np.asarray(array)
     if pixels.dtype.name not in DTYPES:
         raise FrameError(f"expected pixels of dtype {', '.join(DTYPES)}, got {pixels.dtype.name}: convert them first")

@@ -1,4 +1,4 @@
-"""Offer frames to the service at the pace of a microscope, whole or row by row."""
+"""Offers frames to the service at the pace of a microscope, whole or row by row."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["Pace", "replay"]
 
 @dataclass(frozen=True)
 class Pace:
-    """Speed at which frames are offered, and their pieces.
+    """Rate at which frames are offered, and the pieces in which they are offered.
 
     Parameters
     ----------
     frames_per_s
         Frames a second; 0: as fast as the service takes them, which implies `wait`.
     rows
-        Lines of a band; 0: whole frames.
+        Number of lines in a band; 0: whole frames.
     wait
         Wait for the outcome of each frame before the next, so that none is dropped.
 
     Raises
     ------
     FrameError
-        for a negative number, or an infinite speed.
+        for a negative number, or an infinite rate.
     """
 
     frames_per_s: float = 10.0
@@ -42,12 +42,12 @@ class Pace:
 
     @property
     def waits(self) -> bool:
-        """True if each frame's outcome is waited for."""
+        """Whether `replay` waits for the outcome of each frame."""
         return self.wait or self.frames_per_s == 0
 
 
 def replay(producer: Producer, frames: Iterable[tuple[int, Frame]], pace: Pace) -> Iterator[int]:
-    """Offer numbered frames; yields each number once its frame was offered, and answered if `pace` waits.
+    """Offer numbered frames; yields each number once its frame was offered and, if `pace` waits, answered.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ def replay(producer: Producer, frames: Iterable[tuple[int, Frame]], pace: Pace) 
     frames
         Number and frame, in the order of recording.
     pace
-        Speed, and the pieces in which a frame is offered.
+        Rate, and the pieces in which a frame is offered.
 
     Raises
     ------
     ServiceError
-        if the service went away and is not back after 5 s.
+        if the service has been gone for 5 s.
     """
     started = time.monotonic()
     for index, (number, frame) in enumerate(frames):
@@ -77,7 +77,7 @@ def replay(producer: Producer, frames: Iterable[tuple[int, Frame]], pace: Pace) 
 
 
 def _offer(producer: Producer, number: int, frame: Frame, pace: Pace) -> Iterator[float]:
-    """Offer one frame; yields the part of its scan time that has passed after each band."""
+    """Offer one frame; yields the fraction of its scan time that has passed after each band."""
     pixels = frame.pixels
     if pace.rows == 0 or pixels.ndim == 1:
         producer.offer(frame, number=number)

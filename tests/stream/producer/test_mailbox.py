@@ -174,7 +174,7 @@ def test_a_line_that_no_message_holds_is_dropped_and_counted(mailbox: Mailbox) -
     [
         ({"frame": 1, "first_row": 3}, "expected row 4"),
         ({"frame": 1, "first_row": 5}, "expected row 4"),
-        ({"frame": 2, "first_row": 0, "height": 3}, "the frame has 3 rows, got 4"),
+        ({"frame": 2, "first_row": 0, "height": 3}, "3 rows .*, got 4"),
     ],
     ids=str,
 )

@@ -39,7 +39,7 @@ def nobody(mapper: LatentMapper) -> str:
 
 @pytest.mark.clock
 def test_no_service_is_one_clear_error(produce: Make, nobody: str) -> None:
-    with pytest.raises(ServiceError, match=rf"no service at {nobody} \(nobody answers there: start one with"):
+    with pytest.raises(ServiceError, match=rf"no service at {nobody} \(.*shiftvae serve"):
         produce(nobody).wait_ready(0.2)
 
 
@@ -169,10 +169,10 @@ def test_an_idle_producer_stays_connected(service: Service, produce: Make, monke
         (lambda p: p.offer(np.zeros((2, 2, 2, 2))), "got shape"),
         (lambda p: p.offer(np.zeros((0, 4))), "got shape"),
         (lambda p: p.offer(FRAME, pixel_size_nm=-1.0), "pixel size above 0"),
-        (lambda p: p.offer(FRAME, number=-1), "number of a frame from 0"),
+        (lambda p: p.offer(FRAME, number=-1), r"from 0 to 2\^53, got -1"),
         (lambda p: p.offer_rows(1, FRAME[0], 0, FRAME.shape), "expected rows of 64 px"),
         (lambda p: p.offer_rows(1, FRAME[:, :63], 0, FRAME.shape), "expected rows of 64 px"),
-        (lambda p: p.offer_rows(1, FRAME, 0, (32, 64)), "the frame has 32 rows, got 64"),
+        (lambda p: p.offer_rows(1, FRAME, 0, (32, 64)), "32 rows .*, got 64"),
     ],
     ids=["complex", "4D", "empty", "pixel size", "number", "1D rows", "width", "height"],
 )
@@ -228,7 +228,7 @@ def test_what_an_acquisition_does_after_abort_or_close_is_ignored_and_counted(se
 def test_a_producer_whose_thread_failed_says_so(produce: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     producer: Producer = produce("tcp://127.0.0.1:9")
     producer._driver.join(0.0)
-    with pytest.raises(ServiceError, match="has ended"):
+    with pytest.raises(ServiceError, match="ended"):
         producer.offer(FRAME)
 
 
