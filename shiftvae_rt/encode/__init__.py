@@ -1,1 +1,1 @@
-"""From a frame to latents: the mappers, and the routes that a window takes through a network."""
+"""Encoding of frames: the mappers, and the routes by which windows pass through a network."""

@@ -1,7 +1,7 @@
-"""A frame in bands of lines, which bound the memory and which threads share out.
+"""Encoding of a frame in bands of lines: they bound the memory, and threads share them.
 
-A band is a frame of its own to a route, so threads need not meet before it is done, though the lines between bands are
-encoded twice. Each window has the same bits in any band.
+To a route each band is a frame of its own, so threads need not wait for each other, but the lines where bands overlap
+are encoded twice. A window has the same bits in any band.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .routes import Route
 __all__ = ["encode_in_bands"]
 
 Floats = NDArray[np.float32]
-#: Pixels of a band, but at least so many windows high: the lines between bands are encoded twice.
+#: Pixels of a band, and its least height in windows: the lines where bands overlap are encoded twice.
 BAND_PIXELS, BAND_WINDOWS = 1 << 19, 8
 
 
@@ -37,18 +37,20 @@ def encode_in_bands(
     threads: int,
     between: Callable[[], None] = lambda: None,
 ) -> tuple[Floats, Floats]:
-    """Mean and std ``(latents, rows, cols)`` of every window in ``lines (C, H, W)``, raw detector units.
+    """Give mean and std ``(latents, rows, cols)`` of every window in ``lines (C, H, W)``, raw detector units.
 
     Parameters
     ----------
-    route, lines, centre
-        What encodes, and what of: as for `Route.encode`, whose errors are passed on once no thread reads the lines.
+    route
+        Encodes each band. Its errors are passed on once no thread reads the lines any more.
+    lines, centre
+        As for `Route.encode`.
     grid
-        Of the windows in these lines.
+        The windows in these lines.
     latents
-        How many the route gives.
+        Number of latents that the route gives.
     threads
-        That share out the bands, this one among them.
+        Number of threads that share the bands, this one among them.
     between
         Called after each band that this thread encodes.
     """
@@ -91,23 +93,23 @@ def encode_in_bands(
 
 
 def _edges(grid: WindowGrid, threads: int) -> list[int]:
-    """First rows of the bands, and the number of rows: for threads as many bands, or a multiple, if rows allow."""
+    """Give the first row of each band, and the number of rows; a multiple of `threads` bands if the rows suffice."""
     lines = max(BAND_PIXELS // grid.frame_shape[1], BAND_WINDOWS * grid.window[0])
     most = max(1, (lines - grid.window[0]) // grid.stride)
     bands = -(-grid.rows // most)
-    if threads > 1:  # each with at least as many lines of its own as it shares
+    if threads > 1:  # each band has at least as many lines of its own as it shares with others
         own = grid.rows * grid.stride // max(grid.window[0], grid.stride)
         bands = max(bands, min(-(-bands // threads) * threads, own))
     return [grid.rows * i // bands for i in range(bands + 1)]
 
 
 def _nothing() -> None:
-    """Nobody waits between the bands of a helper."""
+    """Do nothing between the bands of a helper thread: nobody waits for it."""
 
 
 @functools.cache
 def _helpers(threads: int) -> ThreadPoolExecutor:
-    """Threads of this process beside the caller's, asleep between frames."""
+    """Give the helper threads of this process, which sleep between frames."""
     return ThreadPoolExecutor(threads - 1, thread_name_prefix="shiftvae-band")
 
 

@@ -1,4 +1,4 @@
-"""The decoder of a model file: draws what the model makes of its latents."""
+"""The decoder of a model file: draws windows from latents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 
 class Decoder:
-    """Draws windows, on the CPU: a few a frame.
+    """Draws windows from latents; on the CPU, since only a few windows of a frame are drawn.
 
     Parameters
     ----------
@@ -25,5 +25,5 @@ class Decoder:
         self._graph = OnnxGraph(graph)
 
     def draw(self, latents: Floats) -> Floats:
-        """Windows ``(n, C, h, w)`` in units of their deviation, of reported latents ``(n, L)``."""
+        """Draw the windows ``(n, C, h, w)`` of ``latents (n, L)``, in units of their standard deviation."""
         return self._graph.run(latents=latents)[0]

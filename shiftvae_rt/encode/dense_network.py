@@ -1,4 +1,4 @@
-"""A convolutional network that slides over a frame (C++ kernels), with the numbers that a model file holds."""
+"""A convolutional network that slides over a frame (C++ kernels), with the weights of a model file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,19 @@ TOO_FAR_APART = "neighbouring pixels differ by more than float32 can hold: resca
 
 
 class DenseNetwork:
-    """The network of a model, for windows `stride` px apart.
+    """The network of a model, for windows at one stride.
+
+    Parameters
+    ----------
+    model
+        Holds the network.
+    stride
+        px between windows.
 
     Attributes
     ----------
     readout
-        What its code means.
+        Reads the latents from the code that the network gives.
 
     Raises
     ------
@@ -59,21 +66,21 @@ class DenseNetwork:
             )
 
     def begin(self, width: int) -> DenseStream:
-        """A frame of `width` px, at least a window, that will come line by line."""
+        """Begin a frame of `width` px, at least the width of a window, whose lines will follow."""
         return DenseStream(_core.DenseStream(self._kernel, width), self._kernel.planes)
 
 
 class DenseStream:
-    """A frame on its way. Each layer keeps the last lines that it needs, so nothing is computed twice."""
+    """A frame whose lines arrive. Each layer keeps the last lines that it needs, so nothing is computed twice."""
 
     def __init__(self, kernel: _core.DenseStream, planes: int) -> None:
         self._kernel, self._planes = kernel, planes
 
     def push(self, lines: NDArray[Any], deviations: Floats) -> Floats:
-        """Code ``(planes, rows, cols)`` of the windows that the next lines ``(C, n, W)`` complete.
+        """Give the code ``(planes, rows, cols)`` of the windows that the next ``lines (C, n, W)`` complete.
 
-        ``deviations (rows, cols)`` are those of the windows. The bits of a window depend on the lines that it covers,
-        where in them it begins, and on the instruction set.
+        ``deviations (rows, cols)`` are the standard deviations of these windows. The bits of a window depend on the
+        lines that it covers, on its first column, and on the instruction set.
 
         Raises
         ------
@@ -90,19 +97,19 @@ class DenseStream:
         return code
 
     def stop(self) -> None:
-        """Make the `push` that another thread is in fail soon, or else the next one."""
+        """Make the `push` that runs in another thread fail soon, or else the next one."""
         self._kernel.stop()
 
 
 def read_readout(model: ModelFile, layers: OnnxGraph | None = None) -> Readout:
-    """What the code of a model's dense network means.
+    """Give the readout of a model's dense network, from the metadata of its `layers`.
 
     Raises
     ------
     ModelFileError
-        if it is not there, or means nothing.
+        if there is none, or it is wrong.
     """
     metadata = (layers or OnnxGraph(model.graph(MEMBER))).metadata
     if "readout" not in metadata:
-        raise ModelFileError(f"{model.path}: {MEMBER} does not say what its code means: export the model again")
+        raise ModelFileError(f"{model.path}: {MEMBER} has no readout: export the model again")
     return Readout.from_json(metadata["readout"], f"{model.path}: {MEMBER}")

@@ -4,8 +4,8 @@ The whole flow::
 
     frame -> as_pixels -> lines, or bands of them -> route (exact statistics, network) -> LatentMap
 
-A route is the way from lines to latents, see `routes`. One that keeps state goes on where the last lines ended, whether
-a frame comes whole or in parts. Threads, and other routes, take a frame in bands. All give the same bits.
+A route is a way from lines to latents, see `routes`. A route with state continues where the last lines ended, whether a
+frame comes whole or in parts. Several threads, and routes without state, take a frame in bands. All give the same bits.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LatentMapper", "ScanMapper"]
 
-#: Frame and model may differ by this much in pixel size, relative.
+#: Largest relative difference between the pixel sizes of a frame and of the model.
 PIXEL_SIZE_TOLERANCE = 0.03
-#: The model's test frame may come out wrong by this much of a latent's spread (other processors round differently).
+#: Largest error of the model's test frame, in units of a latent's spread (other processors round differently).
 GOLDEN_TOLERANCE = 1e-3
 MOST_THREADS = 256
 Floats = NDArray[np.float32]
-#: Sums of 8 and 16 bit pixels are exact without one.
+#: The centre of frames of 8 and 16 bit, whose sums are exact without one.
 NO_CENTRE = np.zeros(())
-#: Rows of windows encoded in one run by a route that keeps state: the caller hears of the frame between runs. At 32 a
-#: frame of 512 x 512 px takes up to 2 % longer than at 128; stride 4 has four runs of it, stride 1 sixteen.
+#: Rows of windows that a route with state encodes in one run; `between_bands` is called between runs. A frame of
+#: 512 x 512 px has four runs at stride 4 and sixteen at stride 1.
 ROWS_TOGETHER = 32
 
 
@@ -73,10 +73,11 @@ class LatentMapper:
     stride
         px between windows: one of the model's strides, or a multiple of its largest.
     threads
-        That share out a frame. Where the layers keep their lines, the parts of one that comes in parts are one's work.
+        Number of threads that share the work on a whole frame, 1 to 256. A frame that comes in parts is encoded by one
+        thread where the network's layers keep their last lines.
     provider
         Where onnxruntime runs: ``"cpu"``, ``"cuda"``, ``"tensorrt"``, or ``"auto"``: the fastest, measured once on this
-        machine. `provider` and `provider_reason` say what it is.
+        machine. The attributes `provider` and `provider_reason` name the one in use, and why.
 
     Raises
     ------
@@ -85,7 +86,7 @@ class LatentMapper:
     ProviderError
         if onnxruntime is missing or cannot run there.
     WindowError
-        for a stride that the model does not have, or a number of threads that is not 1 to 256.
+        for a stride that the model does not support, or a number of threads that is not 1 to 256.
     """
 
     def __init__(
@@ -104,12 +105,12 @@ class LatentMapper:
         usable = [s for s in manifest.strides if stride > 0 and stride % s == 0]
         if not usable:
             raise WindowError(
-                f"stride {stride} cannot be had from strides {manifest.strides}: choose one or a multiple"
+                f"the model has strides {manifest.strides}, got {stride}: choose one of them or a multiple"
             )
         if not 1 <= threads <= MOST_THREADS:
             raise WindowError(f"expected 1 to {MOST_THREADS} threads, got {threads}")
         try:
-            choice = ProviderChoice(provider, "as asked")
+            choice = ProviderChoice(provider, "as requested")
             if provider == "auto":
                 choice = choose_provider(self.model, stride, threads=threads)
             self.provider, self.provider_reason = choice.provider, choice.reason
@@ -124,11 +125,11 @@ class LatentMapper:
         except Exception as error:  # onnxruntime has no common base class for what a bad graph raises
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelFileError(
-                f"{self.model.path}: onnxruntime refuses its encoder ({reason}): export it again"
+                f"{self.model.path}: onnxruntime cannot run its encoder ({reason}): export the model again"
             ) from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy as the model file's bytes and the options; the copy tests itself as the first one did."""
+        """Pickle and copy as the bytes of the model file and the options; the copy runs the test frame again."""
         return _make_mapper, (self.model, self.stride, self.threads, self.provider)
 
     def __repr__(self) -> str:
@@ -154,7 +155,7 @@ class LatentMapper:
 
     @property
     def window(self) -> tuple[int, int]:
-        """``(height, width)`` of a window in px."""
+        """Size ``(height, width)`` of a window in px."""
         return self.model.manifest.window
 
     def map(self, frame: ArrayLike, *, pixel_size_nm: PixelSize = None) -> LatentMap:
@@ -164,15 +165,23 @@ class LatentMapper:
         ----------
         frame
             Raw detector units, ``(height, width)`` or ``(channels, height, width)``; for a 1D model ``(length,)`` or
-            ``(channels, length)``. Not kept, not changed.
+            ``(channels, length)``. It is neither kept nor changed.
         pixel_size_nm
             Edge of a square pixel, or ``(y, x)``, nm, if known; compared with the model's. The map carries it.
 
+        Returns
+        -------
+        LatentMap
+            Mean and standard deviation ``(latent, rows, cols)`` of every window, and the verdict on the frame.
+
         Raises
         ------
-        FrameError, WindowError, PixelSizeError
-            for a frame that cannot be encoded: axes, dtype, NaN, no contrast at all, smaller than the window, or
-            sampled more than 3 % away from the training data.
+        FrameError
+            for another number of axes or channels, another dtype, NaN or infinity, or a constant frame.
+        WindowError
+            for a frame smaller than the window.
+        PixelSizeError
+            for a pixel size more than 3 % away from that of the training data.
         """
         pixels = as_pixels(frame, dimensions=self.model.manifest.dimensions)
         scan = ScanMapper(self, pixels.shape[1:], pixels.dtype, pixel_size_nm)
@@ -182,19 +191,25 @@ class LatentMapper:
     def begin_scan(
         self, frame_shape: tuple[int, ...], *, dtype: Any = np.float32, pixel_size_nm: PixelSize = None
     ) -> ScanMapper:
-        """Start a frame that will arrive in rows; the result is the same, to the bit, as from the whole frame.
+        """Start a frame that will arrive in rows; on the CPU the result is the same, to the bit, as from `map`.
 
         Parameters
         ----------
         frame_shape
-            ``(height, width)`` of the frame to come.
+            ``(height, width)`` of the frame, px.
         dtype
-            Of the rows to come.
+            Dtype of its rows, one of `DTYPES`.
+        pixel_size_nm
+            Edge of a square pixel, or ``(y, x)``, nm, if known; compared with the model's. The map carries it.
 
         Raises
         ------
-        FrameError, WindowError, PixelSizeError
-            As for `map`, as far as shape, dtype and pixel size tell.
+        FrameError
+            for a shape that is not ``(height, width)``, or another dtype.
+        WindowError
+            for a frame smaller than the window.
+        PixelSizeError
+            for a pixel size more than 3 % away from that of the training data.
         """
         if len(frame_shape) != 2:
             raise FrameError(f"expected a frame shape (height, width), got {tuple(frame_shape)}")
@@ -204,11 +219,11 @@ class LatentMapper:
         return ScanMapper(self, (int(frame_shape[0]), int(frame_shape[1])), kind, pixel_size_nm)
 
     def terminate(self) -> None:
-        """Make the encoding that is going on in another thread fail soon; later ones are not affected."""
+        """Make the encoding in another thread fail soon; later ones are not affected."""
         self.route.terminate()
 
     def _check_golden(self, stride: int) -> None:
-        """Encode the model's own test frame; a wrong runtime or a damaged graph shows here, not on a sample."""
+        """Encode the model's own test frame: a broken onnxruntime or graph shows here, not on a sample."""
         golden = self.model.golden
         step = self.stride // stride
         wanted_mean, wanted_std = (a[:, ::step, ::step] for a in (golden.mean[stride], golden.std[stride]))
@@ -217,19 +232,19 @@ class LatentMapper:
         mean, std = whole.result().mean, whole.result().std
         if mean.shape != wanted_mean.shape or std.shape != wanted_std.shape:
             raise ModelFileError(
-                f"{self.model.path}: its encoder gives shape {mean.shape}, its test vectors {wanted_mean.shape}: "
-                "export it again"
+                f"{self.model.path}: its encoder gives shape {mean.shape}, its test vectors have {wanted_mean.shape}: "
+                "export the model again"
             )
         error = self._difference(mean, std, wanted_mean, wanted_std)
         if not error <= GOLDEN_TOLERANCE:  # also catches NaN
             raise ModelFileError(
-                f"{self.model.path}: its test frame comes out wrong by {error:.2g} of a latent's spread here: "
-                "the file or this onnxruntime is broken; export it again or update onnxruntime"
+                f"{self.model.path}: its test frame comes out wrong by {error:.2g} of a latent's spread: the file or "
+                "this onnxruntime is broken: export the model again, or update onnxruntime"
             )
         self._check_rows(golden.frame, whole.result())
 
     def _difference(self, mean: Floats, std: Floats, wanted_mean: Floats, wanted_std: Floats) -> float:
-        """The largest between maps, in units of a latent's spread."""
+        """Give the largest difference between two maps, in units of a latent's spread."""
         manifest = self.model.manifest
         periods = [latent.period for latent in manifest.latents]
         lattice = np.reshape(manifest.lattice, (-1, 2))[:, 2 - manifest.dimensions :]
@@ -238,7 +253,7 @@ class LatentMapper:
         return float(np.max(np.abs([off, std - wanted_std]) / spread[:, None, None]))
 
     def _check_rows(self, pixels: NDArray[Any], whole: LatentMap) -> None:
-        """A frame in parts, the last a single line, must give what it gives as a whole; on the CPU to the bit."""
+        """Encode the test frame in parts, the last a single line: it must equal the whole, on the CPU to the bit."""
         parts = ScanMapper(self, pixels.shape[1:], pixels.dtype, None)
         lines = pixels.shape[1]
         edges = sorted({0, lines - lines // 4, max(lines - 1, 1), lines})
@@ -259,7 +274,29 @@ def _make_mapper(model: ModelFile, stride: int, threads: int, provider: str) -> 
 
 
 class ScanMapper:
-    """A frame on its way: rows of pixels in, rows of the latent map out. Made by `LatentMapper.begin_scan`."""
+    """A frame that arrives in rows: rows of pixels in, rows of the latent map out. `LatentMapper.begin_scan` makes one.
+
+    Parameters
+    ----------
+    mapper
+        Encodes the rows.
+    frame_shape, dtype, pixel_size_nm
+        As for `LatentMapper.begin_scan`; `frame_shape` in px, `pixel_size_nm` in nm.
+
+    Attributes
+    ----------
+    grid
+        All windows of the frame.
+    valid_rows
+        Number of lines that have arrived.
+
+    Raises
+    ------
+    WindowError
+        for a frame smaller than the window.
+    PixelSizeError
+        for a pixel size more than 3 % away from that of the training data.
+    """
 
     def __init__(
         self, mapper: LatentMapper, frame_shape: tuple[int, int], dtype: np.dtype[Any], pixel_size_nm: PixelSize
@@ -271,8 +308,8 @@ class ScanMapper:
         self.grid = WindowGrid(frame_shape, manifest.window, mapper.stride)
         self.valid_rows = 0
         self._channels, self._width, self._dtype = manifest.channels, frame_shape[1], dtype
-        self._lines = np.empty((manifest.channels, 0, frame_shape[1]), dtype)  # those that later windows need
-        self._top = 0  # where in the frame they begin
+        self._lines = np.empty((manifest.channels, 0, frame_shape[1]), dtype)  # the lines that later windows need
+        self._top = 0  # the first of these lines in the frame
         self._rows_done = 0
         self._flat = True
         self._centre: NDArray[np.float64] | None = None
@@ -283,11 +320,16 @@ class ScanMapper:
 
     @property
     def complete(self) -> bool:
-        """True when every row of the map is there."""
+        """True when every row of the map is done."""
         return self._rows_done == self.grid.rows
 
     def push_rows(self, rows: ArrayLike) -> LatentMap | None:
-        """Append lines of the frame, ``(n, width)`` or ``(channels, n, width)``; rows of the map that became complete.
+        """Append the lines ``rows (n, width)`` or ``(channels, n, width)`` of the frame.
+
+        Returns
+        -------
+        LatentMap or None
+            The rows of the map that became complete; None if none did.
 
         Raises
         ------
@@ -298,7 +340,13 @@ class ScanMapper:
         return self.push_pixels(as_pixels(rows))
 
     def push_pixels(self, pixels: NDArray[Any]) -> LatentMap | None:
-        """As `push_rows`, for lines that already went through `as_pixels`."""
+        """Append the lines ``pixels (channels, n, width)``, which `as_pixels` has checked; else as `push_rows`.
+
+        Raises
+        ------
+        FrameError
+            as for `push_rows`.
+        """
         height = self.grid.frame_shape[0]
         after = self.valid_rows + pixels.shape[1]
         if (
@@ -324,7 +372,7 @@ class ScanMapper:
         return self._band(first, last) if last > first else None
 
     def result(self) -> LatentMap:
-        """The rows of the map so far, from row 0, and whether they are of the kind that the model knows."""
+        """Give the rows of the map so far, from row 0, and the verdict on whether they are like the training data."""
         band, gauge = self._band(0, self._rows_done), self._mapper.gauge
         if gauge is None or not self._rows_done:
             return band
@@ -379,10 +427,10 @@ class ScanMapper:
         self._lines, self._top = self._lines[:, keep - self._top :].copy(), keep
 
     def _check_contrast(self, pixels: NDArray[Any], *, last: bool) -> None:
-        """A frame without any contrast is refused with its last line."""
+        """Refuse a constant frame once its last line is there."""
         if not self.valid_rows:
             self._first_pixel = pixels[:, :1, :1].copy()
-        if self._flat:  # the first line alone tells for all but blanked frames
+        if self._flat:  # the first line settles it for all but blanked frames
             self._flat = all(bool((part == self._first_pixel).all()) for part in (pixels[:, :1], pixels))
         if self._flat and last:
             raise FrameError(
@@ -407,19 +455,19 @@ class ScanMapper:
 
 @functools.cache
 def _keep_memory() -> None:
-    """Let glibc keep what a frame's maps took for the next frame: it would ask for it again page by page.
+    """Let glibc keep the memory of a frame's maps for the next frame, instead of asking for it again page by page.
 
-    It learns how much to keep, up to 64 MiB, from what is freed; of this nothing is touched. 32 MiB teach it most.
+    It learns from a freed block how much to keep, 64 MiB at most, which is what 32 MiB teach it. No page is touched.
     """
     np.empty(31 << 20, np.uint8)
 
 
 def frame_centre(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.float64]:
-    """The constant that is subtracted from each channel of ``pixels (C, H, W)``, ``(C,)``.
+    """Give the constant ``(C,)`` that is subtracted from each channel of ``pixels (C, H, W)``.
 
-    The mean of the first window's rows: of those alone, so that a frame that arrives line by line is treated like a
-    whole one. Rounded to a power of two near a 500th of their range, so that counts minus it are exact in float32, and
-    heights in metres lose their offset too.
+    It is the mean of the lines of the first row of windows; of those alone, so that a frame that arrives line by line
+    is treated like a whole one. It is rounded to a multiple of a power of two near a 500th of their range, so that
+    counts minus it are exact in float32, and heights in metres lose their offset too.
     """
     first = pixels[:, : window[0]]
     centre: NDArray[np.float64] = first.mean(axis=(1, 2), dtype=np.float64)
@@ -432,10 +480,10 @@ def frame_centre(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.fl
 def difference(
     one: NDArray[Any], other: NDArray[Any], *, lattice: NDArray[np.float64], periods: Sequence[float | None]
 ) -> NDArray[np.float64]:
-    """One minus the other latents ``(L, ...)``: shifts modulo the lattice, angles modulo their period.
+    """Give the latents `one` minus the latents `other`, ``(L, ...)``: shifts modulo the lattice, angles their period.
 
-    The lattice vectors are ``(k, dimensions)`` px, those of the first latents; ``periods (L,)`` are None for latents
-    without one.
+    The vectors of the `lattice` are ``(k, dimensions)`` px; the first latents are the shift. ``periods (L,)`` are None
+    for latents without a period.
     """
     off: NDArray[np.float64] = one.astype(np.float64) - other
     if len(lattice):
@@ -461,6 +509,6 @@ def _check_pixel_size(frame_nm: tuple[float, float] | None, model_nm: tuple[floa
         if not abs(frame_edge / model_edge - 1) <= PIXEL_SIZE_TOLERANCE:
             raise PixelSizeError(
                 f"the frame has {frame_edge:.5g} nm/px in {axis}, the model was trained at {model_edge:.5g} nm/px, "
-                f"more than 3 % apart: resample the frame by {frame_edge / model_edge:.3g} in {axis}, or train on this "
+                f"more than 3 % apart: resample the frame by {frame_edge / model_edge:.3g} in {axis}, or train at this "
                 "magnification"
             )

@@ -19,7 +19,7 @@ __all__ = ["PROVIDERS", "OnnxGraph", "available_providers", "run_graph", "runtim
 
 #: Providers by the name that a user types.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-#: What onnxruntime is told about each; TF32 would cost three digits.
+#: Options of each for onnxruntime; TF32 would cost three digits.
 OPTIONS: dict[str, list[Any]] = {
     "cpu": [PROVIDERS["cpu"]],
     "cuda": [(PROVIDERS["cuda"], {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), PROVIDERS["cpu"]],
@@ -36,7 +36,7 @@ Floats = NDArray[np.float32]
 
 
 class OnnxGraph:
-    """One ONNX graph, ready to run: by one thread, in as many threads as call it.
+    """An ONNX graph that is ready to run. A run takes one thread; several threads may call it at a time.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class OnnxGraph:
     Raises
     ------
     ProviderError
-        if onnxruntime is missing or cannot run on `provider`; names the library that is missing. There is no silent
-        fallback.
+        if onnxruntime is missing or cannot run on `provider`, naming the library that is missing. Nothing falls back
+        to the CPU in silence.
     """
 
     def __init__(self, graph: bytes, *, provider: str = "cpu") -> None:
@@ -65,7 +65,7 @@ class OnnxGraph:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3 if provider == "cpu" else 4  # what is missing is told below, in one line
+        options.log_severity_level = 3 if provider == "cpu" else 4  # the error below names what is missing, in one line
         self._session = onnxruntime.InferenceSession(graph, options, providers=OPTIONS[provider])
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back with no more than a log line
             raise ProviderError(_missing(provider, self._session.get_providers(), _library_error(provider)))
@@ -78,10 +78,10 @@ class OnnxGraph:
         self.output_shape: tuple[Any, ...] = tuple(self._session.get_outputs()[0].shape)
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._new_options = onnxruntime.RunOptions
-        self._running: set[Any] = set()  # the options of the runs that are going on
+        self._running: set[Any] = set()  # the options of the current runs
 
     def run(self, **inputs: Floats) -> tuple[Floats, ...]:
-        """Run the graph on arrays by name: its outputs in their order."""
+        """Run the graph on arrays by name, and give its outputs in order."""
         options = self._new_options()
         self._running.add(options)
         try:
@@ -90,7 +90,7 @@ class OnnxGraph:
             self._running.discard(options)
 
     def terminate(self) -> None:
-        """Make the `run` that is running in another thread fail soon; later ones are not affected."""
+        """Make each `run` in another thread fail soon; later ones are not affected."""
         for options in tuple(self._running):
             options.terminate = True
 
@@ -108,13 +108,13 @@ class OnnxGraph:
 
 
 def available_providers() -> list[str]:
-    """Names of the providers that this onnxruntime was built with; the libraries of a GPU may still be missing."""
+    """List the providers that this onnxruntime was built with; the libraries of a GPU may still be missing."""
     offered = _import_onnxruntime().get_available_providers()
     return [name for name, provider in PROVIDERS.items() if provider in offered]
 
 
 def runtime_version() -> str:
-    """Version of onnxruntime."""
+    """Give the version of onnxruntime."""
     return str(_import_onnxruntime().__version__)
 
 
@@ -130,7 +130,7 @@ def run_graph(graph: bytes, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any
 
 
 def _import_onnxruntime() -> ModuleType:
-    # From 1.32 on it looks up names in the network and writes into the home folder, unless it is told not to.
+    # From version 1.32 on it looks up names in the network and writes into the home folder, unless this is set.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
@@ -142,14 +142,14 @@ def _import_onnxruntime() -> ModuleType:
 
 
 def _load_gpu_libraries(onnxruntime: ModuleType) -> None:
-    """Load CUDA and cuDNN from NVIDIA's wheels, where they are installed; what is missing is told later."""
+    """Load CUDA and cuDNN from NVIDIA's wheels where they are installed; an error names a missing one later."""
     if hasattr(onnxruntime, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
             onnxruntime.preload_dlls()
 
 
 def _library_error(provider: str) -> str:
-    """Why the library of a provider cannot be loaded: the loader names what is missing."""
+    """Give the loader's reason why the library of a provider cannot be loaded: it names what is missing."""
     folder = Path(_import_onnxruntime().__file__ or "").parent / "capi"
     for library in sorted(folder.glob(f"*onnxruntime_providers_{provider}.*")):
         try:

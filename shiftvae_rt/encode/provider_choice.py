@@ -1,4 +1,4 @@
-"""`provider="auto"`: measure once on this machine, keep the answer, and say it."""
+"""The provider ``"auto"``: the fastest is measured once on this machine, and the answer is kept."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ SIDE, LENGTH, RUNS = 512, 1 << 14, 5
 
 @dataclass(frozen=True)
 class ProviderChoice:
-    """A provider and, for people, why."""
+    """A provider, and the reason for it in words."""
 
     provider: str
     reason: str
 
 
 def choose_provider(model: ModelFile, stride: int, *, threads: int) -> ProviderChoice:
-    """The provider that encodes a frame of 512 x 512 px fastest here.
+    """Find the provider that encodes a frame of 512 x 512 px fastest on this machine.
 
-    Measured once for a model, stride, number of threads, version of onnxruntime and machine; kept in the user's cache
-    folder (``shiftvae-rt/providers.json``). Delete that file to measure again.
+    It is measured once for a model, stride, number of threads, version of onnxruntime and machine, and kept in the
+    user's cache folder (``shiftvae-rt/providers.json``). Delete that file to measure again.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def _file() -> Path:
 
 
 def _read() -> dict[str, ProviderChoice]:
-    """What was kept; nothing of a file that cannot be read: it is measured again and written anew."""
+    """Read the choices that were kept; none from a file that cannot be read, which is then written anew."""
     try:
         return msgspec.json.decode(_file().read_bytes(), type=dict[str, ProviderChoice])
     except (OSError, msgspec.DecodeError):

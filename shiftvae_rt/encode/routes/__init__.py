@@ -1,10 +1,10 @@
-"""The ways from lines of a frame to latents, and the rule that chooses.
+"""The ways from lines of a frame to latents, and the rule that chooses one.
 
 - `DenseRoute`: a convolutional network slides over the frame, in C++; neighbouring windows share their work.
 - `GraphRoute`: the same network as one graph of onnxruntime, for other processors than the CPU.
 - `WindowRoute`: windows one by one, for a network whose first layer is as large as a window (the mlp).
 
-Each gives a window the same bits whether its lines come with the whole frame, in a band or row by row, on the CPU.
+On the CPU each gives a window the same bits whether its lines come with the whole frame, in a band or row by row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["DenseRoute", "GraphRoute", "Route", "RowStream", "WindowRoute", "cho
 
 
 def choose_route(model: ModelFile, stride: int, *, provider: str) -> Route:
-    """The route for a model: by its graphs, and by where it runs."""
+    """Choose the route for a model by its graphs, and by the provider that runs them."""
     if any(model.has_graph(name) for name in WINDOW_GRAPHS):
         return WindowRoute(model, stride, provider=provider)
     return DenseRoute(model, stride) if provider == "cpu" else GraphRoute(model, stride, provider=provider)

@@ -15,12 +15,12 @@ from .route import RowStream
 __all__ = ["DenseRoute"]
 
 Floats = NDArray[np.float32]
-#: Numbers that the network says at a time, before the latents are read from them: they are still in the cache then.
+#: Numbers of a code that are computed before the latents are read from them, while they are still in the cache.
 CODE_VALUES = 1 << 17
 
 
 class DenseRoute:
-    """The network in C++, on the CPU.
+    """Runs the network in C++, on the CPU.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class DenseRoute:
 
     @property
     def description(self) -> str:
-        """For people."""
+        """Description for people."""
         return (
             f"dense, stride {self.grid_stride}: neighbouring windows share their work; "
             "rows: layers keep their last lines"
@@ -60,12 +60,12 @@ class DenseRoute:
 
 
 class DenseRows:
-    """A frame that comes in parts."""
+    """A frame that arrives in parts."""
 
     def __init__(self, route: DenseRoute, width: int, centre: NDArray[np.float64]) -> None:
         self._route, self._centre = route, centre
         self._stream = route.network.begin(width)
-        self._lines_seen = self._rows_seen = 0  # of the frame; of windows at the network's stride
+        self._lines_seen = self._rows_seen = 0  # lines of the frame; rows of windows at the network's stride
 
     @property
     def first_line(self) -> int:
@@ -83,11 +83,11 @@ class DenseRows:
     def _push(self, lines: NDArray[Any], top: int, rows: int) -> tuple[Floats, Floats]:
         route, readout = self._route, self._route.network.readout
         deviations = route.deviations.of(lines[:, self._rows_seen * route.grid_stride - top :], self._centre)
-        skip = -self._rows_seen % route.step  # rows of the network's before the first that is wanted
+        skip = -self._rows_seen % route.step  # rows of the network before the first row of the map
         shape = (rows, (deviations.shape[1] - 1) // route.step + 1)
         mean, std = (np.empty((readout.latents, *shape), np.float32) for _ in range(2))
         together = max(1, CODE_VALUES // (readout.planes * deviations.shape[1] * route.step))
-        begun = 0  # rows of the network's in this call
+        begun = 0  # rows of the network done in this call
         for row in range(0, rows, together):
             until = min(row + together, rows)
             end = skip + (until - 1) * route.step + 1

@@ -1,4 +1,4 @@
-"""What a dense network's features are divided by."""
+"""The standard deviations that a dense network's features are divided by."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Deviations:
     Parameters
     ----------
     manifest
-        Of the model.
+        The model's manifest.
     stride
         px between windows.
     """
@@ -33,7 +33,7 @@ class Deviations:
         self._floor = np.float32(max(manifest.intensity.sd_floor, LEAST_SD))
 
     def of(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> Floats:
-        """``(rows, cols)`` of every window in ``lines (C, H, W)``; `centre` as for `window_statistics`."""
+        """Give ``(rows, cols)``, one for every window in ``lines (C, H, W)``; `centre` as for `window_statistics`."""
         _, sd = window_statistics(lines, self._window, self._stride, centre=centre)
         if len(sd) == 1:
             sd *= self._scale[0]

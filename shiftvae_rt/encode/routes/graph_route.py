@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 
 
 class GraphRoute:
-    """Differences between pixels and deviations of windows in, what the network says of each window out.
+    """Runs the network on the differences between pixels and the standard deviations of windows.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class GraphRoute:
 
     @property
     def description(self) -> str:
-        """For people."""
+        """Description for people."""
         return (
             f"dense graph, stride {self._grid_stride}: neighbouring windows share their work; "
             "rows: lines above are encoded again"
@@ -59,7 +59,7 @@ class GraphRoute:
         return self._readout.read(code[0, :, :: self._step, :: self._step])
 
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:  # noqa: ARG002 - the protocol's
-        """None: the lines above cost less than a state that would have to stay on the device."""
+        """Give None: encoding the lines above again costs less than keeping state on the device."""
         return None
 
     def terminate(self) -> None:

@@ -1,7 +1,7 @@
 """Windows one by one, for a network whose first layer is as large as a window.
 
-C++ cuts and normalises them, or does that first layer for all of them from the spectra of the frame's lines, where that
-takes fewer operations. onnxruntime does the rest of the network.
+C++ cuts and normalises the windows; where that takes fewer operations, it computes the first layer for all of them from
+the spectra of the frame's lines instead. onnxruntime runs the rest of the network.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from .route import LEAST_SD, RowStream
 __all__ = ["WINDOW_GRAPHS", "WindowRoute"]
 
 Floats = NDArray[np.float32]
-#: Graphs of a network that takes windows: one for all of it, or one for a linear first layer and one for the rest.
+#: Graphs of a network that takes windows: one for the whole network, or one for a linear first layer and one for the
+#: rest.
 WINDOW_GRAPHS = ["windows.onnx", "filters.onnx", "features.onnx"]
 #: Pixels of windows that go into one run.
 WINDOW_PIXELS = 1 << 19
-#: Values of a first layer that are held at a time, but at least for as many rows of windows as C++ takes together.
+#: Values of a first layer that are held at a time, at least those of as many rows of windows as C++ takes together.
 FIRST_LAYER_VALUES = 1 << 20
 ROWS_OF_SPECTRA = 12
 
 
 class WindowRoute:
-    """What a network takes of each window, and then the network, for some rows of windows at a time.
+    """Takes the input of a network from each window, then runs the network, some rows of windows at a time.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class WindowRoute:
         self._readout: Readout | None = None
         if "readout" in graphs[-1].metadata:
             self._readout = Readout.from_json(graphs[-1].metadata["readout"], f"{model.path}: {members[-1]}")
-        # what normalises a window of one channel undoes any scaling before it
+        # the normalisation of a window of one channel undoes any scaling before it
         scale, normalisation = intensity.channel_scale, intensity.normalisation
         self._scaled = len(scale) > 1 or normalisation == "none"
         self._offset, self._scale = (np.reshape(a, (-1, 1, 1)) for a in (intensity.channel_offset, scale))
@@ -79,7 +80,7 @@ class WindowRoute:
 
     @property
     def description(self) -> str:
-        """For people."""
+        """Description for people."""
         return f"window by window, {self._source.description}; rows: nothing is encoded twice"
 
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
@@ -106,7 +107,7 @@ class WindowRoute:
         return None
 
     def _run(self, values: Floats) -> Floats:
-        """Code ``(1, K, N)``, or mean and std ``(2, L, N)``, of what the source took of ``(N, ...)`` windows."""
+        """Run the network on ``values (N, ...)`` of N windows: code ``(1, K, N)``, or mean and std ``(2, L, N)``."""
         outputs: list[Floats] = []
         for part in np.array_split(values, -(-len(values) // self._source.together)):
             found: tuple[Floats, ...] = (part,)
@@ -116,7 +117,7 @@ class WindowRoute:
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
 
     def _room(self, count: int) -> Floats:
-        """Memory of this thread for windows; at least two: a product of one row is rounded differently."""
+        """Give this thread's memory for `count` windows, at least two: a product of one row is rounded differently."""
         count, size = max(count, 2), self._source.size
         buffer: Floats = getattr(self._own, "buffer", np.zeros(0, np.float32))
         if buffer.size < count * size:
@@ -125,7 +126,7 @@ class WindowRoute:
 
 
 class WindowCutter:
-    """The windows themselves, normalised, for a network that takes their pixels."""
+    """Cuts and normalises windows, for a network that takes their pixels."""
 
     description = "each cut and encoded by itself: sharing would not pay"
 
@@ -133,15 +134,15 @@ class WindowCutter:
         self._shape, self._stride = shape, stride
         self._normalisation, self._sd_floor = normalisation, sd_floor
         self.size = math.prod(shape)
-        #: Windows that a graph takes in one run: they should still be in the L2 cache when they are read.
+        #: Windows that a graph takes in one run: few enough that they are read from the L2 cache.
         self.together = max(4, WINDOW_PIXELS // self.size)
 
     def rows_together(self, cols: int) -> int:
-        """Rows of so many windows that are taken in one call."""
+        """Give the number of rows of `cols` windows that are taken in one call."""
         return max(1, self.together // cols)
 
     def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Floats) -> None:
-        """Write what the network takes of each window of `lines` to ``out (rows, cols, size)``."""
+        """Write the network's input from each window of ``lines (C, H, W)`` to ``out (rows, cols, size)``."""
         extract_windows(
             lines,
             self._shape[1:],
@@ -153,7 +154,7 @@ class WindowCutter:
         )
 
     def filters(self, graph: OnnxGraph) -> Floats:
-        """The filters ``(units, C, h, w)`` of a graph that multiplies windows by them: its answers to single pixels."""
+        """Give the filters ``(units, C, h, w)`` of a linear layer, from its outputs for single bright pixels."""
         answers = []
         for first in range(0, self.size, 128):
             pixels = np.eye(min(128, self.size - first), self.size, first, dtype=np.float32)
@@ -163,10 +164,10 @@ class WindowCutter:
 
 
 class WindowFilters:
-    """What a network's first layer makes of each window, from the spectra of the lines."""
+    """Computes the first layer of a network for each window, from the spectra of the lines."""
 
     description = "the first layer from the spectra of lines, which neighbours share: it saves operations"
-    #: As of `WindowCutter`.
+    #: As in `WindowCutter`.
     together = 2048
 
     def __init__(self, bank: FilterBank) -> None:

@@ -1,4 +1,4 @@
-"""onnxruntime runs where it was asked to, or says what to install."""
+"""onnxruntime runs on the provider that was chosen, or says what to install."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_mapper_says_what_auto_chose(tiny_model, model):
     mapper = LatentMapper(tiny_model, provider="auto")
     assert mapper.provider == "cpu"
     assert mapper.provider_reason
-    assert LatentMapper(tiny_model).provider_reason == "as asked"
+    assert LatentMapper(tiny_model).provider_reason == "as requested"
 
 
 def test_the_command_says_what_auto_chose(tiny_model, model, tmp_path, capsys):

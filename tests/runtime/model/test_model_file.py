@@ -388,5 +388,5 @@ def test_layers_that_onnxruntime_refuses_or_whose_code_means_something_else_are_
             LatentMapper(path)
     wrong = members["layers.onnx"].replace(b"stem0", b"stem9", 1)
     write_model_file(path, tiny_manifest(WEIGHTS), members | {"layers.onnx": wrong})
-    with pytest.raises(ModelFileError, match="onnxruntime refuses its encoder"):
+    with pytest.raises(ModelFileError, match=r"onnxruntime .* its encoder"):
         LatentMapper(path)
