@@ -6,7 +6,7 @@
     mapper = LatentMapper("model.svae", stride=4)
     latent_map = mapper.map(frame)
 
-Names are imported when they are first used, so that `import shiftvae_rt` costs nothing but itself.
+Names are imported when they are first used, so that `import shiftvae_rt` stays fast.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""Whether a frame is of the kind that the model was trained on: a score for every window, and a verdict on the frame.
+"""Domain check: is a frame like the training data? A score for every window, and a verdict on the frame.
 
-Before all, whether there is enough contrast to tell: a window is divided by its deviation, but by no less than a
-floor in the model file, and float32 has seven digits.
-Counts that became 0..1, and a large offset, leave nothing to be seen.
+First, there must be enough contrast to tell. A window is divided by its standard deviation, but by no less than a floor
+in the model file, and float32 has seven digits: counts rescaled to 0..1, or a large offset, hide everything.
 
-Three checks, each in units of its limit in the model file, so that 1 is the threshold of all:
+Then three checks, each in units of its limit in the model file, so that 1 is the threshold of all:
 
-- period: the shift is a ruler. Of two windows ``d`` apart the shifts differ by exactly ``d``, modulo the lattice; what
-  is left is local strain, and its mean over a frame a change of magnification, a shear or another lattice.
-- motif: what the decoder leaves of a few windows. Noise is white and structure is not: the covariance of
+- period: the shift is a ruler. The shifts of two windows ``d`` apart differ by exactly ``d``, modulo the lattice. What
+  remains is local strain; its mean over a frame is a change of magnification, a shear or another lattice.
+- motif: the residual of a few windows after the decoder. Noise is white and structure is not: the covariance of
   neighbouring pixels tells a motif that the model cannot draw (defocus, tilt, other atoms) from a lower dose.
 - windows: content, log posterior deviations and strain of each window, as the Mahalanobis distance from those of the
-  training data; of a frame, the share of windows beyond the limit.
+  training data; for a frame, the share of windows beyond the limit.
 """
 
 from __future__ import annotations
@@ -31,19 +30,25 @@ if TYPE_CHECKING:
 __all__ = ["DomainGauge", "DomainVerdict", "Ruler", "residual_structure", "verdict_text", "window_features"]
 
 Floats = NDArray[np.float32]
-#: Windows of a frame that its verdict looks at, about: every second or third row and column of a large map.
+#: Number of windows, about, that the verdict on a frame uses: every second or third row and column of a large map.
 LOOKED_AT = 4096
 #: Windows that are scored together.
 BAND_WINDOWS = 1 << 13
-#: Windows must vary by this many floors, and the steps between numbers of their size be less than this share of it.
+#: Least deviation of windows, in floors; and largest step between floats of their size, in units of that deviation.
 LEAST_CONTRAST, MOST_GRAIN = 2.0, 0.25
 
 
 class DomainVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the checks say of a frame, or of its rows so far.
+    """Verdict of the checks on a frame, or on its rows so far.
 
-    ``score`` is that of the check that fails most clearly; beyond 1 the frame is out of domain and ``reason`` says why.
-    ``windows_out`` is the share of windows whose own score is beyond 1.
+    Attributes
+    ----------
+    score
+        Highest score of the checks; above 1 the frame is out of domain.
+    windows_out
+        Share of the windows whose own score is above 1, 0 to 1.
+    reason
+        Why the frame is out of domain; empty if it is not.
     """
 
     score: float
@@ -52,12 +57,12 @@ class DomainVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def out_of_domain(self) -> bool:
-        """True when the model was not trained on frames like this one."""
+        """True if the frame is unlike the training data of the model."""
         return self.score > 1
 
 
 def verdict_text(verdict: DomainVerdict | None) -> str:
-    """The verdict as a line that every output of a map carries; None where the model does not know its domain."""
+    """Give `verdict` as the line that every output of a map carries; None is a model that does not know its domain."""
     if verdict is None:
         return "domain unknown"
     where = "out of domain" if verdict.out_of_domain else "in domain"
@@ -70,7 +75,7 @@ class DomainGauge:
     Parameters
     ----------
     manifest, domain
-        Of the model, and what the manifest says of its domain.
+        The model's manifest, and the domain in it.
     stride
         px between windows.
     """
@@ -83,9 +88,9 @@ class DomainGauge:
         self._rulers: dict[int, Ruler] = {}
 
     def judge(self, mean: Floats, std: Floats, samples: Samples, draw: Callable[[Floats], Floats]) -> DomainVerdict:
-        """The verdict on the windows of ``mean, std (L, rows, cols)`` together.
+        """Give the verdict on the windows of ``mean, std (L, rows, cols)`` together.
 
-        `draw` is the decoder: latents ``(n, L)`` to windows ``(n, C, h, w)``, to be compared with the `samples`.
+        `draw` is the decoder, from latents ``(n, L)`` to windows ``(n, C, h, w)``; they are compared with `samples`.
         """
         domain, faint, reasons = self._domain, [], []
         step = max(1, round((mean[0].size / LOOKED_AT) ** 0.5))
@@ -105,7 +110,7 @@ class DomainGauge:
         out = float(np.count_nonzero(scores > 1)) / scores.size
         share = f"{100 * out:.0f} % of the windows are unlike those of the training data"
         reasons.append((out / domain.most_windows_out, share))
-        said = [reason for score, reason in faint if score > 1]  # what else is out follows from it
+        said = [reason for score, reason in faint if score > 1]  # without contrast, the other checks fail too
         return DomainVerdict(
             score=round(max(score for score, _ in [*faint, *reasons]), 4),
             windows_out=round(out, 4),
@@ -113,7 +118,7 @@ class DomainGauge:
         )
 
     def _too_faint(self, samples: Samples) -> list[tuple[float, str]]:
-        """Whether the floor, or the digits of float32, hide what a window looks like: scores and reasons."""
+        """Give scores and reasons for whether the floor, or the digits of float32, hide the windows' contrast."""
         intensity = self._manifest.intensity
         if intensity.normalisation != "zscore":
             return []
@@ -128,17 +133,17 @@ class DomainGauge:
         ]
 
     def score_windows(self, mean: Floats, std: Floats) -> Floats:
-        """Scores ``(rows, cols)`` of all windows of ``mean, std (L, rows, cols)``."""
+        """Give the scores ``(rows, cols)`` of all windows of ``mean, std (L, rows, cols)``."""
         return self._score(mean, std, self._ruler(1).advance(mean))
 
     def _ruler(self, step: int) -> Ruler:
-        """For every `step`-th window; kept, since frames come in one size."""
+        """Give the ruler for every `step`-th window; it is kept, since frames come in one size."""
         if step not in self._rulers:
             self._rulers[step] = Ruler(self._manifest, self._stride * step)
         return self._rulers[step]
 
     def _score(self, mean: Floats, std: Floats, advance: Floats) -> Floats:
-        """In bands of rows that stay in the cache."""
+        """Score the windows in bands of rows that stay in the cache."""
         _, rows, cols = mean.shape
         scores = np.empty((rows, cols), np.float32)
         together = max(1, BAND_WINDOWS // cols)
@@ -152,12 +157,12 @@ class DomainGauge:
 
 
 class Ruler:
-    """What the shift says about lengths: how far it is, over about a window's width, from what the mean lattice says.
+    """Measures lengths by the shift: its advance over about a window's width, against that of the mean lattice.
 
     Parameters
     ----------
     manifest
-        Of the model; without a lattice, or without shift latents, there is no ruler.
+        The model's manifest; without a lattice, or without shift latents, nothing is measured.
     stride
         px between windows.
     """
@@ -170,14 +175,15 @@ class Ruler:
 
     @property
     def turns(self) -> NDArray[np.float64]:
-        """Turns of each phase for a strain of 1, ``(axes k,)``."""
+        """Number of turns of each phase for a strain of 1, ``(axes k,)``."""
         lengths = np.linalg.norm(self._to_turns, axis=0).astype(np.float64)
         return np.tile(self.stride * self.steps * lengths, self.axes)
 
     def advance(self, mean: Floats) -> Floats:
-        """Advance of each phase beyond the lattice's, turns, ``(axes k, rows, cols)``, for ``mean (L, rows, cols)``.
+        """Give the advance of each phase beyond the lattice's, turns, ``(axes k, rows, cols)``.
 
-        Down for each lattice vector, then along. 0 where there is no window that far above or left.
+        ``mean (L, rows, cols)`` are the latents. First the advance along y for each lattice vector, then along x; 0
+        where there is no window that far above or to the left.
         """
         k, axes, steps = len(self._vectors), self.axes, self.steps
         phase = (self._to_turns.T.astype(np.float32) @ mean[:axes].reshape(axes, -1)).reshape(k, *mean.shape[1:])
@@ -190,11 +196,11 @@ class Ruler:
         return found.reshape(axes * k, *mean.shape[1:])
 
     def known(self, advance: Floats) -> Floats:
-        """Without the windows that have none so far above or left."""
+        """Give `advance` without the windows that have no other that far above or to the left."""
         return advance[:, self.steps if self.axes == 2 else 0 :, self.steps :]
 
     def strain(self, known: Floats) -> NDArray[np.float64]:
-        """Mean displacement ``(axes, axes)`` in px for a px along each axis; zeros where nothing is known of it."""
+        """Give the mean displacement ``(axes, axes)`` in px for a px along each axis; zeros if nothing is `known`."""
         k = len(self._vectors)
         if not known.size:
             return np.zeros((self.axes, self.axes))
@@ -203,23 +209,23 @@ class Ruler:
         return strain
 
     def _from(self, axis: int, values: Floats) -> Floats:
-        """Windows that have one `steps` before them along `axis`."""
+        """Give the windows that have another `steps` before them along `axis`."""
         return values[:, self.steps :] if axis == 0 and self.axes == 2 else values[:, :, self.steps :]
 
     def _until(self, axis: int, values: Floats) -> Floats:
-        """The windows before those."""
+        """Give the windows `steps` before those of `_from`."""
         return values[:, : -self.steps] if axis == 0 and self.axes == 2 else values[:, :, : -self.steps]
 
 
 def window_features(mean: Floats, std: Floats, advance: Floats, axes: int) -> Floats:
-    """What windows are compared by, ``(K, rows, cols)``: content, log posterior deviations, advance of the phases."""
+    """Stack the features of windows, ``(K, rows, cols)``: content, log posterior deviations, advance of the phases."""
     return np.concatenate([mean[axes:], np.log(std), advance])
 
 
 def residual_structure(windows: Floats, drawn: Floats) -> float:
-    """Covariance of neighbouring pixels of what the decoder leaves, in units of a window's variance.
+    """Give the covariance of neighbouring pixels of the residual ``windows - drawn``, in units of a window's variance.
 
-    ``windows, drawn (n, C, h, w)`` in units of their deviation.
+    ``windows, drawn (n, C, h, w)`` are in units of their standard deviation.
     """
     left = windows - drawn
     neighbours = [(left[..., 1:], left[..., :-1]), (left[..., 1:, :], left[..., :-1, :])]

@@ -7,10 +7,10 @@
     ├── WindowError       (ValueError)       a window or stride that does not fit the frame
     ├── LatticeError      (ValueError)       no lattice, or not the one expected
     ├── PixelSizeError    (ValueError)       frame and model disagree on the pixel size
-    ├── TrainingError     (ValueError)       a training that must not become a model file
+    ├── TrainingError     (ValueError)       a training that ended without a usable model
     ├── ModelFileError    (ValueError)       damaged, foreign or unsafe .svae
     ├── DataFileError     (OSError)          a microscope file that cannot be read or a result not written
-    ├── ProviderError     (RuntimeError)     onnxruntime cannot run where it was asked to
+    ├── ProviderError     (RuntimeError)     onnxruntime cannot run on the requested provider
     ├── WireError         (ValueError)       a message that breaks the protocol
     ├── ServiceError      (ConnectionError)  port taken, service absent or gone
     ├── JournalError      (OSError)          a journal that cannot be opened, read or written
@@ -40,12 +40,12 @@ __all__ = [
     "few",
 ]
 
-#: Reasons that one line names.
+#: Number of reasons that one line names.
 FEW = 5
 
 
 def few(reasons: Sequence[str]) -> str:
-    """Give the first of many reasons on one line, and how many more there are.
+    """Give the first of many reasons on one line, and the number of the others.
 
     >>> few([f"a[{n}]: blank" for n in range(7)])
     'a[0]: blank; a[1]: blank; a[2]: blank; a[3]: blank; a[4]: blank; and 2 more'
@@ -75,7 +75,7 @@ class PixelSizeError(ShiftVaeError, ValueError):
 
 
 class TrainingError(ShiftVaeError, ValueError):
-    """A training that ended without a model that may be written."""
+    """A training that ended without a usable model."""
 
 
 class ModelFileError(ShiftVaeError, ValueError):
@@ -87,7 +87,7 @@ class DataFileError(ShiftVaeError, OSError):
 
 
 class ProviderError(ShiftVaeError, RuntimeError):
-    """onnxruntime is missing or cannot run on the provider that was asked for."""
+    """Missing onnxruntime, or one that cannot run on the requested provider."""
 
 
 class WireError(ShiftVaeError, ValueError):
@@ -103,4 +103,4 @@ class JournalError(ShiftVaeError, OSError):
 
 
 class KeyFileError(ShiftVaeError, ValueError):
-    """A key file or list of clients that is damaged, readable by others, or does not know a name."""
+    """A key file or list of clients that is damaged or readable by others, or a client that is not in the list."""

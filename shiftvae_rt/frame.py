@@ -1,4 +1,4 @@
-"""One image or signal, as the detector gave it, with what is known about it."""
+"""A frame: one image or signal as the detector gave it, with its pixel size and metadata."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .errors import FrameError
 
 __all__ = ["DTYPES", "Frame", "PixelSize", "as_pixel_size", "as_pixels", "pixel_size_text", "read_only"]
 
-#: What a caller may say of a pixel: one edge, both ``(y, x)``, or None if unknown; nm.
+#: Pixel size as callers give it, nm: one edge, both edges ``(y, x)``, or None if unknown.
 PixelSize: TypeAlias = "float | tuple[float, float] | None"
 #: Detector dtypes that the kernels read without a copy.
 DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-#: The same, for a check of some nanoseconds.
+#: The same as dtypes, for a fast check.
 _NATIVE = frozenset(np.dtype(name) for name in DTYPES)
 
 
 def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
-    """Give `array` the one shape that everything behind the door uses.
+    """Give `array` the one shape that the rest of the package uses, after a check.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def as_pixels(array: ArrayLike, *, dimensions: int = 2) -> NDArray[Any]:
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Give a view of `array` that cannot be written to: frames are numbers that were measured, nobody changes them."""
+    """Give a view of `array` that cannot be written to: measured numbers are not changed."""
     view: NDArray[Any] = array.view()
     view.flags.writeable = False
     return view
@@ -95,7 +95,7 @@ def as_pixel_size(size_nm: PixelSize) -> tuple[float, float] | None:
 
 
 def pixel_size_text(size_nm: tuple[float, float] | None) -> str:
-    """Say a pixel size in words.
+    """Give a pixel size as text.
 
     >>> pixel_size_text((0.02, 0.02)), pixel_size_text((0.02, 0.025)), pixel_size_text(None)
     ('20 pm', '20 x 25 pm (y, x)', 'unknown')
@@ -108,7 +108,7 @@ def pixel_size_text(size_nm: tuple[float, float] | None) -> str:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame and what is known about it.
+    """A frame with its pixel size and metadata.
 
     Parameters
     ----------
@@ -116,11 +116,16 @@ class Frame:
         Raw detector units, ``(height, width)`` or ``(channels, height, width)``; 1D ``(length,)`` or
         ``(channels, length)``. Kept as a read-only view; the array itself stays as it was.
     pixel_size_nm
-        Edges ``(y, x)`` of a pixel in nm, if known; one number for square pixels. Of a signal both are its step.
+        Edges ``(y, x)`` of a pixel in nm, if known; one number for square pixels. For a signal both are its step.
     name
-        Where it came from, for people.
+        Origin of the frame, for people.
     metadata
-        Anything else that its file or its sender said; carried along, never interpreted.
+        Anything else in its file or from its sender; carried along, never interpreted.
+
+    Raises
+    ------
+    FrameError
+        for a pixel size that is not above 0 nm.
     """
 
     pixels: NDArray[Any]

@@ -25,7 +25,7 @@ class Axis(TypedDict):
 
 
 def image_axes(latent_map: LatentMap) -> tuple[Axis, Axis]:
-    """Axes y and x of the window centres, nm, or px where the pixel size is unknown."""
+    """Give the axes y and x of the window centres, in nm, or px where the pixel size is unknown."""
     edges = latent_map.pixel_size_nm or (1.0, 1.0)
     units = "px" if latent_map.pixel_size_nm is None else "nm"
     stride, centres = latent_map.grid.stride, (latent_map.centre_y_px, latent_map.centre_x_px)
@@ -37,7 +37,7 @@ def image_axes(latent_map: LatentMap) -> tuple[Axis, Axis]:
 
 
 def as_hyperspy(latent_map: LatentMap) -> Any:
-    """HyperSpy signal of the means: a navigation axis over the latents, signal axes y and x (signals: x alone).
+    """Give a HyperSpy signal of the means, with navigation axis latent and signal axes y and x (1D signals: x alone).
 
     The squares of the standard deviations are its noise variance, ``metadata.Signal.Noise_properties.variance``; names
     and units of the latents are in ``metadata.shiftvae``.
@@ -62,7 +62,7 @@ def as_hyperspy(latent_map: LatentMap) -> Any:
 
 
 def as_xarray(latent_map: LatentMap) -> Any:
-    """xarray ``Dataset`` with ``mean`` and ``std`` over ``(latent, y, x)``, latents by their names.
+    """Give an xarray ``Dataset`` with ``mean`` and ``std`` over ``(latent, y, x)``, latents by their names.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def as_xarray(latent_map: LatentMap) -> Any:
 
 
 def _provenance(latent_map: LatentMap) -> dict[str, Any]:
-    """What a map says of itself, in text and numbers."""
+    """Give the model, grid, latents and verdict of a map, as text and numbers."""
     unused = [name for name, varies in zip(latent_map.names, latent_map.varies, strict=True) if not varies]
     return {
         "latent_names": ", ".join(latent_map.names),

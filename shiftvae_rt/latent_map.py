@@ -1,4 +1,4 @@
-"""The result: one value and one standard deviation for every latent and every window of a frame."""
+"""The latent map: a mean and a standard deviation for every latent and every window of a frame."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ class LatentMap:
     Attributes
     ----------
     mean, std
-        ``(latent, rows, cols)`` float32: posterior mean and standard deviation, in `units`. Shift latents come first
-        and say where the motif lies from the window's centre (y down, x right), modulo the lattice. Where the model has
-        them, ``phi`` follows, how far it is turned (counter-clockwise as seen), and ``scale``, by how much larger.
+        ``(latent, rows, cols)`` float32: posterior mean and standard deviation, in `units`. Shift latents come first:
+        the position of the motif relative to the window's centre (y down, x right), modulo the lattice. Where the model
+        has them, ``phi`` follows, the rotation of the motif (counter-clockwise as seen), and ``scale``, its
+        enlargement.
     names, units
-        Of the latents: ``"dy", "dx", "phi", "scale", "z1", ...`` and ``"px"``, ``"deg"``, ``"%"`` or ``""``.
+        Names and units of the latents: ``"dy", "dx", "phi", "scale", "z1", ...`` and ``"px"``, ``"deg"``, ``"%"`` or
+        ``""``.
     varies
         False for a content latent in which training found no variation: its map is noise.
     grid
@@ -43,12 +45,12 @@ class LatentMap:
     first_row
         Index of this band's first row in the grid; 0 for a whole frame.
     pixel_size_nm
-        Edges ``(y, x)`` of a pixel of the frame, nm; None if the frame's sender did not know.
+        Edges ``(y, x)`` of a pixel of the frame, nm; None if unknown.
     model_sha256
         Hash of the model file that made it.
     domain
-        Whether the frame is of the kind that the model was trained on; None for a band of a frame that goes on, and
-        for a model that does not know.
+        Verdict on whether the frame is like the training data; None for a band of an incomplete frame, and for a model
+        that does not know its domain.
     gauge
         Scores single windows, where `domain` is known and the map did not come over the network.
     """
@@ -75,22 +77,25 @@ class LatentMap:
 
     @cached_property
     def window_scores(self) -> NDArray[np.float32] | None:
-        """``(rows, cols)``: beyond 1 a window is unlike 99 % of those of the training data; None without a `gauge`."""
+        """Scores ``(rows, cols)`` of the windows, None without a `gauge`.
+
+        A window with a score above 1 is unlike 99 % of those of the training data.
+        """
         return None if self.gauge is None else self.gauge.score_windows(self.mean, self.std)
 
     @property
     def complete(self) -> bool:
-        """True when the last window row of the frame is in it."""
+        """True when the map includes the last window row of the frame."""
         return bool(self.first_row + self.mean.shape[1] == self.grid.rows)
 
     @property
     def centre_y_px(self) -> NDArray[np.float64]:
-        """y of the window centres of the rows at hand, ``(rows,)``."""
+        """Positions of the window centres of these rows along y, ``(rows,)``, px."""
         return self.grid.centre_y_px[self.first_row : self.first_row + self.mean.shape[1]]
 
     @property
     def centre_x_px(self) -> NDArray[np.float64]:
-        """x of the window centres, ``(cols,)``."""
+        """Positions of the window centres along x, ``(cols,)``, px."""
         return self.grid.centre_x_px
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
@@ -104,7 +109,17 @@ class LatentMap:
         """Mean on the frame's own pixels, ``(latent, height, width)`` float32; NaN where no window reaches.
 
         Every pixel is the mean over the windows that cover it, weighted by posterior precision ``1 / std**2``.
-        Only scale and content may be averaged so: the rows of shift and angle, being periodic, are NaN.
+        Only scale and content may be averaged so: the maps of shift and angle, being periodic, are NaN.
+
+        Parameters
+        ----------
+        threads
+            Number of threads, 1 to 256.
+
+        Raises
+        ------
+        FrameError
+            for a band of a frame that is not complete.
         """
         pixels = np.full((len(self.names), *self.grid.frame_shape), np.nan, np.float32)
         content = self._content()
@@ -113,9 +128,19 @@ class LatentMap:
         return pixels
 
     def at_motifs(self, *, threads: int = 1) -> NDArray[np.float32]:
-        """Scale and content where the motif itself sits (window centre + shift), ``(latent, height, width)``.
+        """Scale and content at the motifs (window centre + shift), ``(latent, height, width)`` float32.
 
-        NaN between motifs.
+        Latents are those other than shift and angle; NaN between motifs.
+
+        Parameters
+        ----------
+        threads
+            Number of threads, 1 to 256.
+
+        Raises
+        ------
+        FrameError
+            for a band of a frame that is not complete.
         """
         whole = self._whole()
         content = self._content()
@@ -129,21 +154,21 @@ class LatentMap:
         Parameters
         ----------
         frame
-            What was mapped, to be drawn beside its maps: raw detector units, ``(height, width)`` or
+            The frame that was mapped, drawn beside its maps: raw detector units, ``(height, width)`` or
             ``(channels, height, width)``.
 
         Returns
         -------
         matplotlib.figure.Figure
-            A notebook shows it; elsewhere, ``savefig("maps.png")``. Content has the colours of viridis, which are even
-            to the eye; what is periodic has a circle of colours.
+            A notebook shows it; elsewhere, ``savefig("maps.png")``. Content has the perceptually uniform colours of
+            viridis; periodic latents have a cyclic colour map.
 
         Raises
         ------
         ImportError
             if matplotlib is missing.
         FrameError
-            if `frame` is none, or of another shape than the one that was mapped.
+            if `frame` is not a frame, or of another shape than the one that was mapped.
         """
         return draw_latent_map(self, frame=None if frame is None else self._mapped(frame))
 
@@ -171,7 +196,7 @@ class LatentMap:
         return table_and_picture(repr(self), self.plot if self.mean.size else None)
 
     def _mapped(self, frame: Frame | ArrayLike) -> Frame:
-        """Give `frame` as one, if it is of the shape that was mapped."""
+        """Give `frame` as a `Frame`, if it has the shape that was mapped."""
         frame = frame if isinstance(frame, Frame) else Frame(np.asarray(frame))
         expected = self.grid.frame_shape[1:] if self.grid.frame_shape[0] == 1 else self.grid.frame_shape
         if frame.pixels.shape[-len(expected) :] != expected:

@@ -1,4 +1,4 @@
-"""Names that come from elsewhere (streams, sessions, channels): which are taken, and how they are shown to people."""
+"""Names from outside (streams, sessions, channels): which are valid, and how people see them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ __all__ = ["MAX_NAME", "file_name", "json_shown", "name_fault", "shown"]
 
 #: Longest name of a stream or a session, characters.
 MAX_NAME = 64
-#: Longest part of a file's name that is made of a stream's name; disks take 255 bytes in all.
+#: Longest part of a file name that a stream's name becomes; disks take 255 bytes in all.
 _MAX_FILE_NAME = 180
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
-#: What Windows takes for a device, whatever its ending.
+#: Names that Windows takes for devices, whatever their ending.
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 
 
 def name_fault(name: str, *, forbidden: str = "") -> str | None:
-    """What is wrong with the name of a stream or a session; None if nothing is.
+    """Say what is wrong with the name of a stream or a session; None if nothing is.
 
     A name has 1 to 64 characters, all of them printable (no control characters, line ends, invisible marks or blanks
     other than the space), none of `forbidden`, and neither begins nor ends with a space.
@@ -32,7 +32,7 @@ def name_fault(name: str, *, forbidden: str = "") -> str | None:
 
 
 def shown(text: str) -> str:
-    r"""Text in one line for a terminal: whatever is not printable is escaped.
+    r"""Give `text` in one line for a terminal: whatever is not printable is escaped.
 
     >>> print(shown("a\x1b[31m\nb"))
     a\x1b[31m\nb
@@ -41,17 +41,17 @@ def shown(text: str) -> str:
 
 
 def json_shown(text: str) -> str:
-    r"""JSON in one line for a terminal: the same JSON, with ``\u`` for whatever is not printable."""
+    r"""Give JSON `text` in one line for a terminal: the same JSON, with ``\u`` for whatever is not printable."""
     return "".join(each if each.isprintable() else _escaped(each) for each in text)
 
 
 def file_name(name: str) -> str:
-    """A file's name for a stream's, the same for no other, on every disk.
+    """Give a file name for the name of a stream, unique on every disk.
 
-    Letters and digits of ASCII, ``_`` and ``-`` stay; other bytes of UTF-8 become ``%XX``, and so does the first letter
-    of a name that Windows takes for a device. Because some disks take ``A`` for ``a``, a name with capitals gets ``+``
-    and a hexadecimal number, bit n of which stands for a capital in place n. Where that is too long, the end is
-    replaced by ``++`` and a hash of the name.
+    ASCII letters and digits, ``_`` and ``-`` stay; other bytes of UTF-8 become ``%XX``, and so does the first letter of
+    a name that Windows takes for a device. Because some disks take ``A`` for ``a``, a name with capitals gets ``+`` and
+    a hexadecimal number whose bit n stands for a capital in place n. Where that is too long, the end is replaced by
+    ``++`` and a hash of the name.
 
     >>> file_name("run 7"), file_name("HAADF"), file_name("nul")
     ('run%207', 'HAADF+1f', '%6eul')

@@ -1,4 +1,4 @@
-"""Packages that only some of the functions need: imported when they are used, named where they are missing."""
+"""Optional packages: imported when a function needs them; an error names a missing one."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ __all__ = ["require"]
 
 
 def require(package: str, wanted: str, install: str = "") -> ModuleType:
-    """Import `package`.
+    """Import the module `package`.
 
     Parameters
     ----------
     package
-        Name of the module; a package of the same name has it.
+        Name of the module, from the package of the same name.
     wanted
-        What needs it, for the message.
+        The function that needs it, for the message.
     install
-        What pip is to install, where that is not the package itself.
+        Name that pip installs, if it is not that of the package.
 
     Raises
     ------
     ImportError
-        with the package's name and how to install it.
+        if it is not installed, with its name and how to install it.
     """
     try:
         return import_module(package)

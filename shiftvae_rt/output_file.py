@@ -1,7 +1,7 @@
-"""Files that a command writes: the way out is tried before the work, and a file is written whole or not at all.
+"""Output files: checked before the work, and written whole or not at all.
 
-The rule of every command: a file that is there already is replaced only if ``--force`` says so. Functions of the
-Python face replace it: whoever names a file in a program has chosen.
+Commands replace an existing file only with ``--force``. Functions called from Python replace it: a program that names a
+file has chosen.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["check_package", "try_output", "whole_or_nothing", "write_whole"]
 
 
 def try_output(path: str | Path, *, force: bool, room: int = 1 << 20) -> None:
-    """Find out before long work that its result could not be written: make a file in the folder, and remove it.
+    """Check before long work that its result can be written: make a file in the folder, and remove it.
 
     Parameters
     ----------
     path
         File that will be written.
     force
-        Whether a file that is there already may be replaced.
+        Replace an existing file.
     room
-        Bytes that the result needs at least.
+        Least size of the result, bytes.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def try_output(path: str | Path, *, force: bool, room: int = 1 << 20) -> None:
         if not path.parent.is_dir():
             raise DataFileError(f"cannot write {path}: there is no folder {path.parent}: create it first")
         if _is_there(path) and not force:
-            raise DataFileError(f"{path} is there already and is not replaced: choose another name, or say --force")
+            raise DataFileError(f"{path} exists and is not replaced: choose another name, or give --force")
         part = _part(path)
         part.touch(exist_ok=False)
         part.unlink()
@@ -54,13 +54,19 @@ def try_output(path: str | Path, *, force: bool, room: int = 1 << 20) -> None:
         raise DataFileError(_unwritable(path, error)) from error
     if free < room:
         raise DataFileError(
-            f"cannot write {path}: it takes {room / 1e6:.0f} MB or more, and {free / 1e6:.0f} MB are free: make room, "
+            f"cannot write {path}: it takes at least {room / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free: make room, "
             "or choose another disk"
         )
 
 
 def check_package(path: Path, package: str | None) -> None:
-    """Raise the `DataFileError` for a file whose writing needs `package` where that is not installed."""
+    """Check that the `package` that writes such files, if any, is installed.
+
+    Raises
+    ------
+    DataFileError
+        if it is not.
+    """
     if package is not None and find_spec(package) is None:
         raise DataFileError(
             f"writing {path.suffix} needs the Python package {package}, which is not installed: "
@@ -70,12 +76,12 @@ def check_package(path: Path, package: str | None) -> None:
 
 @contextmanager
 def whole_or_nothing(path: Path, package: str | None = None) -> Iterator[Path]:
-    """Give a path to write to; it takes the place of `path` when the block ends well, else it is removed.
+    """Give a temporary path to write to: it replaces `path` if the block succeeds, else it is removed.
 
     Raises
     ------
     DataFileError
-        if it cannot be written, or `package`, which writes such files, is not installed.
+        if it cannot be written, or the `package` that writes such files is not installed.
     """
     check_package(path, package)
     try_output(path, force=True, room=0)
@@ -92,13 +98,19 @@ def whole_or_nothing(path: Path, package: str | None = None) -> Iterator[Path]:
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
-    """Write `content`, text in UTF-8, whole or not at all; `DataFileError` if that cannot be."""
+    """Write `content` (text as UTF-8) whole or not at all.
+
+    Raises
+    ------
+    DataFileError
+        if it cannot be written.
+    """
     with whole_or_nothing(Path(path)) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether the name is taken, by a link to nothing too; OSError for a name that no file can have."""
+    """Tell whether the name is taken, also by a dangling link; OSError for a name that no file can have."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -107,7 +119,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _part(path: Path) -> Path:
-    """A new name beside `path`; its ending is in lower case, since writers of files add theirs to any other."""
+    """Give a new name beside `path`; its ending is in lower case, since writers add theirs to any other."""
     return path.with_name(f".shiftvae-{secrets.token_hex(4)}.part{path.suffix.lower()}")
 
 

@@ -1,4 +1,4 @@
-"""Files with a secret: made for their owner alone, and refused when others own, read or replace them."""
+"""Files with a secret: only their owner may read them; they are refused if others can own, read or replace them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["check_folder", "check_mode", "write_new"]
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:
-    """Make a file that did not exist; it has its mode from the first moment on.
+    """Create the file `path`, which must not exist, with `mode` from the start.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
     except FileExistsError:
-        raise KeyFileError(f"{path} is there already and is not replaced: remove it if it is not needed") from None
+        raise KeyFileError(f"{path} exists and is not replaced: remove it if it is not needed") from None
     except OSError as error:
         raise KeyFileError(f"cannot write {path}: {error.strerror}") from error
 
@@ -41,7 +41,7 @@ def check_mode(path: Path, *, write_only: bool = False) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a folder in which others may replace files: one that they own or may write to.
+    """Refuse a folder in which others may replace files, because they own it or may write to it.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def _check(path: Path, forbidden: int, *, fit_mode: int) -> None:
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}: make it with `shiftvae keys`") from error
     if about.st_uid not in (os.geteuid(), 0):
-        raise KeyFileError(f"{path} belongs to user {about.st_uid}, not to us ({os.geteuid()}): run chown on it")
+        raise KeyFileError(f"{path} belongs to user {about.st_uid}, expected {os.geteuid()}: run chown on it")
     mode = stat.S_IMODE(about.st_mode)
     if mode & forbidden:
-        raise KeyFileError(f"{path} has mode {mode:04o}, which lets others at it: run chmod {fit_mode:o} {path}")
+        raise KeyFileError(f"{path} has mode {mode:04o}, which gives others access: run chmod {fit_mode:o} {path}")

@@ -1,1 +1,1 @@
-"""The model file: one zip of networks, manifest and test vectors, checked before anything of it is used."""
+"""The model file: one zip of networks, manifest and test vectors, checked before anything in it is used."""

@@ -1,4 +1,4 @@
-"""The manifest of a model file: what the model is, what it expects, where it came from."""
+"""The manifest of a model file: what the model is, what it expects and how it was made."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import msgspec
 
 from ..errors import ModelFileError
 
-#: Of latents, in the order that they have in a model.
+#: Kinds of latents, in the order that they have in a model.
 KINDS = ("shift", "rotation", "scale", "content")
-#: A content latent that carries less than this about a window was not used by the model, nats.
+#: Least information about a window, nats, that a content latent carries if the model uses it.
 USED_NATS = 0.1
 
 __all__ = ["DataSource", "Domain", "Imported", "Intensity", "Latent", "Manifest", "Member", "Training"]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every field is required; an unknown one is an error."""
+    """Base of the structs of the manifest: fields without a default are required, an unknown one is an error."""
 
 
 class Member(_Strict, frozen=True):
@@ -31,8 +31,8 @@ class Latent(_Strict, frozen=True):
     """One latent: its name, its unit, and what it stands for.
 
     ``kl_nats`` is the mean information that it carries about a window; a content latent near 0 was not used.
-    ``spread`` is the standard deviation of its mean over the training windows, in its unit. ``period`` is where it
-    starts again, in its unit: of an angle; of shift latents the lattice says it.
+    ``spread`` is the standard deviation of its mean over the training windows, in its unit. ``period`` is the period of
+    an angle, in its unit; shift latents have none here, since the lattice is their period.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Latent(_Strict, frozen=True):
 
 
 class Intensity(_Strict, frozen=True):
-    """How raw detector units become what the network sees: ``(raw - offset) * scale``, then `normalisation`.
+    """Scaling of raw detector units for the network: ``(raw - offset) * scale``, then `normalisation`.
 
-    Of every window: ``"zscore"`` removes each channel's mean and divides all by one deviation, no less than
-    `sd_floor`; ``"minmax"`` takes each channel to 0..1; ``"none"`` leaves it as it is.
+    Each window is normalised by itself: ``"zscore"`` removes each channel's mean and divides all channels by one
+    standard deviation, no less than `sd_floor`; ``"minmax"`` scales each channel to 0..1; ``"none"`` does nothing.
     """
 
     normalisation: Literal["zscore", "minmax", "none"]
@@ -69,10 +69,10 @@ class DataSource(_Strict, frozen=True):
 class Training(_Strict, frozen=True):
     """How the model was trained and how it did on held-out regions.
 
-    ``sd_scale`` says by what the posterior deviations were multiplied to cover, by latent (``"shift"`` for all shift
-    latents); the graphs have it in them already. Empty where it was not measured. ``classes`` are the names of those
-    that the decoder is told, in the order of its input; empty for a model without. ``choices`` says what was chosen
-    from the frames, and why.
+    ``sd_scale`` holds the factor of each latent (``"shift"`` for all shift latents) by which the posterior deviations
+    were multiplied to be calibrated; the graphs include it. It is empty where it was not measured. ``classes`` are the
+    names of the classes in the decoder's input, in order; empty for a model without classes. ``choices`` says what was
+    chosen from the frames, and why.
     """
 
     seed: int
@@ -95,9 +95,10 @@ class Training(_Strict, frozen=True):
 
 
 class Imported(_Strict, frozen=True):
-    """Whose weights these are, where the model was not trained by this package.
+    """Origin of the weights of a model that was not trained by this package.
 
-    ``priors`` are as in the package, the shift's in half windows; ``scaling`` says in words how intensity is scaled.
+    ``priors`` are as in the other package, that of the shift in half windows; ``scaling`` says in words how intensity
+    is scaled.
     """
 
     package: str
@@ -109,20 +110,20 @@ class Imported(_Strict, frozen=True):
 
 
 class Domain(_Strict, frozen=True):
-    """What the windows of the training data say, and how far those of another frame may be from it; see `domain`.
+    """Statistics of the training windows, and limits for those of other frames; see `domain`.
 
     Attributes
     ----------
     centre, whitening
-        ``(K,)`` mean of the features of a window, and ``(K, K)`` the matrix that makes their distance from it a score:
-        beyond 1 the window is unlike 99 % of those of the training data.
+        ``(K,)`` mean of the features of a window, and the matrix ``(K, K)`` that turns their distance from it into a
+        score: a window with a score above 1 is unlike 99 % of those of the training data.
     most_windows_out
         Largest share of such windows in a frame.
     strain, most_strain
         ``(axes, axes)`` mean displacement in px for a px along each axis, against the mean lattice, and the largest
         difference from it.
     structure, most_structure
-        Covariance of neighbouring pixels of what the decoder leaves, and the largest excess over it; in units of a
+        Covariance of neighbouring pixels of the decoder's residual, and the largest excess over it; in units of a
         window's variance.
     """
 
@@ -142,12 +143,19 @@ class Manifest(_Strict, frozen=True):
     ----------
     format
         Version of the file format.
-    dimensions, channels, window, strides
-        1 or 2; channels of a frame; ``(height, width)`` px; strides with an encoder graph of their own.
+    dimensions
+        1 for signals, 2 for images.
+    channels
+        Number of channels of a frame.
+    window
+        ``(height, width)`` of a window in px.
+    strides
+        Strides in px that have an encoder graph.
     encoder
         Family of the encoder.
     latents
-        In the order of the encoder's outputs: shift, rotation, scale, content (an imported model may have no shift).
+        Latents in the order of the encoder's outputs: shift, rotation, scale, content (an imported model may have no
+        shift).
     lattice
         Lattice vectors ``(y, x)`` in px, modulo which the shift is known; empty for a planar shift.
     intensity
@@ -155,13 +163,15 @@ class Manifest(_Strict, frozen=True):
     pixel_size_nm
         Edges ``(y, x)`` of a pixel of the training data, nm, if known.
     training, imported
-        How the model came about: one of the two.
+        How the model was made; one of the two is None.
     data
-        What it was trained on; for an imported model, what it was tried on.
+        Files that it was trained on; for an imported model, files that it was tried on.
+    versions, git_commit, created
+        Versions of the packages, commit of this one, and date, as text.
     domain
-        What tells frames of another kind; None where the training data were not at hand.
+        Limits that tell frames unlike the training data; None where these were not available.
     members
-        Every other file in the zip.
+        Size and hash of every other file in the zip.
     """
 
     format: Literal["shiftvae-model-2"]
@@ -185,12 +195,18 @@ class Manifest(_Strict, frozen=True):
 
     @property
     def varies(self) -> tuple[bool, ...]:
-        """For each latent, whether training found anything for it to say."""
+        """True for each latent in which training found variation."""
         return tuple(latent.kind == "shift" or latent.kl_nats >= USED_NATS for latent in self.latents)
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
-        """Decode and check; ModelFileError names the field that is missing, unknown or of the wrong type."""
+        """Decode and check the JSON `data`.
+
+        Raises
+        ------
+        ModelFileError
+            for a field that is missing, unknown or of the wrong type, and for fields that contradict each other.
+        """
         try:
             manifest = msgspec.json.decode(data, type=cls)
         except msgspec.DecodeError as error:
@@ -199,7 +215,7 @@ class Manifest(_Strict, frozen=True):
         return manifest
 
     def to_json(self) -> bytes:
-        """Readable JSON."""
+        """Encode as readable JSON."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
 
     def _check(self) -> None:

@@ -1,10 +1,16 @@
 """The model file (``.svae``): one zip that holds all a runtime needs, checked before anything in it is used.
 
-Members, stored without compression: ``manifest.json``, ``encoder_s<stride>.onnx`` (complete in themselves, for any
-program), the same network as this runtime runs it (``layers.onnx``, its numbers for the kernels of the CPU, and
-``dense_s<stride>.onnx``, its graphs for other processors; or ``filters.onnx`` and ``features.onnx``; or
-``windows.onnx``), ``golden.npz`` (a frame and the outputs that it must give), and perhaps ``decoder.onnx``,
-``report.html`` and ``manifest.sig`` (see `signature`). The file is read into memory under size caps, never extracted.
+Members are stored without compression:
+
+- ``manifest.json``
+- ``encoder_s<stride>.onnx``: complete encoders, for any program
+- the same network as this runtime runs it: ``layers.onnx``, its weights for the kernels of the CPU, and
+  ``dense_s<stride>.onnx``, its graphs for other processors; or ``filters.onnx`` and ``features.onnx``; or
+  ``windows.onnx``
+- ``golden.npz``: a frame and the outputs that it must give
+- optional: ``decoder.onnx``, ``report.html``, and ``manifest.sig`` (see `signature`)
+
+The file is read into memory under size caps, never extracted.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ from .signature import check_signature, sign
 
 __all__ = ["Golden", "ModelFile", "pack_model_file", "sign_model_file", "write_model_file"]
 
-#: Largest member and largest file that is read, bytes.
+#: Largest member and largest file that are read, bytes.
 MAX_MEMBER_BYTES = 256 << 20
 MAX_FILE_BYTES = 512 << 20
 MAX_MANIFEST_BYTES = 1 << 20
@@ -38,7 +44,7 @@ MAX_MANIFEST_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Golden:
-    """A frame and what the encoder must make of it.
+    """A test frame and the latents that the encoder must give for it.
 
     ``frame`` is raw ``(C, H, W)``; ``mean`` and ``std`` map each stride to ``(L, rows, cols)``.
     """
@@ -48,7 +54,7 @@ class Golden:
     std: dict[int, NDArray[np.float32]]
 
     def to_npz(self) -> bytes:
-        """The bytes of ``golden.npz``."""
+        """Encode as the bytes of ``golden.npz``."""
         buffer = io.BytesIO()
         arrays = {f"mean_s{s}": a for s, a in self.mean.items()} | {f"std_s{s}": a for s, a in self.std.items()}
         np.savez(buffer, frame=self.frame, **arrays)  # type: ignore[arg-type]
@@ -56,7 +62,13 @@ class Golden:
 
     @classmethod
     def from_npz(cls, data: bytes, strides: tuple[int, ...]) -> Golden:
-        """Read ``golden.npz``; every stride of the model must be in it."""
+        """Decode ``golden.npz`` from `data`.
+
+        Raises
+        ------
+        ModelFileError
+            if it cannot be read, or one of the `strides` is missing.
+        """
         members = _unzip(data, "golden.npz")
         try:
             arrays = {name: np.load(io.BytesIO(content), allow_pickle=False) for name, content in members.items()}
@@ -73,9 +85,9 @@ class ModelFile:
     Attributes
     ----------
     path
-        Where it was read from, or a name where it is in memory alone.
+        Path that it was read from, or a name if it is in memory alone.
     manifest
-        What it is.
+        Description of the model.
     sha256
         Hash of the whole file; every result carries it.
     """
@@ -87,18 +99,20 @@ class ModelFile:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, signed_by: Path | None = None) -> ModelFile:
-        """Read and check the file at `path`.
+        """Read and check a model file.
 
         Parameters
         ----------
+        path
+            The file.
         signed_by
             File of a public key: the model must carry a signature by its owner, which is checked before anything else.
 
         Raises
         ------
         ModelFileError
-            if it is missing, damaged (any bit), foreign, of another version, not signed by whom it must be, or holds a
-            graph that may not run.
+            if it is missing, damaged (any bit), foreign, of another version, not signed by that key, or holds a graph
+            that may not run.
         KeyFileError
             if the public key cannot be used.
         """
@@ -116,7 +130,22 @@ class ModelFile:
 
     @classmethod
     def from_bytes(cls, data: bytes, path: str | os.PathLike[str], *, signed_by: Path | None = None) -> ModelFile:
-        """Check the content of a model file that was, or will be, at `path`; as `read`."""
+        """Check the content of a model file.
+
+        Parameters
+        ----------
+        data
+            Content of the file.
+        path
+            Its path, or a name for messages.
+        signed_by
+            As for `read`.
+
+        Raises
+        ------
+        ModelFileError, KeyFileError
+            as for `read`.
+        """
         path = Path(path)
         every = _unzip(data, str(path))
         if _zip(every) != data:
@@ -145,43 +174,53 @@ class ModelFile:
         return cls(path, manifest, hashlib.sha256(data).hexdigest(), every)
 
     def to_bytes(self) -> bytes:
-        """The whole file, as it was read."""
+        """Give the content of the whole file, as it was read."""
         return _zip(self._members)
 
     def encoder_graph(self, stride: int) -> bytes:
-        """The serialised encoder for one of ``manifest.strides``: raw frame in, latents out, for any program."""
+        """Give the serialised encoder, for any program: raw frame in, latents out.
+
+        Its input is ``frame (N, C, H, W)`` float32 in raw detector units, its outputs ``mean`` and ``std``
+        ``(N, L, rows, cols)``. `stride` is one of ``manifest.strides``, px; KeyError for any other.
+        """
         return self.graph(f"encoder_s{stride}.onnx")
 
     def graph(self, name: str) -> bytes:
-        """The serialised graph that is called `name` in the file; KeyError without it."""
+        """Give the serialised graph that is called `name` in the file; KeyError if there is none."""
         return self._members[name]
 
     def has_graph(self, name: str) -> bool:
-        """Tell whether there is a graph of that name."""
+        """Tell whether the file holds a graph called `name`."""
         return name in self._members
 
     @property
     def decoder_graph(self) -> bytes | None:
-        """The serialised decoder, if there is one: ``latents (N, L)`` to ``windows (N, C, h, w)``.
+        """Serialised decoder, if there is one: ``latents (N, L)`` to ``windows (N, C, h, w)``.
 
-        Windows are as the network sees them: after the manifest's `Intensity`.
+        Windows are as the network sees them: after the scaling in the manifest.
         """
         return self._members.get("decoder.onnx")
 
     @property
     def golden(self) -> Golden:
-        """The test vectors."""
+        """Test frame and its latents.
+
+        Raises
+        ------
+        ModelFileError
+            if they cannot be read.
+        """
         return Golden.from_npz(self._members["golden.npz"], self.manifest.strides)
 
     @property
     def report(self) -> str | None:
-        """The training report (HTML), if there is one."""
+        """Training report (HTML), if there is one."""
         report = self._members.get("report.html")
         return None if report is None else report.decode()
 
 
 def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: dict[str, bytes]) -> None:
-    """Write the model file of `pack_model_file`, whole or not at all.
+    """Write a model file with `manifest` and `members` to `path`, whole or not at all.
 
     Raises
     ------
@@ -192,19 +231,19 @@ def write_model_file(path: str | os.PathLike[str], manifest: Manifest, members: 
 
 
 def pack_model_file(manifest: Manifest, members: dict[str, bytes]) -> bytes:
-    """Content of a model file; the manifest's ``members`` are filled in here."""
+    """Give the content of a model file; the manifest's ``members`` are filled in here."""
     hashes = {n: Member(size=len(c), sha256=hashlib.sha256(c).hexdigest()) for n, c in sorted(members.items())}
     manifest = msgspec.structs.replace(manifest, members=hashes)
     return _zip({"manifest.json": manifest.to_json(), **members})
 
 
 def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
-    """Put a signature by the key in the file `key` into the model file at `path`, in place of any older one.
+    """Sign the model file at `path` with the key in the file `key`; an older signature is replaced.
 
     Raises
     ------
     ModelFileError
-        if the file is not a good model file.
+        if the file is not a valid model file.
     DataFileError
         if it cannot be written.
     KeyFileError
@@ -219,7 +258,7 @@ def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
 
 
 def _zip(members: dict[str, bytes]) -> bytes:
-    """The one zip that holds `members` in their order: the same bytes on every machine, at any time."""
+    """Zip `members` in their order: the same bytes on every machine, at any time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
@@ -230,14 +269,16 @@ def _zip(members: dict[str, bytes]) -> bytes:
 
 
 def _unzip(data: bytes, name: str) -> dict[str, bytes]:
-    """Members of a zip of stored members: nothing can grow beyond the bytes that are already in memory."""
+    """Unzip members that are stored uncompressed: nothing can grow beyond the bytes that are already in memory."""
     members: dict[str, bytes] = {}
     left = len(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for info in archive.infolist():
                 if not info.filename.isascii():
-                    raise ModelFileError(f"{name}: member {info.filename[:40]!r} is not one that any export writes")
+                    raise ModelFileError(
+                        f"{name}: member {info.filename[:40]!r} has no place in a model file: export the model again"
+                    )
                 cap = MAX_MANIFEST_BYTES if info.filename == "manifest.json" else MAX_MEMBER_BYTES
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size > cap or info.filename in members:
                     raise ModelFileError(
@@ -245,7 +286,7 @@ def _unzip(data: bytes, name: str) -> dict[str, bytes]:
                     )
                 left -= info.file_size
                 if left < 0:
-                    raise ModelFileError(f"{name}: members that overlap, which no export writes: copy the file again")
+                    raise ModelFileError(f"{name}: its members overlap, the file is damaged: copy it again")
                 members[info.filename] = archive.read(info)
     except ModelFileError:
         raise

@@ -1,9 +1,9 @@
-"""What an ONNX graph may contain before onnxruntime sees it.
+"""Check of an ONNX graph before onnxruntime sees it.
 
 A model file is data from elsewhere. onnxruntime would resolve external tensors against the working directory, run
-subgraphs for ever and allocate what a few bytes ask for, so a graph is read here first, from its protobuf wire format
-alone (the `onnx` package weighs more than the whole runtime), and refused unless it is plain: standard operators from
-a short list, tensors inside the file, no subgraphs, no functions.
+subgraphs for ever and allocate as much memory as a few bytes demand. So a graph is read here first, from its protobuf
+wire format alone (the `onnx` package is larger than the whole runtime), and refused unless it is plain: standard
+operators from a short list, tensors inside the file, no subgraphs, no functions.
 
 Field numbers are those of onnx.proto (ModelProto, GraphProto, NodeProto, AttributeProto, TensorProto).
 """
@@ -68,7 +68,7 @@ def check_graph(data: bytes, name: str) -> None:
     Raises
     ------
     ModelFileError
-        naming what was found: external data, a subgraph, a function, a foreign domain, an operator outside `OPERATORS`.
+        for external data, a subgraph, a function, a foreign domain, or an operator outside `OPERATORS`; it names which.
     """
     try:
         graphs = 0
@@ -129,7 +129,7 @@ def _message(value: memoryview | int) -> memoryview:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Field numbers and values of one protobuf message; IndexError when it is cut short."""
+    """Yield the field numbers and values of one protobuf message; IndexError when it is cut short."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)

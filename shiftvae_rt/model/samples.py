@@ -1,4 +1,4 @@
-"""A few windows of a frame, kept as its lines come by, to be compared with what the decoder draws."""
+"""Sample windows: a few windows of a frame, kept as its lines arrive, to be compared with what the decoder draws."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .manifest import Intensity
 __all__ = ["SAMPLES", "Samples", "normalised_windows"]
 
 Floats = NDArray[np.float32]
-#: Windows along each axis of an image; of a line signal as many in all.
+#: Number of windows along each axis of an image; a line signal has the square of it.
 SAMPLES = 4
-#: Quantile of the windows that stands for the specimen: three quarters of a frame may be vacuum.
+#: Quantile of the windows that represents the specimen: three quarters of a frame may be vacuum.
 SPECIMEN = 0.75
 
 
@@ -41,7 +41,7 @@ class Samples:
         self._count = 0
 
     def take(self, lines: NDArray[Any], top: int, first: int, last: int) -> None:
-        """Keep the windows among map rows `first` to `last`; ``lines (C, n, W)`` begin at line `top` of the frame."""
+        """Keep the samples among map rows `first` to `last`; ``lines (C, n, W)`` begin at line `top` of the frame."""
         rows = self._rows[(self._rows >= first) & (self._rows < last)]
         if not len(rows):
             return
@@ -56,28 +56,28 @@ class Samples:
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Map rows of the windows that came by so far."""
+        """Map rows ``(n,)`` of the samples so far."""
         return self._rows[: self._count]
 
     @property
     def windows(self) -> Floats:
-        """Those windows, ``(n, C, h, w)``, row by row."""
+        """Windows ``(n, C, h, w)`` of the samples so far, row by row."""
         return np.concatenate(self._taken)
 
     @property
     def contrast(self) -> float:
-        """Deviation of the windows that vary most of them (the upper quartile), in units of the training data's."""
+        """Upper quartile of the samples' standard deviations, in units of the training data's."""
         return float(np.quantile(np.concatenate(self._contrast), SPECIMEN))
 
     @property
     def grain(self) -> float:
-        """Distance of neighbouring numbers at the windows' level, in the same units: what float32 cannot resolve."""
+        """Upper quartile of the step between neighbouring floats at the samples' level, in the units of `contrast`."""
         return float(np.quantile(np.concatenate(self._grain), SPECIMEN))
 
 
 @lru_cache(maxsize=64)
 def _places(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the map that are sampled."""
+    """Give the rows and the columns of the map that are sampled."""
     along = (1, SAMPLES**2) if rows == 1 else (SAMPLES, SAMPLES)
     first, second = (np.unique((2 * np.arange(n) + 1) * m // (2 * n)) for n, m in zip(along, (rows, cols), strict=True))
     return first, second
@@ -86,7 +86,7 @@ def _places(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 def normalised_windows(
     frame: NDArray[Any], origins: ArrayLike, window: tuple[int, int], intensity: Intensity
 ) -> Floats:
-    """Windows ``(n, C, h, w)`` of ``frame (C, H, W)`` in units of their deviation, from ``origins (n, 2)`` y, x on."""
+    """Cut windows ``(n, C, h, w)`` at ``origins (n, 2)`` y, x of ``frame (C, H, W)``, in units of their deviation."""
     scale, floor = intensity.channel_scale, intensity.sd_floor
     if len(scale) == 1:
         return extract_windows_at(frame, origins, window, normalisation="zscore", sd_floor=floor / scale[0])
@@ -101,7 +101,7 @@ def normalised_windows(
 def _contrast_and_grain(
     frame: NDArray[Any], origins: ArrayLike, window: tuple[int, int], intensity: Intensity
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scaled deviation ``(n,)`` of windows of ``frame (C, H, W)``, and the steps between floats of their size."""
+    """Give scaled deviations ``(n,)`` of windows of ``frame (C, H, W)``, and the steps between floats of their size."""
     scale = np.asarray(intensity.channel_scale)
     windows = np.stack([frame[:, y : y + window[0], x : x + window[1]] for y, x in np.asarray(origins)])
     contrast = np.sqrt(np.square(windows.std(axis=(2, 3), dtype=np.float64) * scale).mean(axis=1))

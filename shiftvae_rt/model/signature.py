@@ -1,7 +1,7 @@
-"""Who exported a model: Ed25519 signatures (RFC 8032) of its manifest, which holds the hash of everything else.
+"""Signatures of model files: Ed25519 (RFC 8032) over the manifest, which holds the hash of everything else.
 
-Needs the package cryptography, which the extra ``signed`` brings. Keys are PEM files, as ``openssl genpkey -algorithm
-ed25519`` makes them too: ``NAME.key``, secret, signs; ``NAME.pub`` goes to the instruments.
+Needs the package cryptography, from the extra ``signed``. Keys are PEM files, as ``openssl genpkey -algorithm ed25519``
+also makes them: ``NAME.key`` is secret and signs, ``NAME.pub`` goes to the instruments.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ..private_file import check_mode, write_new
 
 __all__ = ["check_signature", "make_signing_key", "sign"]
 
-#: What is signed begins with this, so that no signature can be taken for one of something else.
+#: Prefix of the signed bytes, so that no signature of something else passes for that of a model.
 _PURPOSE = b"shiftvae model file 1\n"
 
 
 def make_signing_key(path: Path) -> Path:
-    """Make a new key, `path` ending in ``.key``; the path of its public half.
+    """Make a new key at `path`, which ends in ``.key``, and give the path of its public half.
 
     Raises
     ------
@@ -42,12 +42,12 @@ def make_signing_key(path: Path) -> Path:
 
 
 def sign(manifest: bytes, key: Path) -> bytes:
-    """The 64 bytes of the signature of a ``manifest.json`` by the key in the file `key`.
+    """Sign the bytes of a ``manifest.json`` with the key in the file `key`, and give the 64 bytes of the signature.
 
     Raises
     ------
     KeyFileError
-        if the key is missing, no Ed25519 key, or readable by others, or cryptography is not installed.
+        if the key is missing, not an Ed25519 key, or readable by others, or cryptography is not installed.
     """
     _need_cryptography()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -59,20 +59,20 @@ def sign(manifest: bytes, key: Path) -> bytes:
     except (OSError, ValueError, TypeError) as error:
         raise KeyFileError(f"cannot read {key}: {error}: make it with `shiftvae keys signing`") from error
     if not isinstance(secret, Ed25519PrivateKey):
-        raise KeyFileError(f"{key} is no Ed25519 key: make one with `shiftvae keys signing`")
+        raise KeyFileError(f"{key} is not an Ed25519 key: make one with `shiftvae keys signing`")
     signature: bytes = secret.sign(_PURPOSE + manifest)
     return signature
 
 
 def check_signature(manifest: bytes, signature: bytes | None, public: Path, model: Path) -> None:
-    """Make sure that the owner of the public key in the file `public` signed `manifest`; `model` is for the message.
+    """Check that the owner of the public key in the file `public` signed `manifest`; `model` is for the message.
 
     Raises
     ------
     ModelFileError
-        if there is no signature, or it is another's or of something else.
+        if there is no signature, or it is by another key or of something else.
     KeyFileError
-        if the key is missing, no Ed25519 key, or others may write to it, or cryptography is not installed.
+        if the key is missing, not an Ed25519 key, or others may write to it, or cryptography is not installed.
     """
     _need_cryptography()
     from cryptography.exceptions import InvalidSignature
@@ -85,9 +85,9 @@ def check_signature(manifest: bytes, signature: bytes | None, public: Path, mode
     except (OSError, ValueError) as error:
         raise KeyFileError(f"cannot read {public}: {error}: make it with `shiftvae keys signing`") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise KeyFileError(f"{public} is no Ed25519 key: make one with `shiftvae keys signing`")
+        raise KeyFileError(f"{public} is not an Ed25519 key: make one with `shiftvae keys signing`")
     if signature is None:
-        raise ModelFileError(f"{model} is not signed, expected a signature by {public}: `shiftvae sign` it")
+        raise ModelFileError(f"{model} is not signed, expected a signature by {public}: sign it with `shiftvae sign`")
     try:
         key.verify(signature, _PURPOSE + manifest)
     except InvalidSignature:

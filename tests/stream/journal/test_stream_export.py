@@ -137,7 +137,7 @@ def test_a_numbered_file_that_is_there_is_not_replaced_and_nothing_is_written(
     record(journal, mapper, 2, WIDE)
     (tmp_path / "out-2.hspy").write_text("mine")
     code, _, err = export(journal, capsys, tmp_path / "out.hspy")
-    assert (code, "out-2.hspy is there already" in err) == (1, True)
+    assert (code, "out-2.hspy exists" in err) == (1, True)
     assert (tmp_path / "out-2.hspy").read_text() == "mine"
     assert not (tmp_path / "out-1.hspy").exists()
 

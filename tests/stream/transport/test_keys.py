@@ -60,7 +60,7 @@ def test_a_key_that_others_may_read_is_refused(keys: KeyFolder, mode: int) -> No
     (keys.path / "scope.key").chmod(mode)
     (keys.path / "server.key").chmod(mode)
     for read in (lambda: read_key(keys.path / "scope.key"), lambda: KeyFolder(keys.path)):
-        with pytest.raises(KeyFileError, match=f"has mode {mode:04o}, which lets others at it: run chmod 600"):
+        with pytest.raises(KeyFileError, match=f"has mode {mode:04o}, .* chmod 600"):
             read()
 
 
@@ -87,7 +87,7 @@ def test_a_name_that_is_no_file_name_is_refused(keys: KeyFolder, name: str) -> N
 
 
 def test_an_existing_key_is_never_replaced(keys: KeyFolder) -> None:
-    with pytest.raises(KeyFileError, match="is there already and is not replaced"):
+    with pytest.raises(KeyFileError, match="is not replaced"):
         KeyFolder.create(keys.path)
 
 
