@@ -54,7 +54,8 @@ science: .venv/dev-installed  ## every score that we claim: hours on one core
 # The long forms of the service's tests; their figures are in docs/reference/reliability.md.
 faults: .venv/dev-installed  ## 1,000,000 frames and 500 kills, 100 stops, strangers that flood, 10,000 tries without a key
 	SHIFTVAE_LONG=1 SHIFTVAE_TRIES=10000 $(BIN)/python -m pytest tests/stream/faults/test_kills.py \
-	  tests/stream/faults/test_stops.py tests/stream/faults/test_strangers.py tests/stream/transport/test_keys.py -s
+	  tests/stream/faults/test_stops.py tests/stream/faults/test_strangers.py tests/stream/faults/test_pace.py \
+	  tests/stream/transport/test_keys.py -s
 
 fuzz: .venv/dev-installed  ## parsers 100,000,000 times (an hour), kernels for ten minutes each and in 1,000,000 cases beside NumPy
 	$(BIN)/python -m pip install --quiet atheris

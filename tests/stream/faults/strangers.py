@@ -14,6 +14,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
@@ -50,6 +51,14 @@ def new_topics() -> Iterator[bytes]:
         yield b"".join(part(b"\x01%020d" % (1000 * number + n)) for n in range(1000))
 
 
+def wants() -> Iterator[bytes]:
+    """Say HELLO, then that rows wait, a thousand times a second; they never come."""
+    yield HELLO
+    while True:
+        yield request(htype="WANT", clock_ns=time.monotonic_ns())
+        time.sleep(0.001)
+
+
 #: By kind: the stranger's socket, and what it says when it is in.
 KINDS = {
     "subscribes and unsubscribes": (b"SUB", lambda: same(part(b"\x01a") + part(b"\x00a"))),
@@ -59,6 +68,8 @@ KINDS = {
     "asks for the status": (b"DEALER", lambda: same(request(htype="STATUS"))),
     "never ends a request": (b"DEALER", lambda: same(part(b"x" * 4000, _MORE))),
     "says PING": (b"DEALER", lambda: itertools.chain([HELLO], same(request(htype="PING", clock_ns=1)))),
+    "says WANT": (b"DEALER", wants),
+    "says nothing but WANT": (b"DEALER", lambda: itertools.chain([HELLO], same(request(htype="WANT", clock_ns=1)))),
     "never ends a frame": (b"DEALER", lambda: same(part(b"x" * 60_000, _MORE))),
 }
 

@@ -27,7 +27,16 @@ SPELL_S, SPELLS = (5.0, 4) if LONG else (0.4, 6)
 SHARE, SHARE_NEW_TOPICS = (0.8, 0.5) if LONG else (0.1, 0.1)
 #: Some milliseconds of encoding.
 FRAME = np.random.default_rng(0).poisson(40, (256, 256)).astype(np.uint16)
-DOOR = {"subscri": "results", "status": "control", "request": "control", "PING": "ingest", "frame": "ingest"}
+DOOR = {
+    "subscri": "results",
+    "status": "control",
+    "request": "control",
+    "PING": "ingest",
+    "WANT": "ingest",
+    "frame": "ingest",
+}
+#: What four producers keep of their maps beside one that says WANT and never sends.
+SHARE_WANT = 0.9 if LONG else 0.1
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and bytes received are those of Linux")
 
@@ -104,4 +113,40 @@ def test_a_stranger_without_end_costs_the_others_little(shiftvae_serve: Make, st
     assert slowest_s < 1.0
     assert ended_s < 5.0
     assert serving.process.returncode == 0
-    assert serving.process.returncode == 0
+
+
+def live_maps_a_second(producers: list[Producer], spell_s: float) -> float:
+    """Maps that live producers get, who offer more than can be encoded."""
+    started, before = time.monotonic(), sum(each.counters.processed for each in producers)
+    while time.monotonic() - started < spell_s:
+        for each in producers:
+            each.offer(FRAME)
+        time.sleep(0.002)
+    return (sum(each.counters.processed for each in producers) - before) / (time.monotonic() - started)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.clock
+@pytest.mark.parametrize("kind", ["says WANT", "says nothing but WANT"])
+def test_one_who_asks_for_more_than_its_share_takes_little_from_four(
+    shiftvae_serve: Make, strangers: Make, kind: str
+) -> None:
+    serving: Serving = shiftvae_serve()
+    rogue = strangers(kind, serving)
+    four = [Producer(serving.ingest, stream=f"s{n}") for n in range(4)]
+    for each in four:
+        each.wait_ready(LIMIT_S)
+    live_maps_a_second(four, 0.3)
+    quiet, loud = [], []
+    for _ in range(SPELLS):
+        quiet.append(live_maps_a_second(four, SPELL_S))
+        rogue.go_on()
+        loud.append(live_maps_a_second(four, SPELL_S))
+        rogue.halt()
+    with Control(serving.control) as control:
+        assert "rogue" in control.status().report.streams, "the rogue said HELLO"
+    for each in four:
+        each.close(LIMIT_S)
+    share = np.median(loud) / np.median(quiet)
+    print(f"{kind}, four others: {np.median(quiet):.0f} maps/s, then {share:.0%}")
+    assert share >= SHARE_WANT

@@ -1,0 +1,81 @@
+"""A1: a scan at its pace beside busy loops: every frame is processed, and contact is never lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from serving import LIMIT_S, Serving
+
+from shiftvae_rt.stream import Counters, Producer, contact
+from shiftvae_rt.stream.contact import Contact
+
+Make = Callable[..., Any]
+FRAMES = 200 if os.environ.get("SHIFTVAE_LONG") == "1" else 15
+BAND_ROWS, BAND_S = 64, 0.05
+FRAME = np.random.default_rng(0).poisson(40, (256, 256)).astype(np.uint16)
+
+
+@pytest.fixture
+def two_busy_loops() -> Iterator[None]:
+    loops = [subprocess.Popen([sys.executable, "-c", "while True:\n    pass"]) for _ in range(2)]
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Why contact was lost, each time; PING is said fifty times as often, so that many meet an encoding."""
+    monkeypatch.setattr(contact, "PING_NS", 10_000_000)
+    reasons: list[str] = []
+    lose = Contact.lose
+
+    def noted(self: Contact, now_ns: int, reason: str, **options: Any) -> None:
+        reasons.append(reason)
+        lose(self, now_ns, reason, **options)
+
+    monkeypatch.setattr(Contact, "lose", noted)
+    return reasons
+
+
+def scan(producer: Producer, number: int) -> None:
+    for first in range(0, len(FRAME), BAND_ROWS):
+        producer.offer_rows(number, FRAME[first : first + BAND_ROWS], first, FRAME.shape)
+        time.sleep(BAND_S)
+
+
+@pytest.mark.clock
+@pytest.mark.timeout(300)
+def test_a_scan_at_its_pace_beside_busy_loops_loses_no_frame_and_no_contact(
+    shiftvae_serve: Make, two_busy_loops: None, lost: list[str]
+) -> None:
+    serving: Serving = shiftvae_serve()
+    with Producer(serving.ingest, stream="scan") as producer:
+        producer.wait_ready(LIMIT_S)
+        for number in range(FRAMES):
+            scan(producer, number)
+        counters = producer.close(LIMIT_S)
+    print(
+        f"{FRAMES} frames in bands of {BAND_ROWS} rows: {counters.processed} processed, contact lost {len(lost)} times"
+    )
+    assert (counters, lost) == (Counters(offered=FRAMES, processed=FRAMES), [])
+
+
+@pytest.mark.clock
+def test_a_contact_that_is_lost_is_caught(
+    shiftvae_serve: Make, lost: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving: Serving = shiftvae_serve()
+    with Producer(serving.ingest, stream="scan") as producer:
+        producer.wait_ready(LIMIT_S)
+        producer._link.contact._silence_s = 0.0
+        scan(producer, 0)
+    assert lost
