@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataFileError, ServiceError
 from ..names import file_name, json_shown, shown
+from ..output_file import try_output
+from . import add_force
 from .text import KEPT, wrapped
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write every frame's map to DIR/STREAM-FRAME.npz; what may not stand in a file's name becomes %%XX",
     )
+    add_force(parser)
     parser.add_argument(
         "--all",
         action="store_true",
@@ -79,7 +82,7 @@ def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: floa
         if result is None or not result.complete:
             continue
         if arguments.output is not None:
-            _write(result, Path(arguments.output))
+            _write(result, Path(arguments.output), force=arguments.force)
         refused = result.counters.rejected + result.counters.quarantined
         if refused and result.stream not in told and len(told) < _MAX_TOLD:
             told.add(result.stream)
@@ -93,11 +96,13 @@ def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: floa
             return
 
 
-def _write(result: Result, folder: Path) -> None:
+def _write(result: Result, folder: Path, *, force: bool) -> None:
     from ..files import write_latent_map
 
     # The stream's name comes from the network: nothing in it may lead out of the folder.
-    write_latent_map(folder / f"{file_name(result.stream)}-{result.frame:06d}.npz", result.latent_map)
+    path = folder / f"{file_name(result.stream)}-{result.frame:06d}.npz"
+    try_output(path, force=force)
+    write_latent_map(path, result.latent_map)
 
 
 def _line(result: Result, subscriber: Subscriber, seen: int) -> str:

@@ -155,6 +155,29 @@ def test_a_stream_cannot_write_outside_the_folder(
     assert [path.name for path in folder.iterdir()] == ["%2e%2e%2f%2e%2e%2fevil%2fx-000000.npz"]
 
 
+def test_watch_replaces_no_map_of_an_earlier_run_unless_told_to(
+    service: Service, capsys: pytest.CaptureFixture[str], stack: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "s-000000.npz").write_text("of yesterday")
+    codes: list[int] = []
+
+    def watch(*options: str) -> str:
+        command = ["watch", "--from", service.results, "--count", "1", "-o", str(tmp_path), *options]
+        watcher = threading.Thread(target=lambda: codes.append(cli.main(command)))
+        watcher.start()
+        assert service.wait_for_readers(1, LIMIT_S)
+        cli.main(["send", str(stack), "--to", service.ingest, "--fps", "0", "--frames", ":1", "--stream", "s"])
+        watcher.join(LIMIT_S)
+        until(lambda: service._publisher.readers == 0)
+        return capsys.readouterr().err
+
+    assert "s-000000.npz is there already and is not replaced: choose another name, or say --force" in watch()
+    assert (tmp_path / "s-000000.npz").read_text() == "of yesterday"
+    watch("--force")
+    assert np.load(tmp_path / "s-000000.npz")["mean"].size
+    assert codes == [1, 0]
+
+
 def test_watch_prints_a_table(service: Service, capsys: pytest.CaptureFixture[str], stack: Path) -> None:
     watcher = threading.Thread(target=cli.main, args=(["watch", "--from", service.results, "--count", "2", "--all"],))
     watcher.start()
@@ -171,9 +194,10 @@ def test_watch_prints_a_table(service: Service, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.clock
 def test_watch_stops_at_ctrl_c_as_it_says_and_calls_it_no_error(service: Service) -> None:
     with Terminal("watch", "--from", service.results) as terminal:
-        terminal.read_until("Ctrl-C stops")
+        terminal.read_until("Ctrl-C stops\r\n")
         assert terminal.ctrl_c() == 130
     assert terminal.lines[-1].removeprefix("^C") == "shiftvae: stopped by Ctrl-C"
     assert "error" not in terminal.text

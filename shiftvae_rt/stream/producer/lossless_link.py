@@ -7,6 +7,7 @@ names the next frame, and every frame from there on is sent again; the service d
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections import deque
 from typing import Any
@@ -26,6 +27,7 @@ from ..protocol.messages import (
     Pong,
     Welcome,
     encode,
+    other_model_text,
 )
 from ..protocol.wire import Counters, FrameHeader, encode_array
 from .contact import IN_HAND_S, Contact, Parts
@@ -35,6 +37,7 @@ __all__ = ["LosslessLink"]
 
 #: Time after which frames that the service has not received were lost on their way, although it answers PING.
 PROGRESS_S = 5.0
+_log = logging.getLogger(__name__)
 _FATAL: tuple[ErrorName, ...] = ("protocol_mismatch", "no_journal", "stream_ended")
 
 
@@ -181,6 +184,9 @@ class LosslessLink:
             self._ahead = self._ahead_bytes = self._sent = self._received = self._answered = 0
             self._credit, self.counters = welcome.credit, welcome.counters
             self.welcome, self._progress_ns = welcome, now_ns
+        if welcome.last_model_sha256 not in ("", welcome.model_sha256):
+            stream, last_seq = self._source.stream, welcome.next_seq - 1
+            _log.warning("%s", other_model_text(stream, last_seq, welcome.last_model_sha256, welcome.model_sha256))
         self.contact.opened(now_ns)
         if expected is not None and welcome.next_seq not in expected:
             text = (

@@ -47,6 +47,7 @@ __all__ = [
     "decode_reply",
     "decode_request",
     "encode",
+    "other_model_text",
 ]
 
 PROTOCOL = 2
@@ -128,7 +129,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The session is open. `next_seq` is the first ``seq`` that the service has not seen in this session.
 
     In lossless mode `next_seq` is the first that is not committed, whoever sent the earlier ones, and at most
-    `credit_bytes` of frames may be sent and not yet committed.
+    `credit_bytes` of frames may be sent and not yet committed. `last_model_sha256` is the model of the last map that is
+    committed; empty if there is none, and in the other modes.
     """
 
     protocol: Count
@@ -139,6 +141,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_frame_bytes: Count
     counters: Counters
     model_sha256: Text
+    last_model_sha256: Text
     dimensions: Literal[1, 2]
     channels: Count
     window: tuple[Count, Count]
@@ -223,6 +226,14 @@ Reply: TypeAlias = Welcome | Pong | Grant | Credit | Ack | Committed | Error | E
 _requests = msgspec.json.Decoder(Request)
 _replies = msgspec.json.Decoder(Reply)
 _encoder = msgspec.json.Encoder()
+
+
+def other_model_text(stream: str, last_seq: int, before: str, now: str) -> str:
+    """Say that a lossless stream goes on with another model; both sides do."""
+    return (
+        f"stream {stream!r} goes on with another model: its maps up to frame {last_seq} are of {before:.16}, "
+        f"the next of {now:.16}; `shiftvae export` writes a file for each"
+    )
 
 
 def encode(message: Request | Reply) -> bytes:

@@ -17,6 +17,7 @@ from ..protocol.messages import (
     Hello,
     Outcome,
     Reply,
+    other_model_text,
 )
 from ..protocol.results import result_message
 from ..protocol.stream_state import StreamState
@@ -69,8 +70,8 @@ class LosslessIntake:
         self._since_s = 0.0
         self._counters: dict[str, Counters] = {}
 
-    def open(self, hello: Hello) -> StreamState | Error:
-        """What is committed of the stream, or why it takes no frames."""
+    def open(self, hello: Hello) -> tuple[StreamState, str] | Error:
+        """Give what is committed of the stream and the hash of its last map's model, or say why it takes no frames."""
         try:
             state = next(self._journal.reader.streams(hello.stream), None)
             if state is not None and state.mode != "lossless":
@@ -80,28 +81,25 @@ class LosslessIntake:
                 text = f"stream {hello.stream!r} was ended after {state.last_seq} frames: choose another name"
                 return Error(name="stream_ended", text=text, credit=0)
             state = self._journal.open_stream(hello.stream, "lossless")
-            self._warn_of_another_model(state)
+            last_model = self._last_model(state)
         except JournalError as error:
             return Error(name="journal_failed", text=str(error)[:MAX_TEXT], credit=0)
         self._counters[hello.stream] = state.counters
-        return state
+        return state, last_model
 
-    def _warn_of_another_model(self, state: StreamState) -> None:
-        """Say that the stream's maps were made by another model than ours, if they were."""
+    def _last_model(self, state: StreamState) -> str:
+        """Give the hash of the model of the stream's last map; empty if there is none. Another than ours is logged."""
         ours = self._encoding.mapper.model.sha256
         record = self._journal.reader.last_with_map(state.name)
         if record is None:
-            return
+            return ""
         try:
             theirs = decode_result_header(record.header).model_sha256
         except WireError:  # it is for the reader of that record to complain
-            return
+            return ""
         if theirs != ours:
-            _log.warning(
-                "stream %r goes on with another model: its maps up to frame %d are of %.16s, the next of %.16s; "
-                "`shiftvae export` writes a file for each",
-                *(state.name, record.seq, theirs, ours),
-            )
+            _log.warning("%s", other_model_text(state.name, record.seq, theirs, ours))
+        return theirs
 
     def counters(self, stream: str) -> Counters:
         """What is committed of the stream."""

@@ -89,8 +89,14 @@ class Producers:
             self._answer(peer, reply)
 
     def hear_brief(self, peer: bytes, parts: Sequence[memoryview]) -> bool:
-        """As `hear` for PING and WANT, which can be dealt with before what came earlier; False: it is none of them."""
+        """As `hear` for PING and WANT, which can be dealt with before what came earlier.
+
+        False for another message: `hear` it in its turn. A frame that waits for its turn counts as received.
+        """
         if len(parts) != 1:
+            session = self._sessions.find(peer, monotonic_ns())
+            if session is not None and len(parts) == 2:
+                session.waiting += 1
             return False
         try:
             request = decode_request(parts[0])
@@ -143,6 +149,7 @@ class Producers:
         session = self._sessions.find(peer, monotonic_ns())
         if session is None:
             return _unknown_session()
+        session.waiting = max(0, session.waiting - 1)
         if session.hello.mode == "lossless" and self._lossless is not None:
             return self._lossless.frame(session, header, buffer)
         reply = self._live.frame(session, header, buffer)
@@ -161,7 +168,7 @@ class Producers:
             return Pong(
                 epoch=self._epoch,
                 credit=session.granted,
-                received=session.received,
+                received=session.received + session.waiting,
                 answered=session.answered,
                 counters=self._counters(session),
                 clock_ns=request.clock_ns,
@@ -189,14 +196,15 @@ class Producers:
         if self._sessions.find(peer, now_ns) is not None:
             text = "this connection has a session: HELLO is said once on each socket"
             return Error(name="bad_message", text=text, credit=0)
-        first_seq = None
+        first_seq, last_model = None, ""
         if hello.mode == "lossless":
             if self._lossless is None:
                 return Error(name="no_journal", text="this service keeps no journal: start it with --journal", credit=0)
             self._flush()
-            state = self._lossless.open(hello)
-            if isinstance(state, Error):
-                return state
+            opened = self._lossless.open(hello)
+            if isinstance(opened, Error):
+                return opened
+            state, last_model = opened
             first_seq = state.last_seq + 1
         session = self._sessions.open(peer, hello, now_ns, first_seq)
         if isinstance(session, Error):
@@ -215,6 +223,7 @@ class Producers:
             max_frame_bytes=MAX_FRAME_BYTES,
             counters=self._counters(session),
             model_sha256=mapper.model.sha256,
+            last_model_sha256=last_model,
             dimensions=mapper.model.manifest.dimensions,
             channels=mapper.model.manifest.channels,
             window=mapper.model.manifest.window,

@@ -29,6 +29,7 @@ class Session:
     heard_ns: int
     scan: Scan = field(default_factory=Scan)
     received: int = 0  # frame messages taken in since HELLO; the last of them may be in hand
+    waiting: int = 0  # frame messages that are here and wait until what came before is done
     answered: int = 0  # those whose answer was sent
     granted: int = 0  # frame messages that the producer may have sent since HELLO
     lead_ns: int = 2_000_000  # from a GRANT until its message is here; see `floor`

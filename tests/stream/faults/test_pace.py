@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from serving import LIMIT_S, Serving
 
-from shiftvae_rt.stream import Counters, Producer, contact
-from shiftvae_rt.stream.contact import Contact
+from shiftvae_rt.stream import Counters, Producer
+from shiftvae_rt.stream.producer import contact
+from shiftvae_rt.stream.producer.contact import Contact
 
 Make = Callable[..., Any]
 FRAMES = 200 if os.environ.get("SHIFTVAE_LONG") == "1" else 15

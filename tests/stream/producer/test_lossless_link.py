@@ -37,6 +37,7 @@ def welcome(next_seq: int = 1, **changes: Any) -> Welcome:
         "max_frame_bytes": 1 << 20,
         "counters": Counters(),
         "model_sha256": "",
+        "last_model_sha256": "",
         "dimensions": 2,
         "channels": 1,
         "window": (16, 16),

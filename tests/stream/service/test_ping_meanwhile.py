@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stream_support import LIMIT_S, RawProducer, frame_message, noisy
+from stream_support import LIMIT_S, RawProducer, frame_message, noisy, until
 
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import (
@@ -18,7 +19,7 @@ from shiftvae_rt.stream import (
     Producer,
     Service,
 )
-from shiftvae_rt.stream.producer import contact, driver
+from shiftvae_rt.stream.producer import contact, driver, live_link
 from shiftvae_rt.stream.producer.contact import Contact
 from shiftvae_rt.stream.protocol import messages
 
@@ -82,6 +83,73 @@ def test_a_pong_counts_the_message_in_hand_as_received_and_not_as_answered(
     assert client.hear()["htype"] == answer
     pong = client.say({"htype": "PING", "clock_ns": 2})
     assert (pong["received"], pong["answered"]) == (1, 1)
+
+
+class HeldMapper:
+    """A real mapper whose every encoding hears what comes until it is let go."""
+
+    between_bands: Callable[[], None]
+
+    def __init__(self, mapper: LatentMapper) -> None:
+        self._mapper = mapper
+        self.begun, self.may_end = threading.Semaphore(0), threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._mapper, name)
+
+    def map(self, *arguments: Any, **options: Any) -> Any:
+        self.begun.release()
+        while not self.may_end.wait(0.001):
+            self.between_bands()
+        return self._mapper.map(*arguments, **options)
+
+
+@pytest.fixture
+def held(mapper: LatentMapper) -> Iterator[HeldMapper]:
+    made = HeldMapper(mapper)
+    yield made
+    made.may_end.set()
+
+
+@pytest.mark.parametrize("mode", ["live", "lossless"])
+def test_a_frame_that_waits_behind_anothers_encoding_counts_as_received(
+    serve: Make, raw: Make, held: HeldMapper, tmp_path: Path, mode: str
+) -> None:
+    service: Service = serve(held, options=Options(journal=tmp_path / "j", max_age_s=3600.0))
+    one, two = raw(service), raw(service)
+    for stream, client in (("one", one), ("two", two)):
+        client.hello(stream=stream, session=stream, mode=mode)
+    one.tell(*frame_message(FRAME, source="one", seq=1))
+    assert held.begun.acquire(timeout=LIMIT_S)
+    two.tell(*frame_message(FRAME, source="two", seq=1))
+    pong = two.say({"htype": "PING", "clock_ns": 1})
+    assert (pong["htype"], pong["received"], pong["answered"]) == ("PONG", 1, 0)
+    held.may_end.set()
+    for client in (one, two):
+        assert client.hear()["htype"] == ("ACK" if mode == "live" else "COMMITTED")
+        pong = client.say({"htype": "PING", "clock_ns": 2})
+        assert (pong["received"], pong["answered"]) == (1, 1)
+
+
+@pytest.mark.clock
+def test_a_producer_whose_frame_waits_behind_anothers_encoding_keeps_its_connection(
+    serve: Make, raw: Make, produce: Make, held: HeldMapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = lost_contacts(monkeypatch)
+    monkeypatch.setattr(live_link, "UNTAKEN_S", 0.3)
+    service: Service = serve(held, options=Options(max_age_s=3600.0))
+    one: RawProducer = raw(service)
+    two: Producer = produce(service, "two")
+    two.wait_ready(LIMIT_S)
+    one.hello(stream="one", session="one")
+    one.tell(*frame_message(FRAME, source="one", seq=1))
+    assert held.begun.acquire(timeout=LIMIT_S)
+    two.offer(FRAME)
+    until(lambda: bool(two._link._mailbox.in_flight))
+    time.sleep(1.0)
+    held.may_end.set()
+    assert two.close(LIMIT_S) == Counters(offered=1, processed=1)
+    assert lost == []
 
 
 def lost_contacts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
