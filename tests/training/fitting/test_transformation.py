@@ -6,7 +6,7 @@ import pytest
 import torch
 from random_models import counts, random_model
 
-from shiftvae_training.fitting.transformation import off_known_transformation
+from shiftvae_training.fitting.transformation import transformation_mismatch
 from shiftvae_training.model.rotation import Rotation
 from shiftvae_training.model.scale import Scale
 from shiftvae_training.model.shift import PlanarShift
@@ -61,7 +61,7 @@ def two_blobs(count=20) -> torch.Tensor:
 @torch.no_grad()
 def test_what_is_measured_rightly_does_not_violate_and_mistakes_do(mistake):
     ruler, tiles = Ruler(mistake), two_blobs()
-    off = float(off_known_transformation(ruler, tiles, ruler.encode(tiles, None, 1), 4))
+    off = float(transformation_mismatch(ruler, tiles, ruler.encode(tiles, None, 1), 4))
     assert off < 2e-3 if mistake is None else off > 2e-2
 
 
@@ -70,7 +70,7 @@ def test_it_has_a_gradient_in_every_weight_of_the_encoder():
     tiles = torch.from_numpy(counts((1, 28, 28)))[None].repeat(3, 1, 1, 1) * model.channel_scale[0]
     tiles = tiles - tiles.mean(dim=(-1, -2), keepdim=True)
     _, sd = model.windows(tiles, 4)
-    off_known_transformation(model, tiles, model.encode(tiles, sd, 4), 4).backward()
+    transformation_mismatch(model, tiles, model.encode(tiles, sd, 4), 4).backward()
     for name, parameter in model.encoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
@@ -83,4 +83,4 @@ def test_a_window_that_is_not_turned_is_itself(monkeypatch):
     _, sd = model.windows(tiles, 4)
     monkeypatch.setattr(torch, "randint", lambda most, shape: torch.zeros(shape))
     with torch.no_grad():
-        assert float(off_known_transformation(model, tiles, model.encode(tiles, sd, 4), 4)) < 1e-4
+        assert float(transformation_mismatch(model, tiles, model.encode(tiles, sd, 4), 4)) < 1e-4

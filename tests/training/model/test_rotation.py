@@ -38,10 +38,10 @@ def test_a_known_turn_is_no_mismatch_and_another_is(fold):
     rotation, change = Rotation(fold), torch.full_like(ANGLES, 0.7)
     here, there = code_of(fold, ANGLES), code_of(fold, ANGLES + 0.7 + 2 * math.pi / fold)
     assert rotation.mismatch(here, there, change).max() < 1e-6
-    assert rotation.miss(there, ANGLES + 0.7).max() < 1e-6
+    assert rotation.distance(there, ANGLES + 0.7).max() < 1e-6
     wanted = 4 * math.sin(fold * 0.1 / 2) ** 2
     torch.testing.assert_close(rotation.mismatch(here, there, change - 0.1), torch.full_like(ANGLES, wanted))
-    torch.testing.assert_close(rotation.miss(there, ANGLES + 0.6), torch.full_like(ANGLES, wanted))
+    torch.testing.assert_close(rotation.distance(there, ANGLES + 0.6), torch.full_like(ANGLES, wanted))
 
 
 def test_the_divergence_is_that_of_the_wrapped_normal_from_the_uniform_angle():
@@ -64,4 +64,6 @@ def test_samples_scatter_by_the_width_of_one_turn():
 
 
 def test_only_the_distance_from_the_unit_circle_is_unruly():
-    torch.testing.assert_close(Rotation(1).unruly(code_of(1, ANGLES)), torch.full_like(ANGLES, 0.09), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        Rotation(1).code_penalty(code_of(1, ANGLES)), torch.full_like(ANGLES, 0.09), atol=1e-5, rtol=0
+    )

@@ -27,7 +27,7 @@ def test_a_known_zoom_is_no_mismatch_and_another_is():
     here, there = code_of([0.05, -0.1]), code_of([0.15, 0.0])
     change = torch.full((2,), 0.1)
     assert SCALE.mismatch(here, there, change).max() < 1e-6
-    assert SCALE.miss(there, torch.tensor([0.15, 0.0])).max() < 1e-6
+    assert SCALE.distance(there, torch.tensor([0.15, 0.0])).max() < 1e-6
     torch.testing.assert_close(SCALE.mismatch(here, there, change + 0.1), torch.ones(2))
 
 
@@ -42,4 +42,4 @@ def test_samples_scatter_by_the_deviation():
     samples = SCALE.sample(code_of(torch.full((20000,), 0.05), math.log(0.3)))
     assert float(samples.mean()) == pytest.approx(0.05, abs=0.001)
     assert float(samples.std()) == pytest.approx(0.03, rel=0.03)
-    assert SCALE.unruly(code_of([0.1])).tolist() == [0.0]
+    assert SCALE.code_penalty(code_of([0.1])).tolist() == [0.0]

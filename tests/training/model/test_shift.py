@@ -118,8 +118,8 @@ def test_the_divergence_is_that_of_a_wrapped_normal_from_the_uniform_phase(width
 def test_an_unruly_code_is_one_off_the_unit_circle():
     shift = torus(SQUARE)
     code = code_of(shift, [(1, 2)])
-    assert shift.unruly(code) < 1e-6
-    assert float(shift.unruly(3 * code)) == pytest.approx(8.0, rel=1e-3)
+    assert shift.code_penalty(code) < 1e-6
+    assert float(shift.code_penalty(3 * code)) == pytest.approx(8.0, rel=1e-3)
     np.testing.assert_allclose(shift.mean_px(3 * code), shift.mean_px(code), atol=1e-5)
     assert torch.isfinite(shift.unit(torch.zeros(1, 6)).abs()).all()
 
@@ -138,7 +138,7 @@ def test_on_the_plane_windows_displaced_exactly_do_not_mismatch(position, displa
     here = planar_code(shift, [position])
     there = planar_code(shift, np.subtract([position], displacement))
     assert float(shift.mismatch(here, there, torch.tensor([displacement])).detach()) < 1e-6
-    assert float(shift.miss(here, torch.tensor([position])).detach()) < 1e-6
+    assert float(shift.distance(here, torch.tensor([position])).detach()) < 1e-6
     further = torch.tensor([[displacement[0] + shift.width_px, displacement[1]]])
     assert float(shift.mismatch(here, there, further).detach()) == pytest.approx(1.0, rel=1e-2)
 
@@ -152,7 +152,7 @@ def test_on_the_plane_mean_deviation_and_samples_are_in_px():
     np.testing.assert_allclose(shift.std_px(code)[0].detach(), wanted, rtol=1e-5)
     np.testing.assert_allclose(shift.sample_px(code).std(0).detach(), wanted, rtol=0.03)
     assert shift.reach == pytest.approx((15.0, 15.0))
-    assert shift.unruly(code).abs().max() == 0
+    assert shift.code_penalty(code).abs().max() == 0
 
 
 def test_on_the_plane_the_prior_is_nearly_uniform_and_ends_at_the_reach():

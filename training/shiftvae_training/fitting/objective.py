@@ -12,7 +12,7 @@ from ..constraints import Constraint, Pairs, Windows
 from ..model.likelihood import Seen
 from ..model.shift_vae import Posterior, ShiftVAE
 from ..sampling import Tiles
-from .transformation import off_known_transformation
+from .transformation import transformation_mismatch
 
 __all__ = ["Objective", "Terms"]
 
@@ -74,13 +74,13 @@ class Objective:
         likelihood, residual = self._likelihood(posterior.each(lambda part: part.flatten(0, 1)), seen, sample, source)
         kl_content = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).sum(-1)
         kl_pose = model.shift.kl(posterior.code)
-        unruly = model.shift.unruly(posterior.code)
+        code_penalty = model.shift.code_penalty(posterior.code)
         for latent, code in zip(model.further, posterior.further, strict=True):
-            kl_pose, unruly = kl_pose + latent.kl(code), unruly + latent.unruly(code)
+            kl_pose, code_penalty = kl_pose + latent.kl(code), code_penalty + latent.code_penalty(code)
         pairs = self._pairs(posterior, grid.code.shape[1:3], level.mean(-1), source)
-        constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * unruly.mean())
+        constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * code_penalty.mean())
         if model.further:
-            constraints = constraints + TRANSFORMATION * off_known_transformation(model, tiles, grid, self._stride)
+            constraints = constraints + TRANSFORMATION * transformation_mismatch(model, tiles, grid, self._stride)
         return Terms(likelihood, kl_pose.mean(), kl_content.mean(), constraints, residual.detach()), posterior
 
     def _likelihood(

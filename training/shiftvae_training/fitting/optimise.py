@@ -104,18 +104,18 @@ def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior
         (int(f), y.ravel() + origin[0], x.ravel() + origin[1])
         for f, origin in zip(tiles.frame, tiles.origin, strict=True)
     ]
-    wanted = [guess.wanted(*place) for place in places]
-    shift, content, weight = (torch.from_numpy(np.stack(part)).float() for part in zip(*wanted, strict=True))
+    targets = [guess.targets_at(*place) for place in places]
+    shift, content, weight = (torch.from_numpy(np.stack(part)).float() for part in zip(*targets, strict=True))
     off_content = (posterior.mean - content).square().sum(-1)
-    off_pose = GUIDE_SHIFT * model.shift.miss(posterior.code, shift)
+    off_pose = GUIDE_SHIFT * model.shift.distance(posterior.code, shift)
     if model.further:
         poses = [
-            features.wanted_pose(i, y, x)
+            features.target_poses_at(i, y, x)
             for (features, i), (_, y, x) in zip(features_of(guess, tiles.frame), places, strict=True)
         ]
         turn, size = torch.from_numpy(np.stack(poses)).float().unbind(-1)
         for latent, code in zip(model.further, posterior.further, strict=True):
-            off_pose = off_pose + GUIDE_POSE * latent.miss(code, turn if latent.kind == "rotation" else size)
+            off_pose = off_pose + GUIDE_POSE * latent.distance(code, turn if latent.kind == "rotation" else size)
     return (weight * (off_pose + GUIDE_CONTENT * off_content)).mean()
 
 

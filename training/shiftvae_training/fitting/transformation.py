@@ -12,13 +12,13 @@ from ..model.decoder import places_of_pixels
 from ..model.pose import Pose
 from ..model.shift_vae import Posterior, ShiftVAE
 
-__all__ = ["off_known_transformation"]
+__all__ = ["transformation_mismatch"]
 
 #: Largest known zoom, as a logarithm.
 ZOOM = 0.15
 
 
-def off_known_transformation(model: ShiftVAE, tiles: Tensor, grid: Posterior, stride: int) -> Tensor:
+def transformation_mismatch(model: ShiftVAE, tiles: Tensor, grid: Posterior, stride: int) -> Tensor:
     """Violation, mean over tiles: squared chord of the angle, squared error of scale, shift and content in units of
     their priors.
 
@@ -52,7 +52,7 @@ def off_known_transformation(model: ShiftVAE, tiles: Tensor, grid: Posterior, st
     there = model.encode(changed, sd, 1)[:, 0, 0]
     y, x = model.shift.mean_px(here.code).unbind(-1)
     moved = torch.stack([y * turn.cos() - x * turn.sin(), x * turn.cos() + y * turn.sin()], -1) * zoom.exp()[:, None]
-    off = model.shift.miss(there.code, moved) + (here.mean - there.mean).square().sum(-1)
+    off = model.shift.distance(there.code, moved) + (here.mean - there.mean).square().sum(-1)
     for latent, one, other in zip(model.further, here.further, there.further, strict=True):
         off = off + latent.mismatch(one, other, turn if latent.kind == "rotation" else zoom)
     return off.mean()

@@ -22,10 +22,10 @@ class ClassGuess:
     parts: Sequence[Guess]
     place: NDArray[np.int64]
 
-    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+    def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
         """As the guess of the frame's class."""
         part, number = self.of(frame)
-        return part.wanted(number, y, x)
+        return part.targets_at(number, y, x)
 
     def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
         """Of the first class."""

@@ -44,13 +44,13 @@ class FeatureGuess:
     scores: list[Floats]
     poses: list[Floats] | None = None
 
-    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+    def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
         """Shift ``(n, 2)`` px, content ``(n, m)`` and weight 0 or 1 ``(n,)`` of windows centred at ``y, x (n,)``."""
         shift, nearest = self._nearest(frame, y, x)
         near = (np.abs(shift) <= WITHIN * np.array(self.window)).all(1)
         return shift, self.scores[frame][nearest], near.astype(float)
 
-    def wanted_pose(self, frame: int, y: Floats, x: Floats) -> Floats:
+    def target_poses_at(self, frame: int, y: Floats, x: Floats) -> Floats:
         """Turn and logarithm of the size ``(n, 2)`` of the features nearest to ``y, x (n,)``."""
         if self.poses is None:
             return np.zeros((len(y), 2))

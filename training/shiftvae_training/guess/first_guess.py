@@ -35,7 +35,7 @@ Complex = NDArray[np.complex128]
 class Guess(Protocol):
     """What guides the first steps of a training."""
 
-    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+    def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
         """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
 
     def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
@@ -96,7 +96,7 @@ class FirstGuess:
     components: Complex
     strengths: Floats
 
-    def wanted(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+    def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
         """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
         phasor, content = self.targets[frame].at(y, x)
         vectors = np.linalg.pinv(self.targets[frame].reciprocal).T

@@ -1,4 +1,4 @@
-"""Columns in images: bright maxima, and least-squares Gaussians through them, many at once."""
+"""Atomic columns in images: prominent maxima, and least-squares Gaussians fitted to many of them at once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Floats = NDArray[np.float64]
 
 #: A maximum is a column when its prominence is this share of the image's range, and this many times its noise.
 PROMINENT, ABOVE_NOISE = 0.02, 3.0
-#: Steps of Gauss-Newton, and the largest move of a centre in one of them, px.
+#: Number of Gauss-Newton steps, and the largest move of a centre in one step, px.
 STEPS, LARGEST_MOVE = 12, 1.0
-#: Columns closer than this are one, px; columns closer than this to the edge are left out.
+#: Columns closer together than this, px, are the same column; columns closer than this to the edge are left out.
 SAME, EDGE = 2.5, 3.0
-#: At most so many columns of a cell are followed.
+#: Largest number of columns of a cell that are followed.
 MOST_COLUMNS = 8
-#: Neighbours are the columns up to so many of the shortest distances away.
+#: Columns up to this many times the shortest distance away are neighbours.
 NEIGHBOURS = 1.6
 
 
@@ -30,7 +30,7 @@ NEIGHBOURS = 1.6
 class Columns:
     """Fitted columns: ``centre (..., 2)`` as y, x in px, ``height (...)``, ``width (...)`` as sd in px.
 
-    NaN where a fit ran away from its start.
+    NaN where a fit diverged from its start.
     """
 
     centre: Floats
@@ -38,18 +38,18 @@ class Columns:
     width: Floats
 
     def first(self, count: int) -> Columns:
-        """The first `count` of the columns ``(..., k)``."""
+        """First `count` of the columns ``(..., k)``."""
         return Columns(self.centre[..., :count, :], self.height[..., :count], self.width[..., :count])
 
     def of_image(self, index: int) -> Columns:
-        """Those of one image of ``(n, k)``."""
+        """Columns ``(k,)`` of one image, of columns ``(n, k)``."""
         return Columns(self.centre[index], self.height[index], self.width[index])
 
 
 def find_columns(image: Floats) -> NDArray[np.intp]:
-    """Prominent maxima of ``image (H, W)``, smoothed over 3 px, as ``(n, 2)`` row and column, brightest first.
+    """Prominent maxima of ``image (H, W)`` smoothed over 3 px, ``(n, 2)`` row and column, brightest first.
 
-    A line (H = 1) is smoothed and searched along x alone. Maxima on the edge do not count.
+    A line (H = 1) is smoothed and searched along x alone. Maxima on the edge are left out.
     """
     size = (min(3, image.shape[0]), 3)
     padded = np.pad(image, [(n // 2, n // 2) for n in size], mode="edge")
@@ -60,21 +60,23 @@ def find_columns(image: Floats) -> NDArray[np.intp]:
 def columns_of_cell(
     image: Floats, anchor: Floats | None, wrap: Callable[[Floats], Floats]
 ) -> tuple[Floats, int, float]:
-    """Columns that `image` shows, one of each kind first, then their neighbours; and the radius for fitting them.
+    """Columns in `image`: one of each kind, then their neighbours; and the radius for fitting them.
 
     Parameters
     ----------
     image
-        ``(H, W)``, a little more than a cell.
+        ``(H, W)``, a little larger than a cell.
     anchor
-        Pixel index (y, x) near the column that comes first; None: the brightest, of equals the one nearest the middle.
+        Pixel index (y, x) near the column that comes first; None takes the brightest, among equals the one nearest the
+        middle.
     wrap
         Brings a vector (y, x) px into the cell around 0: columns that differ by a lattice vector are of one kind.
 
     Returns
     -------
-    Pixel indices ``(n, 2)``; how many of them, at the start, are one of each kind, in order of their distance from the
-    first; and the radius in px.
+    (places, kinds, radius)
+        Pixel indices ``(n, 2)``; the first `kinds` of them are one of each kind, by their distance from the first; and
+        the radius in px.
     """
     found = find_columns(image).astype(float)
     for axis in (0, 1):
@@ -103,25 +105,26 @@ def columns_of_cell(
 
 
 def fit_columns(images: Floats, starts: Floats, radius: float, *, sloping: bool = False, rounds: int = 1) -> Columns:
-    """Fit a round Gaussian on a background to each column, by unweighted least squares.
+    """Fit an isotropic Gaussian on a background to each column, by unweighted least squares.
 
     Parameters
     ----------
     images
         ``(n, H, W)``; H = 1 for lines.
     starts
-        ``(n, k, 2)`` or ``(k, 2)``: where the columns are about, pixel indices y, x.
+        ``(n, k, 2)`` or ``(k, 2)``: approximate positions of the columns, pixel indices y, x.
     radius
-        px around a start that are fitted.
+        Radius of the fitted disc around a start, px.
     sloping
-        Whether the background may slope: costs precision in noise.
+        Whether the background may slope, which costs precision in noise.
     rounds
-        From the second on, each column is fitted to what the others leave, so that neighbours do not pull.
+        Number of rounds; from the second on, the Gaussians of the other columns are subtracted first, so that
+        neighbours do not bias a fit.
 
     Returns
     -------
     Columns
-        Shaped ``(n, k)``.
+        Columns ``(n, k)``.
     """
     count, height, width = images.shape
     starts = np.broadcast_to(np.asarray(starts, float), (count, *np.shape(starts)[-2:]))
@@ -147,7 +150,7 @@ def fit_columns(images: Floats, starts: Floats, radius: float, *, sloping: bool 
 
 
 def _others(columns: Columns, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Floats:
-    """What all other columns add to the pixels ``(n, k, pixels)`` of each; columns without a fit add nothing."""
+    """Sum of all other Gaussians at the pixels of each column, ``(n, k, pixels)``; failed fits add nothing."""
     total = np.zeros(rows.shape)
     for j in range(rows.shape[1]):
         (cy, cx), width, height = columns.centre[:, j].T, columns.width[:, j], columns.height[:, j]
@@ -161,7 +164,7 @@ def _others(columns: Columns, rows: NDArray[np.intp], cols: NDArray[np.intp]) ->
 def _gauss_newton(
     values: Floats, y: Floats, x: Floats, weight: Floats, radius: float, *, line: bool, sloping: bool
 ) -> Floats:
-    """Centre, height and width ``(n, 4)`` of each of ``values (n, pixels)``; the background is solved with them."""
+    """Centre y and x, height and width ``(n, 4)`` for each of ``values (n, pixels)``; the background is fitted too."""
     n, values = len(values), values * weight
     cy, cx, width = np.zeros(n), np.zeros(n), np.full(n, radius / 2)
     height = np.zeros(n)
@@ -192,7 +195,7 @@ def _gauss_newton(
 
 
 def _solve(design: Floats, values: Floats) -> Floats:
-    """Least squares for each of ``design (n, pixels, p)``, ``values (n, pixels)``; barely damped, so never singular."""
+    """Least squares for each of ``design (n, pixels, p)``, ``values (n, pixels)``; slightly damped, never singular."""
     normal = np.einsum("nij,nik->njk", design, design)
     normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(design.shape[-1])
     return np.asarray(np.linalg.solve(normal, np.einsum("nij,ni->nj", design, values)[..., None])[..., 0])

@@ -1,4 +1,4 @@
-"""The decoder of the paper: a network that is asked for every pixel."""
+"""The coordinate decoder of the paper: a network evaluated at the position of every pixel."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from .pose import Pose
 __all__ = ["CoordinateDecoder"]
 
 WIDTH = 128
-#: The first layer's slopes, for half a window: as torch draws them, not even the mean motif was learned.
+#: Standard deviation of the first layer's weights, per half window: with torch's own, not even the mean motif is
+#: learned.
 SLOPES = 5.0
-#: Steps, points a step and learning rate of the regression on the first guess.
+#: Steps, points per step and learning rate of the regression on the first guess.
 FITTING, POINTS, FITTING_RATE = 600, 2048, 1e-2
 
 
 class CoordinateDecoder(nn.Module):
-    """tanh(Wc r + Wz z), two tanh layers of 128, one output a channel, at the place r of every pixel in the motif.
+    """Coordinate network: tanh(Wc r + Wz z), two tanh layers of 128, one output per channel, at each position r.
 
-    Smooth, and free of a grid; but a window costs a network for each of its pixels, so few windows of a batch are
-    drawn. Bepler et al., arXiv 1909.11663; Ziatdinov, Wong, Kalinin 2023.
+    It is smooth and needs no grid, but evaluates a network for each pixel of a window, so only few windows of a batch
+    are drawn. Sources: Bepler et al., arXiv 1909.11663; Ziatdinov, Wong, Kalinin, MLST 4 (2023) 045033.
 
     Parameters
     ----------
     window
-        ``(height, width)`` px; places are in units of half of it.
+        ``(height, width)`` px; the network's positions are in units of half of it.
     channels, content
-        Of a window; number of content latents.
+        Number of channels of a window, and of content latents.
     margins
-        How far from the motif it is asked, for `template`.
+        Size of the template beyond the window.
     classes
         Number of classes of motifs.
     """
@@ -45,13 +46,13 @@ class CoordinateDecoder(nn.Module):
         self.places = margins.places
         self.from_place = nn.Linear(2, WIDTH)
         self._spread_out()
-        told = content + (classes if classes > 1 else 0)
-        self.from_content = nn.Linear(told, WIDTH, bias=False) if told else None
+        inputs = content + (classes if classes > 1 else 0)
+        self.from_content = nn.Linear(inputs, WIDTH, bias=False) if inputs else None
         self.layers = nn.ModuleList([nn.Linear(WIDTH, o) for o in (WIDTH, WIDTH, channels)])
 
     @torch.no_grad()
     def _spread_out(self) -> None:
-        """Let the steps of the first layer lie anywhere in the template, in any direction."""
+        """Initialise the first layer so that its tanh steps lie anywhere in the template, in any direction."""
         nn.init.normal_(self.from_place.weight, std=SLOPES)
         half = torch.stack([axis.abs().max() for axis in self.places()]) / self._unit()
         where = (2 * torch.rand(WIDTH, 2) - 1) * half
@@ -75,11 +76,11 @@ class CoordinateDecoder(nn.Module):
 
     @property
     def linears(self) -> list[nn.Linear]:
-        """The layers after the first."""
+        """Layers after the first."""
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, content: Tensor, pose: Pose, label: Tensor | None = None) -> Tensor:
-        """Drawings ``(N, C, h, w)`` with the motif posed."""
+        """Drawings ``(N, C, h, w)`` with the motif shifted, turned and scaled by `pose`."""
         return self.draw(content, places_of_pixels(self.window, pose), label).movedim(-1, 1)
 
     def template(self, content: Tensor, label: Tensor | None = None) -> Tensor:
@@ -89,7 +90,7 @@ class CoordinateDecoder(nn.Module):
 
     @torch.enable_grad()
     def start_from(self, mean: Tensor, components: Tensor) -> None:
-        """Regression on the guessed images at random places and contents."""
+        """Regress the network on the guessed images, at random positions and contents."""
         places = torch.stack(torch.meshgrid(*self.places(), indexing="ij"), dim=-1).flatten(0, 1)
         images = torch.cat([mean[:, None], components], dim=1).flatten(3).float()  # (K, 1 + m, C, places)
         optimiser = torch.optim.Adam(self.parameters(), lr=FITTING_RATE)
@@ -100,14 +101,14 @@ class CoordinateDecoder(nn.Module):
             content = torch.randn(16, self.content)
             picked = torch.randint(len(places), (POINTS // 16,))
             weights = torch.cat([torch.ones(16, 1), content], dim=1)
-            wanted = torch.einsum("nj,njcp->npc", weights, images[label][..., picked])
-            loss = (self.draw(content, places[None, picked], label) - wanted).square().mean()
+            target = torch.einsum("nj,njcp->npc", weights, images[label][..., picked])
+            loss = (self.draw(content, places[None, picked], label) - target).square().mean()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
             optimiser.step()
 
     def rewrite_content(self, zero: Tensor, unit: Tensor, order: list[int]) -> None:
-        """Change the first layer alone."""
+        """Rewrite the first layer, see `Decoder`."""
         if self.from_content is None:
             return
         weight = self.from_content.weight[:, order]

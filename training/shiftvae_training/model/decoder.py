@@ -1,4 +1,4 @@
-"""What a decoder is, and what both decoders share: places relative to the motif."""
+"""Protocol of a decoder, and positions relative to the motif, which both decoders need."""
 
 from __future__ import annotations
 
@@ -17,38 +17,42 @@ DecoderName = Literal["template", "coordinate"]
 
 
 class Decoder(Protocol):
-    """Draws windows; what it draws is brought to a window's units by the likelihood.
+    """Draws windows from content and pose; the likelihood brings the drawings to a window's units.
 
     `content` is ``(n, m)``; `label` is the class of each window, int64 ``(n,)``, or None for the first class.
 
     Attributes
     ----------
     most_windows
-        So many windows of a batch are drawn, at random; None for all of them.
+        Number of windows of a batch that are drawn, at random; None for all.
     """
 
     most_windows: int | None
 
     def __call__(self, content: Tensor, pose: Pose, label: Tensor | None = None) -> Tensor:
-        """Drawings ``(n, C, h, w)`` with the motif posed."""
+        """Drawings ``(n, C, h, w)`` with the motif shifted, turned and scaled by `pose`."""
 
     def template(self, content: Tensor, label: Tensor | None = None) -> Tensor:
-        """Drawings ``(n, C, height, width)`` at `places`, of the motif as it is."""
+        """Drawings ``(n, C, height, width)`` at `places`, without a pose."""
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """y and x of a template's pixels relative to the motif, px."""
+        """Positions y ``(height,)`` and x ``(width,)`` of a template's pixels relative to the motif, px."""
 
     def start_from(self, mean: Tensor, components: Tensor) -> None:
-        """Draw what was guessed: ``mean (K, C, height, width)`` and ``components (K, m, C, height, width)`` of K
-        classes at `places`.
+        """Initialise with guessed images at `places`.
+
+        ``mean (K, C, height, width)`` and ``components (K, m, C, height, width)`` are of K classes.
         """
 
     def rewrite_content(self, zero: Tensor, unit: Tensor, order: list[int]) -> None:
-        """Draw the same for new content = (old content in `order` - `zero`) / `unit`, each ``(m,)``."""
+        """Rewrite the weights for new content = (old content in `order` - `zero`) / `unit`; all are ``(m,)``.
+
+        The drawings of corresponding contents stay the same.
+        """
 
 
 class Margins:
-    """How much larger than the window a template is, ``(y, x)`` px a side; and its places.
+    """Size of a template, which is larger than the window, and the positions of its pixels.
 
     Parameters
     ----------
@@ -57,9 +61,16 @@ class Margins:
     reach
         Largest shift along each axis, ``(y, x)`` px.
     turned
-        The motif may turn: a window in any direction fits.
+        Whether the motif may turn, so that a window in any direction must fit.
     least_scale
-        Size of the smallest motif, against the template's.
+        Size of the smallest motif relative to the template's.
+
+    Attributes
+    ----------
+    sides
+        Margin on each side along y and x, px.
+    size
+        ``(height, width)`` of a template, px.
     """
 
     def __init__(
@@ -73,15 +84,15 @@ class Margins:
         self.size = tuple(n + 2 * m for n, m in zip(window, self.sides, strict=True))
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """y and x of the template's pixels relative to the motif, px."""
+        """Positions y ``(height,)`` and x ``(width,)`` of the template's pixels relative to the motif, px."""
         y, x = (torch.arange(n) - (n - 1) / 2 for n in self.size)
         return y, x
 
 
 def places_of_pixels(window: tuple[int, int], pose: Pose) -> Tensor:
-    """Where the pixels of windows lie in the motif's own frame, ``(n, h, w, 2)`` px (y, x): R(-turn) (r - shift) / s.
+    """Positions ``(n, h, w, 2)`` px (y, x) of the pixels of windows in the motif's frame: R(-turn) (r - shift) / scale.
 
-    A turn is counter-clockwise as seen, y pointing down.
+    A turn is counter-clockwise as displayed, with y pointing down.
     """
     y, x = ((torch.arange(n, device=pose.shift_px.device) - (n - 1) / 2) for n in window)
     away_y = y[:, None].expand(*window) - pose.shift_px[:, 0, None, None]
@@ -94,7 +105,7 @@ def places_of_pixels(window: tuple[int, int], pose: Pose) -> Tensor:
 
 
 def one_hot(label: Tensor | None, count: int, classes: int) -> Tensor:
-    """Classes of `count` windows as ``(count, classes)``, 0 or 1."""
+    """One-hot classes ``(count, classes)`` of `count` windows; a `label` of None is the first class."""
     if classes == 1:
         return torch.ones(count, 1)
     label = torch.zeros(count, dtype=torch.int64) if label is None else label

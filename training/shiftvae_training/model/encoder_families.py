@@ -1,15 +1,15 @@
-"""The encoder families: which layers each has, how they start, how fast they learn.
+"""The encoder families: the layers of each, their initial weights and their learning rate.
 
-They share one shape, which makes them exact when they slide over a frame (see `encoder_graph`): a stem of
-valid convolutions without bias whose first layer sums to zero, a division by the window's standard deviation, then 1x1
-layers.
+All have the same structure, which makes them exact when they slide over a frame (see `encoder_graph`): a stem of valid
+convolutions without bias, the first with kernels that sum to zero, a division by the window's standard deviation, then
+1x1 layers.
 
 - ``dilated``: four or five small dilated convolutions with ReLU; neighbouring windows share their work.
-- ``narrow``: fewer, of half the width at the end: the first sees 8 x 8 px, and the others need its output at every
-  fourth px only. Less than half the time of ``dilated``, a little more noise in the maps.
+- ``narrow``: fewer layers, half as wide at the end; the first sees 8 x 8 px, and the others need its output at every
+  fourth px only. It takes less than half the time of ``dilated`` and gives slightly noisier maps.
 - ``mlp``: one convolution as large as the window, the dense network of the paper.
 
-A family of your own is an object with the attributes of `EncoderFamily` and a line in `ENCODERS`.
+To add a family, write an object with the attributes of `EncoderFamily` and enter it in `ENCODERS`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from shiftvae_rt.errors import WindowError
 
 __all__ = ["ENCODERS", "EncoderFamily", "Layer"]
 
-#: Largest dilation; a 1x1 layer has it too, and so needs no finer grid than the largest stride does.
+#: Largest dilation; 1x1 layers have it too, so that they need no finer grid than the largest stride.
 WIDEST = 8
 
 
 class Layer(NamedTuple):
-    """One layer of a stem: edge of its kernel in px, dilation, and number of channels that it gives."""
+    """One layer of a stem: edge of its kernel in px, dilation, and number of output channels."""
 
     size: int
     dilation: int
@@ -38,7 +38,7 @@ class Layer(NamedTuple):
 
 
 class EncoderFamily(Protocol):
-    """What a family says about its networks.
+    """Structure and initial weights of the networks of a family.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class EncoderFamily(Protocol):
         True: ReLU after each layer of the stem. False: the features get a bias and tanh after the division by the
         window's standard deviation.
     learning_rate
-        Peak of Adam's.
+        Largest learning rate of Adam.
     """
 
     @property
@@ -59,11 +59,11 @@ class EncoderFamily(Protocol):
     def learning_rate(self) -> float: ...  # noqa: D102
 
     def stem(self, window: int) -> list[Layer]:
-        """Layers whose receptive field is exactly `window` px; `WindowError` for a window that they cannot have."""
+        """Layers whose receptive field is exactly `window` px; raises `WindowError` if there are none."""
         ...
 
     def start(self, shape: tuple[int, int, int, int], *, first: bool) -> Tensor:
-        """Kernels ``(out, in, height, width)`` to begin with, of the first layer or of a later one."""
+        """Initial kernels ``(out, in, height, width)`` of the first layer or of a later one."""
         ...
 
 
@@ -78,10 +78,10 @@ class Sliding:
     edge
         Edge of the first kernel, px; the dilation of the next layer is half of it.
     features
-        Channels of the last layer.
+        Number of channels of the last layer.
     head
-        See `EncoderFamily`. Where it is empty, the last layer of the stem is the hidden one: without bias and before
-        the division, which saves an eighth of the time.
+        See `EncoderFamily`. If it is empty, the last layer of the stem is the hidden layer: without bias and before the
+        division, which is faster.
     """
 
     name: str
@@ -92,13 +92,13 @@ class Sliding:
     learning_rate: float = 5e-3
 
     def stem(self, window: int) -> list[Layer]:
-        """See `EncoderFamily`: a multiple of 4 px, at least 4 px more than the first kernel."""
+        """See `EncoderFamily`; `window` must be a multiple of 4 px, and at least 4 px more than the first kernel."""
         if window % 4 or window < self.edge + 4:
             needed = f"a window that is a multiple of 4 px, at least {self.edge + 4}"
             raise WindowError(f"the {self.name} encoder needs {needed}, got {window}")
-        odd = [(2, 4)] if window % self.edge else []  # two taps for what three taps of dilation 4 step over
+        odd = [(2, 4)] if window % self.edge else []  # two taps for the 4 px that three-tap layers cannot add
         plan, rest, dilation = [(self.edge, 1), *odd], window - self.edge - 4 * len(odd), self.edge // 2
-        while rest:  # each 3-tap layer of dilation d adds 2 d: double d while what is left allows it
+        while rest:  # each 3-tap layer of dilation d adds 2 d px: double d while the rest allows it
             while rest % (2 * dilation):
                 dilation //= 2
             plan.append((3, dilation))
@@ -106,16 +106,17 @@ class Sliding:
             dilation = min(dilation * 2, WIDEST) if rest >= 4 * dilation else dilation
         plan = [plan[0], *sorted(plan[1:], key=lambda layer: layer[1])]
         plan = plan if self.head else [*plan, (1, WIDEST)]
-        # 16 channels where values lie dense, then 32, a whole block of most processors
+        # 16 channels on the finest grid, then 32, the block size of most matrix kernels
         widths = [16, *[32] * (len(plan) - 2), self.features]
         return [Layer(size, dilation, width) for (size, dilation), width in zip(plan, widths, strict=True)]
 
     def start(self, shape: tuple[int, int, int, int], *, first: bool) -> Tensor:
-        """Kernels with which ReLU layers in a row start as a linear map that keeps variance.
+        """Kernels with which successive ReLU layers start as a linear map that preserves variance.
 
-        Every channel has another with the opposite sign, so that what ReLU cuts from one the other keeps, and the next
-        layer takes their difference (Balduzzi et al. 2017, "looks linear"). The phases of a lattice are linear in the
-        window: they are there from the first step, and the content is not lost while they are learned.
+        Every channel has a partner of opposite sign, so that what ReLU removes from one is kept by the other, and the
+        next layer takes their difference. The phases of a lattice are linear in the window: they are available from the
+        first step, and the content is not lost while they are learned.
+        Source: "looks-linear" initialisation, Balduzzi et al., arXiv 1702.08591.
         """
         width, before, *kernel = shape
         inputs = before if first else before // 2
@@ -134,17 +135,17 @@ class Dense:
     learning_rate: float = 4e-3
 
     def stem(self, window: int) -> list[Layer]:
-        """See `EncoderFamily`: any window of at least 4 px."""
+        """See `EncoderFamily`; `window` must be at least 4 px."""
         if window < 4:
             raise WindowError(f"the mlp encoder needs a window of at least 4 px, got {window}")
         return [Layer(window, 1, self.width)]
 
     def start(self, shape: tuple[int, int, int, int], *, first: bool) -> Tensor:  # noqa: ARG002  # there is one layer
-        """Gaussian kernels whose sums have the variance of a pixel."""
+        """Gaussian kernels whose output has the variance of a pixel."""
         return torch.randn(shape) / math.sqrt(math.prod(shape[1:]))
 
 
-#: The families by the name that a user types.
+#: The families by their names on the command line and in settings.
 ENCODERS: dict[str, EncoderFamily] = {
     "dilated": Sliding("dilated", edge=4, features=64, head=(64,)),
     "narrow": Sliding("narrow", edge=8, features=32, head=()),

@@ -1,4 +1,4 @@
-"""The numbers of a trained encoder and the bounds of what it may say: what the model and its graphs share."""
+"""Weights of a trained encoder and the bounds of its outputs, which the model and the exported graphs share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 __all__ = ["LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer"]
 
-#: Bounds of what the network may say.
+#: Largest posterior width of a phase, rad: there the divergence of a wrapped normal from the uniform prior is 0.
 WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
+#: Bounds of the logarithm of a posterior deviation, and of the logarithm of the scale.
 LOG_SD = (-8.0, 2.0)
 LOG_SCALE = (-0.5, 0.5)
-#: The deviation of a planar shift is that of u times the slope, but at least this share of the slope at 0.
+#: The deviation of a planar shift is that of u times the slope of the shift, at least this share of the slope at 0.
 LEAST_SLOPE = 0.05
 
 Floats = NDArray[np.float32]
@@ -29,7 +30,7 @@ class StemLayer:
 
 @dataclass(frozen=True)
 class EncoderWeights:
-    """All numbers of an encoder.
+    """All weights and constants of an encoder.
 
     Attributes
     ----------
@@ -40,21 +41,21 @@ class EncoderWeights:
     head
         1x1 layers ``(weight (out, in), bias (out,))``; tanh between them, none after the last.
     stem_bias
-        Added after the division by the standard deviation, with tanh, before the head; or None.
+        Bias ``(features,)`` after the division by the standard deviation, followed by tanh; or None.
     lattice
         ``(k, 2)`` lattice vectors in px as (y, x); k = 0 for a planar shift. The head's outputs are, in order:
         cosines and sines ``(k + k)`` and log widths ``(k)`` of the phases, or shift and log sd ``(dimensions each)``;
-        those of `Rotation` and `Scale` where the model has them; then mean and log sd of the content.
+        those of `Rotation` and `Scale` if the model has them; then mean and log sd of the content.
     planar_prior_px, planar_reach_px
-        Unit of a planar shift at 0, and where it ends softly; 0 where it does not end.
+        px per unit of a planar shift at 0, and the soft limit of its range in px; 0 for no limit.
     content
         Number of content latents.
     anchor, anchor_slope
-        Added to the shift, px: ``(2,)``, and ``(content, 2)`` for each unit of content.
+        Offset added to the shift, px: ``(2,)``, and ``(content, 2)`` for each unit of content.
     channel_scale, sd_floor
-        Scale of each channel, and the least standard deviation (after scaling) that a window is divided by.
+        Scale of each channel, and the smallest standard deviation (after scaling) by which a window is divided.
     fold, scale_prior
-        Of `Rotation` and `Scale`; 0 where the model has none.
+        `Rotation.fold` and `Scale.prior`; 0 if the model has no such latent.
     """
 
     window: tuple[int, int]

@@ -1,7 +1,7 @@
-"""How the pixels of a window scatter around what the decoder draws.
+"""Likelihoods: the distribution of a window's pixels given the decoder's drawing.
 
-Each likelihood says how a drawing is brought to a window's own units, and the negative logarithm of the probability of
-the window given the drawing.
+Each likelihood brings a drawing to the units of a window, and gives the negative logarithm of the probability of the
+window given the drawing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ LEAST_RATE = 0.05
 
 @dataclass(frozen=True)
 class Seen:
-    """n windows of C channels as they were cut.
+    """Observed windows, n windows of C channels.
 
     Attributes
     ----------
     normalised
-        ``(n, C, h, w)``: less their mean, divided by their standard deviation over all channels.
+        ``(n, C, h, w)``: minus the mean of each channel, divided by the standard deviation over all channels.
     level, spread
         ``(n, C, 1, 1)``: that mean and that deviation in raw detector units.
     """
@@ -39,53 +39,56 @@ class Seen:
 
 
 class Likelihood(Protocol):
-    """What the objective and the export need of a likelihood; `drawing` is ``(n, C, h, w)``, of a decoder."""
+    """What the objective and the export need of a likelihood; `drawing` is ``(n, C, h, w)``, from a decoder."""
 
     def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
-        """The windows drawn, normalised as those that the encoder sees."""
+        """Drawn windows ``(n, C, h, w)``, normalised like the windows that the encoder sees."""
 
     def nats(self, drawing: Tensor, seen: Seen, noise_sd: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean negative log likelihood of a window, and the variance of the residual in units of a window's."""
+        """Mean negative log likelihood of a window in nats, and the variance of the residual relative to a window's."""
 
     def start(self, mean: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
-        """Drawings for a guessed motif: ``mean (C, ...)`` and ``components (m, C, ...)`` in a window's deviations."""
+        """Drawings of a guessed motif: ``mean (C, ...)`` and ``components (m, C, ...)`` in a window's deviations."""
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Normal noise of one standard deviation for all pixels, which training follows; of normalised windows.
+    """Normal noise in normalised windows, with one standard deviation for all pixels, estimated during training.
 
-    A drawing is normalised as the encoder's windows are: mean 0 in each channel, and variance 1 once the noise joins
-    it. Mean and contrast of a window depend on which part of the cell it shows; without this, the content has to say
-    so.
+    A drawing is normalised like the encoder's windows: mean 0 in each channel, and variance 1 with the noise added.
+    Mean and contrast of a window depend on the part of the cell that it shows; without the normalisation the content
+    would have to encode them.
     """
 
     def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
-        """Mean 0, variance 1 with the noise."""
+        """Drawings with mean 0, and variance 1 with the noise."""
         return _normalised(drawing, noise_sd)
 
     def nats(self, drawing: Tensor, seen: Seen, noise_sd: Tensor) -> tuple[Tensor, Tensor]:
-        """Of normalised windows."""
+        """Normal log likelihood of the normalised windows, see `Likelihood`."""
         residual = (self.windows(drawing, noise_sd) - seen.normalised).square().mean()
         pixels = seen.normalised[0].numel()
         nats = pixels * (0.5 * residual / noise_sd.square() + noise_sd.log() + 0.5 * math.log(2 * math.pi))
         return nats, residual
 
     def start(self, mean: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
-        """As they are."""
+        """The guessed images, unchanged."""
         return mean, components
 
 
 @dataclass(frozen=True)
 class Poisson:
-    """Counts: the drawing, normalised, times the window's own contrast, on its own level, is what is expected."""
+    """Counts with a Poisson distribution.
+
+    The expected counts are the normalised drawing times the window's contrast, plus the window's mean.
+    """
 
     def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
-        """Mean 0, variance 1 with the noise."""
+        """Drawings with mean 0, and variance 1 with the noise."""
         return _normalised(drawing, noise_sd)
 
     def nats(self, drawing: Tensor, seen: Seen, noise_sd: Tensor) -> tuple[Tensor, Tensor]:
-        """Of counts."""
+        """Poisson log likelihood of the raw counts, see `Likelihood`."""
         drawn = self.windows(drawing, noise_sd)
         rate = seen.level + seen.spread * drawn
         rate = torch.maximum(rate, LEAST_RATE * seen.level + 1e-3)
@@ -94,23 +97,23 @@ class Poisson:
         return nats.sum((1, 2, 3)).mean(), (drawn - seen.normalised).square().mean()
 
     def start(self, mean: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
-        """As they are."""
+        """The guessed images, unchanged."""
         return mean, components
 
 
 @dataclass(frozen=True)
 class Bernoulli:
-    """Every pixel, brought to 0..1 over the training set, as the probability of an event: binary cross entropy.
+    """Binary cross entropy of every pixel, scaled to 0..1 over the training set and taken as a probability.
 
-    Not a likelihood of grey values (it has no normalisation over them), but the custom of the field since pyroVED: its
-    noise is the same whatever the detector's, and the widest that 0..1 allows.
+    This is not a likelihood of grey values (it is not normalised over them), but customary in the field since pyroVED.
+    Its noise does not depend on the detector's and is the largest that 0..1 allows.
 
     Parameters
     ----------
     low, high
-        ``(C,)`` least and largest raw value of the training set, for each channel.
+        ``(C,)`` smallest and largest raw value of the training set, for each channel.
     level, spread
-        ``(C,)`` typical mean and standard deviation of a window, raw.
+        ``(C,)`` typical mean and standard deviation of a window, in raw units.
     """
 
     low: Tensor
@@ -119,18 +122,18 @@ class Bernoulli:
     spread: Tensor
 
     def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
-        """Probabilities, then mean 0 and variance 1 with the noise, channels weighted by their range."""
+        """Probabilities with mean 0, and variance 1 with the noise, channels weighted by their range."""
         return _normalised(drawing.sigmoid() * _by_channel((self.high - self.low) / self.spread), noise_sd)
 
     def nats(self, drawing: Tensor, seen: Seen, noise_sd: Tensor) -> tuple[Tensor, Tensor]:
-        """Binary cross entropy with soft targets."""
+        """Binary cross entropy with soft targets, see `Likelihood`."""
         raw = seen.level + seen.spread * seen.normalised
         share = ((raw - _by_channel(self.low)) / _by_channel(self.high - self.low)).clamp(0, 1)
         nats = F.binary_cross_entropy_with_logits(drawing, share, reduction="none").sum((1, 2, 3)).mean()
         return nats, (self.windows(drawing, noise_sd) - seen.normalised).square().mean().detach()
 
     def start(self, mean: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
-        """Log odds."""
+        """Log odds of the guessed images."""
         width = self.spread / (self.high - self.low)
         extra = (1,) * (mean.ndim - 1)
         share = ((self.level - self.low) / (self.high - self.low)).view(-1, *extra) + width.view(-1, *extra) * mean

@@ -1,4 +1,4 @@
-"""The encoder network: a frame or tile in, the raw outputs of every window out."""
+"""The encoder network: from a frame or tile to the raw outputs of every window."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["Encoder"]
 
 
 class Encoder(nn.Module):
-    """Frame or tile in, raw outputs for every window out.
+    """Encoder of one family, evaluated densely on a frame or tile.
 
     Parameters
     ----------
     family
-        One of `ENCODERS`.
+        Name of one of `ENCODERS`.
     window
         ``(height, width)`` px.
     channels, outputs
-        Number of channels of a frame, and of raw outputs for a window.
+        Number of channels of a frame, and of raw outputs per window.
     """
 
     def __init__(self, family: str, window: tuple[int, int], channels: int, outputs: int) -> None:
@@ -45,14 +45,14 @@ class Encoder(nn.Module):
         self.bias = None if kind.relu else nn.Parameter(torch.zeros(before))
 
     def forward(self, frame: Tensor, sd: Tensor, stride: int) -> Tensor:
-        """Raw ``(N, rows, cols, outputs)`` of ``frame (N, C, H, W)``, whose windows have ``sd (N, rows, cols)``."""
+        """Raw outputs ``(N, rows, cols, outputs)`` for ``frame (N, C, H, W)``; ``sd (N, rows, cols)`` of its windows."""
         x, grid = frame, 1
         for index, (weight, layer) in enumerate(zip(self.stem_weights(), self.plan, strict=True)):
-            wanted = math.gcd(stride, *[later.dilation for later in self.plan[index + 1 :]])
-            step, dilation = wanted // grid, layer.dilation // grid
+            needed = math.gcd(stride, *[later.dilation for later in self.plan[index + 1 :]])  # grid of the output, px
+            step, dilation = needed // grid, layer.dilation // grid
             flat = self.window[0] == 1
             x = F.conv2d(x, weight, stride=(1 if flat else step, step), dilation=(1 if flat else dilation, dilation))
-            x, grid = (F.relu(x) if self.stem_relu else x), wanted
+            x, grid = (F.relu(x) if self.stem_relu else x), needed
         x = x.permute(0, 2, 3, 1) / sd[..., None]
         if self.bias is not None:
             x = torch.tanh(x + self.bias)
@@ -62,16 +62,16 @@ class Encoder(nn.Module):
 
     @property
     def linears(self) -> list[nn.Linear]:
-        """The 1x1 layers of the head."""
+        """1x1 layers of the head."""
         return [layer for layer in self.head if isinstance(layer, nn.Linear)]
 
     def stem_weights(self) -> list[Tensor]:
-        """Kernels of the stem, the first made to sum to zero over each channel of a window."""
+        """Kernels of the stem; the first are shifted to sum to zero in each channel."""
         first = self.stem[0] - self.stem[0].mean(dim=(2, 3), keepdim=True)
         return [first, *list(self.stem)[1:]]
 
     def stem_layers(self) -> tuple[StemLayer, ...]:
-        """The stem as numbers, for export."""
+        """Stem as arrays, for export."""
         return tuple(
             StemLayer(weight.detach().cpu().numpy(), layer.dilation)
             for weight, layer in zip(self.stem_weights(), self.plan, strict=True)

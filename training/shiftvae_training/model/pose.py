@@ -1,4 +1,4 @@
-"""Where and how the motif lies in a window: its shift, and where the model has them, its turn and its size."""
+"""Pose of the motif in a window: its shift and, if the model has them, its rotation and scale."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["Pose", "PoseLatent"]
 
 @dataclass(frozen=True)
 class Pose:
-    """Poses of n motifs: ``shift_px (n, 2)``, ``turn (n,)`` rad counter-clockwise as seen, ``log_scale (n,)``.
+    """Poses of n motifs: ``shift_px (n, 2)``, ``turn (n,)`` rad counter-clockwise as displayed, ``log_scale (n,)``.
 
-    None stands for a motif that does not turn, or has one size.
+    None stands for a model without rotation, or without scale.
     """
 
     shift_px: Tensor
@@ -23,47 +23,48 @@ class Pose:
 
 
 class PoseLatent(Protocol):
-    """A latent beside the shift that says how the motif lies; `code` below is ``(..., size)``, the encoder's raw
-    outputs for it, the logarithm of the posterior's width last.
+    """A latent of the pose other than the shift.
+
+    `code` is ``(..., size)``: the encoder's raw outputs for this latent, the logarithm of the posterior's width last.
     """
 
     @property
     def name(self) -> str:
-        """In results."""
+        """Name of the latent in results."""
 
     @property
     def kind(self) -> Literal["rotation", "scale"]:
-        """In the manifest."""
+        """Kind of the latent in the manifest."""
 
     @property
     def unit(self) -> str:
-        """Of what is reported."""
+        """Unit of the reported values."""
 
     @property
     def period(self) -> float | None:
-        """Reported values that far apart mean the same; None if none do."""
+        """Period of the reported values in `unit`; None if they are not periodic."""
 
     @property
     def size(self) -> int:
-        """Raw numbers for a window."""
+        """Number of raw outputs per window."""
 
     def mean(self, code: Tensor) -> Tensor:
-        """Posterior mean ``(...)``, as the decoder takes it."""
+        """Posterior mean ``(...)`` in the unit of `Pose`."""
 
     def sample(self, code: Tensor) -> Tensor:
-        """A reparametrised sample ``(...)``."""
+        """Reparametrised sample ``(...)`` in the unit of `Pose`."""
 
     def reported(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation ``(...)`` in `unit`."""
+        """Posterior mean and standard deviation ``(...)`` in `unit`."""
 
     def kl(self, code: Tensor) -> Tensor:
-        """Divergence from the prior ``(...)``, nats."""
+        """KL divergence from the prior ``(...)``, nats."""
 
-    def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
-        """How far the mean is from ``wanted (...)``."""
+    def distance(self, code: Tensor, target: Tensor) -> Tensor:
+        """Squared distance ``(...)`` of the posterior mean from ``target (...)``."""
 
     def mismatch(self, code: Tensor, other: Tensor, change: Tensor) -> Tensor:
-        """How far `other` is from where it must be: its motifs are changed by a known ``change (...)``."""
+        """Squared distance ``(...)`` of `other` from `code` after a known ``change (...)`` of the motif."""
 
-    def unruly(self, code: Tensor) -> Tensor:
-        """A penalty that keeps the code itself well scaled, ``(...)``."""
+    def code_penalty(self, code: Tensor) -> Tensor:
+        """Penalty ``(...)`` that keeps the raw code well scaled."""

@@ -1,8 +1,8 @@
-"""Topographic prominence of the maxima of an image: how far one must go down to reach a higher one.
+"""Topographic prominence of the maxima of an image: the least descent on a path to a higher maximum.
 
-A faint column between bright ones lies below the median of the image, and yet on a hill of its own. The noise that the
-prominence is measured against is what the finest differences say: of fourth order along both axes, they see no slope
-and next to nothing of a column.
+A faint column between bright ones may lie below the median of the image, and still be a separate hill. Prominence is
+compared with the noise, estimated from fourth differences along both axes, to which slopes and columns contribute
+little.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ __all__ = ["fine_noise", "prominent_maxima"]
 
 Floats = NDArray[np.float64]
 
-#: Fourth difference: of a Gaussian of 2 px it is a 40th of the height along both axes, of noise 70 times its deviation.
+#: Fourth difference. Along both axes it gives a 40th of the height of a Gaussian of 2 px, and 70 noise deviations.
 FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
 #: Median of the magnitude of a normal deviate.
 MEDIAN = 0.6745
 
 
 def prominent_maxima(image: Floats, least: float) -> NDArray[np.intp]:
-    """Maxima of ``image (H, W)`` off its edges with a prominence of `least`, ``(n, 2)`` row and column, highest first.
+    """Maxima of ``image (H, W)`` with a prominence of at least `least`, ``(n, 2)`` row and column, highest first.
 
-    The highest of all has the range of the image as its prominence.
+    The highest has the range of the image as its prominence. Maxima on the edge are left out.
     """
     height, width = image.shape
     values, order = image.ravel(), np.argsort(-image, axis=None, kind="stable")
-    hill = np.full(image.size, -1)  # highest pixel of the hill that a pixel belongs to, as far as it is flooded
+    hill = np.full(image.size, -1)  # highest pixel of the hill that a pixel belongs to; -1 until it is reached
     joined: dict[int, int] = {}
     prominence: dict[int, float] = {}
 
@@ -47,7 +47,7 @@ def prominent_maxima(image: Floats, least: float) -> NDArray[np.intp]:
         ]
         highest = max(beside, key=values.__getitem__, default=pixel)
         hill[pixel], joined[highest] = highest, highest
-        for other in set(beside) - {highest}:  # here two hills meet: the lower one ends
+        for other in set(beside) - {highest}:  # two hills meet at this pixel: the lower one ends
             joined[other], prominence[other] = highest, float(values[other] - values[pixel])
     prominence[int(order[0])] = float(np.ptp(values))
     found = [(-values[pixel], *divmod(pixel, width)) for pixel, rise in prominence.items() if rise >= max(least, 1e-12)]
@@ -56,7 +56,7 @@ def prominent_maxima(image: Floats, least: float) -> NDArray[np.intp]:
 
 
 def fine_noise(image: Floats) -> float:
-    """Standard deviation of the white noise in ``image (H, W)``; H = 1 for a line. 0 for one too small to tell."""
+    """Standard deviation of the white noise in ``image (H, W)``; H = 1 for a line. 0 if the image is too small."""
     kernel = FOURTH[None] if len(image) == 1 else np.outer(FOURTH, FOURTH)
     if any(n < k for n, k in zip(image.shape, kernel.shape, strict=True)):
         return 0.0

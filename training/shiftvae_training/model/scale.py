@@ -1,4 +1,4 @@
-"""How large the motif is."""
+"""The scale latent: the size of the motif relative to the decoder's template."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ __all__ = ["Scale"]
 
 @dataclass(frozen=True)
 class Scale:
-    """The logarithm of a magnification, normal posterior, prior N(0, `prior`^2).
+    """Logarithm of a magnification, with a normal posterior and the prior N(0, `prior`^2).
 
-    The raw code is ``[mean / prior, log (sd / prior)]``. Reported is by how many per cent the motif is larger than the
-    decoder's template.
+    The raw code is ``[mean / prior, log (sd / prior)]``. The reported value is how much larger the motif is than the
+    decoder's template, in per cent.
+
+    Parameters
+    ----------
+    prior
+        Standard deviation of the prior, of the logarithm.
     """
 
     prior: float
@@ -29,34 +34,34 @@ class Scale:
     period = None
 
     def mean(self, code: Tensor) -> Tensor:
-        """Logarithm of the magnification."""
+        """Posterior mean ``(...)`` of the logarithm of the magnification."""
         return (code[..., 0] * self.prior).clamp(*LOG_SCALE)
 
     def sample(self, code: Tensor) -> Tensor:
-        """A sampled logarithm of the magnification."""
+        """Reparametrised sample ``(...)`` of the logarithm of the magnification."""
         sampled = code[..., 0] + self._log_sd(code).exp() * torch.randn_like(code[..., 0])
         return (sampled * self.prior).clamp(*LOG_SCALE)
 
     def reported(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        """Per cent larger."""
+        """Posterior mean and standard deviation ``(...)`` of the magnification minus 1, in per cent."""
         times = self.mean(code).exp()
         return 100 * (times - 1), 100 * self.prior * times * self._log_sd(code).exp()
 
     def kl(self, code: Tensor) -> Tensor:
-        """Of normals, nats."""
+        """KL divergence ``(...)`` of a normal from the normal prior, nats."""
         log_sd = self._log_sd(code)
         return 0.5 * (code[..., 0].square() + (2 * log_sd).exp() - 1 - 2 * log_sd)
 
-    def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
-        """Squared difference, in units of the prior."""
-        return (code[..., 0] - wanted / self.prior).square()
+    def distance(self, code: Tensor, target: Tensor) -> Tensor:
+        """Squared difference ``(...)`` from ``target (...)``, in units of the prior."""
+        return (code[..., 0] - target / self.prior).square()
 
     def mismatch(self, code: Tensor, other: Tensor, change: Tensor) -> Tensor:
-        """Squared difference after adding `change` to the logarithm, in units of the prior."""
+        """Squared difference ``(...)`` after ``change (...)`` is added to the logarithm, in units of the prior."""
         return (code[..., 0] + change / self.prior - other[..., 0]).square()
 
-    def unruly(self, code: Tensor) -> Tensor:
-        """Nothing: the prior holds the code."""
+    def code_penalty(self, code: Tensor) -> Tensor:
+        """Zeros ``(...)``: the prior already keeps the code scaled."""
         return torch.zeros(code.shape[:-1], device=code.device)
 
     def _log_sd(self, code: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where the motif sits: the shift on the torus of a lattice, or on the plane where there is none."""
+"""The shift latents, which say where the motif sits: on the torus of a lattice, or on the plane without one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .encoder_weights import LEAST_SLOPE, WIDEST_PHASE
 
 __all__ = ["PlanarShift", "Shift", "ShiftName", "TorusShift"]
 
-#: On the torus of a lattice, or on the plane around an isolated feature.
+#: Kind of shift: on the torus of a lattice, or on the plane around an isolated feature.
 ShiftName = Literal["torus", "planar"]
 #: tanh(UNIFORM u) of a normal u is nearly uniform.
 UNIFORM = math.sqrt(2 / math.pi)
 
 
 class Shift(Protocol):
-    """What the objective needs of a shift; `code` below is ``(..., size)``, the encoder's raw outputs for it."""
+    """Shift of the motif from the window's centre; `code` is ``(..., size)``, the encoder's raw outputs for it."""
 
     @property
     def size(self) -> int:
-        """Raw numbers for a window."""
+        """Number of raw outputs per window."""
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -34,32 +34,32 @@ class Shift(Protocol):
         """Posterior mean ``(..., 2)`` in px from the window's centre, (y, x)."""
 
     def sample_px(self, code: Tensor) -> Tensor:
-        """A reparametrised sample ``(..., 2)`` in px."""
+        """Reparametrised sample ``(..., 2)`` in px."""
 
     def std_px(self, code: Tensor) -> Tensor:
         """Posterior standard deviation ``(..., 2)`` in px."""
 
     def wrap_px(self, shift: Tensor) -> Tensor:
-        """Shifts ``(..., 2)`` px brought into the cell around the window's centre; as they are, without a lattice."""
+        """Shifts ``(..., 2)`` px reduced to the cell around the window's centre; unchanged without a lattice."""
 
     def kl(self, code: Tensor) -> Tensor:
-        """Divergence from the prior ``(...)``, nats."""
+        """KL divergence from the prior ``(...)``, nats."""
 
     def mismatch(self, code: Tensor, other: Tensor, displacement: Tensor) -> Tensor:
-        """How far `other` is from where it must be, ``(...)``: its windows lie ``displacement (..., 2)`` px further."""
+        """Squared distance ``(...)`` of `other`, ``displacement (..., 2)`` px further on, from its expected value."""
 
-    def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
-        """How far the mean is from the shift ``wanted (..., 2)`` px; ``(...)``."""
+    def distance(self, code: Tensor, target: Tensor) -> Tensor:
+        """Squared distance ``(...)`` of the posterior mean from the shift ``target (..., 2)`` px."""
 
-    def unruly(self, code: Tensor) -> Tensor:
-        """A penalty that keeps the code itself well scaled, ``(...)``."""
+    def code_penalty(self, code: Tensor) -> Tensor:
+        """Penalty ``(...)`` that keeps the raw code well scaled."""
 
 
 @dataclass(frozen=True)
 class TorusShift:
-    """A phase for every lattice vector: wrapped normal posterior, uniform prior over the cell.
+    """A phase for every lattice vector, with a wrapped normal posterior and a uniform prior over the cell.
 
-    The raw code is ``[cosines, sines, log widths]``; the phase is the angle of (cosine, sine), so that it has no edge.
+    The raw code is ``[cosines, sines, log widths]``; the phase is the angle of (cosine, sine), continuous on the torus.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class TorusShift:
 
     @property
     def size(self) -> int:
-        """Raw numbers for a window."""
+        """Number of raw outputs per window."""
         return 3 * len(self.vectors)
 
     @property
@@ -81,51 +81,51 @@ class TorusShift:
         return float(half[0]), float(half[1])
 
     def mean_px(self, code: Tensor) -> Tensor:
-        """Shift of the mean phase, within half a cell of the centre."""
+        """Shift ``(..., 2)`` px of the mean phase, within half a cell of the centre."""
         cosine, sine, _ = self._split(code)
         return torch.atan2(sine, cosine) @ self.vectors / (2 * math.pi)
 
     def sample_px(self, code: Tensor) -> Tensor:
-        """Shift of a sampled phase, wrapped into the cell."""
+        """Shift ``(..., 2)`` px of a sampled phase, wrapped into the cell."""
         cosine, sine, log_width = self._split(code)
         phase = torch.atan2(sine, cosine) + log_width.exp() * torch.randn_like(sine)
         wrapped = torch.remainder(phase + math.pi, 2 * math.pi) - math.pi
         return wrapped @ self.vectors / (2 * math.pi)
 
     def wrap_px(self, shift: Tensor) -> Tensor:
-        """Bring shifts ``(..., 2)`` px into the cell around the window's centre."""
-        phase = shift @ torch.linalg.pinv(self.vectors)  # of a turn
+        """Reduce shifts ``(..., 2)`` px to the cell around the window's centre."""
+        phase = shift @ torch.linalg.pinv(self.vectors)  # in turns
         return shift - torch.round(phase) @ self.vectors
 
     def std_px(self, code: Tensor) -> Tensor:
-        """From the independent widths of the phases."""
+        """Posterior standard deviation ``(..., 2)`` in px, from independent widths of the phases."""
         _, _, log_width = self._split(code)
         return ((2 * log_width).exp() @ (self.vectors / (2 * math.pi)).square()).sqrt()
 
     def kl(self, code: Tensor) -> Tensor:
-        """Of wrapped normals from the uniform phase; exact for widths below about 1, never negative."""
+        """KL divergence ``(...)`` from uniform phases, nats, never negative; exact for widths below about 1 rad."""
         _, _, log_width = self._split(code)
         return (math.log(WIDEST_PHASE) - log_width).sum(-1)
 
     def mismatch(self, code: Tensor, other: Tensor, displacement: Tensor) -> Tensor:
-        """Squared chord between the phases, after turning by -2 pi g_k . d."""
+        """Squared chord ``(...)`` between the phases, after turning those of `code` by -2 pi g_k . d."""
         turn = -2 * math.pi * displacement @ torch.linalg.pinv(self.vectors)
         here, there = self.unit(code), self.unit(other)
         turned = here * torch.polar(torch.ones_like(turn), turn)
         return (turned - there).abs().square().sum(-1)
 
-    def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
-        """Squared chord between the phases."""
-        angle = 2 * math.pi * wanted @ torch.linalg.pinv(self.vectors)
+    def distance(self, code: Tensor, target: Tensor) -> Tensor:
+        """Squared chord ``(...)`` between the phases of `code` and of ``target (..., 2)`` px."""
+        angle = 2 * math.pi * target @ torch.linalg.pinv(self.vectors)
         return (self.unit(code) - torch.polar(torch.ones_like(angle), angle)).abs().square().sum(-1)
 
-    def unruly(self, code: Tensor) -> Tensor:
-        """Squared distance of every (cosine, sine) from the unit circle."""
+    def code_penalty(self, code: Tensor) -> Tensor:
+        """Squared distance ``(...)`` of the (cosine, sine) pairs from the unit circle, summed."""
         cosine, sine, _ = self._split(code)
         return ((cosine.square() + sine.square() + 1e-9).sqrt() - 1).square().sum(-1)
 
     def unit(self, code: Tensor) -> Tensor:
-        """The mean phases as complex numbers of modulus 1, ``(..., k)``."""
+        """Mean phases as complex numbers of modulus 1, ``(..., k)``."""
         cosine, sine, _ = self._split(code)
         radius = (cosine.square() + sine.square() + 1e-9).sqrt()
         return torch.complex(cosine / radius, sine / radius)
@@ -136,18 +136,18 @@ class TorusShift:
 
 
 class PlanarShift(nn.Module):
-    """A position on the plane, for windows that hold one isolated feature; uniform prior over a range that is learned.
+    """A position on the plane, for windows with one isolated feature; its prior is nearly uniform over a learned range.
 
     The raw code is ``[u, log sd of u]`` along each axis of the data; the shift is ``reach tanh(u width / reach)``, so
-    that the prior N(0, 1) of u is nearly uniform within ``reach`` px, ends softly, and bends no more than it must: with
-    a normal prior of the shift itself, features near the edge of the range cost more than they tell.
+    that the prior N(0, 1) of u becomes nearly uniform within ``reach`` px, with soft ends. With a normal prior of the
+    shift itself, features near the edge of the range would cost more nats than they explain.
 
     Parameters
     ----------
     dimensions
-        1 or 2.
+        1 for signals, 2 for images.
     reach_px
-        Where the prior ends, to begin with.
+        Initial range of the prior, px.
     """
 
     def __init__(self, dimensions: int, reach_px: float) -> None:
@@ -158,62 +158,62 @@ class PlanarShift(nn.Module):
 
     @property
     def size(self) -> int:
-        """Raw numbers for a window."""
+        """Number of raw outputs per window."""
         return 2 * self.dimensions
 
     @property
     def reach(self) -> tuple[float, float]:
-        """Half as much again as the prior's range to begin with, px."""
+        """Largest shift along y and x, px: 1.5 times the initial range of the prior."""
         most = 1.5 * self._unit_px / UNIFORM
         return (0.0 if self.dimensions == 1 else most), most
 
     @property
     def width_px(self) -> float:
-        """px for a unit of u at 0."""
+        """Slope of the shift at 0, px per unit of u."""
         return float(self.log_width.detach().exp())
 
     @property
     def reach_px(self) -> float:
-        """Where the prior ends, px."""
+        """Range of the prior, px."""
         return float(self.log_reach.detach().exp())
 
     def mean_px(self, code: Tensor) -> Tensor:
-        """Shift of the posterior mean."""
+        """Shift ``(..., 2)`` px of the posterior mean of u."""
         return self._both_axes(self._warp(self._split(code)[0]))
 
     def sample_px(self, code: Tensor) -> Tensor:
-        """Posterior sample."""
+        """Reparametrised sample ``(..., 2)`` in px."""
         mean, log_sd = self._split(code)
         return self._both_axes(self._warp(mean + log_sd.exp() * torch.randn_like(mean)))
 
     def std_px(self, code: Tensor) -> Tensor:
-        """Posterior standard deviation, by the slope at the mean."""
+        """Posterior standard deviation ``(..., 2)`` in px, linearised at the mean."""
         mean, log_sd = self._split(code)
         width = self.log_width.exp()
         slope = 1 - (mean * width / self.log_reach.exp()).tanh().square()
         return self._both_axes(log_sd.exp() * width * slope.clamp(min=LEAST_SLOPE))
 
     def wrap_px(self, shift: Tensor) -> Tensor:
-        """As it is: the plane has no cell."""
+        """Shifts, unchanged: the plane has no cell."""
         return shift
 
     def kl(self, code: Tensor) -> Tensor:
-        """Of normals, nats."""
+        """KL divergence ``(...)`` of normals from the normal prior of u, nats."""
         mean, log_sd = self._split(code)
         return 0.5 * (mean.square() + (2 * log_sd).exp() - 1 - 2 * log_sd).sum(-1)
 
     def mismatch(self, code: Tensor, other: Tensor, displacement: Tensor) -> Tensor:
-        """Squared error of the known displacement, in units of the prior's deviation to begin with."""
+        """Squared error ``(...)`` of the known displacement, in units of the prior's initial deviation."""
         moved = self.mean_px(code) - displacement - self.mean_px(other)
         return (moved[..., 2 - self.dimensions :] / self._unit_px).square().sum(-1)
 
-    def miss(self, code: Tensor, wanted: Tensor) -> Tensor:
-        """Squared difference, in units of the prior's deviation to begin with."""
-        off = self.mean_px(code) - wanted
+    def distance(self, code: Tensor, target: Tensor) -> Tensor:
+        """Squared difference ``(...)`` from ``target (..., 2)`` px, in units of the prior's initial deviation."""
+        off = self.mean_px(code) - target
         return (off[..., 2 - self.dimensions :] / self._unit_px).square().sum(-1)
 
-    def unruly(self, code: Tensor) -> Tensor:
-        """Nothing: the prior holds the code."""
+    def code_penalty(self, code: Tensor) -> Tensor:
+        """Zeros ``(...)``: the prior already keeps the code scaled."""
         return torch.zeros(code.shape[:-1], device=code.device)
 
     def _warp(self, u: Tensor) -> Tensor:

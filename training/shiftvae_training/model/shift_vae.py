@@ -1,4 +1,7 @@
-"""The shift-VAE: an encoder that tells where the motif sits from what it looks like, and a decoder that draws it."""
+"""The shift-VAE: an encoder that separates the position of a motif from its appearance, and a decoder that draws it.
+
+Source: Ziatdinov, Wong, Kalinin, MLST 4 (2023) 045033.
+"""
 
 from __future__ import annotations
 
@@ -25,24 +28,25 @@ from .template_decoder import TemplateDecoder
 
 __all__ = ["Member", "Posterior", "ShiftVAE"]
 
-#: Windows whose templates tell where the brightest column lies; a latent that varies less than this moves nothing.
+#: Number of windows whose templates locate the brightest column; a latent with a smaller deviation than this is
+#: ignored.
 ANCHORING, VARIES = 256, 0.1
 
 
 @dataclass(frozen=True)
 class Member:
-    """Which member of the family a model is; the default has a shift alone.
+    """Member of the model family; the default has only a shift.
 
     Parameters
     ----------
     further
-        Latents of the pose beside the shift, in the order of the encoder's outputs.
+        Latents of the pose other than the shift, in the order of the encoder's outputs.
     decoder
         ``"template"`` or ``"coordinate"``.
     likelihood
-        Of the pixels.
+        Likelihood of the pixels.
     classes
-        Names of the classes that the decoder is told; empty where windows have none.
+        Names of the classes that the decoder is conditioned on; empty without classes.
     """
 
     further: tuple[PoseLatent, ...] = ()
@@ -62,8 +66,16 @@ class Reported(NamedTuple):
 
 @dataclass(frozen=True)
 class Posterior:
-    """What the encoder says of windows: raw codes of the shift and of further latents of the pose, and the content's
-    mean and log sd, each ``(..., n)``.
+    """Posterior of windows; each part is ``(..., n)`` with its own n.
+
+    Attributes
+    ----------
+    code
+        Raw code of the shift, see `Shift`.
+    mean, log_sd
+        Mean of the content, and logarithm of its standard deviation.
+    further
+        Raw codes of the further latents of the pose, see `PoseLatent`.
     """
 
     code: Tensor
@@ -72,11 +84,11 @@ class Posterior:
     further: tuple[Tensor, ...] = ()
 
     def __getitem__(self, index: object) -> Posterior:
-        """Pick windows."""
+        """Posterior of some of the windows."""
         return self.each(lambda part: part[index])  # type: ignore[index]
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Posterior:
-        """Change every part in the same way."""
+        """Apply `change` to every part."""
         further = tuple(change(part) for part in self.further)
         return Posterior(change(self.code), change(self.mean), change(self.log_sd), further)
 
@@ -87,31 +99,31 @@ class ShiftVAE(nn.Module):
     Parameters
     ----------
     family
-        Encoder family.
+        Name of the encoder family.
     window
         ``(height, width)`` px.
     channel_scale
-        Scale of each channel before the encoder.
+        Factor of each channel before the encoder.
     shift
-        Torus or plane.
+        Shift on the torus or on the plane.
     content
         Number of content latents.
     sd_floor
-        Least standard deviation (after scaling) that a window is divided by.
+        Smallest standard deviation (after scaling) by which a window is divided.
     member
         Further latents, decoder, likelihood and classes.
 
     Attributes
     ----------
     anchor, anchor_slope
-        Where the motif's brightest column lies in the template, ``(2,)`` px, and how that moves with the content,
-        ``(m, 2)``. A VAE leaves this open (a column that moves left is the same as all others that move right);
-        measured once after training, it ties the reported shift to that column. A motif that turns or grows has its
-        origin where it does so: 0 then.
+        Position of the motif's brightest column in the template, ``(2,)`` px, and its slope with the content,
+        ``(m, 2)`` px. A VAE does not determine this (one column that moves left is equivalent to all others moving
+        right); measured once after training, it ties the reported shift to that column. 0 for a motif that turns or
+        scales, which has its origin at the centre of that.
     shift_gain
-        By which the reported shift is larger than the posterior's, ``()``: a prior draws it towards 0.
+        Ratio ``()`` of the reported shift to the posterior's, which a planar prior draws towards 0.
     noise_sd
-        Of the likelihood, ``()``, in units of a window's standard deviation.
+        Standard deviation ``()`` of the noise, in units of a window's standard deviation.
     """
 
     anchor: Tensor
@@ -155,12 +167,12 @@ class ShiftVAE(nn.Module):
 
     @property
     def first_content(self) -> int:
-        """Reported latents before the content."""
+        """Number of reported latents before the content."""
         return self.dimensions + len(self.further)
 
     @property
     def reported(self) -> tuple[Reported, ...]:
-        """The latents that the encoder reports, in their order."""
+        """Reported latents in the order of the maps."""
         shift = ("dx",) if self.dimensions == 1 else ("dy", "dx")
         return (
             *(Reported(name, "px", "shift", None) for name in shift),
@@ -170,11 +182,11 @@ class ShiftVAE(nn.Module):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the reported latents."""
+        """Names of the reported latents."""
         return tuple(latent.name for latent in self.reported)
 
     def windows(self, frame: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-        """Windows ``(N, rows, cols, C, h, w)`` of scaled ``frame (N, C, H, W)``, divided by their sd, and that sd."""
+        """Normalised windows ``(N, rows, cols, C, h, w)`` of scaled ``frame (N, C, H, W)``, and their sd."""
         cut = frame.unfold(2, self.window[0], 1 if self.window[0] == 1 else stride).unfold(3, self.window[1], stride)
         cut = cut.permute(0, 2, 3, 1, 4, 5)
         cut = cut - cut.mean(dim=(-1, -2), keepdim=True)
@@ -182,7 +194,7 @@ class ShiftVAE(nn.Module):
         return cut / sd[..., None, None, None], sd
 
     def seen(self, normalised: Tensor, mean: Tensor, sd: Tensor) -> Seen:
-        """Windows ``(n, C, h, w)`` from `windows`, with their scaled ``mean (n, C)`` and ``sd (n,)``, in raw units."""
+        """Observed windows from normalised ``(n, C, h, w)``, scaled ``mean (n, C)`` and ``sd (n,)``."""
         scale = torch.tensor(self.channel_scale)
         return Seen(normalised, (mean / scale)[..., None, None], (sd[:, None] / scale)[..., None, None])
 
@@ -194,7 +206,7 @@ class ShiftVAE(nn.Module):
         return Posterior(code, mean, log_sd.clamp(*LOG_SD), tuple(further))
 
     def pose(self, posterior: Posterior, *, sample: bool = False) -> Pose:
-        """Poses of windows ``(n, ...)``: posterior means, or samples."""
+        """Poses of windows ``(n, ...)``: posterior means, or samples if `sample`."""
         shift = self.shift.sample_px(posterior.code) if sample else self.shift.mean_px(posterior.code)
         further = {
             latent.kind: latent.sample(code) if sample else latent.mean(code)
@@ -203,12 +215,12 @@ class ShiftVAE(nn.Module):
         return Pose(shift, further.get("rotation"), further.get("scale"))
 
     def draw(self, posterior: Posterior, label: Tensor | None = None) -> Tensor:
-        """The windows ``(n, C, h, w)`` of posterior means, normalised as those that the encoder sees."""
+        """Reconstructed windows ``(n, C, h, w)`` at the posterior means, normalised like those of `windows`."""
         drawing = self.decoder(posterior.mean, self.pose(posterior), label)
         return self.likelihood.windows(drawing, self.noise_sd)
 
     def latents(self, posterior: Posterior) -> tuple[Tensor, Tensor]:
-        """Reported latents ``(..., L)``: mean and standard deviation, shift (anchored, px) first."""
+        """Mean and standard deviation ``(..., L)`` of the reported latents; the anchored shift in px comes first."""
         shift = self.shift_gain * self.shift.mean_px(posterior.code) + self.anchor + posterior.mean @ self.anchor_slope
         if isinstance(self.shift, TorusShift):
             shift = self.shift.wrap_px(shift)
@@ -223,7 +235,7 @@ class ShiftVAE(nn.Module):
 
     @torch.no_grad()
     def map_frame(self, frame: NDArray[np.float32], stride: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Latents ``(L, rows, cols)`` of raw ``frame (C, H, W)``, mean and sd; what exports are compared with."""
+        """Mean and sd ``(L, rows, cols)`` of the latents of raw ``frame (C, H, W)``: the reference for exports."""
         scaled = torch.from_numpy(frame)[None] * torch.tensor(self.channel_scale)[:, None, None]
         h = self.window[0]
         rows = []
@@ -239,9 +251,9 @@ class ShiftVAE(nn.Module):
     def set_anchor(self, content: Tensor) -> None:
         """Measure `anchor` and `anchor_slope` on the templates of windows with ``content (n, m)``.
 
-        At contents that occur, and at no others: what is drawn beyond them is anything. Where the brightest column
-        cannot be fitted, it stays where the mean template is brightest. With classes on the templates of the first: the
-        encoder is not told the class.
+        Only contents that occur are used: beyond them templates are arbitrary. If the brightest column cannot be
+        fitted, the anchor is the maximum of the mean template. With classes, the templates are of the first class,
+        because the encoder does not know the class.
         """
         if self.further:
             return
@@ -263,7 +275,7 @@ class ShiftVAE(nn.Module):
         self.anchor_slope.copy_(torch.from_numpy(slope))
 
     def weights(self) -> EncoderWeights:
-        """All numbers of the encoder, for export."""
+        """Weights and constants of the encoder, for export."""
         head = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in self.encoder.linears]
         bias = self.encoder.bias
         gain = float(self.shift_gain)

@@ -1,4 +1,4 @@
-"""The decoder that draws one template for a window and crops it."""
+"""The template decoder: it draws one template per window and crops it at the shift."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from .pose import Pose
 
 __all__ = ["TemplateDecoder"]
 
-#: Images by which a template bends away from a straight line in the content.
+#: Number of images that make a template a nonlinear function of the content.
 BENDS = 16
 
 
 class TemplateDecoder(nn.Module):
-    """Draws a template larger than the window from the content, and crops it where the shift says.
+    """Draws a template larger than the window from the content, and crops it at the shift.
 
-    A template costs one small network for each window, against one for each pixel in a coordinate decoder. It is a sum
-    of a few images: for every class a mean and one for each latent, and some that bend the straight line they span. The
-    crop interpolates linearly between pixels, so that it can be differentiated in the shift.
+    It evaluates one small network per window, where a coordinate decoder evaluates one per pixel. A template is a sum
+    of images: for every class a mean and one image per latent, and `BENDS` images with nonlinear weights. The crop
+    interpolates linearly between pixels, which makes it differentiable with respect to the shift.
 
     Parameters
     ----------
     window
         ``(height, width)`` px.
     channels, content
-        Of a window; number of content latents.
+        Number of channels of a window, and of content latents.
     margins
-        How much larger the template is.
+        Size of the template beyond the window.
     classes
         Number of classes of motifs.
     """
@@ -56,15 +56,15 @@ class TemplateDecoder(nn.Module):
 
     def template(self, content: Tensor, label: Tensor | None = None) -> Tensor:
         """Templates ``(N, C, height, width)`` for ``content (N, m)``."""
-        told = one_hot(label, len(content), self.classes)
-        parts = [told, (told[:, :, None] * content[:, None]).flatten(1)]
+        chosen = one_hot(label, len(content), self.classes)
+        parts = [chosen, (chosen[:, :, None] * content[:, None]).flatten(1)]
         if self.hidden is not None:
-            parts.append(self.hidden(content if self.classes == 1 else torch.cat([content, told], dim=1)))
+            parts.append(self.hidden(content if self.classes == 1 else torch.cat([content, chosen], dim=1)))
         images = torch.cat([self.mean, self.linear, self.bend])
         return (torch.cat(parts, dim=1) @ images).view(-1, *self.shape)
 
     def forward(self, content: Tensor, pose: Pose, label: Tensor | None = None) -> Tensor:
-        """Drawings ``(N, C, h, w)`` with the motif posed."""
+        """Drawings ``(N, C, h, w)`` with the motif shifted, turned and scaled by `pose`."""
         template = self.template(content, label)
         if pose.turn is None and pose.log_scale is None:
             return self._crop(template, pose.shift_px)
@@ -73,12 +73,12 @@ class TemplateDecoder(nn.Module):
         return F.grid_sample(template, grid, align_corners=True, padding_mode="border")
 
     def start_from(self, mean: Tensor, components: Tensor) -> None:
-        """Take the images as they are."""
+        """Copy the guessed images, see `Decoder`."""
         self.mean.copy_(mean.flatten(1))
         self.linear.copy_(components.reshape(self.linear.shape))
 
     def rewrite_content(self, zero: Tensor, unit: Tensor, order: list[int]) -> None:
-        """Change the images and the first layer of what bends them."""
+        """Rewrite the images and the first layer of the hidden network, see `Decoder`."""
         linear = self.linear.view(self.classes, self.content, -1)[:, order]
         self.mean.add_((zero[None, None] @ linear)[:, 0])
         self.linear.copy_((linear * unit[:, None]).flatten(0, 1))
@@ -89,7 +89,7 @@ class TemplateDecoder(nn.Module):
             hidden.weight[:, : self.content] = weight * unit
 
     def _crop(self, template: Tensor, shift: Tensor) -> Tensor:
-        """Window pixel i shows the template at i + margin - shift; a shift beyond the margin stops at its edge."""
+        """Windows whose pixel i shows the template at i + margin - shift; shifts are clamped to the margin."""
         channels, height, width = self.shape
         most = torch.tensor([float(max(2 * m - 1, 0)) for m in self.margin], device=shift.device)
         first = (torch.tensor(self.margin, device=shift.device) - shift).clamp(min=torch.zeros_like(most), max=most)
