@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         self.bias = None if kind.relu else nn.Parameter(torch.zeros(before))
 
     def forward(self, frame: Tensor, sd: Tensor, stride: int) -> Tensor:
-        """Raw outputs ``(N, rows, cols, outputs)`` for ``frame (N, C, H, W)``; ``sd (N, rows, cols)`` of its windows."""
+        """Raw outputs ``(N, rows, cols, outputs)`` of ``frame (N, C, H, W)``; ``sd (N, rows, cols)`` of its windows."""
         x, grid = frame, 1
         for index, (weight, layer) in enumerate(zip(self.stem_weights(), self.plan, strict=True)):
             needed = math.gcd(stride, *[later.dilation for later in self.plan[index + 1 :]])  # grid of the output, px
