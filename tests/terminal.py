@@ -16,6 +16,11 @@ COLUMNS = 80
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
+def unwrapped(text: str) -> list[str]:
+    """Answers of a command: each line with those that go on below it."""
+    return re.sub(r"\n +", " ", text).splitlines()
+
+
 class Terminal:
     """`shiftvae` with the words given, in a pseudo-terminal of 80 columns; a context that ends it."""
 

@@ -7,9 +7,10 @@ when its command is the one that was typed: `shiftvae --help` costs no more than
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from .text import say
 
 if TYPE_CHECKING:
     from ..encode.mapper import LatentMapper
@@ -62,7 +63,7 @@ COMMANDS = (
 def add_encoding(parser: argparse.ArgumentParser) -> None:
     """Add the options ``--provider`` and ``--verbose``."""
     add_provider(parser)
-    parser.add_argument("-v", "--verbose", action="store_true", help="say how the frames are encoded, and why")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say how frames are encoded, and why")
 
 
 def add_provider(parser: argparse.ArgumentParser) -> None:
@@ -77,12 +78,12 @@ def add_provider(parser: argparse.ArgumentParser) -> None:
 
 def add_force(parser: argparse.ArgumentParser) -> None:
     """Add the option ``--force`` of every command that writes a file."""
-    parser.add_argument("--force", action="store_true", help="replace a file that is there already")
+    parser.add_argument("--force", action="store_true", help="replace files that exist already")
 
 
 def say_encoding(mapper: LatentMapper, arguments: argparse.Namespace) -> None:
     """Say on stderr what ``auto`` chose, and why; if asked to, the way from lines to latents too."""
     if arguments.verbose or arguments.provider == "auto":
-        print(f"shiftvae: provider {mapper.provider} ({mapper.provider_reason})", file=sys.stderr)
+        say(f"provider {mapper.provider} ({mapper.provider_reason})")
     if arguments.verbose:
-        print(f"shiftvae: route {mapper.route.description}", file=sys.stderr)
+        say(f"route {mapper.route.description}")

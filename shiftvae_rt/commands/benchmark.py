@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ..names import shown
 from . import add_provider
-from .text import described
+from .text import described, say
 
 if TYPE_CHECKING:
     from ..benchmark import Limits, ModelSpeed
@@ -40,9 +39,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     model = ModelFile.read(arguments.model)
     machine = describe_machine()
-    _say("measuring the machine")
+    say("measuring the machine ...")
     limits = measure_limits()
-    speed = measure_model(model, size=arguments.size, provider=arguments.provider, say=_say)
+    speed = measure_model(
+        model, size=arguments.size, provider=arguments.provider, say=lambda words: say(f"{words} ...")
+    )
     if not arguments.json:
         print("\n".join(_table(machine, limits, model, speed)))
         return
@@ -55,10 +56,6 @@ def run(arguments: argparse.Namespace) -> None:
         **msgspec.to_builtins(speed),
     }
     print(json.dumps(figures, indent=1))
-
-
-def _say(words: str) -> None:
-    print(f"shiftvae: {words} ...", file=sys.stderr, flush=True)
 
 
 def _table(machine: dict[str, Any], limits: Limits, model: ModelFile, speed: ModelSpeed) -> list[str]:

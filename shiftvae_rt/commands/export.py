@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ..names import file_name, json_shown, shown
 from . import add_force
+from .text import answer, counted, say
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `shiftvae export`."""
-    parser.add_argument("journal", type=Path, metavar="JOURNAL", help="file of `shiftvae serve --journal`")
-    parser.add_argument("stream", nargs="?", metavar="STREAM", help="name of a stream; without it, they are listed")
+    parser.add_argument("journal", type=Path, metavar="JOURNAL", help="file written by `shiftvae serve --journal`")
+    parser.add_argument("stream", nargs="?", metavar="STREAM", help="name of a stream (default: list them)")
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE.hspy",
-        help="write its maps: axes time, latent, y, x; into FILE-1.hspy, FILE-2.hspy, ... if their shape or model "
-        "changed; a folder: into STREAM.hspy there; without it, its refused frames are listed with their reasons",
+        help="file for the maps of the stream, with axes time, latent, y, x; FILE-1.hspy, FILE-2.hspy, ... if their "
+        "shape or model changed; or a folder for STREAM.hspy (default: list the refused frames with their reasons)",
     )
     add_force(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON line for each stream")
+    parser.add_argument("--json", action="store_true", help="print one JSON line for each stream")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -53,35 +53,35 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.journal.is_file():
         raise DataFileError(f"there is no journal {arguments.journal}: `shiftvae serve --journal FILE` makes one")
 
-    def say(state: StreamState) -> None:
+    def tell(state: StreamState) -> None:
         if arguments.json:
             import msgspec
 
             print(json_shown(msgspec.json.encode(state).decode()))
         else:
             how = "ended" if state.ended else "not ended: in progress, or interrupted"
-            print(f"{shown(state.name)} ({state.mode}, {how}): {counters_line(state.counters)}")
+            answer(f"{shown(state.name)} ({state.mode}, {how}): {counters_line(state.counters)}")
 
     journal = JournalReader(arguments.journal)
     try:
         if arguments.stream is None:
             for state in journal.streams():
-                say(state)
+                tell(state)
         elif arguments.output is None:
-            say(stream_state(journal, arguments.stream))
+            tell(stream_state(journal, arguments.stream))
             for record in () if arguments.json else journal.without_map(arguments.stream):
-                print(f"{record.seq} {record.outcome}: {shown(record.header.decode(errors='replace'))}")
+                reason = shown(record.header.decode(errors="replace"))
+                answer(f"{record.seq} {record.outcome}: {reason}")
         else:
             state, parts = export_stream(journal, arguments.stream, arguments.output, force=arguments.force)
-            say(state)
+            tell(state)
             for part in () if arguments.json else parts:
                 rows = " x ".join(map(str, part.map_shape))
-                print(f"{part.path}: {part.maps} maps of {rows}, model {part.model_sha256[:16]}")
+                answer(f"{part.path}: {counted(part.maps, 'map')} of {rows}, model {part.model_sha256[:16]}")
             if len(parts) > 1:
-                print(
-                    f"shiftvae: the maps differ in shape, grid, pixel size or model, and one file holds one kind: "
-                    f"{len(parts)} files",
-                    file=sys.stderr,
+                say(
+                    "the maps differ in shape, grid, pixel size or model, and one file holds one kind: "
+                    f"wrote {len(parts)} files"
                 )
     finally:
         journal.close()

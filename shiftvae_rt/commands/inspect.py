@@ -21,8 +21,8 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `shiftvae inspect`."""
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
-    parser.add_argument("--json", action="store_true", help="the manifest, for programs")
-    parser.add_argument("--report", metavar="OUT.html", help="write the training report here")
+    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+    parser.add_argument("--report", metavar="OUT.html", help="file for the training report")
     add_force(parser)
 
 

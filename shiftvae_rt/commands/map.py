@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import DataFileError, FrameError, ShiftVaeError, few
 from ..output_file import try_output
 from . import add_encoding, add_force, say_encoding
+from .text import answer, counted, say
 
 if TYPE_CHECKING:
     from ..encode.mapper import LatentMapper
@@ -33,9 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".dm3 .dm4 .ser .emd .mrc .hspy .zspy .zarr .hdf5 .sxm .dat .spm .gwy .ibw .tif .png .jpg .npy .npz; "
         "FILE::NAME picks one of several datasets",
     )
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".npz .tif .png or .hspy")
-    parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
-    parser.add_argument("--threads", type=int, default=1, help="that share out a whole frame (default 1)")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write: .npz .tif .png or .hspy")
+    parser.add_argument("--stride", type=int, default=4, metavar="PX", help="px between windows (default 4)")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="threads that share a whole frame (default 1)"
+    )
     add_force(parser)
     add_encoding(parser)
     parser.add_argument(
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_which,
         default=None,
         metavar="N",
-        help="one frame of a stack, from 0 (default: all)",
+        help="number of one frame of a stack, from 0 (default: all)",
     )
 
 
@@ -65,8 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
     seconds = time.perf_counter() - started
     write_latent_map(arguments.output, maps, frame=frames[0] if len(frames) == 1 else None)
     rows, cols = maps[0].mean.shape[1:]
-    what = f"{len(maps)} frame(s), {rows} x {cols} windows each, latents {', '.join(maps[0].names)}"
-    print(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")
+    what = f"{counted(len(maps), 'frame')}, {rows} x {cols} windows each, latents {', '.join(maps[0].names)}"
+    answer(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")
     _warn(frames, maps)
     if failed:
         raise FrameError(
@@ -126,7 +129,7 @@ def _chosen(frames: Sequence[Frame], arguments: argparse.Namespace) -> Sequence[
         return frames
     if arguments.which >= len(frames):
         raise DataFileError(
-            f"{arguments.frame} holds {len(frames)} frame(s), got --frame {arguments.which}: "
+            f"{arguments.frame} holds {counted(len(frames), 'frame')}, got --frame {arguments.which}: "
             f"choose 0 to {len(frames) - 1}, or all"
         )
     return [frames[arguments.which]]
@@ -140,7 +143,7 @@ def _with_progress(frames: Sequence[Frame], errors: list[ShiftVaeError]) -> Iter
         if now - started > 2 and now - said > 1:
             said = now
             left = (now - started) / done * (len(frames) - done)
-            print(f"shiftvae: {done} of {len(frames)} frames, {left:.0f} s to go", file=sys.stderr)
+            say(f"{done} of {len(frames)} frames, {left:.0f} s to go")
         try:
             frame: Frame | None = frames[done]
         except DataFileError as error:

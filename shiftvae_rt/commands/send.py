@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import DataFileError, FrameError, ServiceError
 from ..names import MAX_NAME, json_shown, shown
+from .text import answer, say
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -22,28 +23,28 @@ __all__ = ["add_arguments", "add_pace", "run", "stream_frames"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `shiftvae send`."""
-    parser.add_argument("file", metavar="FILE", help="any file that `shiftvae map` reads")
+    parser.add_argument("file", metavar="FILE", help="microscope file, as for `shiftvae map`")
     parser.add_argument(
         "--frames", type=_range, default=slice(None), metavar="A:B", help="frames A to B-1 of a stack (default: all)"
     )
-    add_pace(parser, "the file's")
+    add_pace(parser, "the name of the file")
 
 
 def add_pace(parser: argparse.ArgumentParser, default_stream: str) -> None:
-    """Options of everything that offers frames."""
+    """Add the options of every command that offers frames."""
     parser.add_argument("--stream", metavar="NAME", help=f"name of the stream (default: {default_stream})")
     parser.add_argument(
-        "--to", default="tcp://127.0.0.1:5701", metavar="ENDPOINT", help="the service's ingest (default %(default)s)"
+        "--to", default="tcp://127.0.0.1:5701", metavar="ENDPOINT", help="endpoint of the service (default %(default)s)"
     )
     parser.add_argument(
         "--fps",
         type=float,
         default=10.0,
         metavar="F",
-        help="frames a second (default 10); 0: as fast as they are taken",
+        help="frames a second (default 10); 0: as fast as the service takes them",
     )
     parser.add_argument(
-        "--rows", type=int, default=0, metavar="N", help="send bands of N lines (default: whole frames)"
+        "--rows", type=int, default=0, metavar="N", help="send bands of N scan lines (default: whole frames)"
     )
     parser.add_argument(
         "--wait",
@@ -51,10 +52,12 @@ def add_pace(parser: argparse.ArgumentParser, default_stream: str) -> None:
         help="wait for each frame's outcome, so that none is dropped (implied by --fps 0)",
     )
     parser.add_argument(
-        "--lossless", action="store_true", help="every frame once, kept in the service's journal, whatever crashes"
+        "--lossless",
+        action="store_true",
+        help="deliver every frame exactly once, through the journal of the service, whatever crashes",
     )
-    parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
-    parser.add_argument("--json", action="store_true", help="the report as one JSON line")
+    parser.add_argument("--key", metavar="FILE", help="key file of this client, if the service asks for one")
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON line")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -93,7 +96,7 @@ def stream_frames(
             for number in replay(producer, numbered, pace):
                 if time.perf_counter() - said > 2:
                     said = time.perf_counter()
-                    print(f"shiftvae: frame {number} sent, {producer.counters.offered} so far", file=sys.stderr)
+                    say(f"frame {number} sent, {producer.counters.offered} so far")
         seconds = time.perf_counter() - started
     _report(producer, stream, seconds, arguments)
 
@@ -121,7 +124,7 @@ def _send_lossless(
 
         print(json_shown(msgspec.json.encode({"stream": stream, **msgspec.to_builtins(counters)}).decode()))
     else:
-        print(f"{shown(stream)}: {counters_line(counters)}, committed")
+        answer(f"{shown(stream)}: {counters_line(counters)}, committed")
     _say_refused(counters, f"`shiftvae export JOURNAL {shlex.quote(stream)}` lists the reasons")
 
 
@@ -136,7 +139,7 @@ def _report(producer: Producer, stream: str, seconds: float, arguments: argparse
         figures = {"stream": stream, "seconds": round(seconds, 3), "frames_per_s": round(per_s, 3), "last_error": error}
         print(json_shown(msgspec.json.encode({**figures, **msgspec.to_builtins(counters)}).decode()))
     else:
-        print(f"{shown(stream)}: {counters_line(counters)}; {per_s:.3g} frames/s")
+        answer(f"{shown(stream)}: {counters_line(counters)}; {per_s:.3g} frames/s")
     if not producer.confirmed:
         raise ServiceError(
             f"the service at {arguments.to} went away ({error or 'no answer to END'}): "

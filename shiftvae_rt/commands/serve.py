@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..names import json_shown, shown
 from . import add_encoding, say_encoding
+from .text import answer, counted
 
 if TYPE_CHECKING:
     from ..stream import Report, Service
@@ -25,45 +26,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `shiftvae serve`."""
     parser.add_argument("model", metavar="MODEL", help="model file (.svae)")
     for name, port, what in (
-        ("ingest", 5701, "takes frames here"),
-        ("results", 5702, "publishes here"),
-        ("control", 5703, "takes requests here: `shiftvae status`, readers of the journal; 'off': nowhere"),
+        ("ingest", 5701, "endpoint that takes frames"),
+        ("results", 5702, "endpoint that publishes latent maps"),
+        ("control", 5703, "endpoint that answers `shiftvae status` and readers of the journal; 'off': none"),
     ):
         endpoint = f"tcp://127.0.0.1:{port}"
         parser.add_argument(
-            f"--{name}", default=endpoint, metavar="ENDPOINT", help=f"{what} (default %(default)s); port 0: a free one"
+            f"--{name}", default=endpoint, metavar="ENDPOINT", help=f"{what} (default %(default)s); port 0: a free port"
         )
     parser.add_argument(
         "--open-ingest",
         metavar="ENDPOINT",
-        help="also take frames that foreign programs PUSH here, best effort (default: nowhere)",
+        help="also take frames that foreign programs PUSH to this endpoint, without any promise (default: none)",
     )
     parser.add_argument(
         "--http",
         default="127.0.0.1:5780",
         metavar="ADDRESS",
-        help="/livez, /readyz and /metrics (default %(default)s); 'off': nowhere",
+        help="address of /livez, /readyz and /metrics (default %(default)s); 'off': none",
     )
-    parser.add_argument("--stride", type=int, default=4, help="px between windows: 1, 2, 4 or 8 (default 4)")
-    parser.add_argument("--threads", type=int, default=1, help="that share out a whole frame (default 1)")
+    parser.add_argument("--stride", type=int, default=4, metavar="PX", help="px between windows (default 4)")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="threads that share a whole frame (default 1)"
+    )
     add_encoding(parser)
     parser.add_argument(
-        "--max-age", type=_seconds, default=0.25, metavar="S", help="drop live frames older than this (default 0.25 s)"
+        "--max-age",
+        type=_seconds,
+        default=0.25,
+        metavar="S",
+        help="drop live frames older than S seconds (default 0.25)",
     )
-    parser.add_argument("--journal", type=Path, metavar="FILE", help="keep lossless streams in this file")
-    parser.add_argument("--record", action="store_true", help="keep the results of live streams in the journal too")
-    parser.add_argument("--keys", type=Path, metavar="FOLDER", help="let in only the clients of `shiftvae keys`")
-    parser.add_argument("--models", type=Path, metavar="FOLDER", help="folder of the models that may be swapped in")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="file that keeps lossless streams")
+    parser.add_argument("--record", action="store_true", help="also keep the results of live streams in the journal")
+    parser.add_argument("--keys", type=Path, metavar="FOLDER", help="folder of `shiftvae keys`: admit only its clients")
     parser.add_argument(
-        "--signed-by", type=Path, metavar="NAME.pub", help="serve only models that were signed with `shiftvae sign`"
+        "--models", type=Path, metavar="FOLDER", help="folder of the models that `shiftvae status --swap` may choose"
+    )
+    parser.add_argument(
+        "--signed-by",
+        type=Path,
+        metavar="NAME.pub",
+        help="serve only models that this key has signed (`shiftvae sign`)",
     )
     parser.add_argument(
         "--priority",
         choices=("below-normal", "normal"),
         default="below-normal",
-        help="of the process: it gives way to the acquisition (default %(default)s)",
+        help="priority of the process; below normal, it gives way to the acquisition (default %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="JSON: a line when ready, one when stopped, log lines")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON lines: one when ready, one when stopped, and the log"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -170,10 +184,9 @@ def _say_ready(service: Service, window: tuple[int, int], arguments: argparse.Na
         ready = {"event": "ready", **{name: getattr(service, name) for name in names}, "pid": os.getpid()}
         print(msgspec.json.encode(ready).decode(), flush=True)
         return
-    print(
+    answer(
         f"serving {arguments.model} (window {window[0]} x {window[1]} px, stride {arguments.stride}): "
-        f"frames to {service.ingest}, latent maps from {service.results}; Ctrl-C stops",
-        flush=True,
+        f"frames to {service.ingest}, latent maps from {service.results}; Ctrl-C stops"
     )
 
 
@@ -185,14 +198,12 @@ def _say_stopped(report: Report, arguments: argparse.Namespace) -> None:
 
         print(msgspec.json.encode({"event": "stopped", **msgspec.to_builtins(report)}).decode())
         return
-    print(f"stopped: {counters_line(report.total)}")
+    answer(f"stopped: {counters_line(report.total)}")
     if report.age_p50_ms is not None:
-        print(
-            f"age of results p50 {report.age_p50_ms:.1f} ms, p99 {report.age_p99_ms:.1f} ms; "
-            f"encoding p50 {report.encode_p50_ms:.1f} ms, p99 {report.encode_p99_ms:.1f} ms"
-        )
+        print(f"age of results p50 {report.age_p50_ms:.1f} ms, p99 {report.age_p99_ms:.1f} ms")
+        print(f"encoding p50 {report.encode_p50_ms:.1f} ms, p99 {report.encode_p99_ms:.1f} ms")
     if report.malformed:
-        print(f"{report.malformed} messages were not of this protocol")
+        print(f"{counted(report.malformed, 'message')} not of this protocol")
 
 
 def _seconds(text: str) -> float:

@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from .send import add_pace
 
     parser.add_argument(
-        "--frames", type=int, default=100, metavar="N", help="how many (default 100); 0: until it is stopped"
+        "--frames", type=int, default=100, metavar="N", help="number of frames (default 100); 0: until stopped"
     )
     parser.add_argument("--size", type=int, default=512, metavar="PX", help="edge of a frame (default 512)")
-    parser.add_argument("--seed", type=int, default=0, help="of noise and specimen (default 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of noise and specimen (default 0)")
     add_pace(parser, "simulator")
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from ..names import json_shown, shown
+from .text import answer, counted, described, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..stream import Control
+    from ..stream.protocol.control_messages import ServiceStatus
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,18 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `shiftvae status`."""
     _add_control(parser)
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--streams", action="store_true", help="list the streams of its journal")
-    what.add_argument("--swap", metavar="NAME.svae", help="serve with this model of its folder of models from now on")
-    what.add_argument("--stop", action="store_true", help="stop it in order")
-    parser.add_argument("--json", action="store_true", help="one JSON line")
+    what.add_argument("--streams", action="store_true", help="list the streams of the journal")
+    what.add_argument(
+        "--swap", metavar="NAME.svae", help="serve this model of the service's folder of models from the next frame on"
+    )
+    what.add_argument("--stop", action="store_true", help="stop the service cleanly")
+    parser.add_argument("--json", action="store_true", help="print the answer as one JSON line")
 
 
 def _add_control(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which service is asked."""
     parser.add_argument(
-        "--control", default="tcp://127.0.0.1:5703", metavar="ENDPOINT", help="the service's (default %(default)s)"
+        "--control",
+        default="tcp://127.0.0.1:5703",
+        metavar="ENDPOINT",
+        help="endpoint of the service (default %(default)s)",
     )
-    parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
+    parser.add_argument("--key", metavar="FILE", help="key file of this client, if the service asks for one")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,19 +45,15 @@ def run(arguments: argparse.Namespace) -> None:
     from ..stream import Control
 
     def waiting(since_s: float) -> None:
-        print(
-            f"shiftvae: the service at {arguments.control} is there and has not answered for {since_s:.0f} s: waiting "
-            "for it (Ctrl-C gives up)",
-            file=sys.stderr,
-        )
+        say(f"the service at {arguments.control} has not answered for {since_s:.0f} s; waiting, Ctrl-C gives up")
 
     with Control(arguments.control, key=arguments.key, waiting=waiting) as control:
         if arguments.stop:
             control.stop()
-            print("it stops")
+            print("the service stops")
         elif arguments.swap is not None:
             swapped = control.swap(arguments.swap)
-            print(f"from the next frame on {swapped.model_sha256}, until then {swapped.previous_sha256}")
+            print(described([("model", swapped.model_sha256), ("before", swapped.previous_sha256)], column=10))
         elif arguments.streams:
             _streams(control, arguments.json)
         else:
@@ -57,37 +61,46 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _status(control: Control, as_json: bool) -> None:
-    from ..stream import counters_line
-
     status = control.status()
     if as_json:
         import msgspec
 
         print(json_shown(msgspec.json.encode(status).decode()))
         return
+    print(described(_rows(status), column=10))
+
+
+def _rows(status: ServiceStatus) -> Iterator[tuple[str, str]]:
+    """What a service is and does, with the verdict on its frames and the reasons of refusals."""
+    from ..stream import counters_line
+
     report = status.report
-    print(f"{'ready' if status.ready else 'stopping'}, up {status.uptime_s:.0f} s, epoch {status.epoch}")
-    print(f"model {shown(status.model)} ({status.model_sha256[:16]}), stride {status.stride}, {status.swaps} swaps")
-    print(f"{status.producers} producers, {status.readers} readers, {report.results} results")
-    print(counters_line(report.total))
+    yield "service", f"{'ready' if status.ready else 'stopping'}, up {status.uptime_s:.0f} s, epoch {status.epoch}"
+    model = f"{shown(status.model)} ({status.model_sha256[:16]}), stride {status.stride}"
+    yield "model", f"{model}, {counted(status.swaps, 'swap')}"
+    yield "clients", f"{counted(status.producers, 'producer')}, {counted(status.readers, 'reader')}"
+    age = ""
+    if report.age_p50_ms is not None:
+        age = f", age p50 {report.age_p50_ms:.1f} ms, p99 {report.age_p99_ms:.1f} ms"
+    yield "results", f"{report.results}{age}"
+    yield "frames", counters_line(report.total)
+    out = report.out_of_domain
+    unlike = f"{counted(out, 'frame')} out of domain: unlike the training data of the model"
+    yield "verdict", unlike if out else "no frame out of domain"
     for refusal in report.refusals:
         reason = shown(f"{refusal.name}: {refusal.text}")
-        print(f"refused {refusal.count} of {shown(refusal.stream)}; the last: {reason}")
-    if report.out_of_domain:
-        print(f"{report.out_of_domain} frames out of domain: unlike the training data of the model")
-    if report.age_p50_ms is not None:
-        print(f"age p50 {report.age_p50_ms:.1f} ms, p99 {report.age_p99_ms:.1f} ms")
+        yield "refused", f"{refusal.count} of {shown(refusal.stream)}; the last: {reason}"
 
 
 def _streams(control: Control, as_json: bool) -> None:
     from ..stream import counters_line
 
-    answer = control.streams()
+    found = control.streams()
     if as_json:
         import msgspec
 
-        print(json_shown(msgspec.json.encode(answer).decode()))
+        print(json_shown(msgspec.json.encode(found).decode()))
         return
-    for state in answer.streams:
-        how = "ended" if state.ended else "connected" if state.name in answer.live else "interrupted"
-        print(f"{shown(state.name)} ({state.mode}, {how}): {counters_line(state.counters)}")
+    for state in found.streams:
+        how = "ended" if state.ended else "connected" if state.name in found.live else "interrupted"
+        answer(f"{shown(state.name)} ({state.mode}, {how}): {counters_line(state.counters)}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterable
+from typing import TextIO
 
-__all__ = ["COLUMNS", "KEPT", "described", "wrapped"]
+__all__ = ["COLUMNS", "KEPT", "answer", "counted", "described", "say", "wrapped"]
 
 COLUMNS = 80
 #: A blank at which no line is broken; `wrapped` makes it an ordinary one.
@@ -40,3 +42,27 @@ def described(rows: Iterable[tuple[str, str]], *, column: int, indent: int = 0) 
         first = f"{'':{indent}}{name}"
         lines += wrapped(text, first=first.ljust(column), rest=" " * column) or [first]
     return "\n".join(lines)
+
+
+def counted(number: int, noun: str) -> str:
+    """Give a number of things that have a regular plural.
+
+    >>> counted(1, "frame"), counted(0, "frame")
+    ('1 frame', '0 frames')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def answer(text: str) -> None:
+    """Print text on stdout, in lines that fit."""
+    _write(sys.stdout, text)
+
+
+def say(words: str) -> None:
+    """Tell on stderr what goes on."""
+    _write(sys.stderr, f"shiftvae: {words}")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write("".join(f"{line}\n" for line in wrapped(text, rest="  ")))  # at once: Ctrl-C may come between two
+    stream.flush()

@@ -1,9 +1,13 @@
-"""Show the results of a running service in the terminal, and write them as files if wanted."""
+"""Show the results of a running service in the terminal, and write them as files if wanted.
+
+Each frame has two lines. Above: the age of its map when it arrived here; frames that were dropped and refused so far in
+its stream; results that were missed and skipped here; and the verdict, whether the frame is like the training data of
+the model (in) or not (out), with a score whose limit is 1. Below: the range of each latent.
+"""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +17,7 @@ from ..errors import DataFileError, ServiceError
 from ..names import file_name, json_shown, shown
 from ..output_file import try_output
 from . import add_force
-from .text import KEPT, wrapped
+from .text import KEPT, answer, counted, say, wrapped
 
 if TYPE_CHECKING:
     from ..stream import Result, Subscriber
@@ -31,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="source",
         default="tcp://127.0.0.1:5702",
         metavar="ENDPOINT",
-        help="the service's results (default %(default)s)",
+        help="endpoint of the service that publishes results (default %(default)s)",
     )
     parser.add_argument("--count", type=int, default=0, metavar="N", help="stop after N frames (default: never)")
     parser.add_argument("--seconds", type=float, default=0.0, metavar="S", help="stop after S seconds (default: never)")
@@ -40,16 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         default=None,
         metavar="DIR",
-        help="write every frame's map to DIR/STREAM-FRAME.npz; what may not stand in a file's name becomes %%XX",
+        help="write the map of every frame to DIR/STREAM-FRAME.npz; letters that a file name cannot have become %%XX",
     )
     add_force(parser)
     parser.add_argument(
         "--all",
         action="store_true",
-        help="every frame, however late; default: the newest of each stream (-o keeps all)",
+        help="show every frame, however late (default: the newest of each stream; -o keeps all)",
     )
-    parser.add_argument("--key", metavar="FILE", help="our key file, if the service asks for one")
-    parser.add_argument("--json", action="store_true", help="one JSON line a frame")
+    parser.add_argument("--key", metavar="FILE", help="key file of this client, if the service asks for one")
+    parser.add_argument("--json", action="store_true", help="print one JSON line for each frame")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -66,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     with Subscriber(arguments.source, key=arguments.key, latest=latest) as subscriber:
         subscriber.wait_ready()
         if not arguments.json:
-            print(f"watching {arguments.source}; Ctrl-C stops", flush=True)
+            answer(f"watching {arguments.source}; Ctrl-C stops")
         _watch(subscriber, arguments, deadline)
 
 
@@ -86,10 +90,7 @@ def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: floa
         refused = result.counters.rejected + result.counters.quarantined
         if refused and result.stream not in told and len(told) < _MAX_TOLD:
             told.add(result.stream)
-            print(
-                f"shiftvae: {refused} frames of {shown(result.stream)} were refused: `shiftvae status` says why",
-                file=sys.stderr,
-            )
+            say(f"{counted(refused, 'frame')} of {shown(result.stream)} refused: `shiftvae status` says why")
         print(_json_line(result, subscriber) if arguments.json else _line(result, subscriber, seen), flush=True)
         seen += 1
         if seen == arguments.count:
@@ -112,7 +113,7 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
     lines = [
         (
             f"{shown(result.stream)[:16]:<16} {result.frame:>8} {_age_ms(result, subscriber):>8.1f} "
-            f"{dropped:>8} {refused:>8} {subscriber.gaps:>6} {subscriber.skipped:>7} {_domain(result):>6}"
+            f"{dropped:>8} {refused:>8} {subscriber.gaps:>6} {subscriber.skipped:>7} {_verdict(result):>11}"
         ),
         *wrapped(", ".join(_range_text(result)), first="  ", rest="  "),
     ]
@@ -123,7 +124,7 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
         lines.insert(
             0,
             f"{'stream':<16} {'frame':>8} {'age (ms)':>8} "
-            f"{'dropped':>8} {'refused':>8} {'missed':>6} {'skipped':>7} {'domain':>6}",
+            f"{'dropped':>8} {'refused':>8} {'missed':>6} {'skipped':>7} {'verdict':>11}",
         )
     return "\n".join(lines)
 
@@ -159,10 +160,10 @@ def _age_ms(result: Result, subscriber: Subscriber) -> float:
     return (result.age_s + subscriber.behind_s) * 1e3
 
 
-def _domain(result: Result) -> str:
-    """The frame's score, beyond 1 out of domain."""
+def _verdict(result: Result) -> str:
+    """Tell in at most 11 columns whether the frame is in the domain of the model, and its score."""
     verdict = result.latent_map.domain
-    return "-" if verdict is None else f"{verdict.score:.3g}"
+    return "-" if verdict is None else f"{'out' if verdict.out_of_domain else 'in'} {min(verdict.score, 9999):.2f}"
 
 
 def _ranges(result: Result) -> dict[str, tuple[float, float]]:

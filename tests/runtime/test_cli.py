@@ -59,7 +59,7 @@ class TestMap:
     def test_verbose_says_how_frames_are_encoded(self, shiftvae, tmp_path, tiny_model, frame_file):
         code, _, err = shiftvae("map", tiny_model, frame_file, "-o", tmp_path / "out.npz", "-v")
         assert code == 0
-        provider, route = err.splitlines()
+        provider, route = err.splitlines()[:2]
         assert provider == "shiftvae: provider cpu (as requested)"
         assert route.startswith("shiftvae: route dense, stride 4: neighbouring windows share their work")
 
@@ -86,7 +86,7 @@ class TestMap:
         np.save(tmp_path / "movie.npy", movie)
         code, out, err = shiftvae("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / "out.npz")
         assert code == 1
-        assert "3 frame(s)" in out
+        assert "3 frames" in out
         assert err.splitlines()[-1].startswith("shiftvae: error: 1 of 3 frames")
         assert f"movie.npy[{bad}]" in err
         assert words in err
@@ -243,7 +243,7 @@ class TestBadInput:
     def test_frame_number_beyond_the_stack(self, shiftvae, tmp_path, tiny_model, frame_file):
         result = shiftvae("map", tiny_model, frame_file, "-o", tmp_path / "out.npz", "--frame", 1)
         assert_one_line(result)
-        assert "1 frame(s)" in result[2]
+        assert "1 frame," in result[2]
 
 
 class TestUsage:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from stream_support import LIMIT_S, noisy, until
-from terminal import Terminal
+from terminal import Terminal, unwrapped
 
 from shiftvae_rt import cli
 from shiftvae_rt.encode.mapper import LatentMapper
@@ -32,7 +32,7 @@ TITLES = [
     "refused",
     "missed",
     "skipped",
-    "domain",
+    "verdict",
 ]
 NOBODY = "tcp://127.0.0.1:9"
 NORMAL = ("--priority", "normal")
@@ -113,7 +113,7 @@ def test_the_report_of_a_file_is_the_identity_in_words(
     service: Service, capsys: pytest.CaptureFixture[str], stack: Path
 ) -> None:
     _, out, _ = run(capsys, "send", stack, "--to", service.ingest, "--fps", 0, "--frames", "2:5", "--stream", "STM")
-    assert out.startswith(
+    assert unwrapped(out)[0].startswith(
         "STM: offered 3 = processed 3 + dropped by the producer 0 + dropped as stale 0 + rejected 0 + quarantined 0; "
     )
 
@@ -184,12 +184,14 @@ def test_watch_prints_a_table(service: Service, capsys: pytest.CaptureFixture[st
     assert service.wait_for_readers(1, LIMIT_S)
     cli.main(["send", str(stack), "--to", service.ingest, "--fps", "0"])
     watcher.join(LIMIT_S)
-    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("movie: ")]
+    told = capsys.readouterr().out.splitlines()
+    lines = [line for line in told if "offered" not in line and "quarantined" not in line]
     assert lines[0] == f"watching {service.results}; Ctrl-C stops"
     assert lines[1].split() == TITLES
-    assert max(map(len, lines[1:])) <= 80
+    assert max(map(len, told)) <= 80
     frames, below = lines[2::2], lines[3::2]
     assert [line.split()[:2] for line in frames] == [["movie", "0"], ["movie", "1"]]
+    assert all(re.search(r" in \d\.\d\d$", line) for line in frames), "the verdict with its score"
     assert all(re.fullmatch(r"  dy \S+ to \S+ px, dx \S+ to \S+ px, z1 \S+ to \S+, z2 \S+ to \S+", b) for b in below)
 
 

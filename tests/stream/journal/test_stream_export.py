@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from lossless_support import numbered
 from stream_support import frame_message
+from terminal import unwrapped
 
 from shiftvae_rt import cli
 from shiftvae_rt.domain import DomainVerdict
@@ -64,7 +65,7 @@ def test_a_stream_whose_frames_changed_their_size_is_a_file_for_each_size(
     means = [record(journal, mapper, seq, WIDE if seq in (3, 5) else SMALL) for seq in range(1, 6)]
     code, out, err = export(journal, capsys, tmp_path / "out.hspy")
     assert (code, "2 files" in err) == (0, True)
-    assert out.splitlines()[1].startswith(f"{tmp_path / 'out-1.hspy'}: 3 maps of 4 x 7 x 7")
+    assert unwrapped(out)[1].startswith(f"{tmp_path / 'out-1.hspy'}: 3 maps of 4 x 7 x 7")
     for name, seqs in (("out-1.hspy", [1, 2, 4]), ("out-2.hspy", [3, 5])):
         found, data, _ = contents(tmp_path / name)
         assert found == seqs

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import zmq
 from stream_support import FREE, LIMIT_S, RawProducer, frame_message, noisy, until
+from terminal import COLUMNS
 
 from shiftvae_rt import cli
 from shiftvae_rt.encode.mapper import LatentMapper
@@ -93,7 +94,11 @@ def test_status_and_watch_say_that_frames_are_refused_and_why(
         producer.offer(frame)
         producer.wait(LIMIT_S)
     assert cli.main(["status", "--control", service.control]) == 0
-    assert "refused 1 of s; the last: bad_frame: " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= COLUMNS
+    assert "refused 1 of s; the last: bad_frame: " in " ".join(out.split())
+    assert "clients 1 producer, 0 readers" in " ".join(out.split())
+    assert "verdict" in out
 
 
 def test_watch_says_once_that_frames_of_a_stream_are_refused(
@@ -110,4 +115,4 @@ def test_watch_says_once_that_frames_of_a_stream_are_refused(
         producer.offer(frame)
         producer.wait(LIMIT_S)
     watcher.join(LIMIT_S)
-    assert capsys.readouterr().err.count("1 frames of s were refused: `shiftvae status` says why") == 1
+    assert capsys.readouterr().err.count("1 frame of s refused: `shiftvae status` says why") == 1

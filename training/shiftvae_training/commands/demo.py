@@ -15,15 +15,17 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `shiftvae demo`."""
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for model, picture and summary")
-    parser.add_argument("--input", metavar="FILE", help="a scan or movie of your own (default: simulated microscope)")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder for the model, pictures and a summary"
+    )
+    parser.add_argument("--input", metavar="FILE", help="scan or movie of your own (default: a simulated microscope)")
     for option, name, read, metavar, meaning in (
-        ("--encoder", "encoder", str, "|".join(ENCODERS), "family"),
-        ("--seed", "seed", int, "N", "of microscope and training"),
-        ("--steps", "steps", int, "N", "most optimiser steps"),
-        ("--frames", "frames", int, "N", "frames to stream"),
+        ("--encoder", "encoder", str, "|".join(ENCODERS), "encoder family"),
+        ("--seed", "seed", int, "N", "seed of the microscope and the training"),
+        ("--steps", "steps", int, "N", "largest number of optimiser steps"),
+        ("--frames", "frames", int, "N", "number of frames to stream"),
         ("--fps", "frames_per_s", float, "N", "frames a second"),
-        ("--rows", "rows", int, "N", "scan lines sent at a time"),
+        ("--rows", "rows", int, "N", "scan lines in a message"),
         ("--stride", "stride", int, "PX", "px between windows"),
     ):
         known = getattr(DemoSettings, name)

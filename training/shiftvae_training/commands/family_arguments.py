@@ -26,36 +26,36 @@ def add_family(parser: argparse.ArgumentParser) -> None:
         const=1,
         default=default.rotation,
         metavar="FOLD",
-        help="features turn; FOLD: they look the same after 1/FOLD of a turn (default 1; needs --shift planar)",
+        help="features turn, and look the same after 1/FOLD of a turn (default 1); needs --shift planar",
     )
-    parser.add_argument("--scale", action="store_true", help="features differ in size (needs --shift planar)")
+    parser.add_argument("--scale", action="store_true", help="features differ in size; needs --shift planar")
     parser.add_argument(
         "--likelihood",
         type=field(check_setting, "likelihood"),
         metavar="|".join(get_args(LikelihoodName)),
         default=default.likelihood,
-        help="of the pixels: gaussian with learned noise (default), poisson for counts, bernoulli on data in 0..1",
+        help="noise of the pixels: gaussian with learned sd (default), poisson for counts, bernoulli for data in 0..1",
     )
     parser.add_argument(
         "--kl-content",
         type=field(check_setting, "kl_content", float),
         default=default.kl_content,
         metavar="WEIGHT",
-        help="of the content's divergence (default 1; 0.1 lets bernoulli use its content on a lattice)",
+        help="weight of the divergence of the content (default 1; 0.1 lets bernoulli use its content on a lattice)",
     )
     parser.add_argument(
         "--decoder",
         type=field(check_setting, "decoder"),
         metavar="|".join(get_args(DecoderName)),
         default=default.decoder,
-        help="template (default), or the network of the paper that is asked for every pixel: slow",
+        help="template (default), or coordinate: the network of the paper, computed for every pixel and slow",
     )
     parser.add_argument(
         "--classes",
         type=field(check_setting, "classes", lambda text: tuple(text.split(","))),
         default=default.classes,
         metavar="NAME,NAME...",
-        help="a class for each SCAN, which the decoder is told: one model of several kinds of motif",
+        help="class of each SCAN, told to the decoder: one model for several kinds of motif",
     )
 
 

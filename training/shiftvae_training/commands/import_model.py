@@ -29,30 +29,53 @@ PRIOR = 0.1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `shiftvae import`."""
-    parser.add_argument("weights", metavar="WEIGHTS", help="its state dict: .pt, .tar, or .npz")
-    parser.add_argument("scan", metavar="SCAN", help="what it was trained on, or the like; FILE::NAME picks a dataset")
+    parser.add_argument("weights", metavar="WEIGHTS", help="weights of the model (state dict): .pt, .tar or .npz")
+    parser.add_argument(
+        "scan", metavar="SCAN", help="scan it was trained on, or one like it; FILE::NAME picks a dataset"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="NAME.svae", help="model file to write")
-    parser.add_argument("--from", required=True, choices=PACKAGES, dest="package", help="package that trained it")
-    parser.add_argument("--window", type=positive, metavar="PX", help="window size (default: what fits the weights)")
+    parser.add_argument(
+        "--from", required=True, choices=PACKAGES, dest="package", help="package that trained the model"
+    )
+    parser.add_argument(
+        "--window", type=positive, metavar="PX", help="size of the window (default: what fits the weights)"
+    )
     parser.add_argument("--signal", action="store_true", help="1D data")
     parser.add_argument(
         "--invariances", required=True, type=checked(parse_invariances), metavar="t|rt|...|none",
-        help="latents beside the content: r turn, t shift, s scale (an AtomAI rVAE has rt, a VAE none)",
+        help="latents beside the content: r rotation, t shift, s scale (an AtomAI rVAE has rt, a VAE none)",
     )  # fmt: skip
     parser.add_argument(
-        "--prior", type=checked(_share), default=PRIOR, help="shift prior of its training, both axes (default 0.1)"
+        "--prior",
+        type=checked(_share),
+        default=PRIOR,
+        metavar="P",
+        help="shift prior of the training, both axes (default 0.1)",
     )
     parser.add_argument(
-        "--scale-prior", type=checked(_share), default=PRIOR, help="scale prior of its training (default 0.1)"
+        "--scale-prior",
+        type=checked(_share),
+        default=PRIOR,
+        metavar="P",
+        help="scale prior of the training (default 0.1)",
     )
     parser.add_argument(
-        "--activation", default="tanh", choices=("tanh", "relu", "lrelu", "softplus"), help="pyroVED's (default tanh)"
+        "--activation",
+        default="tanh",
+        choices=("tanh", "relu", "lrelu", "softplus"),
+        help="activation of a pyroVED model (default tanh)",
     )
     parser.add_argument(
         "--scaling", type=checked(parse_scaling), default=Scaling("scan"), metavar="scan|window|LOW:HIGH|none",
-        help="what was taken to 0..1 before training: the range of the scan (default), of each window, or this one",
+        help="range that was scaled to 0..1 before training: of the scan (default), of each window, or LOW to HIGH",
     )  # fmt: skip
-    parser.add_argument("--frames", type=checked(parse_frames), default=slice(None), metavar="A:B", help="of a stack")
+    parser.add_argument(
+        "--frames",
+        type=checked(parse_frames),
+        default=slice(None),
+        metavar="A:B",
+        help="frames of a stack (default: all)",
+    )
     add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 

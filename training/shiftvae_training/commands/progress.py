@@ -9,7 +9,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from shiftvae_rt.commands.text import wrapped
+from shiftvae_rt.commands.text import say
 
 if TYPE_CHECKING:
     from ..fitting.optimise import Step
@@ -49,7 +49,7 @@ class Progress:
     def stage(self, words: str) -> None:
         """Say what begins now, or what was found."""
         self._end_bar()
-        _say(words)
+        say(words)
 
     def step(self, step: Step) -> None:
         """Say how far the optimiser is."""
@@ -59,7 +59,7 @@ class Progress:
         elif (tenths := _LINES * step.step // self._steps) > self._tenths:
             self._tenths = tenths
             percent = 100 * tenths // _LINES
-            _say(f"{percent} %, step {step.step} of {self._steps}, {about}")
+            say(f"{percent} %, step {step.step} of {self._steps}, {about}")
 
     def _draw(self, done: int, about: str) -> None:
         if self._bar is None:
@@ -73,9 +73,3 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-
-def _say(words: str) -> None:
-    lines = wrapped(f"shiftvae: {words}", rest="  ")
-    sys.stderr.write("".join(f"{line}\n" for line in lines))  # at once: Ctrl-C may come between two writes
-    sys.stderr.flush()

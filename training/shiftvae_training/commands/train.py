@@ -36,23 +36,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=checked(parse_frames),
         default=slice(None),
         metavar="A:B",
-        help="frames of a stack (default: all)",
+        help="frames of a stack: 7, 0:20, 5: (default: all)",
     )
-    parser.add_argument("--signal", action="store_true", help="1D data: every row of an array is a signal of its own")
+    parser.add_argument("--signal", action="store_true", help="1D data: every row of an array is a signal")
     default = Settings()
     parser.add_argument(
         "--window",
         type=field(check_setting, "window", automatic_or(int)),
         default=default.window,
         metavar="PX",
-        help="window size (default 'auto')",
+        help="size of the window (default auto)",
     )
     parser.add_argument(
         "--latents",
         type=field(check_setting, "content", automatic_or(int)),
         default=default.content,
         metavar="N",
-        help=f"content latents, 0 to {MOST_CONTENT} (default 'auto')",
+        help=f"number of content latents, 0 to {MOST_CONTENT} (default auto)",
     )
     parser.add_argument(
         "--encoder",
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=field(check_setting, "shift"),
         default=default.shift,
         metavar="|".join(get_args(ShiftName)),
-        help="planar: isolated features, no lattice",
+        help="torus: a shift on the lattice (default); planar: isolated features without a lattice",
     )
     parser.add_argument(
         "--constraint",
@@ -74,14 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=field(check_setting, "constraints", parse_constraint),
         metavar="NAME=WEIGHT",
-        help=f"physical condition, may be given several times; names: {', '.join(CONSTRAINTS)}; smooth is "
-        "chosen if not given",
+        help=f"physical condition and its weight; may be given several times; NAME is one of {', '.join(CONSTRAINTS)}; "
+        "the weight of smooth is chosen unless given",
     )
     add_family(parser)
     for name, meaning in (
-        ("steps", "most optimiser steps"),
-        ("seed", "seed of everything random"),
-        ("threads", "threads of torch"),
+        ("steps", "largest number of optimiser steps"),
+        ("seed", "seed of all random numbers"),
+        ("threads", "number of threads of torch"),
     ):
         known = getattr(default, name)
         read = field(check_setting, name, int)
