@@ -171,7 +171,7 @@ def test_watch_replaces_no_map_of_an_earlier_run_unless_told_to(
         until(lambda: service._publisher.readers == 0)
         return capsys.readouterr().err
 
-    assert "s-000000.npz is there already and is not replaced: choose another name, or say --force" in watch()
+    assert "s-000000.npz exists and is not replaced" in watch()
     assert (tmp_path / "s-000000.npz").read_text() == "of yesterday"
     watch("--force")
     assert np.load(tmp_path / "s-000000.npz")["mean"].size
