@@ -1,4 +1,4 @@
-"""Microscope files in, latent maps out: `read_frames` and `write_latent_map` choose by the file's ending."""
+"""Microscope files in, latent maps out: `read_frames` and `write_latent_map` choose the format by the file's ending."""
 
 from __future__ import annotations
 

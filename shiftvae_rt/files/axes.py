@@ -1,4 +1,4 @@
-"""Axes of a file by their names. The name of an axis decides what it is; its place decides only where it has no name.
+"""Axes of a file by their names. The name of an axis decides what it is; its place decides only if it has no name.
 
 Programs disagree on the order: ncempy writes (y, x) into an EMD file, HyperSpy writes the same image as (x, y).
 """
@@ -25,7 +25,7 @@ _CHANNEL = {"c", "channel", "channels"}
 
 @dataclass(frozen=True)
 class Layout:
-    """Places of the axes in an array: of its frames, of the channels of a frame if there are any, and of its image."""
+    """Places of the axes in an array: those that count frames, the channels if there are any, y and x."""
 
     frames: tuple[int, ...]
     channel: int | None
@@ -62,14 +62,14 @@ def _kind(name: str) -> str:
 
 
 class Arranged:
-    """An array in a file as ``(frames, channels, height, width)``, without channels or frames where there are none.
+    """An array in a file as ``(frames, channels, height, width)``, without channels or frames if it has none.
 
     Parameters
     ----------
     source
-        The array in the file's own order. Only the frame that is indexed is taken from it.
+        The array in the file's own order. Only the frame that is indexed is read from it.
     layout
-        Its axes.
+        Places of its axes.
     convert
         Applied to the pixels ``(..., height, width)`` of a frame.
     """

@@ -7,7 +7,7 @@ import re
 
 __all__ = ["length_nm", "pixel_edges_nm"]
 
-#: Symbols are told apart by case ("mm" is no "Mm"), and nothing is added to them: "ms" and "as" are times.
+#: Symbols depend on case ("mm" is not "Mm") and have no plural: "ms" and "as" are times.
 _SYMBOLS = {
     "m": 1e9,
     "mm": 1e6,
@@ -19,7 +19,7 @@ _SYMBOLS = {
     "fm": 1e-6,
     "Å": 0.1,  # A with ring, U+00C5
     "\u212b": 0.1,  # angstrom sign
-    "A": 0.1,  # along an image axis, where nothing is measured in ampere
+    "A": 0.1,  # an image axis is never in ampere
     "Ang": 0.1,
 }
 _WORDS = {
@@ -41,7 +41,7 @@ _WORDS = {
 
 
 def length_nm(value: float, unit: str) -> float | None:
-    r"""Give `value` in nm, or None for a unit that is no length (px, none, 1/nm, eV, ms) or a value that is none.
+    r"""Give `value` in nm; None for a unit that is not a length (px, none, 1/nm, eV, ms) or a value not above 0.
 
     >>> length_nm(0.2, "Å")
     0.02
@@ -58,5 +58,5 @@ def length_nm(value: float, unit: str) -> float | None:
 
 
 def pixel_edges_nm(y_nm: float | None, x_nm: float | None) -> tuple[float, float] | None:
-    """Give the edges ``(y, x)`` of a pixel in nm where a file says both; half a calibration is none."""
+    """Give the edges ``(y, x)`` of a pixel in nm; None unless both are known."""
     return None if y_nm is None or x_nm is None else (y_nm, x_nm)

@@ -1,4 +1,4 @@
-"""The files that are read, by their ending, and how one of several datasets is named: ``FILE::NAME``."""
+"""Formats that are read, by the file's ending; and ``FILE::NAME``, which names one of several datasets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 __all__ = ["FOLDERS", "READERS", "split_name"]
 
-#: ending -> (module, what the file should be). Each module has ``read(path, wanted)``.
+#: ending -> (module, expected kind of file). Each module has ``read(path, wanted)``.
 READERS = {
     ".npy": ("arrays", "a NumPy array"),
     ".npz": ("arrays", "a NumPy archive"),
@@ -38,9 +38,9 @@ FOLDERS = (".zspy", ".zarr")
 
 
 def split_name(path: str | Path) -> tuple[Path, str | None]:
-    r"""Split ``FILE::NAME``; the name is None where there is none.
+    r"""Split ``FILE::NAME`` into file and name; the name is None if there is none.
 
-    Folders, drives and names may hold colons themselves: what exists as a whole is a path, else the file ends at the
+    Folders, drives and names may contain colons: a path that exists as a whole has no name, else the file ends at the
     first ``::`` after a known ending.
 
     >>> split_name("a::b/scan.h5::group/image")[1]

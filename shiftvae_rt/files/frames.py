@@ -1,4 +1,4 @@
-"""Frames from any of the field's files."""
+"""Reading of frames from the files of microscopes and their programs."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     ------
     DataFileError
         for a file that is missing, empty, truncated, foreign, or holds no such frames; and for a spectrum image or one
-        long axis where `dimensions` does not say what it is.
+        long axis if `dimensions` is None.
 
     Warns
     -----
     ChoiceWarning
-        which channel was taken, and why, where nobody said and it is not the usual one.
+        if no channel was named and the usual one was not taken: it names the one that was, and why.
     """
     file, wanted = split_name(path)
     if file.suffix.lower() not in READERS:

@@ -1,4 +1,4 @@
-"""Grey values from colour images. Detectors are grey; colour comes from whoever exported the picture."""
+"""Grey values from colour images. Detectors are grey; colour was added when the picture was exported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["NEARLY_GREY", "to_grey"]
 
-#: Largest difference of two channels, relative to the dtype's range, that lossy compression makes of a grey image.
+#: Largest difference between two channels of a grey image after lossy compression, relative to the dtype's range.
 NEARLY_GREY = 0.02
 
 _REC_601 = (0.299, 0.587, 0.114)
@@ -27,7 +27,7 @@ def to_grey(colour: NDArray[Any]) -> tuple[NDArray[Any], str]:
     -------
     pixels, note
         ``(..., height, width)``: the channel itself (same dtype) where all three are equal, their mean (float32) where
-        they are equal within `NEARLY_GREY`, else the Rec. 601 luminance (float32); and which of these it was.
+        they are equal within `NEARLY_GREY`, else the Rec. 601 luminance (float32); the note says which.
     """
     if colour.shape[-1] == 2:
         return colour[..., 0], "alpha channel dropped"

@@ -1,4 +1,4 @@
-"""Arrays whose last axis holds the samples of a pixel: colours or detectors. A tag tells which, or a person."""
+"""Arrays whose last axis holds the samples of a pixel: colours or detectors. A tag of the file or the user tells."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ MOST_SAMPLES = 4
 
 
 def is_interleaved(shape: tuple[int, ...]) -> bool:
-    """Tell an array ``([frames,] height, width, samples)`` by its short last axis."""
+    """Tell whether `shape` is ``([frames,] height, width, samples)``, by its short last axis."""
     return len(shape) in (3, 4) and 2 <= shape[-1] <= MOST_SAMPLES < min(shape[-3:-1])
 
 
 def is_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Tell a colour picture: three or four samples of 8 bits. Nobody records three detectors with 8 bits."""
+    """Tell whether this is a colour picture: three or four samples of 8 bits. No one records three 8-bit detectors."""
     return is_interleaved(shape) and shape[-1] >= 3 and dtype == np.uint8
 
 
 def sample_names(samples: int) -> list[str]:
-    """Names of what can be taken from such pixels: one sample, all as channels, or the grey value of colours."""
+    """List what can be taken from such pixels: one sample, all as channels, or the grey value of colours."""
     return [*map(str, range(samples)), "all", *(["grey"] if samples in (3, 4) else [])]
 
 
 def take_samples(pixels: NDArray[Any], choice: str) -> tuple[NDArray[Any], str]:
     """Give one sample or the grey value ``(..., height, width)``, or all samples ``(..., samples, height, width)``.
 
-    The second result says in words what was taken. ``choice`` is one of `sample_names`.
+    The second result says in words what was taken. `choice` is one of `sample_names`.
     """
     if choice == "grey":
         return to_grey(pixels)

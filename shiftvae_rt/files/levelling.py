@@ -1,10 +1,10 @@
 """Levelling of scanned-probe lines.
 
-The tip's height jumps and drifts from scan line to scan line; the jumps belong to no lattice and would dominate the
-contrast of every window (a per-window z-score removes a window's offset, not a jump inside it). They cannot be removed
-in the model either: a window does not see the whole line. So they are removed once, before windows are cut.
-The same has to happen to lines that come from a running microscope: `level_rows` looks at a line and at the levelled
-line above it and at nothing else, so levelling bands as they arrive gives the very numbers of levelling the whole scan.
+The tip's height jumps and drifts from scan line to scan line. The jumps do not belong to the lattice and would dominate
+the contrast of every window (a z-score removes the offset of a window, not a jump inside it). The model cannot remove
+them, since a window does not see the whole line. So they are removed once, before windows are cut.
+Lines from a running microscope must be levelled alike: `level_rows` uses a line and the levelled line above it only, so
+levelling bands as they arrive gives exactly the numbers of levelling the whole scan.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["LEVELLED", "level_rows"]
 
-#: What the metadata of a levelled frame says.
+#: Entry in the metadata of a levelled frame.
 LEVELLED = "level_rows: median difference of each line to the line above is zero"
 
 
@@ -25,8 +25,8 @@ def level_rows(rows: ArrayLike, *, above: NDArray[np.float32] | None = None) -> 
     crosses the image at an angle, the median of a line jumps by the step's height once the lower terrace fills half of
     the line.
 
-    What it costs: a slope along y is removed (along x it stays), and so is anything that changes alike along the whole
-    of a line, such as the part of a lattice whose wave vector is exactly vertical.
+    The price: a slope along y is removed (along x it stays), and so is anything that is constant along a whole line,
+    such as the part of a lattice whose wave vector is exactly vertical.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def level_rows(rows: ArrayLike, *, above: NDArray[np.float32] | None = None) -> 
         difference = line if reference is None else line - reference
         known = difference[np.isfinite(difference)]
         if known.size:
-            # Rounded to float32 before the next line uses it: so bands and whole scans agree to the last bit.
+            # Rounded to float32 before the next line uses it, so that bands and whole scans agree to the last bit.
             levelled[row] = line - np.median(known)
             reference = levelled[row]
     return levelled

@@ -1,4 +1,4 @@
-"""Arrays that say nothing of themselves but their shape and, some of them, the names of their axes."""
+"""Arrays that come with nothing but their shape and, sometimes, the names of their axes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG = 1 << 16
 
 @dataclass(frozen=True)
 class Plain:
-    """An array, its dtype, and the names of its axes, empty where it has none."""
+    """An array, its dtype, and the names of its axes (empty if it has none)."""
 
     pixels: LazyPixels
     dtype: np.dtype[Any]
@@ -31,7 +31,7 @@ class Plain:
 
 
 def read_plain(path: Path, wanted: str | None, arrays: Mapping[str, Plain], *, what: str = "dataset") -> Recording:
-    """Open the one array, or the one that `wanted` names; an empty name stands for a file with a single array.
+    """Open the only array, or the one that `wanted` names; an empty name stands for a file with a single array.
 
     An array whose last axis is as short as the samples of a pixel holds no frames of that width. With 8 bits and three
     or four samples it is a colour picture and becomes grey; else the samples may be detectors, and ``NAME/0`` or
@@ -58,7 +58,7 @@ def read_plain(path: Path, wanted: str | None, arrays: Mapping[str, Plain], *, w
         if shape != (lines[0] * lines[1],):
             raise DataFileError(
                 f"{path} holds an array of shape {shape}, expected one axis of {lines[0]} x {lines[1]} = "
-                f"{lines[0] * lines[1]} values for '::{lines[0]}x{lines[1]}': give the height and width that it has"
+                f"{lines[0] * lines[1]} values for '::{lines[0]}x{lines[1]}': give its real height and width"
             )
         return Recording(np.asarray(plain.pixels[...]).reshape(lines), 2, None, metadata)
     if sample is not None:
@@ -77,7 +77,7 @@ def read_plain(path: Path, wanted: str | None, arrays: Mapping[str, Plain], *, w
 
 
 def _lines(wanted: str | None, arrays: Mapping[str, Plain]) -> tuple[str | None, tuple[int, int] | None]:
-    """Name of the array, and the height and width in px where `wanted` ends with them."""
+    """Split `wanted` into the name of the array, and the height and width in px if it ends with them."""
     size = re.fullmatch(r"(?:(.*)/)?([1-9]\d{0,8})x([1-9]\d{0,8})", wanted or "")
     if size is None or wanted in arrays:
         return wanted, None

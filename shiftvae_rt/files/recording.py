@@ -1,4 +1,4 @@
-"""What every reader gives, and the frames that it holds."""
+"""Recordings: what every reader gives, and the sequence of frames in it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _WIDENED = {"bool": "uint8", "int8": "int16", "float16": "float32", "int64": "fl
 
 
 class ChoiceWarning(UserWarning):
-    """Which of several channels of a file was read where nobody said, and why not the usual one."""
+    """Warning that names the channel that was read by default, where it is not the usual one, and the reason."""
 
 
 class LazyPixels(Protocol):
-    """An array that may still be in its file: `ndarray`, `memmap`, dask, or a reader's own."""
+    """An array that may still be in its file: `ndarray`, `memmap`, dask, or the type of a reader."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,13 +44,13 @@ class Recording:
     pixels
         All axes of the file, frames first.
     dimensions
-        1 or 2 where the file says what it holds, None where only the number of axes tells.
+        1 for signals or 2 for images if the file says so, None if only the number of axes tells.
     pixel_size_nm
         Edges ``(y, x)`` of a pixel, nm; for signals the step along the signal.
     metadata
-        For `Frame.metadata`.
+        Copied to `Frame.metadata`.
     unclear
-        Why it cannot be told whether the file holds signals or images, and how to say which; None where it can.
+        Why the file does not tell signals from images, and how to choose; None if it does.
     """
 
     pixels: LazyPixels
@@ -70,12 +70,12 @@ class FrameStack(Sequence[Frame]):
     recording
         Its pixels.
     dimensions
-        1 or 2; None takes what the recording says, or 1 for a single axis and 2 for more.
+        1 or 2; None takes that of the recording, or else 1 for a single axis and 2 for more.
 
     Raises
     ------
     DataFileError
-        if the axes cannot be frames of that dimension, or nobody said the dimension and the file does not tell.
+        if the axes cannot be frames of that dimension, or `dimensions` is None and the file does not tell.
     """
 
     def __init__(self, path: Path, recording: Recording, dimensions: int | None) -> None:
@@ -135,12 +135,12 @@ def _detector_dtype(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
 
 
 def choose(path: Path, names: Sequence[str], wanted: str | None, what: str) -> int:
-    """Give the place of `wanted` in `names`, by name or by number; None is allowed where there is only one.
+    """Give the index of `wanted`, a name or a number, in `names`; None is allowed if there is only one.
 
     Raises
     ------
     DataFileError
-        with the names to choose from.
+        if there is no such name, or several and `wanted` is None; it lists the names.
     """
     offered = ", ".join(repr(name) for name in names)
     if wanted is None:
@@ -160,7 +160,7 @@ def choose(path: Path, names: Sequence[str], wanted: str | None, what: str) -> i
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever a parser raises on a damaged or foreign file into one clear line."""
+    """Turn any error of a parser on a damaged or foreign file into a `DataFileError` of one line."""
     try:
         yield
     except ShiftVaeError:
@@ -177,6 +177,6 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
 
 def needs(path: Path, wanted: str | None) -> None:
-    """Refuse ``FILE::NAME`` for a file that holds one array without a name."""
+    """Refuse ``FILE::NAME`` for a file that holds a single array without a name."""
     if wanted is not None:
         raise DataFileError(f"{path} holds one array without a name, got '::{wanted}': give the file alone")

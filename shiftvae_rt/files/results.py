@@ -1,4 +1,4 @@
-"""Latent maps into files that NumPy, ImageJ, HyperSpy or people open."""
+"""Writing of latent maps for NumPy, ImageJ, HyperSpy and people."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ WRITERS = {
 
 
 def check_output(path: str | Path, *, frames: int = 1, force: bool = False, room: int = 1 << 20) -> None:
-    """Find out before the maps are computed that `write_latent_map` could not write them to `path`.
+    """Check before the maps are computed that `write_latent_map` can write them to `path`.
 
     Parameters
     ----------
     path
         File that will be written.
     frames
-        How many maps it will hold.
+        Number of maps that it will hold.
     force
-        Whether a file that is there already may be replaced.
+        Replace an existing file.
     room
-        Bytes that the maps take at least.
+        Least size of the maps, bytes.
 
     Raises
     ------
     DataFileError
-        if the ending, a package, the folder, a file of that name or the room on the disk forbids it.
+        for an unknown ending, a missing package or folder, an existing file, or too little room on the disk.
     """
     _check_format(Path(path), frames)
     try_output(path, force=force, room=room)
@@ -83,7 +83,7 @@ def write_latent_map(
     maps
         One map, or at least one of a stack; a stack adds a leading frame axis.
     frame
-        What was mapped; shown in the .png beside its maps. The other formats hold the map alone.
+        The frame that was mapped, shown in the .png beside its maps. The other formats hold the map alone.
     truth
         Title -> ``(height, width)`` on the pixels of the frame, shown in the .png after the maps.
 

@@ -1,1 +1,1 @@
-"""One module for each kind of file, with ``read(path, wanted)``; `formats` says which endings are whose."""
+"""Readers, a module for each kind of file, with ``read(path, wanted)``; `formats` maps endings to them."""

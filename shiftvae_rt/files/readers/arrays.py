@@ -1,4 +1,4 @@
-"""NumPy files. Never with pickle: an array of objects is refused, its code is not run."""
+"""NumPy files, never with pickle: an array of objects is refused and its code is not run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["read"]
 
 
 class _Member:
-    """An array of an .npz: its header is read at once, its values when it is indexed."""
+    """An array in an .npz: its header is read at once, its values when it is indexed."""
 
     def __init__(self, path: Path, name: str, archive: Any) -> None:
         self._path, self._name = path, name

@@ -1,7 +1,7 @@
-"""Createc images (.dat): a header of 16384 bytes of ``name=value`` lines, then the channels. NumPy alone reads them.
+"""Createc images (.dat): a header of 16384 bytes of ``name=value`` lines, then the channels. Read with NumPy alone.
 
-The first line tells the version: ``[Paramco32]`` is one zlib stream of float32, ``[Paramet32]`` plain float32, and
-``[Parameter]`` int16. One spare value comes before the pixels. Nanonis saves spectra with the same ending.
+The first line is the version: ``[Paramco32]`` is one zlib stream of float32, ``[Paramet32]`` plain float32, and
+``[Parameter]`` int16. One unused value comes before the pixels. Nanonis saves spectra with the same ending.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ..recording import Recording, choose
 __all__ = ["read"]
 
 HEADER = 16384
-#: First line -> dtype of the values, and whether they are compressed.
+#: First line -> dtype of the values, and True if they are compressed.
 VERSIONS = {b"[Paramco32]": ("<f4", True), b"[Paramet32]": ("<f4", False), b"[Parameter]": ("<i2", False)}
-#: Bits of ``Channelselectval``, lowest first; scans both ways hold them forward, then all backward.
+#: Channels by the bits of ``Channelselectval``, lowest first; a scan both ways has all forward, then all backward.
 TOPOGRAPHY, CURRENT = "Z", "Current"
 
 
@@ -38,8 +38,8 @@ def read(path: Path, wanted: str | None) -> Recording:
     version = next((name for name in VERSIONS if raw.startswith(name)), None)
     if version is None:
         raise DataFileError(
-            f"{path} is no Createc image: expected it to begin with '[Param', got {raw[:12]!r}; "
-            "spectra of Nanonis have this ending too and are not read: save them as .npy"
+            f"{path} is not a Createc image: expected it to begin with '[Param', got {raw[:12]!r}: "
+            "spectra of Nanonis have this ending too and are not read, save them as .npy"
         )
     header = _header(raw[:HEADER].decode("latin-1"))
     cols, rows, channels = (int(header[name]) for name in ("Num.X", "Num.Y", "Channels"))
@@ -70,18 +70,18 @@ def read(path: Path, wanted: str | None) -> Recording:
 
 
 def _header(text: str) -> dict[str, str]:
-    """Values by name; names are given twice, in two languages, as in ``Num.X / Num.X``, and the second one is taken."""
+    """Give values by name; names come in two languages, as in ``Num.X / Num.X``, and the second one is taken."""
     pairs = re.findall(r"^([^=\r\n]+)=([^\r\n\0]*)", text, flags=re.MULTILINE)
     return {name.rpartition(" / ")[2].strip(): value.strip() for name, value in pairs}
 
 
 def _unpacked(stream: bytes, wants: int) -> bytes:
-    """The first `wants` bytes behind a zlib stream, which never takes more memory than they do."""
+    """Decompress the first `wants` bytes of a zlib stream, and take no more memory than these."""
     return zlib.decompressobj().decompress(stream, wants)
 
 
 def _names(channels: int, selected: int) -> list[str]:
-    """Names of the channels: topography and current where they were selected, else numbers; ``:backward`` follows."""
+    """Name the channels: topography and current if they were selected, else by number; then those ``:backward``."""
     known = [name for bit, name in enumerate((TOPOGRAPHY, CURRENT)) if selected >> bit & 1]
     ways = 2 if channels == 2 * bin(selected).count("1") else 1
     one_way = [known[at] if at < len(known) else f"channel {at}" for at in range(channels // ways)]

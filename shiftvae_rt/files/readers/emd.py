@@ -1,4 +1,4 @@
-"""EMD files. Berkeley's are HDF5 groups with named axes and are read here; Velox's go to RosettaSciIO."""
+"""EMD files. Berkeley's are HDF5 groups with named axes and are read here; Velox's are left to RosettaSciIO."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["berkeley_groups", "read", "read_berkeley"]
 
 
 def read(path: Path, wanted: str | None) -> Recording:
-    """Open the one signal of the file, or the one that `wanted` names."""
+    """Open the only signal of the file, or the one that `wanted` names."""
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -24,7 +24,7 @@ def read(path: Path, wanted: str | None) -> Recording:
 
 
 def berkeley_groups(file: Any) -> dict[str, str]:
-    """Paths of the datasets ``group/data`` in an open HDF5 file by the names of their groups; empty for other files."""
+    """Map the names of groups in an open HDF5 file to the paths of their datasets ``group/data``; empty if none."""
     import h5py
 
     found: dict[str, str] = {}
@@ -70,7 +70,7 @@ def _text(value: Any) -> str:
 
 
 def _step_nm(dim: Any, size: int) -> float | None:
-    """Step of an axis whose coordinates ``(size,)`` are given, or of which the first two are."""
+    """Give the step of an axis from its coordinates, all ``(size,)`` of them or the first two."""
     if dim is None or dim.dtype.kind not in "uif" or dim.ndim != 1 or dim.size < 2:
         return None
     last = dim.size - 1 if dim.size == size else 1

@@ -1,7 +1,7 @@
 """Gwyddion files: channels ``/0/data``, ``/1/data``... with their size and units. Read here with NumPy alone.
 
-Format: http://gwyddion.net/documentation/user-guide-en/gwyfile-format.html. Channels are taken as they are, without
-levelling: what Gwyddion saves has been looked at and levelled by a person.
+Format: http://gwyddion.net/documentation/user-guide-en/gwyfile-format.html. Channels are taken as they are: whoever
+saved the file in Gwyddion has levelled them as needed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _ARRAYS = {"C": "S1", "I": "<i4", "Q": "<i8", "D": "<f8"}
 
 
 def read(path: Path, wanted: str | None) -> Recording:
-    """Open the one channel of the file, or the one that `wanted` names by title."""
+    """Open the only channel of the file, or the one that `wanted` names by title."""
     raw = path.read_bytes()
     if not raw.startswith(MAGIC):
-        raise DataFileError(f"{path} is no Gwyddion file: expected it to begin with {MAGIC!r}, got {raw[:4]!r}")
+        raise DataFileError(f"{path} is not a Gwyddion file: expected it to begin with {MAGIC!r}, got {raw[:4]!r}")
     _, content, _ = _object(raw, len(MAGIC))
     numbers = sorted(int(found[1]) for name in content if (found := re.fullmatch(r"/(\d+)/data", name)))
     titles = [_title(content.get(f"/{number}/data/title", number)) for number in numbers]
@@ -51,7 +51,7 @@ def _unit(field: dict[str, Any], name: str) -> str:
 
 
 def _object(raw: bytes, at: int) -> tuple[str, dict[str, Any], int]:
-    """Name, components and end of the object that begins at `at`."""
+    """Read the object that begins at `at`: its name, components and end."""
     name, at = _text(raw, at)
     (size,) = struct.unpack_from("<I", raw, at)
     at, end = at + 4, at + 4 + size
@@ -65,7 +65,7 @@ def _object(raw: bytes, at: int) -> tuple[str, dict[str, Any], int]:
 
 
 def _value(kind: str, raw: bytes, at: int) -> tuple[Any, int]:
-    """A value of the given kind at `at`, and its end: a small letter is one, a capital one an array."""
+    """Read a value of type `kind` at `at`, and its end: a lower-case letter is a scalar, a capital an array."""
     if kind == "s":
         return _text(raw, at)
     if kind == "o":
@@ -89,6 +89,6 @@ def _value(kind: str, raw: bytes, at: int) -> tuple[Any, int]:
 
 
 def _text(raw: bytes, at: int) -> tuple[str, int]:
-    """Text up to a NUL, and where the next thing begins."""
+    """Read text up to a NUL, and give the place after it."""
     end = raw.index(0, at)
     return raw[at:end].decode("utf-8"), end + 1

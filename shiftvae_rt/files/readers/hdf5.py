@@ -1,4 +1,4 @@
-"""HDF5: a plain dataset without calibration, or a file of HyperSpy or Berkeley's EMD under this ending."""
+"""HDF5: a plain dataset without calibration, or a file of HyperSpy or Berkeley's EMD with this ending."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["read"]
 
 
 def read(path: Path, wanted: str | None) -> Recording:
-    """Open the one numeric dataset with at least two axes, or else the only one with one, or the one that was named.
+    """Open the dataset that `wanted` names, or the only numeric one with at least two axes, or else the only 1D one.
 
-    Names of its axes (dimension labels or scales, as h5netcdf writes them) decide which is y and which x.
+    The names of its axes (dimension labels or scales, as h5netcdf writes them) decide which is y and which x.
     """
     import h5py
 
@@ -37,5 +37,5 @@ def read(path: Path, wanted: str | None) -> Recording:
 
 
 def _axis_names(dataset: Any) -> list[str]:
-    """Labels of the axes, or the names of their scales; empty where there are none."""
+    """Give the labels of the axes, or the names of their scales; empty if there are none."""
     return [dim.label or (dim[0].name.rpartition("/")[2] if len(dim) else "") for dim in dataset.dims]

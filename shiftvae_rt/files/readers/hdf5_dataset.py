@@ -1,4 +1,4 @@
-"""A dataset of an HDF5 file that is opened for each frame, so that no handle stays open."""
+"""A dataset in an HDF5 file that is opened for each read, so that no handle stays open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Dataset"]
 
 
 class Dataset:
-    """The dataset `name` of the file at `path`, of the given shape, read where it is indexed."""
+    """The dataset `name` of the file at `path`, of the given shape; read when it is indexed."""
 
     def __init__(self, path: Path, name: str, shape: tuple[int, ...]) -> None:
         self._path, self._name, self.shape = path, name, shape

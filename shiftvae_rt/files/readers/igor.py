@@ -1,6 +1,6 @@
 """Igor binary waves (.ibw), version 5, as Igor Pro and Asylum's microscopes save them. Read here with NumPy alone.
 
-Format: WaveMetrics, Technical Note 003. A wave runs along x first, and its y points up.
+Format: WaveMetrics, Technical Note 003. In a wave x is the fast axis, and y points up.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from ..recording import Recording, choose, needs
 
 __all__ = ["read"]
 
-#: Sizes of the header of the file and of that of the wave, bytes.
+#: Sizes of the file header and of the wave header, bytes.
 FILE_HEADER, WAVE_HEADER = 64, 320
 TYPES = {2: "f4", 4: "f8", 8: "i1", 16: "i2", 32: "i4", 128: "i8", 72: "u1", 80: "u2", 96: "u4", 192: "u8"}
-#: Names of topography, of which the lines are levelled if it is in metres.
+#: Names of topography, whose lines are levelled if it is in metres.
 TOPOGRAPHY = ("height", "zsensor", "topography")
 
 
 def read(path: Path, wanted: str | None) -> Recording:
-    """Open a wave of one axis as a signal, of two as an image, of three as an image a layer.
+    """Open a wave: of one axis as a signal, of two as an image, of three as an image for each layer.
 
-    Layers with names are channels, and one is chosen by its name; without names they are frames. Images are turned so
-    that y is down.
+    Layers with names are channels, and `wanted` names one; without names they are frames. Images are flipped so that y
+    is down.
     """
     raw = path.read_bytes()
     order = next((order for order in "<>" if raw[:2] == struct.pack(f"{order}h", 5)), None)
     if order is None or len(raw) < FILE_HEADER + WAVE_HEADER:
-        raise DataFileError(f"{path} is no Igor binary wave of version 5: expected it to begin with 5, got {raw[:2]!r}")
+        raise DataFileError(f"{path} is not an Igor binary wave: expected it to begin with version 5, got {raw[:2]!r}")
     wave = FILE_HEADER
     (kind,) = struct.unpack_from(f"{order}h", raw, wave + 16)
     shape = [n for n in struct.unpack_from(f"{order}4i", raw, wave + 68) if n > 0]
@@ -73,7 +73,7 @@ def read(path: Path, wanted: str | None) -> Recording:
 
 
 def _layer_names(raw: bytes, order: str, at: int, layers: int) -> list[str]:
-    """Labels of the third axis, 32 bytes each, the first for the axis itself; none where a layer has no label."""
+    """Read the labels of the third axis, 32 bytes each, the first for the axis itself; none if a layer has no label."""
     formula, note, data_units = struct.unpack_from(f"{order}3i", raw, 8)
     axis_units = struct.unpack_from(f"{order}4i", raw, 20)
     labels = struct.unpack_from(f"{order}4i", raw, 36)

@@ -1,4 +1,4 @@
-"""PNG and JPEG. They carry no pixel size worth trusting: dpi is a printer's number."""
+"""PNG and JPEG. They have no reliable pixel size: dpi is meant for printers."""
 
 from __future__ import annotations
 

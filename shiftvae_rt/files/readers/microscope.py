@@ -1,7 +1,7 @@
 """DigitalMicrograph, EMD of Velox and HyperSpy files, through RosettaSciIO.
 
-RosettaSciIO is GPL-3.0. It is an optional extra (`[io]`), imported here and only when such a file is opened; nothing of
-shiftvae-rt is derived from it or needs it, and a runtime that is fed over the wire does not install it.
+RosettaSciIO is GPL-3.0. It is an optional extra (`[io]`), imported here and only when such a file is opened. Nothing in
+shiftvae-rt is derived from it, and a runtime that gets its frames over the network does not need it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _PLUGINS = {
 
 
 def read(path: Path, wanted: str | None, *, plugin: str | None = None) -> Recording:
-    """Open the one signal of the file, or the one that `wanted` names by title or number.
+    """Open the only signal of the file, or the one that `wanted` names by title or number.
 
-    Of several signals, images come before spectra: a survey image is taken from a file that also holds its spectra.
-    `plugin` is RosettaSciIO's name for a format that the ending does not tell.
+    Among several signals, images come before spectra: a survey image is taken from a file that also holds its spectra.
+    `plugin` is RosettaSciIO's name for a format that the ending does not identify.
     """
     module = import_module(f"rsciio.{plugin or _PLUGINS[path.suffix.lower()]}")
     with warnings.catch_warnings():
@@ -42,7 +42,7 @@ def read(path: Path, wanted: str | None, *, plugin: str | None = None) -> Record
 
 
 def pick(path: Path, wanted: str | None, signals: Sequence[dict[str, Any]]) -> Recording:
-    """Open one of `signals`, each with ``data``, ``axes`` and ``metadata`` as HyperSpy has them."""
+    """Open one of `signals`, which have ``data``, ``axes`` and ``metadata`` like HyperSpy's."""
     signals = [signal for signal in signals if signal["data"].dtype.kind in "uifb"]
     images = [signal for signal in signals if _signal_axes(signal) == 2]
     candidates = signals if wanted is not None else images or signals
@@ -52,7 +52,7 @@ def pick(path: Path, wanted: str | None, signals: Sequence[dict[str, Any]]) -> R
 
 
 def _recording(signal: dict[str, Any], title: str) -> Recording:
-    """Frames of a signal: the names of its axes tell y from x; every axis that is not of the image counts frames."""
+    """Give the frames of a signal: the names of its axes tell y from x; all axes outside the image count frames."""
     dimensions = _signal_axes(signal)
     axes = signal["axes"]
     steps = [length_nm(abs(float(axis.get("scale", 0))), str(axis.get("units", ""))) for axis in axes]
@@ -77,5 +77,5 @@ def _recording(signal: dict[str, Any], title: str) -> Recording:
 
 
 def _signal_axes(signal: dict[str, Any]) -> int:
-    """2 for images, 1 for signals."""
+    """Give the number of axes of a frame: 2 for images, 1 for signals."""
     return min(2, max(1, sum(not axis["navigate"] for axis in signal["axes"])))

@@ -23,7 +23,7 @@ MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 
 
 def read(path: Path, wanted: str | None) -> Recording:
-    """Open the sections of the file as frames. Axes are of the file: columns are x, rows y, sections count frames."""
+    """Open the sections of the file as frames, with the axes of the file: columns are x, rows are y."""
     needs(path, wanted)
     with path.open("rb") as file:
         head = file.read(HEADER)
@@ -39,11 +39,11 @@ def read(path: Path, wanted: str | None) -> Recording:
     wants = HEADER + extended + cols * rows * sections * dtype.itemsize
     if min(cols, rows, sections, extended + 1) < 1 or path.stat().st_size < wants:
         raise DataFileError(
-            f"{path} is truncated or no MRC file: its header promises {sections} sections of {rows} x {cols} px "
+            f"{path} is truncated or not an MRC file: its header promises {sections} sections of {rows} x {cols} px "
             f"({wants} bytes), got {path.stat().st_size}: copy it again"
         )
     pixels = np.memmap(path, dtype, "r", HEADER + extended, (sections, rows, cols))
-    # Columns, rows and sections are usually x, y, z = 1, 2, 3; the cell is given by x, y, z. Zeros are uncalibrated.
+    # Columns, rows and sections are usually x, y, z = 1, 2, 3; the cell is given along x, y, z, 0 if not calibrated.
     x, y = (axis - 1 if sorted(axes) == [1, 2, 3] else at for at, axis in enumerate(axes[:2]))
     y_nm, x_nm = (length_nm(cell[at] / intervals[at], "Å") if intervals[at] > 0 else None for at in (y, x))
     size_nm = pixel_edges_nm(y_nm, x_nm)
@@ -52,10 +52,10 @@ def read(path: Path, wanted: str | None) -> Recording:
 
 
 def _byte_order(path: Path, head: bytes) -> str:
-    """The order in which the mode and the axes make sense; old files have no machine stamp."""
+    """Find the byte order in which the mode and the axes are valid; old files have no machine stamp."""
     if len(head) == HEADER:
         for order in "<>":
             mode, axes = struct.unpack_from(f"{order}i", head, 12)[0], struct.unpack_from(f"{order}3i", head, 64)
             if 0 <= mode <= 127 and (sorted(axes) == [1, 2, 3] or axes == (0, 0, 0)):
                 return order
-    raise DataFileError(f"{path} is no MRC file: expected a header of {HEADER} bytes with a mode and the order of axes")
+    raise DataFileError(f"{path} is not an MRC file: expected a header of {HEADER} bytes with a mode and axis numbers")

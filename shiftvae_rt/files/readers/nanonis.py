@@ -1,6 +1,6 @@
-"""Nanonis scans (.sxm): a text header, the bytes 1A 04, then big-endian float32 images, one a channel and direction.
+"""Nanonis scans (.sxm): a text header, the bytes 1A 04, then a big-endian float32 image for each channel and direction.
 
-Read here with NumPy alone, so that an STM's computer needs no further package.
+Read with NumPy alone, so that the computer of an STM needs no further package.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ __all__ = ["read"]
 
 _DATA = b":SCANIT_END:"
 _MARK = b"\x1a\x04"
-#: Channels taken in this order where the height was held constant.
+#: Default channels of a scan at constant height, the first that varies.
 CONSTANT_HEIGHT = ("Current", "Frequency_Shift")
 
 
 def read(path: Path, wanted: str | None) -> Recording:
     """Read one channel and direction: ``Z`` forward unless `wanted` says ``CHANNEL`` or ``CHANNEL:backward``.
 
-    Where nobody said and Z is constant (a scan of constant height), Current or Frequency_Shift is read if it varies;
+    If `wanted` is None and Z is constant (a scan at constant height), Current or Frequency_Shift is read if it varies;
     `metadata["chosen"]` says so.
 
-    The image is turned so that y is down and x is to the right whatever the scan direction was. Lines at the end that
-    an aborted scan never reached (NaN) are cropped. Topography (the channel Z) is levelled with `level_rows`.
+    The image is flipped so that y is down and x is to the right whatever the scan direction was. Lines that an aborted
+    scan never reached (NaN) are cropped. Topography (the channel Z) is levelled with `level_rows`.
     """
     raw = path.read_bytes()
     end = raw.find(_DATA)
     mark = raw.find(_MARK, end)
     if not raw.startswith(b":NANONIS_VERSION:") or end < 0 or mark < 0:
-        raise DataFileError(f"{path} is no Nanonis scan: expected a header from ':NANONIS_VERSION:' to ':SCANIT_END:'")
+        raise DataFileError(f"{path} is not a Nanonis scan: expected a header ':NANONIS_VERSION:' to ':SCANIT_END:'")
     header = _header(raw[:end].decode("latin-1"))
     if header["SCANIT_TYPE"].split() != ["FLOAT", "MSBFIRST"]:
         raise DataFileError(f"{path} holds {header['SCANIT_TYPE']!r}, expected 'FLOAT MSBFIRST': export the scan again")
@@ -63,8 +63,8 @@ def read(path: Path, wanted: str | None) -> Recording:
     metadata: dict[str, Any] = {"channel": names[at], "unit": unit, "scan_direction": header["SCAN_DIR"].strip()}
     if "Z" in flat and names[at] != "Z":
         metadata["chosen"] = (
-            f"Z is constant (a scan of constant height): {names[at]} is taken, which varies; "
-            "another one by FILE::CHANNEL"
+            f"Z is constant (a scan at constant height), so {names[at]} is taken, which varies: choose another one "
+            "with FILE::CHANNEL"
         )
     reached = np.flatnonzero(~np.isnan(pixels).all(axis=1))
     if reached.size == 0:
@@ -72,7 +72,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     if reached[-1] + 1 < rows:
         metadata["cropped"] = f"scan aborted: {reached[-1] + 1} of {rows} lines"
         pixels = pixels[: reached[-1] + 1]
-    if unit == "m" and names[at].partition(":")[0] == "Z":  # an oscillation's amplitude is in metres too
+    if unit == "m" and names[at].partition(":")[0] == "Z":  # the amplitude of an oscillation is in metres too
         pixels = level_rows(pixels)  # in the order of acquisition, as a running scan would be
         metadata["levelled"] = LEVELLED
     if metadata["scan_direction"] == "up":
@@ -83,7 +83,7 @@ def read(path: Path, wanted: str | None) -> Recording:
 
 
 def _constant(values: NDArray[Any]) -> bool:
-    """Tell whether all scanned pixels are equal; False where none was scanned."""
+    """Tell whether all scanned pixels are equal; False if none was scanned."""
     scanned = values[~np.isnan(values)]
     return bool(scanned.size and scanned.min() == scanned.max())
 
@@ -94,7 +94,7 @@ def _header(text: str) -> dict[str, str]:
 
 
 def _images(table: str) -> list[tuple[str, str, str]]:
-    """Channels in the order of the file: (name, unit, direction). Columns end at tabs: names and units have blanks."""
+    """List (name, unit, direction) of the images in order. Columns end at tabs, since names may contain blanks."""
     images: list[tuple[str, str, str]] = []
     for line in table.splitlines()[1:]:
         if line.strip():

@@ -22,22 +22,22 @@ from ..recording import Recording, choose
 __all__ = ["read"]
 
 BEGIN, END, IMAGE = b"\\*File list", b"\\*File list end", "Ciao image list"
-#: Integers by their size: software of 2 bytes a pixel was followed by one of 4, which may still say 2.
+#: Integers by their size: newer software stores 4 bytes a pixel and may still say 2.
 INTEGERS = {2: "<i2", 4: "<i4"}
-#: Channels taken in this order where nobody says which; they are topography, of which the lines are levelled.
+#: Default channels, the first that is there; all are topography, whose lines are levelled.
 TOPOGRAPHY = ("Height", "Height Sensor", "ZSensor")
 
 
 def read(path: Path, wanted: str | None) -> Recording:
     """Read one channel: topography unless `wanted` names another; the retrace of a pair is ``NAME:backward``.
 
-    Pixels are the numbers of the converter, as stored; `metadata["scale"]` says what one of them is worth.
+    Pixels are the integers of the converter, as stored; `metadata["scale"]` is the value of one step.
     """
     raw = path.read_bytes()
     if not raw.startswith(BEGIN):
         raise DataFileError(
-            rf"{path} is no NanoScope image: expected it to begin with '\*File list', got {raw[:24]!r}; of a force "
-            "curve or an older format save an image with NanoScope Analysis"
+            rf"{path} is not a NanoScope image: expected it to begin with '\*File list', got {raw[:24]!r}: from a "
+            "force curve or an older format, save an image with NanoScope Analysis"
         )
     end = raw.find(END)
     if end < 0:
@@ -62,7 +62,7 @@ def read(path: Path, wanted: str | None) -> Recording:
 
 
 def _sections(text: str) -> list[tuple[str, dict[str, str]]]:
-    """Sections of a header in their order, each with its values by name, groups included: ``@2:Z scale``."""
+    """List the sections of a header in order, each with its values by name, including the group: ``@2:Z scale``."""
     found: list[tuple[str, dict[str, str]]] = []
     for line in text.splitlines():
         if line.startswith("\\*"):
@@ -75,12 +75,12 @@ def _sections(text: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def _value(image: dict[str, str], name: str) -> str:
-    """Value of a parameter of any group; empty without."""
+    """Give the value of a parameter in any group; empty if there is none."""
     return next((value for key, value in image.items() if re.fullmatch(rf"(@\d+:)?@?{name}", key)), "")
 
 
 def _names(images: list[dict[str, str]]) -> list[str]:
-    """Names of channels as the program shows them; of two alike the retrace ends in ``:backward``."""
+    """Name the channels as the program shows them; of two equal names that of the retrace ends in ``:backward``."""
     shown = [re.findall(r'"([^"]*)"', _value(image, "Image Data")) for image in images]
     names = [found[-1] if found else f"channel {at}" for at, found in enumerate(shown)]
     back = [image.get("Line Direction", "").lower() == "retrace" for image in images]
@@ -88,7 +88,7 @@ def _names(images: list[dict[str, str]]) -> list[str]:
 
 
 def _pixels(path: Path, raw: bytes, image: dict[str, str]) -> NDArray[Any]:
-    """Stored lines ``(rows, cols)``, the lowest of the image first."""
+    """Give the stored lines ``(rows, cols)``, the lowest of the image first."""
     rows, cols = int(image["Number of lines"]), int(image["Samps/line"])
     start, length = int(image["Data offset"]), int(image["Data length"])
     size = length // (rows * cols) if min(rows, cols) > 0 else 0
@@ -105,7 +105,7 @@ def _pixels(path: Path, raw: bytes, image: dict[str, str]) -> NDArray[Any]:
 
 
 def _edges(image: dict[str, str], rows: int, cols: int) -> tuple[float | None, float | None]:
-    """Edges of a pixel along y and x, nm, from ``Scan Size: WIDTH HEIGHT UNIT``, or ``EDGE UNIT`` of a square."""
+    """Give the edges of a pixel along y and x, nm, from ``Scan Size: WIDTH HEIGHT UNIT``, or from ``EDGE UNIT``."""
     *sizes, unit = (image.get("Scan Size") or image.get("Scan size") or "0 px").split()
     unit = unit.replace("~", "u")  # ~m: µm
     if len(sizes) == 1 and rows != cols:

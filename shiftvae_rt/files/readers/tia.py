@@ -19,15 +19,15 @@ __all__ = ["read"]
 
 MAGIC = b"II\x97\x01"
 IMAGES, SIGNALS = 0x4122, 0x4120
-#: Version from which places in the file take 8 bytes.
+#: First version whose offsets take 8 bytes.
 LONG = 0x220
 TYPES = {1: "<u1", 2: "<u2", 3: "<u4", 4: "<i1", 5: "<i2", 6: "<i4", 7: "<f4", 8: "<f8"}
-#: The unit is metres, but 1/m for diffraction: no pixel of an image is larger, m.
+#: Largest pixel of an image, m; a larger step is in 1/m, of a diffraction pattern.
 LARGEST_PIXEL = 1e-3
 
 
 class _Elements:
-    """Elements of a series in the order of recording; each is read where it is indexed, with y down."""
+    """Elements of a series in the order of recording; each is read when it is indexed, with y down."""
 
     def __init__(self, path: Path, places: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._path, self._places, self._element, self._dtype = path, places, shape, dtype
@@ -47,7 +47,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     with path.open("rb") as file:
         head = file.read(30)
         if not head.startswith(MAGIC) or len(head) < 30:
-            raise DataFileError(f"{path} is no TIA series: expected it to begin with {MAGIC!r}, got {head[:4]!r}")
+            raise DataFileError(f"{path} is not a TIA series: expected it to begin with {MAGIC!r}, got {head[:4]!r}")
         version, kind, _, _, valid = struct.unpack_from("<hiiii", head, 4)
         wide = version >= LONG
         (table,) = struct.unpack_from("<q" if wide else "<i", head, 22)
@@ -65,7 +65,7 @@ def read(path: Path, wanted: str | None) -> Recording:
             deltas = tuple(struct.unpack_from("<d", element, 8 + 20 * axis)[0] for axis in range(steps))
             elements.append((dtype, sizes[::-1], deltas))
     if len({element[:2] for element in elements}) != 1:
-        raise DataFileError(f"{path} holds elements of several sizes or dtypes, expected one: export them apart")
+        raise DataFileError(f"{path} holds elements of several sizes or dtypes, expected one: export them separately")
     dtype, shape, deltas = elements[0]
     starts = tuple(place + steps * 24 + 2 for place in places)
     end = max(starts) + int(np.prod(shape)) * dtype.itemsize

@@ -1,4 +1,4 @@
-"""TIFF images and stacks, calibrated by ImageJ, OME or FEI. The resolution tag alone is a printer's number."""
+"""TIFF images and stacks, calibrated by ImageJ, OME or FEI. The resolution tag alone is meant for printers."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .tiff_calibration import pixel_size_nm
 
 __all__ = ["read"]
 
-#: Photometric interpretations, and what is done with them.
+#: Photometric interpretations that are read.
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
-#: Tags of an alpha sample: premultiplied or not. 0 is a sample of which nothing is said: a detector, perhaps.
+#: Tags of an alpha sample, premultiplied or not. 0 is an unspecified sample, perhaps a detector.
 ALPHA = (1, 2)
 
 
 def read(path: Path, wanted: str | None) -> Recording:
-    """Open the one series, or the one whose number is `wanted`.
+    """Open the only series, or the one whose number is `wanted`.
 
-    Samples of a pixel are colours or alpha where the tags say so. Others may be detectors: then ``::0`` or ``::all``
-    chooses (``::SERIES/0`` in a file of several series).
+    Samples of a pixel are colours or alpha if the tags say so. Others may be detectors: ``::0`` or ``::all`` chooses
+    (``::SERIES/0`` in a file of several series).
     """
     import tifffile
 
@@ -64,7 +64,7 @@ def read(path: Path, wanted: str | None) -> Recording:
         if len(axes) < 2:
             return Recording(_decoded(series), None, size_nm, metadata)
         source: LazyPixels = _Pages(file, series)
-        if series.dataoffset is not None:  # neither compressed nor scattered
+        if series.dataoffset is not None:  # contiguous and not compressed
             source = np.memmap(path, np.dtype(file.byteorder + series.dtype.char), "r", series.dataoffset, series.shape)
     return Recording(Arranged(source, layout_of(list(axes)), convert=convert), 2, size_nm, metadata)
 
@@ -72,7 +72,7 @@ def read(path: Path, wanted: str | None) -> Recording:
 class _Pages:
     """A compressed or scattered series in its own order; a frame is read from its pages alone.
 
-    The series remembers where its pages are; its file is opened for each read, so that no handle stays open.
+    The series knows where its pages are; the file is opened for each read, so that no handle stays open.
     """
 
     def __init__(self, file: Any, series: Any) -> None:
@@ -99,7 +99,7 @@ class _Pages:
 
 @contextmanager
 def _whole_chain(path: Path) -> Iterator[None]:
-    """Raise where the chain of pages breaks: tifffile tells its log so, and gives the pages before the break."""
+    """Raise if the chain of pages is broken: tifffile only logs it, and gives the pages before the break."""
     told: list[str] = []
     log, handler = logging.getLogger("tifffile"), logging.Handler()
     handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
@@ -115,7 +115,7 @@ def _whole_chain(path: Path) -> Iterator[None]:
 
 
 def _samples(path: Path, series: Any) -> str | None:
-    """What to take of the samples of a pixel: None where there is one, "ask" where no tag tells."""
+    """Say what to take of the samples of a pixel: None if there is one, "ask" if no tag tells."""
     page = series.keyframe
     known = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR)
     if page.photometric not in known:
@@ -125,7 +125,7 @@ def _samples(path: Path, series: Any) -> str | None:
         return None
     extra = page.extrasamples
     beside_alpha = page.samplesperpixel - sum(sample in ALPHA for sample in extra)
-    # tifffile tags a stack of three images as the planes of a colour; pictures are of 8 bits, or interleaved
+    # tifffile tags a stack of three images as colour planes; colour pictures have 8 bits or are interleaved
     picture = series.dtype == np.uint8 or (series.dtype.kind == "u" and page.planarconfig == 1)
     if page.photometric in (RGB, YCBCR) and beside_alpha == 3 and picture:
         return "grey"
@@ -137,7 +137,7 @@ def _what(offered: dict[str, tuple[int, str | None]]) -> str:
 
 
 def _conversion(file: Any, series: Any) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
-    """What makes brightness of the stored numbers, None where they are brightness."""
+    """Give the conversion of stored numbers to brightness; None if they are brightness."""
     page = series.keyframe
     if page.photometric == WHITE_IS_ZERO:
         return partial(_inverted, bits=int(np.max(page.bitspersample)))
@@ -161,7 +161,7 @@ def _looked_up(pixels: NDArray[Any], table: NDArray[Any]) -> NDArray[Any]:
 
 
 def _decoded(part: Any) -> NDArray[Any]:
-    """Pixels of a page or series; a compression that needs imagecodecs names the extra that brings it."""
+    """Decode a page or series; if its compression needs imagecodecs, the error names the extra to install."""
     try:
         return np.asarray(part.asarray())
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Pixel sizes of TIFF files: from ImageJ's description, OME's XML by image, or FEI's tags."""
+"""Pixel sizes of TIFF files: from ImageJ's description, the image's entry in OME's XML, or FEI's tags."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["pixel_size_nm"]
 
 
 def pixel_size_nm(file: Any, number: int) -> tuple[float, float] | None:
-    """Edges ``(y, x)`` of a pixel of series `number` of an open `tifffile.TiffFile`, nm; None if unknown."""
+    """Give the edges ``(y, x)`` of a pixel of series `number` of an open `tifffile.TiffFile`, nm; None if unknown."""
     if file.is_imagej:
         y_nm, x_nm = _imagej_nm(file)
     elif file.is_ome:
@@ -34,7 +34,7 @@ def _imagej_nm(file: Any) -> tuple[float | None, float | None]:
 
 
 def _ome_nm(file: Any, number: int) -> tuple[float | None, float | None]:
-    """The series of an OME-TIFF are its images, in their order; a length without a unit is in micrometres."""
+    """Give the edges from OME's XML: the series are its images, in order; a length without a unit is in micrometres."""
     import tifffile
 
     images = tifffile.xml2dict(file.ome_metadata)["OME"].get("Image", [])

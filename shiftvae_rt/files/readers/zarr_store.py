@@ -1,6 +1,6 @@
 """Zarr: a single array, a group of arrays, an image of OME-NGFF, or a HyperSpy signal (.zspy); a folder or a zip.
 
-A chunk that is missing is read as the array's fill value: to Zarr that is how blank parts are stored.
+A missing chunk is read as the array's fill value: this is how Zarr stores blank parts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["read"]
 
 
 def read(path: Path, wanted: str | None) -> Recording:
-    """Open the one array or signal of the store, or the one that `wanted` names."""
+    """Open the only array or signal of the store, or the one that `wanted` names."""
     import zarr
 
     store: Any = str(path) if path.is_dir() else zarr.storage.ZipStore(str(path), mode="r")
@@ -46,14 +46,14 @@ def _arrays(group: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _plain(array: Any) -> Plain:
-    """An array with the names of its axes: those of Zarr 3, or those that xarray writes beside a Zarr 2 array."""
-    metadata = getattr(array, "metadata", None)  # the package zarr 2 has none
+    """Give an array with the names of its axes: those of Zarr 3, or those that xarray writes beside a Zarr 2 array."""
+    metadata = getattr(array, "metadata", None)  # version 2 of the package has none
     names = getattr(metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     return Plain(array, array.dtype, [str(name or "") for name in names])
 
 
 def _ngff(root: Any, image: Mapping[str, Any]) -> Recording:
-    """The finest level of an OME-NGFF image, version 0.4 or 0.5; its axes have names, units and a scale."""
+    """Open the finest level of an OME-NGFF image, version 0.4 or 0.5; its axes have names, units and a scale."""
     level = image["datasets"][0]
     array = root[level["path"]]
     steps = [1.0] * len(array.shape)
@@ -67,6 +67,6 @@ def _ngff(root: Any, image: Mapping[str, Any]) -> Recording:
 
 
 def _signal(title: str, group: Any) -> dict[str, Any]:
-    """A HyperSpy signal as RosettaSciIO would give it."""
+    """Give a HyperSpy signal as RosettaSciIO would."""
     axes = [dict(group[name].attrs) for name in sorted(group.group_keys()) if name.startswith("axis-")]
     return {"data": group["data"], "axes": axes, "metadata": {"General": {"title": title}}}

@@ -1,1 +1,1 @@
-"""One module for each kind of file, with ``write(path, maps, ...)``; `results` says which endings are whose."""
+"""Writers, a module for each kind of file, with ``write(path, maps, ...)``; `results` maps endings to them."""

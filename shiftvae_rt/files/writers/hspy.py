@@ -1,8 +1,8 @@
 """Latent maps as HyperSpy's HDF5 (.hspy), written with h5py alone.
 
-The layout is format version 3.1 of the public description of the format: one group a signal below ``Experiments``, in
-it ``data``, one group ``axis-N`` an axis, ``metadata`` and ``original_metadata``. Neither SWMR nor the latest HDF5
-library version is asked for, so that every reader of the field opens it.
+The layout is version 3.1 of the public description of the format: one group for each signal below ``Experiments``, in
+it ``data``, one group ``axis-N`` for each axis, ``metadata`` and ``original_metadata``. Neither SWMR nor the latest
+HDF5 library version is requested, so that all common readers open it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ __all__ = ["write"]
 
 
 def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
-    """Write ``latent mean`` and ``latent std``, with axes (frame), latent, y, x; of line signals without y.
+    """Write the signals ``latent mean`` and ``latent std`` with axes (frame), latent, y, x; without y for 1D signals.
 
-    And ``out of domain``, the scores of the windows, as a single latent, where the model knows its domain.
+    If the model knows its domain, also ``out of domain``, the scores of the windows, as a single latent. `several`
+    keeps the frame axis.
     """
     first = maps[0]
     axes: list[dict[str, Any]] = [{"name": "latent", "navigate": True, "units": "", "scale": 1.0, "offset": 0.0}]
@@ -57,7 +58,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     with whole_or_nothing(path, "h5py") as part:
         import h5py
 
-        content = io.BytesIO()  # the library of HDF5 ends the process where a disk is full
+        content = io.BytesIO()  # in memory first: the HDF5 library ends the process if the disk is full
         with h5py.File(content, "w") as file:
             file.attrs["file_format"] = "HyperSpy"
             file.attrs["file_format_version"] = "3.1"

@@ -1,4 +1,4 @@
-"""Latent maps as a calibrated ImageJ stack: one float32 page a latent (a channel), frames as time points."""
+"""Latent maps as a calibrated ImageJ stack: one float32 page (channel) for each latent, frames as time points."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ __all__ = ["write"]
 def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     """Write the means of `maps`; names, units, model and domain go into the description.
 
-    The label of a page, which ImageJ shows above the image, says where its frame is out of domain.
+    The label of a page, which ImageJ shows above the image, says if its frame is out of domain. `several` keeps the
+    frame axis.
     """
     first = maps[0]
     labels = [f"{name} ({unit})" if unit else name for name, unit in zip(first.names, first.units, strict=True)]

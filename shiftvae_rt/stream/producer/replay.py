@@ -42,7 +42,7 @@ class Pace:
 
     @property
     def waits(self) -> bool:
-        """Whether `replay` waits for the outcome of each frame."""
+        """True if `replay` waits for the outcome of each frame."""
         return self.wait or self.frames_per_s == 0
 
 

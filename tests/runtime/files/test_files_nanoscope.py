@@ -85,7 +85,7 @@ def test_without_topography_the_channel_is_asked_for(tmp_path, images):
     [
         (lambda raw: raw[:-5], r"promises an image of 6 x 8 px \(96 bytes from byte 41152\), got 41243"),
         (lambda raw: raw[:300], "does not end with"),
-        (lambda raw: raw.replace(b"*File list\r", b"*Force file list\r"), "no NanoScope image"),
+        (lambda raw: raw.replace(b"*File list\r", b"*Force file list\r"), "not a NanoScope image"),
         (lambda raw: raw.replace(b"Data length: 96", b"Data length: 97"), "gives 97 bytes to an image of 6 x 8 px"),
         (lambda raw: raw.replace(b"Samps/line: 8", b"Samps/line: 0"), "6 x 0 px"),
         (lambda raw: raw.replace(b"*Ciao image list", b"*Other image list"), "no channel that could be a frame"),
