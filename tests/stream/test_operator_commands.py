@@ -118,7 +118,7 @@ def test_status_as_json_and_stop(
     status = json.loads(out)
     assert (code, status["ready"], status["epoch"]) == (0, True, service.epoch)
     code, _, err = run(capsys, "status", "--control", service.control, "--swap", "x.svae")
-    assert (code, "no folder of models was given" in err) == (1, True)
+    assert (code, "no folder of models" in err) == (1, True)
     assert run(capsys, "status", "--control", service.control, "--stop") == (0, "the service stops\n", "")
     service._thread.join()
 

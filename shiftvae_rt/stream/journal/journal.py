@@ -152,7 +152,7 @@ class Journal:
 
     @property
     def broken(self) -> bool:
-        """Whether lossless records that were appended since the last `commit` are lost: the next `commit` raises."""
+        """True if lossless records that were appended since the last `commit` are lost: the next `commit` raises."""
         return self._lost is not None
 
     def append(self, name: str, seq: int, outcome: str, header: bytes, buffer: bytes | memoryview = b"") -> None:

@@ -61,7 +61,7 @@ class JournalLock:
 
 
 def _ours(about: os.stat_result) -> bool:
-    """Whether writing to the file can change no other user's data."""
+    """True if writing to the file can change no other user's data."""
     owned = not hasattr(os, "geteuid") or about.st_uid == os.geteuid()
     return stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and owned
 

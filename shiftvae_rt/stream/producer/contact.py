@@ -99,7 +99,7 @@ class Contact:
 
     @property
     def active(self) -> bool:
-        """Whether HELLO has been sent on the current socket and contact is not lost."""
+        """True if HELLO has been sent on the current socket and contact is not lost."""
         return self.state in ("greeting", "open", "ending")
 
     def check(self, now_ns: int) -> None:

@@ -225,7 +225,7 @@ class Producer:
         return seq
 
     def _open(self, number: int | None) -> bool:
-        """Whether frames are accepted; False after `close`."""
+        """True if frames are accepted; False after `close`."""
         if number is not None and not 0 <= number <= 2**53:
             raise FrameError(f"expected a frame number from 0 to 2^53, got {number}")
         if not self._driver.alive and not self._link.closing:

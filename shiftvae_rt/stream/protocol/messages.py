@@ -129,8 +129,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The session is open. `next_seq` is the first ``seq`` that the service has not seen in this session.
 
     In lossless mode `next_seq` is the first that is not committed, whoever sent the earlier ones, and at most
-    `credit_bytes` of frames may be sent and not yet committed. `last_model_sha256` is the model of the last map that is
-    committed; empty if there is none, and in the other modes.
+    `credit_bytes` of frames may be sent and not yet committed. `last_model_sha256` is the model of the last committed
+    map; empty if there is none, and in the other modes.
     """
 
     protocol: Count
@@ -229,10 +229,10 @@ _encoder = msgspec.json.Encoder()
 
 
 def other_model_text(stream: str, last_seq: int, before: str, now: str) -> str:
-    """Say that a lossless stream goes on with another model; both sides do."""
+    """Return the warning of producer and service that a lossless stream continues with another model."""
     return (
-        f"stream {stream!r} goes on with another model: its maps up to frame {last_seq} are of {before:.16}, "
-        f"the next of {now:.16}; `shiftvae export` writes a file for each"
+        f"stream {stream!r} continues with another model: its maps up to frame {last_seq} are from {before:.16}, "
+        f"the next ones from {now:.16}; `shiftvae export` writes a file for each"
     )
 
 

@@ -146,7 +146,7 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def whole_lines(self) -> bool:
-        """Whether the buffer holds lines in their full width; False: a rectangle."""
+        """True if the buffer holds lines in their full width; False: a rectangle."""
         return self.roi[3] == self.frame_shape[1]
 
 

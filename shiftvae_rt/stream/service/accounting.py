@@ -1,7 +1,7 @@
-"""What became of every frame: ``offered = processed + dropped + rejected + quarantined``, always.
+"""Counts the outcomes of all frames: ``offered = processed + dropped + rejected + quarantined``, always.
 
-The two sides of the identity come from different facts: `offered` from the sequence numbers that producers give their
-frames, the outcomes from what happened. A drop that nobody counted therefore shows as a difference.
+The two sides of this identity are counted independently: `offered` from the sequence numbers that producers give their
+frames, the outcomes where they are decided. A drop that is not counted therefore shows as a difference.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .timings import Timings
 
 __all__ = ["Account", "Ledger"]
 
-#: Ended sessions that keep a line of their own; older ones are added up, so that memory stays bounded.
+#: Number of sessions with an account of their own; older ended ones are summed up, which bounds the memory.
 MAX_ACCOUNTS = 256
 
 
 class Account:
-    """The frames of one session of one producer.
+    """Counts of the frames of one session of one producer.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Account:
     Attributes
     ----------
     in_use
-        False once the session ended or its producer vanished; set by whoever keeps the sessions.
+        False once the session has ended or its producer has vanished; set by `Sessions`.
     """
 
     def __init__(self, first_seq: int = 1) -> None:
@@ -45,22 +45,22 @@ class Account:
 
     @property
     def next_seq(self) -> int:
-        """First sequence number that has not been seen."""
+        """First sequence number that has not arrived."""
         return self._next_seq
 
     @property
     def open_seq(self) -> int | None:
-        """The frame in hand: some of it arrived and it has no outcome yet."""
+        """Sequence number of the frame in hand, which arrived at least in part and has no outcome yet; else None."""
         return self._open_seq
 
     def counters(self) -> Counters:
-        """A snapshot."""
+        """Return a snapshot of the counts."""
         return Counters(offered=self._offered, **self._outcomes)
 
     def begin(self, seq: int) -> bool:
-        """Rows of frame `seq` arrived. False if that frame has its outcome already and the rows are to be ignored.
+        """Count frame `seq`, of which rows arrived; False if it has its outcome already and the rows must be ignored.
 
-        A gap before `seq` is frames that the producer dropped; a frame still in hand was aborted by the producer.
+        Frames in a gap before `seq` count as dropped by the producer, and so does a frame that is still in hand.
         """
         if seq == self._open_seq:
             return True
@@ -74,17 +74,17 @@ class Account:
     def settle(self, outcome: Outcome) -> None:
         """Give the frame in hand its outcome."""
         if self._open_seq is None:
-            raise RuntimeError(f"no frame in hand to settle as {outcome}")  # a defect of the service, never of a user
+            raise RuntimeError(f"no frame in hand to settle as {outcome}")  # a defect of the service, not of its user
         self._open_seq = None
         self._outcomes[outcome] += 1
 
     def abandon(self) -> None:
-        """The producer left: the frame in hand will not be finished."""
+        """Count the frame in hand as dropped by the producer, which will not finish it."""
         if self._open_seq is not None:
             self.settle("dropped_producer")
 
     def end(self, last_seq: int) -> None:
-        """The producer offered frames up to `last_seq` and no more."""
+        """Note that the producer offered frames up to `last_seq` and no more."""
         self._skip_to(max(last_seq + 1, self._next_seq))
 
     def _skip_to(self, seq: int) -> None:
@@ -96,14 +96,14 @@ class Account:
 
 
 class Ledger:
-    """The accounts of all sessions since the service started, per stream and in total.
+    """The accounts of all sessions since the service started, for each stream and in total.
 
     Used by one thread; the counters may be read from others.
 
     Attributes
     ----------
     refusals
-        Why frames were rejected or quarantined.
+        Reasons of rejected and quarantined frames.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Ledger:
         self._older = Counters()
 
     def account(self, stream: str, session: str, first_seq: int) -> Account:
-        """The account of `session`, a new one if it is not known; a producer that reconnects gets its own back."""
+        """Return the account of `session`, which is new for a new session; a producer that reconnects keeps its own."""
         key = (stream, session)
         if key not in self._accounts:
             self._accounts[key] = Account(first_seq)
@@ -124,19 +124,19 @@ class Ledger:
         return self._accounts[key]
 
     def stream(self, stream: str) -> Counters:
-        """Counters of all sessions of one stream."""
+        """Return the counters of all sessions of one stream."""
         return sum((a.counters() for (name, _), a in list(self._accounts.items()) if name == stream), Counters())
 
     def streams(self) -> dict[str, Counters]:
-        """Counters of every stream that still has a line of its own."""
+        """Return the counters of every stream that still has an account of its own."""
         return {name: self.stream(name) for name in dict.fromkeys(name for name, _ in list(self._accounts))}
 
     def total(self) -> Counters:
-        """Counters of everything since the start."""
+        """Return the counters of all frames since the start."""
         return sum((account.counters() for account in list(self._accounts.values())), self._older)
 
     def report(self, ages: Timings, encodings: Timings, **counts: int) -> Report:
-        """Figures of this moment; `counts` are the fields of a report that are neither counters of frames nor times."""
+        """Return the current figures; `counts` are the fields of `Report` that are neither frame counters nor times."""
         return Report(
             total=self.total(),
             streams=self.streams(),

@@ -1,4 +1,4 @@
-"""What the service answers on its `control` socket: how it is, what it has, and a new model if it is asked for one."""
+"""Answers requests on the `control` socket: status, streams and records, another model, stop."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ from .live_intake import MAX_TEXT
 from .model_swap import ModelSwap
 from .publisher import Publisher
 
-__all__ = ["Control"]
+__all__ = ["RequestHandler"]
 
 _log = logging.getLogger(__name__)
 _Parts = tuple[bytes | memoryview, ...]
 
 
-class Control:
-    """Answers requests, one at a time, in the serving thread.
+class RequestHandler:
+    """Answers requests one at a time, in the serving thread.
 
     Parameters
     ----------
     socket
         Bound ROUTER socket; closed by its owner.
     gatekeeper
-        Who may ask what.
+        Knows the roles of the client that sent a request.
     publisher, journal, swap
-        What the answers are taken from; no `journal`: None.
+        Sources of the answers; `journal` is None for a service without one.
     report, live, stop
-        The figures of the moment, the streams of connected producers, and how to stop.
+        Return the status, return the streams of connected producers, and stop the service.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Control:
         self.refused = 0
 
     def answer_one(self) -> bool:
-        """Answer the next request, if one waits; and a swap that is done."""
+        """Answer the next request, if one waits, and every swap that has finished; False if no request waits."""
         for asker, swapped in self._swap.done():
             self._send(asker, _json(swapped))
         try:
@@ -88,7 +88,7 @@ class Control:
             question = decode_question(memoryview(parts[0].buffer))
             if not self._may(question, parts[0]):
                 self.refused += 1
-                self._send(peer, _json(Failure(name="not_allowed", text="your key lacks the role for this")))
+                self._send(peer, _json(Failure(name="not_allowed", text="your key lacks the role for this request")))
                 return True
             answer: _Parts | None = self._answer(peer, question)
         except WireError as error:
@@ -102,7 +102,7 @@ class Control:
     def _may(self, question: Question, frame: Any) -> bool:
         try:
             roles = self._gatekeeper.roles(frame.get("User-Id"))
-        except zmq.ZMQError:  # a message without a name did not come through the gate
+        except zmq.ZMQError:  # a message without a user name did not pass the gatekeeper
             return False
         return "admin" in roles or ("read" in roles and not isinstance(question, (Swap, Stop)))
 
@@ -115,7 +115,7 @@ class Control:
             refused = self._swap.begin(peer, question.model)
             return None if refused is None else _json(refused)
         if isinstance(question, Stop):
-            _log.info("asked to stop over the control socket")
+            _log.info("a client requests a stop on the control socket")
             self._stop()
             return _json(Stopping())
         if self._journal is None:
@@ -140,7 +140,7 @@ class Control:
     def _send(self, peer: bytes, parts: _Parts) -> None:
         try:
             self._socket.send_multipart([peer, *parts], zmq.NOBLOCK, copy=False)
-        except zmq.ZMQError:  # it is gone, or does not read what it asks for
+        except zmq.ZMQError:  # the client is gone, or does not read its answers
             _log.info("an answer to a request could not be delivered")
 
 

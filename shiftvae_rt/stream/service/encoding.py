@@ -1,4 +1,4 @@
-"""The model at work: encodes what arrives, is exchanged between two frames, is watched while it runs. No sockets."""
+"""Runs the model on what arrives, replaces it between two frames, and ends an encoding that hangs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FRAME_FAULTS", "Encoding", "Watchdog", "error_name"]
 
-#: What a frame can be refused for; anything else that happens while it is encoded is the model's fault.
+#: Errors that are faults of the frame; any other error during an encoding is a fault of the model.
 FRAME_FAULTS = (WireError, FrameError, WindowError, PixelSizeError)
 _NAMES: dict[type[Exception], ErrorName] = {
     WireError: "bad_message",
@@ -33,19 +33,21 @@ _log = logging.getLogger(__name__)
 
 
 class Encoding:
-    """The mapper that serves, and the one before it until the new one has proved itself.
+    """Encodes with the current model. After a swap the old model is kept until the new one has encoded a frame.
 
-    Used by the serving thread; `swap`, `busy_s` and `terminate` by others too.
+    Used by the serving thread; `swap`, `busy_s` and `terminate` may be called from others.
 
     Parameters
     ----------
     mapper
-        The model to begin with.
+        The first model.
 
     Attributes
     ----------
     between_bands
         Called before every encoding and between its parts, so that the service can answer meanwhile.
+    swaps, rollbacks
+        Number of models that were swapped in, and of those that were taken back.
     """
 
     def __init__(self, mapper: LatentMapper) -> None:
@@ -56,19 +58,19 @@ class Encoding:
         self._previous: LatentMapper | None = None
         self._next: LatentMapper | None = None
         self._since_s: float | None = None
-        self._windows = 0  # of the encoding in hand
-        self._part_s = self._called_s = 0.0  # how long its last part took, and when that ended
+        self._windows = 0  # number of windows in the current encoding
+        self._part_s = self._called_s = 0.0  # duration of its last part, and the time at which that part ended
         self._speed = Speed()
 
     def swap(self, mapper: LatentMapper) -> None:
-        """Use `mapper` from the next frame on; a frame that arrives in bands ends with the model that it began with."""
+        """Use `mapper` from the next frame on; a frame that arrives in bands keeps the model with which it began."""
         self._next = mapper
 
     def encode(self, scan: Scan, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
-        """Encode what a message brings; see `Scan.push`.
+        """Encode the pixels of one message; see `Scan.push`.
 
-        A new model that fails on its first frame is taken back. The frame goes to the old one, unless it arrives in
-        parts and is past its first: then it fails.
+        A new model that fails on its first frame is taken back, and the old one encodes the frame; but if that frame
+        arrives in parts and this is not the first of them, the frame fails.
         """
         if self._next is not None:
             self._previous, self.mapper, self._next = self.mapper, self._next, None
@@ -81,11 +83,11 @@ class Encoding:
         except Exception:
             if self._previous is None or scan.mapper not in (None, self.mapper):
                 raise
-            _log.exception("the new model %s failed: the old one is back", self.mapper.model.sha256)
+            _log.exception("the new model %s failed: the old one serves again", self.mapper.model.sha256)
             self.mapper, self._previous = self._previous, None
             self.rollbacks += 1
             self._speed = Speed()
-            if header.roi[0] != 0 or not header.whole_lines:  # the lines before are gone
+            if header.roi[0] != 0 or not header.whole_lines:  # the old model has not seen the earlier lines
                 raise
             return self._push(scan, header, buffer)
         if latent_map is not None and latent_map.model_sha256 == self.mapper.model.sha256:
@@ -112,7 +114,7 @@ class Encoding:
 
     @property
     def busy_s(self) -> float:
-        """For how long the encoding in hand has been running; 0 if there is none."""
+        """Time that the current encoding has run, s; 0 if there is none."""
         since_s = self._since_s
         return 0.0 if since_s is None else time.perf_counter() - since_s
 
@@ -123,22 +125,28 @@ class Encoding:
 
     @property
     def left_s(self) -> float | None:
-        """For how long the encoding in hand is expected to go on after its next part; None if nothing tells."""
+        """Expected time from the end of the next part to that of the encoding, s; None before the first encoding."""
         expected_s = self._speed.expected_s(self._windows)
         return None if expected_s is None else max(0.0, expected_s - self.busy_s - self._part_s)
 
     @property
     def limit_s(self) -> float:
-        """For how long the encoding in hand is let run."""
+        """Time after which the current encoding counts as hanging, s."""
         return self._speed.limit_s(self._windows)
 
     def terminate(self) -> None:
-        """End the encoding in hand: it fails, and its frame is quarantined."""
+        """End the current encoding: it fails, and its frame is quarantined."""
         self.mapper.terminate()
 
 
 class Watchdog:
-    """Ends encodings that run for too long."""
+    """Ends encodings that run too long, from a thread of its own.
+
+    Attributes
+    ----------
+    bites
+        Number of encodings that were ended.
+    """
 
     def __init__(self, encoding: Encoding) -> None:
         self._encoding = encoding
@@ -148,22 +156,22 @@ class Watchdog:
         self._thread.start()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop the thread."""
         self._stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.wait(0.25):
             if self._encoding.busy_s > self._encoding.limit_s:
-                _log.error("an encoding runs for %.1f s and is ended", self._encoding.busy_s)
+                _log.error("an encoding is ended because it has run for %.1f s", self._encoding.busy_s)
                 self.bites += 1
                 self._encoding.terminate()
 
 
 def _nothing() -> None:
-    """Nobody wants to be called between bands."""
+    """Do nothing between bands."""
 
 
 def error_name(error: Exception) -> ErrorName:
-    """What the protocol calls `error`."""
+    """Return the protocol's name for `error`."""
     return next((name for kind, name in _NAMES.items() if isinstance(error, kind)), "encoder_failed")

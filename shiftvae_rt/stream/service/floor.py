@@ -1,12 +1,12 @@
-"""Whose turn it is, when live producers have more than the service can encode.
+"""Decides which live producer sends next, when together they offer more than the service can encode.
 
-With a credit each, every producer's frame would wait behind those of all others: 16 producers, 300 ms. So only a
-producer that is alone has credit ahead of its frames; the others say that rows wait (WANT), and one at a time is asked
-for its newest (GRANT). Nothing then waits but in mailboxes, where it is replaced by newer frames.
+If every producer had credit, each frame would wait behind those of all others, which took 300 ms with 16 producers. So
+only a producer that is alone has credit in advance. The others announce that rows wait (WANT), and one at a time is
+granted a message for its newest rows (GRANT). Frames then wait only in mailboxes, where newer ones replace them.
 
-A GRANT takes a while to become a message. So it is said that long before the expected end of the encoding in hand: the
-next message is here when that ends, and holds what was newest a moment ago. How long is learnt for each producer: its
-lead grows when the service had to wait, and shrinks slowly while it does not.
+The message takes a while to arrive after its GRANT. So GRANT is sent that long before the expected end of the current
+encoding: the next message is there when the encoding ends, and its rows are only that much older than the newest. The
+lead is learnt for each producer: it grows when the service had to wait, and shrinks slowly while it does not.
 """
 
 from __future__ import annotations
@@ -18,51 +18,52 @@ from .sessions import Session
 
 __all__ = ["Floor"]
 
-#: A producer that sent or wanted something so recently is active.
+#: A producer is active for this long after its last frame message or WANT.
 ACTIVE_NS = 1_000_000_000
-#: A producer that has the floor and does not use it loses it. It keeps the credit, gets no other, and nobody waits for
-#: it again before its message comes: who says WANT and never sends costs this much once.
+#: A producer that does not use its turn for this long loses it. It keeps its credit and gets no other before it has
+#: used it, so a producer that sends WANT and then no frame costs the others this much only once.
 PATIENCE_NS = 100_000_000
-#: Among producers whose newest rows are younger than this, or than two turns, the one that has waited longest comes
-#: first. Over two turns every new frame is fresh at one choice at least, so that nobody starves whose frames always
-#: come just after somebody else's; and a frame is not much older than two turns when it is sent.
+#: Rows are fresh if they are younger than this, or than two turns. Among producers with fresh rows, the one that has
+#: waited longest comes first. Within two turns every new frame is fresh at one choice at least, so a producer whose
+#: frames always come just after those of another does not starve; and no frame is much older than two turns when it is
+#: sent.
 FRESH_NS = 10_000_000
-#: Longest lead, and by which part of itself it shrinks at every message that did not have to be waited for.
+#: Longest lead, and the divisor that gives the part by which it shrinks at every message that arrived in time.
 LONGEST_LEAD_NS = 100_000_000
 SHRINK = 64
 
 
 @dataclass(frozen=True)
 class _Holder:
-    """Who has the floor."""
+    """The producer that has the floor."""
 
     session: Session
     since_ns: int
-    ahead: bool  # granted while another message was encoded
+    ahead: bool  # granted during the encoding of another message
 
 
 class Floor:
-    """Hands out the one credit."""
+    """Gives the floor, the right to send one more message, to one live producer at a time."""
 
     def __init__(self) -> None:
         self._active: dict[bytes, tuple[Session, int]] = {}
         self._wanting: dict[bytes, tuple[Session, int]] = {}
         self._served_ns: dict[bytes, int] = {}
         self._holder: _Holder | None = None
-        self._ahead: Session | None = None  # was alone, and has credit for its next message
-        self._turns_ns = deque([0, 0], maxlen=2)
-        self._idle_ns: int | None = None  # since when the service has had nothing to do
+        self._ahead: Session | None = None  # the producer that is alone, and has credit for its next message
+        self._turns_ns = deque([0, 0], maxlen=2)  # times of the last two GRANTs
+        self._idle_ns: int | None = None  # time since which the service has had nothing to do
 
     def opened(self, session: Session, now_ns: int) -> None:
-        """`session` said HELLO."""
+        """Note that `session` was opened."""
         self._allow_ahead(session, now_ns)
 
     def idle(self, now_ns: int) -> None:
-        """The service has nothing to do."""
+        """Note that the service has nothing to do."""
         self._idle_ns = now_ns if self._idle_ns is None else self._idle_ns
 
     def sent(self, session: Session, now_ns: int) -> None:
-        """A frame message of `session` is taken in."""
+        """Note that a frame message of `session` was received."""
         self._active[session.peer] = session, now_ns
         self._served_ns[session.peer] = now_ns
         self._wanting.pop(session.peer, None)
@@ -71,33 +72,33 @@ class Floor:
         session.granted = max(session.granted, session.received)
 
     def answered(self, session: Session, now_ns: int) -> None:
-        """The message of `session` is being answered: one that is alone gets its next credit with the answer."""
+        """Note that a message of `session` is being answered; a producer that is alone gets its next credit with it."""
         self._allow_ahead(session, now_ns)
 
     def want(self, session: Session, clock_ns: int, now_ns: int) -> None:
-        """`session` has rows, the newest of `clock_ns` on its own clock."""
+        """Note that `session` has rows to send; `clock_ns` is the time of the newest on the producer's own clock."""
         self._active[session.peer] = session, now_ns
         self._wanting[session.peer] = session, clock_ns
 
     def forget(self, session: Session) -> None:
-        """The session is closed."""
+        """Forget a session that was closed."""
         for table in (self._active, self._wanting, self._served_ns):
             table.pop(session.peer, None)
         self._release(session)
 
     def free(self, now_ns: int) -> bool:
-        """Whether somebody wants the floor and nobody has it."""
+        """True if a producer wants the floor and none has it."""
         taken = self._holder is not None and now_ns - self._holder.since_ns < PATIENCE_NS
         return not taken and any(session.granted <= session.received for session, _ in self._wanting.values())
 
     def next(self, now_ns: int, busy_ns: int | None = None) -> Session | None:
-        """Whom to tell that it may send, if anybody; it is granted one more message.
+        """Choose the producer that may send, and grant it one more message; None if it is not time for a GRANT.
 
         Parameters
         ----------
         busy_ns
-            For how long the encoding in hand is expected to go on: one whose lead is shorter is not told yet. None:
-            there is none.
+            Time that the current encoding is expected to run on: a producer with a shorter lead must wait. None: no
+            encoding is running.
         """
         if not self.free(now_ns):
             return None
@@ -142,7 +143,7 @@ class Floor:
             self._ahead = None
 
     def _allow_ahead(self, session: Session, now_ns: int) -> None:
-        """Give `session` the credit for its next message if nobody else is active or has credit."""
+        """Grant `session` its next message in advance if no other producer is active or has credit."""
         self._active = {peer: entry for peer, entry in self._active.items() if now_ns - entry[1] < ACTIVE_NS}
         others = self._active.keys() - {session.peer}
         if not others and self._holder is None and self._ahead is None:

@@ -18,24 +18,25 @@ from ..protocol.control_messages import ServiceStatus
 __all__ = ["HTTP", "Health", "metrics_text"]
 
 HTTP = "127.0.0.1:5780"
-#: The serving loop turns at least every 0.1 s, or while an encoding runs until the watchdog ends that.
+#: Time without a turn of the serving loop, encodings not counted, after which it counts as hanging. It normally turns
+#: every 0.1 s, and the watchdog ends an encoding that takes too long.
 _TURN_S = 5.0
-#: The longest that one request may take, from its connection to the end of the answer.
+#: Longest duration of one request, from the connection to the end of the answer.
 _REQUEST_S = 2.0
 
 
 class Health:
-    """A small HTTP server on a thread of its own; one connection at a time, none longer than 2 s.
+    """A small HTTP server on a thread of its own; it serves one connection at a time, each for at most 2 s.
 
-    Only names of the loopback are answered in ``Host``: a page that a browser on this machine was lured to cannot
-    read anything by giving our address another name.
+    It answers only requests whose ``Host`` is a loopback name, so a foreign web page in a browser on this machine
+    cannot read anything by giving our address another name.
 
     Parameters
     ----------
     address
-        ``127.0.0.1:PORT``; port 0 takes a free one, see `address` afterwards.
+        ``127.0.0.1:PORT``; port 0 takes a free one, which the attribute `address` holds.
     report, idle_s
-        The figures of the moment; for how long the serving loop has not turned, s.
+        Return the status of the service, and the time since the last turn of its serving loop, s.
 
     Raises
     ------
@@ -62,19 +63,19 @@ class Health:
         self._thread.start()
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop the server and its thread."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
 
 
-class _Server(socketserver.TCPServer):  # an HTTPServer would ask DNS for the name of our address
+class _Server(socketserver.TCPServer):  # an HTTPServer would look up the name of our address in the DNS
     request_queue_size = 16
     allow_reuse_address = True
     request_s = _REQUEST_S
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer one request, and end it when its time is up: a client that sends a byte a second holds nobody up."""
+        """Answer one request within `request_s`, so that a client that sends one byte a second blocks no other."""
         deadline = threading.Timer(self.request_s, _cut_off, (request,))
         deadline.daemon = True
         deadline.start()
@@ -84,7 +85,7 @@ class _Server(socketserver.TCPServer):  # an HTTPServer would ask DNS for the na
             deadline.cancel()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that breaks off is no event."""
+        """Ignore a client that breaks off."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -94,7 +95,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     @staticmethod
     def pages(path: str) -> tuple[int, str, str]:
-        """Status, content type and text of a path."""
+        """Return status, content type and text of the page at `path`."""
         raise NotImplementedError
 
     def do_GET(self) -> None:
@@ -102,11 +103,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer()
 
     def do_HEAD(self) -> None:
-        """Answer a HEAD: what a GET would get, without the text."""
+        """Answer a HEAD: the headers of a GET, without the text."""
         self._answer(text_too=False)
 
     def do_OPTIONS(self) -> None:
-        """Answer an OPTIONS: which methods there are. No page of another origin may use them."""
+        """Answer an OPTIONS with the allowed methods, without CORS headers: pages of other origins may use none."""
         self.send_response(204)
         self.send_header("Allow", "GET, HEAD, OPTIONS")
         self.send_header("Content-Length", "0")
@@ -115,7 +116,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self, *, text_too: bool = True) -> None:
         host = (self.headers.get("Host") or "").rpartition(":")[0] or (self.headers.get("Host") or "")
         if host not in ("127.0.0.1", "localhost"):
-            status, kind, text = 403, "text/plain", "this service answers to its loopback names only\n"
+            status, kind, text = 403, "text/plain", "only requests to 127.0.0.1 or localhost are answered\n"
         else:
             status, kind, text = self.pages(self.path)
         body = text.encode()
@@ -130,7 +131,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class calls it so
-        """Probes come every few seconds: not for the log."""
+        """Log nothing: probes come every few seconds."""
 
 
 def _cut_off(connection: socket.socket) -> None:
@@ -142,7 +143,8 @@ def _page(path: str, report: Callable[[], ServiceStatus], idle_s: Callable[[], f
     if path == "/livez":
         now = report()
         alive = idle_s() - now.busy_s < _TURN_S
-        return (200, "text/plain", "ok\n") if alive else (503, "text/plain", f"no turn for {idle_s():.1f} s\n")
+        stuck = f"no turn of the serving loop for {idle_s():.1f} s\n"
+        return (200, "text/plain", "ok\n") if alive else (503, "text/plain", stuck)
     if path == "/readyz":
         return (200, "text/plain", "ready\n") if report().ready else (503, "text/plain", "stopping\n")
     if path == "/metrics":
@@ -151,7 +153,7 @@ def _page(path: str, report: Callable[[], ServiceStatus], idle_s: Callable[[], f
 
 
 def metrics_text(status: ServiceStatus) -> str:
-    """The figures in Prometheus' text format."""
+    """Return the figures in the text format of Prometheus."""
     lines: list[str] = []
 
     def family(name: str, kind: str, about: str, samples: dict[str, float | None]) -> None:
@@ -165,15 +167,15 @@ def metrics_text(status: ServiceStatus) -> str:
     family(
         "frames_total",
         "counter",
-        "Frames by what became of them.",
+        "Frames by outcome.",
         {f'{{outcome="{name}"}}': count for name, count in total.items()},
     )
-    family("results_total", "counter", "Results that were published.", {"": report.results})
+    family("results_total", "counter", "Results published.", {"": report.results})
     about = "Frames unlike the training data of the model."
     family("out_of_domain_total", "counter", about, {"": report.out_of_domain})
     family("malformed_total", "counter", "Messages that break the protocol.", {"": report.malformed})
     family("unanswered_total", "counter", "Answers that could not be delivered.", {"": report.unanswered})
-    family("unrecorded_total", "counter", "Live results that the journal did not take.", {"": report.unrecorded})
+    family("unrecorded_total", "counter", "Live results missing from the journal.", {"": report.unrecorded})
     family("refused_clients_total", "counter", "Connections refused for their key.", {"": report.refused_clients})
     for name, low, high in (
         ("age", report.age_p50_ms, report.age_p99_ms),
@@ -182,10 +184,11 @@ def metrics_text(status: ServiceStatus) -> str:
         samples = {'{quantile="0.5"}': low, '{quantile="0.99"}': high}
         seconds = {label: None if value is None else value / 1e3 for label, value in samples.items()}
         family(f"{name}_seconds", "gauge", f"{name.capitalize()} of the last 4096 messages.", seconds)
-    family("producers", "gauge", "Producers that are connected.", {"": status.producers})
-    family("readers", "gauge", "Readers that are subscribed.", {"": status.readers})
+    family("producers", "gauge", "Connected producers.", {"": status.producers})
+    family("readers", "gauge", "Subscribed readers.", {"": status.readers})
     family("uptime_seconds", "gauge", "Time since the start.", {"": status.uptime_s})
-    family("model_swaps_total", "counter", "Models that were exchanged.", {"": status.swaps})
-    family("model_rollbacks_total", "counter", "New models that were taken back.", {"": status.rollbacks})
-    family("model_info", "gauge", "The model that serves.", {f'{{sha256="{status.model_sha256}"}}': 1})
+    family("model_swaps_total", "counter", "Models swapped in.", {"": status.swaps})
+    about = "Models taken back after a failure on their first frame."
+    family("model_rollbacks_total", "counter", about, {"": status.rollbacks})
+    family("model_info", "gauge", "The current model.", {f'{{sha256="{status.model_sha256}"}}': 1})
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Live frames: too old, encoded, or refused; one answer for every message."""
+"""Handles live frames: each message is encoded, dropped as stale or refused, and gets exactly one answer."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from .sessions import Session
 
 __all__ = ["MAX_TEXT", "LiveIntake", "Publish"]
 
-#: Sends a latent map, made from the message with that header, to the readers: `latent_map, header, age_s`.
+#: Sends a latent map to the readers; the arguments are the map, the header of its frame message, and its age in s.
 Publish = Callable[[LatentMap, FrameHeader, float], None]
-#: Longest reason that is sent back.
+#: Longest text of a reason that is sent to a client, characters.
 MAX_TEXT = 1000
 
 
 class LiveIntake:
-    """What the service does with frames in the modes ``live`` and ``replay``.
+    """Handles frames in the modes ``live`` and ``replay``.
 
     Parameters
     ----------
     encoding, floor, publish
-        The model, whose turn it is, and where results go.
+        Encodes the frames, grants the turns, and sends results to the readers.
     ledger
-        For the counters of results.
+        Counts the outcomes.
     max_age_s
-        Live rows older than this are dropped.
+        Live rows older than this are dropped as stale.
     record
-        Keeps the results of complete frames; None: nobody does.
+        Keeps the results of complete frames; None: they are not recorded.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class LiveIntake:
         self._record = record
 
     def frame(self, session: Session, header: FrameHeader, buffer: bytes | memoryview) -> Reply:
-        """Account for the rows of a message, encode them, publish what they complete."""
+        """Count the rows of a message, encode them, publish the map rows that they complete, and return the answer."""
         now_ns = monotonic_ns()
         session.received += 1
         self._floor.sent(session, now_ns)
-        if not session.account.begin(header.seq):  # the rest of a frame that has its outcome
+        if not session.account.begin(header.seq):  # more rows of a frame that has its outcome already
             return Credit(credit=self._credit(session), seq=header.seq)
         age_s = session.clock.age_s(header.clock_ns, now_ns)
         if session.hello.mode == "live" and age_s > self._max_age_s:
@@ -84,22 +84,22 @@ class LiveIntake:
         return reply
 
     def ended(self, session: Session) -> None:
-        """The producer said END: its recording is whole."""
+        """End the recording of a producer that sent END."""
         if self._record is not None:
             self._record.end(session)
 
     def commit(self) -> None:
-        """Put on the disk what was recorded, if it has waited long enough."""
+        """Commit what was recorded, if it has waited long enough."""
         if self._record is not None:
             self._record.commit()
 
     @property
     def unrecorded(self) -> int:
-        """Results that should have been recorded and are not."""
+        """Number of results that should have been recorded and were not."""
         return 0 if self._record is None else self._record.unrecorded
 
     def _credit(self, session: Session) -> int:
-        """Frame messages that the answer allows since HELLO."""
+        """Return the credit of an answer to `session`: frame messages that it may have sent since HELLO."""
         self._floor.answered(session, monotonic_ns())
         return session.granted
 
@@ -120,7 +120,7 @@ class LiveIntake:
 
 
 def check_source(session: Session, header: FrameHeader) -> None:
-    """Raise `WireError` for a frame of another stream than its HELLO said, or with a channel that cannot be shown."""
+    """Raise `WireError` for a frame of another stream than that of the HELLO, or an unprintable name of its channel."""
     if header.source != session.hello.stream:
         raise WireError(f"source must be the stream {session.hello.stream!r} of the HELLO, got {header.source!r}")
     if not header.name.isprintable():

@@ -1,4 +1,4 @@
-"""Lossless frames: encoded once, committed in groups, and acknowledged only then."""
+"""Handles lossless frames: each is encoded once, committed in a group, and acknowledged only after that."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from .sessions import Session
 
 __all__ = ["WINDOW_BYTES", "WINDOW_FRAMES", "LosslessIntake"]
 
-#: Frames and bytes that one producer may have on their way, sent and not committed.
+#: Most frames and bytes that one producer may have sent and not yet committed.
 WINDOW_FRAMES = 32
 WINDOW_BYTES = 256 * 1024 * 1024
-#: A group is committed when it has so many frames, or its first has waited so long, or nothing else waits.
+#: A group is committed when it has this many frames or bytes, its first frame has waited this long, or nothing waits.
 _GROUP_FRAMES = 16
 _GROUP_S = 0.02
 _GROUP_BYTES = 64 * 1024 * 1024
@@ -52,16 +52,16 @@ class _Pending:
 
 
 class LosslessIntake:
-    """What the service does with frames in the mode ``lossless``.
+    """Handles frames in the mode ``lossless``.
 
     Parameters
     ----------
     journal
-        Where results go before anything is acknowledged.
+        Takes the results before a frame is acknowledged.
     encoding, publish
-        The model, and the readers that are told of a result once it is committed.
+        Encodes the frames, and sends committed results to the readers.
     refusals
-        Told of every frame that is committed without a map.
+        Counts the frames that are committed without a map.
     """
 
     def __init__(self, journal: Journal, encoding: Encoding, publish: Publish, refusals: Refusals) -> None:
@@ -71,11 +71,11 @@ class LosslessIntake:
         self._counters: dict[str, Counters] = {}
 
     def open(self, hello: Hello) -> tuple[StreamState, str] | Error:
-        """Give what is committed of the stream and the hash of its last map's model, or say why it takes no frames."""
+        """Open the stream that `hello` names: its committed state and the hash of its last map's model, or an error."""
         try:
             state = next(self._journal.reader.streams(hello.stream), None)
             if state is not None and state.mode != "lossless":
-                text = f"{hello.stream!r} is the recording of a live stream: choose another name"
+                text = f"the journal has {hello.stream!r} as the recording of a live stream: choose another name"
                 return Error(name="stream_ended", text=text, credit=0)
             if state is not None and state.ended:
                 text = f"stream {hello.stream!r} was ended after {state.last_seq} frames: choose another name"
@@ -88,35 +88,35 @@ class LosslessIntake:
         return state, last_model
 
     def _last_model(self, state: StreamState) -> str:
-        """Give the hash of the model of the stream's last map; empty if there is none. Another than ours is logged."""
+        """Return the hash of the last map's model, empty without a map. Log it if it is not the current one."""
         ours = self._encoding.mapper.model.sha256
         record = self._journal.reader.last_with_map(state.name)
         if record is None:
             return ""
         try:
             theirs = decode_result_header(record.header).model_sha256
-        except WireError:  # it is for the reader of that record to complain
+        except WireError:  # the reader of that record reports the fault
             return ""
         if theirs != ours:
             _log.warning("%s", other_model_text(state.name, record.seq, theirs, ours))
         return theirs
 
     def counters(self, stream: str) -> Counters:
-        """What is committed of the stream."""
+        """Return the counts of the committed frames of the stream."""
         return self._counters[stream]
 
     def frame(self, session: Session, header: FrameHeader, buffer: bytes | memoryview) -> Reply | None:
-        """Encode a frame and append its record; the answer comes with the commit, see `flush`."""
+        """Encode a frame and append its record. Its answer follows with the commit, see `flush`; an error, at once."""
         session.received += 1
         stream, expected = session.hello.stream, session.account.next_seq + self._waiting(session)
-        if header.seq < expected:  # sent twice
+        if header.seq < expected:  # it was sent before
             return None if self._waiting(session) else self._committed(session)
         if header.seq > expected:
-            text = f"expected frame {expected} of stream {stream!r}, got {header.seq}: go back to it"
+            text = f"expected frame {expected} of stream {stream!r}, got {header.seq}: send again from {expected}"
             return Error(name="sequence_gap", text=text, credit=session.granted)
         try:
             self._append(session, header, buffer)
-        except JournalError:  # the group is gone: `flush` finds out, and tells all its producers
+        except JournalError:  # the whole group is lost: the next `flush` raises that to all its producers
             self._pending.append(_Pending(session, header, "rejected", None, 0.0))
         return None
 
@@ -133,7 +133,7 @@ class LosslessIntake:
                 raise RuntimeError(f"the service died {crashes} times with this frame in hand")
             check_source(session, header)
             if not header.complete or header.roi != (0, 0, *header.frame_shape):
-                raise WireError("a lossless stream takes whole frames: send bands and rectangles in live mode")
+                raise WireError("a lossless stream takes whole frames only: send bands and rectangles in live mode")
             latent_map = self._encoding.encode(session.scan, header, buffer)
             age_s = session.clock.age_s(header.clock_ns, monotonic_ns())
             if latent_map is not None:
@@ -142,7 +142,7 @@ class LosslessIntake:
                 )
         except FRAME_FAULTS as error:
             outcome, reason = "rejected", f"{error_name(error)}: {error}"
-        except Exception as error:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
+        except Exception as error:  # noqa: BLE001  # no frame may end the service
             self._refusals.defect(error)
             outcome, reason = "quarantined", f"encoder_failed: {str(error) or type(error).__name__}"
         self._journal.put_down()
@@ -155,7 +155,7 @@ class LosslessIntake:
 
     @property
     def due(self) -> bool:
-        """Whether the group should be committed although more frames wait."""
+        """True if the group must be committed now, although more frames wait."""
         return bool(self._pending) and (
             self._journal.broken
             or len(self._pending) >= _GROUP_FRAMES
@@ -164,7 +164,7 @@ class LosslessIntake:
         )
 
     def flush(self) -> list[tuple[Session, Reply]]:
-        """Commit what is pending: the answers, one for each producer that has frames in the group."""
+        """Commit the pending group; returns one answer for each producer with frames in it."""
         if not self._pending:
             return []
         group, self._pending = self._pending, []
@@ -186,10 +186,10 @@ class LosslessIntake:
         return [(session, self._committed(session)) for session in sessions]
 
     def end(self, session: Session, last_seq: int, epoch: str) -> Reply:
-        """The producer has sent everything up to `last_seq`; nothing is pending any more."""
+        """End the stream after `last_seq`, and return the answer. Call `flush` before, so that nothing is pending."""
         committed = session.account.next_seq - 1
         if last_seq != committed:
-            text = f"END after frame {last_seq}, but frames up to {committed} are here: send the others again"
+            text = f"END names frame {last_seq}, but only frames up to {committed} are committed: send the rest again"
             return Error(name="sequence_gap", text=text, credit=session.granted)
         try:
             self._journal.end(session.hello.stream)
@@ -211,5 +211,5 @@ class LosslessIntake:
 
 
 def _failed(error: JournalError) -> Error:
-    """The disk failed: nothing more is acknowledged, and the producer goes back to what is committed."""
+    """Return the answer after a failure of the disk: nothing is acknowledged, and the producer must send again."""
     return Error(name="journal_failed", text=str(error)[:MAX_TEXT], credit=0)

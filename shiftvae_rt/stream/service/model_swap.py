@@ -1,4 +1,4 @@
-"""A new model beside the old one: tried in a process that may die of it, read, warmed, and handed over if it works."""
+"""Replaces the model of a running service: the new one is tried in a process of its own, loaded, and taken into use."""
 
 from __future__ import annotations
 
@@ -23,30 +23,35 @@ _log = logging.getLogger(__name__)
 
 
 class ModelSwap:
-    """Exchanges the model of a running service.
+    """Replaces the model of a running service.
 
     Parameters
     ----------
     encoding
-        Who serves.
+        Uses the current model, and gets the new one.
     folder
-        Where the operator puts models that may serve; None: no model may be exchanged.
+        Folder of the models that may be swapped in; None: none may.
     threads
-        Of the new model's encoder.
+        Number of threads of the new model's encoder.
     signed_by
-        File of the public key by whose owner a new model must be signed.
+        File of a public key: a new model must be signed by its owner. None: it need not be.
+
+    Attributes
+    ----------
+    refused
+        Number of models that were refused.
 
     Raises
     ------
     ServiceError
-        if the folder is none.
+        if `folder` is not a folder.
     """
 
     def __init__(
         self, encoding: Encoding, folder: Path | None, *, threads: int = 1, signed_by: Path | None = None
     ) -> None:
         if folder is not None and not folder.is_dir():
-            raise ServiceError(f"{folder} is no folder: make it, and put the models that may serve there")
+            raise ServiceError(f"{folder} is no folder: make it, and put the models there that may be swapped in")
         self._encoding, self._folder, self._threads = encoding, folder, threads
         self._signed_by = signed_by
         self._done: queue.SimpleQueue[tuple[bytes, Swapped | Failure]] = queue.SimpleQueue()
@@ -55,22 +60,23 @@ class ModelSwap:
         self.refused = 0
 
     def begin(self, peer: bytes, name: str) -> Failure | None:
-        """Start to load the model called `name`; None, and the answer comes out of `done`. Or why not."""
+        """Start to load the model called `name`: None, and the answer comes from `done`; or the refusal."""
         if self._folder is None:
-            return Failure(name="model_refused", text="no folder of models was given: start with --models FOLDER")
+            text = "this service has no folder of models: start it with --models FOLDER"
+            return Failure(name="model_refused", text=text)
         if self._thread is not None and self._thread.is_alive():
-            return Failure(name="busy", text="another model is being loaded: wait for it")
+            return Failure(name="busy", text="another model is being loaded: try again later")
         path = self._folder / name
         self._thread = threading.Thread(target=self._load, args=(peer, path), name="model swap", daemon=True)
         self._thread.start()
         return None
 
     def close(self) -> None:
-        """End the trial that is going on, if any."""
+        """End the current trial, if there is one."""
         self._trial.end()
 
     def done(self) -> Iterator[tuple[bytes, Swapped | Failure]]:
-        """Answers that have become ready, with the peers that asked."""
+        """Yield the answers that have become ready, each with the peer that sent the request."""
         while not self._done.empty():
             yield self._done.get()
 
@@ -78,7 +84,7 @@ class ModelSwap:
         old = self._encoding.mapper
         try:
             mapper = load_beside(path, old, self._trial, threads=self._threads, signed_by=self._signed_by)
-        except Exception as error:  # noqa: BLE001  # whatever a model file does, the old one serves on
+        except Exception as error:  # noqa: BLE001  # no model file may end the service
             self.refused += 1
             _log.warning("the model %s was refused: %s", path, error)
             self._done.put((peer, Failure(name="model_refused", text=str(error)[:1000] or type(error).__name__)))
@@ -92,12 +98,12 @@ class ModelSwap:
 def load_beside(
     path: Path, old: LatentMapper, trial: Trial, *, threads: int, signed_by: Path | None = None
 ) -> LatentMapper:
-    """The model at `path`, ready to take over from `old` after a `trial`.
+    """Load the model at `path` after a `trial`, ready to replace `old`.
 
     Raises
     ------
     ShiftVaeError
-        if it is damaged, hostile, not signed by whom it must be, not for the same kind of frames, or does not run.
+        if it is damaged or hostile, lacks the required signature, is for another kind of frames, or does not run.
     """
     from ...encode.mapper import LatentMapper
     from ...model.model_file import ModelFile
@@ -105,13 +111,15 @@ def load_beside(
     tried = trial.run(path, old.stride, signed_by)
     model = ModelFile.read(path, signed_by=signed_by)
     if model.sha256 != tried:
-        raise ModelFileError(f"{path} changed while it was being tried: put models there in one piece, by renaming")
+        raise ModelFileError(
+            f"{path} changed while it was being tried: copy it there under another name, and rename it when it is whole"
+        )
     new, now = model.manifest, old.model.manifest
     if (new.dimensions, new.channels) != (now.dimensions, now.channels):
         raise ModelFileError(
-            f"{path} is for {new.dimensions}D frames of {new.channels} channel(s), "
-            f"the service runs one for {now.dimensions}D and {now.channels}: start another service"
+            f"{path} is for {new.dimensions}D frames with {new.channels} channel(s), but the current model is for "
+            f"{now.dimensions}D frames with {now.channels}: start another service for it"
         )
     mapper = LatentMapper(model, stride=old.stride, threads=threads, provider=old.provider)
-    mapper.map(model.golden.frame if new.dimensions == 2 else model.golden.frame[:, 0])  # warm
+    mapper.map(model.golden.frame if new.dimensions == 2 else model.golden.frame[:, 0])  # the first encoding is slow
     return mapper

@@ -1,7 +1,7 @@
-"""A model tried in a process of its own, which a hostile or broken one may kill.
+"""Tries a model in a process of its own, which a hostile or broken model may crash without harm.
 
-Memory, processor time and files of that process are limited where the system can do that. It is isolated from the
-working directory and from the caller's environment: what is imported there is what is installed.
+Memory, processor time and files of that process are limited where the system supports it. The process ignores the
+working directory and most of the environment, so that it imports only what is installed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["Trial", "main"]
 _TRIAL_S = 60.0
 _MEMORY_BYTES = 4 << 30
 _CPU_S = 50
-#: Isolated Python finds what is installed; where we come from stands behind that.
+#: Program of the process. Isolated Python finds installed packages; the path of this package is appended to that.
 _START = f"import sys; sys.path += sys.argv.pop(1).split(chr({ord(os.pathsep)})); from {__name__} import main; main()"
-#: What the libraries of the processor or GPU may need, and Windows itself.
+#: Environment variables that libraries of the processor or the GPU may need, or Windows itself.
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 
 
 class Trial:
-    """Tries one model at a time; `end` may be called from another thread."""
+    """Tries one model at a time. `end` may be called from another thread."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -35,7 +35,7 @@ class Trial:
         self._ended = False
 
     def run(self, path: Path, stride: int, signed_by: Path | None = None) -> str:
-        """Load the model and encode its test frame; the SHA-256 of what was tried.
+        """Load the model, encode its test frame, and return the SHA-256 of the file that was tried.
 
         Raises
         ------
@@ -43,7 +43,7 @@ class Trial:
             if it is no regular file, does not work, is not ready in time, or the trial was ended.
         """
         if not path.is_file():
-            raise ModelFileError(f"{path} is no file: put a model there, in one piece, by renaming")
+            raise ModelFileError(f"{path} is no file: give the name of a model file in that folder")
         arguments = [str(path.resolve()), str(stride), *([] if signed_by is None else [str(signed_by.resolve())])]
         started = time.monotonic()
         process = self._start(arguments)
@@ -53,17 +53,17 @@ class Trial:
             process.kill()
             process.communicate()
             waited_s = time.monotonic() - started
-            raise ModelFileError(f"{path} was not ready after {waited_s:.0f} s: it is not used") from None
+            raise ModelFileError(f"{path} was not ready after {waited_s:.0f} s, and is not used") from None
         finally:
             with self._lock:
                 self._process = None
         if process.returncode != 0:
-            reason = (said.strip().splitlines() or [f"the process ended with {process.returncode}"])[-1]
+            reason = (said.strip().splitlines() or [f"its process ended with exit code {process.returncode}"])[-1]
             raise ModelFileError(f"{path} does not work here: {reason}")
         return found.strip()
 
     def end(self) -> None:
-        """Kill the process that is going on, and start no other."""
+        """Kill the current process, and start no other."""
         with self._lock:
             self._ended = True
             if self._process is not None:
@@ -75,7 +75,7 @@ class Trial:
         environment |= {"OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
         with self._lock:
             if self._ended:
-                raise ModelFileError("the service stops: no model is tried any more")
+                raise ModelFileError("the service is stopping: no model is tried any more")
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter, a path from the operator's folder
                 command,
                 env=environment,
@@ -88,14 +88,14 @@ class Trial:
 
 
 def _search_path() -> list[str]:
-    """Where this package lives, and where it found others; never the working directory, unless we live there."""
+    """Folders of this package and of the others; the working directory is left out, unless this package lies in it."""
     home, here = Path(__file__).resolve().parents[2], Path.cwd()
     others = [entry for entry in sys.path if Path(entry).is_absolute() and Path(entry) not in (here, home)]
     return [str(home), *others]
 
 
 def main() -> None:
-    """Try the model of ``sys.argv``: path, stride, public key. Prints its SHA-256; what is wrong goes to stderr."""
+    """Try the model of ``sys.argv``: path, stride, public key. Prints its SHA-256, or an error to stderr."""
     path, stride, *signed_by = sys.argv[1:]
     _limit()
     from ...encode.mapper import LatentMapper

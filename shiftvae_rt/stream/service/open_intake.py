@@ -1,7 +1,7 @@
-"""Frames of foreign producers that only PUSH: drained to the newest of each source, best effort, and labelled so.
+"""Handles frames from foreign producers that only PUSH: of those that wait, the newest of each source is encoded.
 
-PUSH makes no promise: what is lost on the way is never seen here and cannot be counted. What does arrive is counted:
-of the frames that wait when it is a source's turn, the newest is encoded and the others are dropped.
+PUSH makes no promise: a frame that is lost on the way cannot be counted here. Frames that arrive are counted: one is
+encoded, the older ones of its source are dropped. These streams are labelled as best effort.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .scan import Scan
 
 __all__ = ["PREFIX", "OpenIntake"]
 
-#: Streams of such producers are called so, and can be told from accounted ones.
+#: Beginning of the stream names of foreign producers.
 PREFIX = "open/"
 _MAX_SOURCES = 16
 _MAX_DRAIN = 64
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class ForeignHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of a foreign header as is needed; what else is in it is not looked at."""
+    """The fields of a foreign header that are used; others are ignored."""
 
     shape: Shape
     type: Text = ""
@@ -66,16 +66,16 @@ class _Source:
 
 
 class OpenIntake:
-    """What the service does with frames that are pushed to it; belongs to the serving thread.
+    """Handles frames that are pushed to the service. Used by the serving thread.
 
     Parameters
     ----------
     socket
         Bound PULL socket; closed by its owner.
     meter
-        Is told of every message.
+        Counts every message that was received.
     encoding, publish, ledger
-        The model, where results go, who counts.
+        Encodes the frames, sends results to the readers, and counts the outcomes.
     """
 
     def __init__(self, socket: Socket, meter: Meter, *, encoding: Encoding, publish: Publish, ledger: Ledger) -> None:
@@ -86,7 +86,7 @@ class OpenIntake:
         self.malformed = 0
 
     def take(self) -> bool:
-        """Encode the newest frame of every source that sent any; False if none did."""
+        """Encode the newest waiting frame of every source; False if none waits."""
         newest: dict[str, tuple[int, ForeignHeader, memoryview]] = {}
         for _ in range(_MAX_DRAIN):
             parts = receive(self._socket, self._meter.heard)
@@ -99,7 +99,7 @@ class OpenIntake:
                 source = self._source(header.source)
             except WireError as error:
                 self.malformed += 1
-                self._log.warn("a pushed message was not understood: %s", error)
+                self._log.warn("a pushed message breaks the protocol: %s", error)
                 continue
             source.received += 1
             newest[header.source] = source.received, header, parts[1]
@@ -113,20 +113,20 @@ class OpenIntake:
             raise WireError(f"bad name of a source: {fault}")
         if name not in self._sources:
             if len(self._sources) >= _MAX_SOURCES:
-                raise WireError(f"{_MAX_SOURCES} sources have pushed frames already")
+                raise WireError(f"expected at most {_MAX_SOURCES} sources, got another one, {name!r}")
             self._sources[name] = _Source(self._ledger.account(PREFIX + name, "", 1))
         return self._sources[name]
 
     def _encode(self, source: _Source, number: int, header: ForeignHeader, buffer: memoryview) -> None:
         now_ns = monotonic_ns()
-        source.account.begin(number)  # those before it that were not begun count as dropped
+        source.account.begin(number)  # the skipped frames before it count as dropped
         try:
             whole = _whole_frame(header, number, now_ns)
             latent_map = self._encoding.encode(source.scan, whole, buffer)
         except FRAME_FAULTS as error:
             source.account.settle("rejected")
             self._refused(header, error)
-        except Exception as error:  # noqa: BLE001  # whatever a frame does to the model, the service lives on
+        except Exception as error:  # noqa: BLE001  # no frame may end the service
             source.account.settle("quarantined")
             self._ledger.refusals.defect(error)
             self._refused(header, error)
@@ -141,7 +141,7 @@ class OpenIntake:
 
 
 def _whole_frame(header: ForeignHeader, number: int, now_ns: int) -> FrameHeader:
-    """The header as our own producers would have sent it; the age counts from the arrival."""
+    """Make the header that a producer of ours would have sent; the age is counted from the arrival."""
     dtype = header.dtype or header.type
     if header.htype != "array-1.0" or dtype not in DTYPES:
         raise WireError(f"expected array-1.0 of {', '.join(DTYPES)}, got {header.htype!r} of {dtype!r}")

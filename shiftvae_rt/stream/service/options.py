@@ -31,7 +31,7 @@ class Options:
     signed_by
         File of a public key: a model that is swapped in must be signed by its owner; None: it need not be.
     max_age_s
-        Seconds after which a live frame, or its rows, that still wait for their turn are dropped as stale.
+        Largest age of live rows when they are about to be encoded, s; older ones are dropped as stale.
     threads
         Number of threads of a model that is swapped in.
     """

@@ -1,4 +1,4 @@
-"""What the producers say and what they are answered: sessions, whose turn it is, live and lossless.
+"""Handles the messages of producers: sessions, turns, frames in live and lossless mode.
 
 ::
 
@@ -41,16 +41,16 @@ __all__ = ["Producers"]
 
 
 class Producers:
-    """The producers of the moment, and the conversation with each.
+    """The conversations with all connected producers.
 
     Parameters
     ----------
     sessions, floor, encoding
-        Who is there, whose turn it is, and the model that WELCOME describes.
+        The open sessions, the turns, and the model that WELCOME describes.
     live, lossless
-        What becomes of frames; `lossless` is None without a journal.
+        Handle the frames of each mode; `lossless` is None without a journal.
     answer
-        Sends an answer to a peer; what a peer does not take is its own loss.
+        Sends an answer to a peer, without waiting for a peer that does not read.
     epoch
         Name of this start of the service.
     """
@@ -73,7 +73,7 @@ class Producers:
         sessions.closed = self._closed
 
     def hear(self, peer: bytes, parts: Sequence[memoryview]) -> None:
-        """Deal with one message, and answer it; a lossless frame is answered later."""
+        """Handle one message and answer it; a lossless frame is answered later."""
         try:
             if len(parts) == 1:
                 reply = self._request(peer, decode_request(parts[0]))
@@ -89,9 +89,10 @@ class Producers:
             self._answer(peer, reply)
 
     def hear_brief(self, peer: bytes, parts: Sequence[memoryview]) -> bool:
-        """As `hear` for PING and WANT, which can be dealt with before what came earlier.
+        """Handle a PING or WANT, which may overtake earlier messages.
 
-        False for another message: `hear` it in its turn. A frame that waits for its turn counts as received.
+        False for any other message, which `hear` must handle in its turn. A frame that waits for that counts as
+        received.
         """
         if len(parts) != 1:
             session = self._sessions.find(peer, monotonic_ns())
@@ -110,35 +111,36 @@ class Producers:
         return True
 
     def commit(self, *, idle: bool) -> None:
-        """Commit the lossless frames that are due, or all if nothing else is waiting, and answer for them."""
+        """Commit the lossless frames if a group is due or the service is `idle`, and answer their producers."""
         if self._lossless is not None and (idle or self._lossless.due):
             self._flush()
         self._live.commit()
 
     def expire(self) -> None:
-        """Forget producers that have vanished. Call it when all that they sent has been read."""
+        """Close the sessions of producers that have vanished. Call it when no message waits."""
         self._sessions.expire(monotonic_ns())
 
     @property
     def floor_is_free(self) -> bool:
-        """Whether a producer waits for its turn and could have it now."""
+        """True if a producer waits for its turn and could have it now."""
         return self._floor.free(monotonic_ns())
 
     def give_turn(self, busy_s: float | None = None) -> None:
-        """Ask the producer whose turn it is for its newest frame.
+        """Send GRANT to the producer whose turn it is, unless it is too early.
 
-        Later, if the encoding in hand goes on for `busy_s` and that is more than the frame needs to be here.
+        It is too early while the current encoding runs on for `busy_s` and the producer's message needs less time to
+        arrive. None: no encoding is running.
         """
         session = self._floor.next(monotonic_ns(), None if busy_s is None else round(busy_s * 1e9))
         if session is not None:
             self._answer(session.peer, Grant(credit=session.granted))
 
     def idle(self) -> None:
-        """The service has nothing to do."""
+        """Note that the service has nothing to do."""
         self._floor.idle(monotonic_ns())
 
     def dismiss(self) -> None:
-        """The service stops: commit, close every session, and tell the producers their final counters."""
+        """Commit, close every session, and send the producers GOAWAY with their final counters."""
         self._flush()
         for session in self._sessions:
             self._sessions.close(session)  # the frame in hand gets its outcome
@@ -194,7 +196,7 @@ class Producers:
 
     def _hello(self, peer: bytes, hello: Hello, now_ns: int) -> Reply:
         if self._sessions.find(peer, now_ns) is not None:
-            text = "this connection has a session: HELLO is said once on each socket"
+            text = "this connection has a session already: send HELLO once on each socket"
             return Error(name="bad_message", text=text, credit=0)
         first_seq, last_model = None, ""
         if hello.mode == "lossless":
@@ -244,4 +246,4 @@ class Producers:
 
 
 def _unknown_session() -> Error:
-    return Error(name="unknown_session", text="say HELLO first: this connection has no session here", credit=0)
+    return Error(name="unknown_session", text="this connection has no session: send HELLO first", credit=0)

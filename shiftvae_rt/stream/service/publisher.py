@@ -1,4 +1,4 @@
-"""The service's results socket: every latent map goes to every reader, a slow reader loses some and counts them."""
+"""The results socket of the service: every latent map goes to every reader; a slow reader loses some and knows it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..transport.sockets import DOORS, Socket
 
 __all__ = ["Publisher"]
 
-#: Whole maps that are kept for readers that come late; of the streams seen longest ago they are dropped first.
+#: Most bytes of whole maps that are kept for late readers, one map for each stream; the oldest are dropped first.
 _MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
-#: What may wait for a reader before it loses results, if the messages are too large for the door's number of them.
+#: Most bytes that may wait for one reader; with large messages this is reached before the door's limit on their number.
 _MAX_WAITING_BYTES = 32 * 1024 * 1024
-#: A reader that subscribes without end must not hold up the frames.
+#: Most subscriptions that are read in one turn: a reader that subscribes without end must not delay the frames.
 _MAX_NOTICES = 64
 _log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Publishes on an XPUB socket; belongs to one thread, but `wait_for_readers` may be called from others.
+    """Publishes on an XPUB socket. Used by one thread, but `wait_for_readers` may be called from others.
 
     Parameters
     ----------
@@ -33,10 +33,15 @@ class Publisher:
         Bound XPUB socket; closed by its owner.
     epoch
         Name of this start of the service.
+
+    Attributes
+    ----------
+    published
+        Number of results that were published.
     """
 
     def __init__(self, socket: Socket, epoch: str) -> None:
-        socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tell us of every reader, not only of the first
+        socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # report every reader, not only the first and the last
         self._socket = socket
         self._epoch = epoch
         self._readers = 0
@@ -47,11 +52,11 @@ class Publisher:
 
     @property
     def readers(self) -> int:
-        """Readers that are subscribed."""
+        """Number of subscribed readers."""
         return self._readers
 
     def welcome_readers(self) -> None:
-        """Take notice of some of the readers that came or went; of the others in the next turns."""
+        """Count readers that came or went, at most `_MAX_NOTICES` in one call."""
         for _ in range(_MAX_NOTICES):
             try:
                 notice = self._socket.recv(zmq.NOBLOCK)
@@ -68,13 +73,13 @@ class Publisher:
             return self._changed.wait_for(lambda: self._readers >= count, timeout_s)
 
     def publish(self, latent_map: LatentMap, header: FrameHeader, *, age_s: float, counters: Counters) -> None:
-        """Send `latent_map`, made from the message with that `header`, to all readers; never waits for one."""
+        """Send `latent_map` to all readers without waiting; `header` is that of the frame message that gave it."""
         self.published += 1
         try:
             message = result_message(
                 latent_map, header, seq=self.published, epoch=self._epoch, age_s=age_s, counters=counters
             )
-        except MemoryError as error:  # the readers count it as one that they missed
+        except MemoryError as error:  # its number is used up, so the readers count it as missed
             _log.error("a result of stream %r was not published: %s", header.source, error)
             return
         if header.complete:
@@ -86,11 +91,11 @@ class Publisher:
         self._socket.send_multipart(message, zmq.NOBLOCK, copy=False)
 
     def _bound_what_waits(self, nbytes: int) -> None:
-        """Let fewer messages wait for each reader, also those that are there, if this one is the largest so far."""
+        """Lower the limit on waiting messages, also for connected readers, if this message is the largest so far."""
         if nbytes > self._largest:
             self._largest = nbytes
             self._socket.sndhwm = max(2, min(DOORS["results"].outgoing, _MAX_WAITING_BYTES // nbytes))
 
     def latest(self, stream: str) -> tuple[bytes, memoryview] | None:
-        """The last whole map of a stream, as it was published, for a reader that comes late."""
+        """Return the last whole map of a stream as it was published, for a late reader; None if there is none."""
         return self._latest.get(stream)

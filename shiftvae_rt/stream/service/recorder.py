@@ -1,4 +1,4 @@
-"""Keeps the results of live streams in the journal. What the journal does not take is counted."""
+"""Records the results of live streams in the journal, and counts those that the journal does not take."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from .sessions import Session
 
 __all__ = ["Recorder", "recording_name"]
 
-#: What was recorded is on the disk after this long at the latest.
+#: Longest time from a result to its commit, s.
 COMMIT_S = 0.5
 
 
 class Recorder:
-    """The recordings of live streams, one for each session of a producer; nothing that the journal does is raised.
+    """Records live streams, one recording for each session of a producer. A failure of the journal never raises here.
 
     Parameters
     ----------
     journal
-        Shared with the lossless mode; used from one thread.
+        Journal that the lossless mode uses too, from the same thread.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._log = SparseLog(logging.getLogger(__name__))
-        self._since_s: float | None = None  # of the first record that is not committed
+        self._since_s: float | None = None  # time of the first record that is not committed
         self._failed = 0
 
     @property
     def unrecorded(self) -> int:
-        """Results that the journal did not take, or lost before they were on the disk."""
+        """Number of results that the journal refused, or lost before they were committed."""
         return self._failed + self._journal.lost_live
 
     def keep(
@@ -50,19 +50,19 @@ class Recorder:
                 session.recording = name
             if header.seq < self._journal.next_seq(session.recording):
                 self._lose(
-                    f"{session.recording!r} has a frame {header.seq} already: a program that starts again and counts "
-                    "from 1 has to take a new session"
+                    f"{session.recording!r} has a frame {header.seq} already: a program that counts from 1 again must "
+                    "use a new session name"
                 )
                 return
             self._journal.append(session.recording, header.seq, "processed", *parts)
             if self._since_s is None:
                 self._since_s = time.monotonic()
-        except Exception as error:  # noqa: BLE001  # whatever the disk or the memory does, the live stream goes on
-            session.recording = ""  # opened anew with the next frame
+        except Exception as error:  # noqa: BLE001  # a failure of disk or memory must not stop the live stream
+            session.recording = ""  # the next frame opens it again
             self._lose(str(error) or type(error).__name__)
 
     def commit(self) -> None:
-        """Put on the disk what has waited long enough."""
+        """Commit the records if they have waited long enough."""
         if self._since_s is None or time.monotonic() - self._since_s < COMMIT_S:
             return
         self._since_s = None
@@ -72,7 +72,7 @@ class Recorder:
             self._say(str(error) or type(error).__name__)
 
     def end(self, session: Session) -> None:
-        """The producer said that there are no more frames. One that vanished may come back and go on."""
+        """End the recording of a producer that sent END. The recording of one that vanished stays open."""
         if not session.recording:
             return
         try:
@@ -91,5 +91,5 @@ class Recorder:
 
 
 def recording_name(stream: str, session: str) -> str:
-    """Name of a session's recording in the journal; no other pair has the same, since a session holds no ``@``."""
+    """Return the name of a session's recording in the journal; it is unique, because a session name holds no ``@``."""
     return f"{stream}@{session}"

@@ -1,4 +1,4 @@
-"""Why frames were rejected or quarantined: a count and a reason for each stream and kind, and a line in the log."""
+"""Reasons of rejected and quarantined frames: a count and the last text for each stream and kind, and a log line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..transport.sparse_log import EVERY_S, SparseLog
 
 __all__ = ["OTHERS", "Refusals"]
 
-#: Streams and kinds that have a line of their own; those that come later share one for each kind.
+#: Most pairs of stream and kind that are counted separately; later streams share one line for each kind.
 MAX_LINES = 128
 OTHERS = "(other streams)"
 _MAX_TEXT = 300
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Refusals:
-    """What was refused since the start. Used by one thread; the table may be read from others."""
+    """Counts the refused frames since the start. Used by one thread; the table may be read from others."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, str], Refusal] = {}
@@ -26,9 +26,9 @@ class Refusals:
         self._next_defect_s = time.monotonic()
 
     def add(self, stream: str, frame: int, reason: str) -> None:
-        """Frame number `frame` of `stream` was refused for `reason`, ``NAME: TEXT``.
+        """Count frame number `frame` of `stream`, refused for `reason` (``NAME: TEXT``).
 
-        The first of its kind is logged at once, later ones once a minute with their number.
+        The first of a kind is logged at once, later ones at most once a minute with the number left out.
         """
         name, _, text = reason.partition(": ")
         key = (stream, name)
@@ -41,11 +41,11 @@ class Refusals:
         self._logs[key].warn("frame %d of stream %r was refused: %s", frame, stream, f"{name}: {text[:_MAX_TEXT]}")
 
     def defect(self, error: Exception) -> None:
-        """Log where an error arose that no check foresaw, at most once a minute."""
+        """Log the traceback of an unexpected error, at most once a minute."""
         if time.monotonic() >= self._next_defect_s:
             self._next_defect_s = time.monotonic() + EVERY_S
             _log.error("the model failed on a frame", exc_info=error)
 
     def table(self) -> tuple[Refusal, ...]:
-        """A line for each stream and kind."""
+        """Return one line for each stream and kind."""
         return tuple(self._lines.values())

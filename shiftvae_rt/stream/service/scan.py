@@ -1,4 +1,4 @@
-"""The frame that a producer is sending: whole, band by band, or in rectangles."""
+"""The frame that a producer is sending, whole, in bands or in rectangles, and its encoding so far."""
 
 from __future__ import annotations
 
@@ -19,33 +19,39 @@ if TYPE_CHECKING:
 
 __all__ = ["Scan"]
 
-#: Largest frame that may arrive in bands; the header alone makes us hold memory for all of it.
+#: Largest frame that may arrive in bands, px: its first header alone makes the service reserve memory for all of it.
 MAX_FRAME_PIXELS = 8192 * 8192
 
 
 class Scan:
-    """What has arrived of the frame in hand."""
+    """The part of the current frame that has arrived.
+
+    Attributes
+    ----------
+    mapper
+        The model that encodes a frame which arrives in parts; None between such frames.
+    """
 
     def __init__(self) -> None:
         self._rows: ScanMapper | None = None
         self._first: FrameHeader | None = None
         self._rectangles: Rectangles | None = None
-        self.mapper: LatentMapper | None = None  # of the frame that is arriving in parts
+        self.mapper: LatentMapper | None = None
 
     def push(self, mapper: LatentMapper, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
-        """Encode what a message brings: the whole map if it completes the frame, else the map rows it completes.
+        """Encode the pixels of one message: the whole map if they complete the frame, else the map rows they complete.
 
         Raises
         ------
         WireError
             for a buffer that does not fit the header, rows that are not the next ones of their frame, or a rectangle
-            where pixels are already.
+            with pixels that came before.
         FrameError, WindowError, PixelSizeError
-            from the mapper.
+            as `mapper` raises them.
         """
         _check_extent(header)
         rows = frame_rows(header, buffer)
-        if not rows.flags.aligned:  # ZeroMQ's buffer, which begins where the message began
+        if not rows.flags.aligned:  # ZeroMQ's buffer need not be aligned to the dtype
             rows = rows.copy()
         if header.whole_lines and header.roi[0] == 0 and header.complete:
             self.drop()
@@ -66,7 +72,7 @@ class Scan:
         return scan.result()
 
     def windows(self, mapper: LatentMapper, header: FrameHeader) -> int:
-        """How many windows a message completes, at most; 0 if it completes none or is refused."""
+        """Return the largest number of windows that a message can complete; 0 if its frame is smaller than a window."""
         try:
             grid = WindowGrid(header.frame_shape, mapper.window, mapper.stride)
         except WindowError:
@@ -75,11 +81,11 @@ class Scan:
         return grid.cols * max(0, grid.rows_complete(header.valid_rows) - grid.rows_complete(before))
 
     def drop(self) -> None:
-        """Forget the rows at hand and free their memory."""
+        """Forget the current frame and free its memory."""
         self._rows = self._first = self._rectangles = self.mapper = None
 
     def _begins(self, header: FrameHeader) -> bool:
-        """Whether the message is the first of a frame: line 0, or the first rectangle of a ``seq``."""
+        """True if the message is the first of its frame: line 0, or the first rectangle of a ``seq``."""
         if header.whole_lines:
             return header.roi[0] == 0
         return self._first is None or self._first.seq != header.seq
@@ -89,20 +95,22 @@ class Scan:
         if scan is None or first is None or first.seq != header.seq:
             raise WireError(f"a frame begins with row 0, got row {header.roi[0]} of frame {header.frame}")
         if header.whole_lines != first.whole_lines:
-            raise WireError(f"frame {header.frame} came in lines and in rectangles: send one kind of them")
+            raise WireError(f"frame {header.frame} came both in lines and in rectangles: send one kind")
         if header.whole_lines and scan.valid_rows != header.roi[0]:
             raise WireError(f"expected row {scan.valid_rows} of frame {header.frame} next, got row {header.roi[0]}")
         if (header.frame_shape, header.dtype) != (first.frame_shape, first.dtype):
             raise WireError(
-                f"frame {header.frame} began as {first.dtype} {first.frame_shape}, "
-                f"goes on as {header.dtype} {header.frame_shape}: send a new frame with a new seq"
+                f"frame {header.frame} began as {first.dtype} {first.frame_shape} and continues as {header.dtype} "
+                f"{header.frame_shape}: send a new frame with a new seq"
             )
         return scan
 
 
 def _check_extent(header: FrameHeader) -> None:
     if math.prod(header.frame_shape) > MAX_FRAME_PIXELS:
-        raise WireError(f"a frame may have {MAX_FRAME_PIXELS} px, got {header.frame_shape}: send parts of it as frames")
+        raise WireError(
+            f"expected a frame of at most {MAX_FRAME_PIXELS} px, got {header.frame_shape}: send parts of it as frames"
+        )
 
 
 def _check_map(mapper: LatentMapper, header: FrameHeader) -> None:
@@ -110,19 +118,19 @@ def _check_map(mapper: LatentMapper, header: FrameHeader) -> None:
 
 
 def _room_for(header: FrameHeader, rectangle: NDArray[Any]) -> Rectangles:
-    """Room for the frame of which `rectangle` is the first."""
+    """Reserve memory for the frame that begins with `rectangle`."""
     shape = (*rectangle.shape[:-2], *header.frame_shape)
     nbytes = math.prod(shape) * rectangle.itemsize
     if rectangle.ndim < 2 or nbytes > MAX_FRAME_BYTES:
         raise WireError(
-            f"a frame in rectangles is an image of at most {MAX_FRAME_BYTES} bytes, got {header.dtype} {shape}: "
-            "send larger ones line by line, and a signal whole"
+            f"expected an image of at most {MAX_FRAME_BYTES} bytes in rectangles, got {header.dtype} {shape}: send a "
+            "larger one in lines, and a signal whole"
         )
     return Rectangles(shape, rectangle.dtype)
 
 
 def _place(frame: Rectangles, header: FrameHeader, rectangle: NDArray[Any]) -> NDArray[Any]:
-    """Put a rectangle in its place: the lines that it makes valid, perhaps none."""
+    """Copy a rectangle to its place in the frame, and return the lines that it makes valid, perhaps none."""
     before = frame.valid_rows
     if rectangle.shape[:-2] != frame.pixels.shape[:-2]:
         raise WireError(f"frame {header.frame} has shape {frame.pixels.shape}, got a rectangle {rectangle.shape}")
@@ -130,7 +138,7 @@ def _place(frame: Rectangles, header: FrameHeader, rectangle: NDArray[Any]) -> N
         raise WireError(f"roi {header.roi} of frame {header.frame} covers pixels that came before: send each once")
     if frame.valid_rows != header.valid_rows:
         raise WireError(
-            f"frame {header.frame} has {frame.valid_rows} valid lines now, got valid_rows {header.valid_rows}: "
-            "count the lines from the top that are there from their first to their last pixel"
+            f"frame {header.frame} has {frame.valid_rows} valid lines now, got valid_rows {header.valid_rows}: count "
+            "the lines from the top whose pixels have all been sent"
         )
     return frame.pixels[..., before : frame.valid_rows, :]

@@ -1,6 +1,6 @@
-"""The service: frames and rows in, latent maps out, every frame accounted for.
+"""The service: frames and rows in, latent maps out, an outcome for every frame.
 
-The whole flow, one message at a time on one thread::
+One thread handles one message at a time::
 
     ingest ROUTER -> producers -> live: too old? -> encode -> publish on XPUB -> answer the producer
                                -> lossless: encode -> journal -> commit a group -> publish, answer
@@ -28,7 +28,7 @@ from ..transport.incoming import Incoming
 from ..transport.keys import KeyFolder
 from ..transport.sockets import INGEST, RESULTS, bind
 from .accounting import Ledger
-from .control import Control
+from .control import RequestHandler
 from .encoding import Encoding, Watchdog
 from .floor import Floor
 from .health import Health
@@ -55,12 +55,12 @@ _STOP_LINGER_MS = 1000
 class Service:
     """Encodes what producers send with one model, and publishes the latent maps.
 
-    Listens once it is made; `run` serves until `stop`. In a ``with`` it serves on a thread of its own.
+    It listens as soon as it is made; `run` serves until `stop`. In a ``with`` it serves on a thread of its own.
 
     Parameters
     ----------
     mapper
-        The model, its stride and threads. Used from the serving thread only.
+        The model with its stride and threads. Used from the serving thread only.
     ingest, results
         Endpoints ``tcp://ADDRESS:PORT``; port 0 takes a free one, see the attributes of the same names.
     options
@@ -69,7 +69,7 @@ class Service:
     Raises
     ------
     ServiceError
-        if a port is taken, or an endpoint is one that others reach and there are no keys.
+        if a port is taken, or other machines can reach an endpoint and there are no keys.
     KeyFileError, JournalError
         if the keys or the journal cannot be used.
     """
@@ -153,10 +153,10 @@ class Service:
                 publish=self._publish,
                 ledger=self._ledger,
             )
-        self._control: Control | None = None
+        self._control: RequestHandler | None = None
         self._swap = ModelSwap(self._encoding, options.models, threads=options.threads, signed_by=options.signed_by)
         if self._requests is not None:
-            self._control = Control(
+            self._control = RequestHandler(
                 self._requests,
                 gatekeeper=self._gatekeeper,
                 publisher=self._publisher,
@@ -176,7 +176,7 @@ class Service:
         return None if self._health is None else self._health.address
 
     def run(self) -> None:
-        """Serve until `stop`; then commit, say GOAWAY to the producers and close."""
+        """Serve until `stop`; then commit, send the producers GOAWAY and close."""
         poller = zmq.Poller()
         for socket in (self._ingest, self._results, self._requests, self._pushed):
             if socket is not None:
@@ -190,7 +190,7 @@ class Service:
             self._close()
 
     def _turn(self) -> bool:
-        """Deal with one message of each socket; False if none waits."""
+        """Handle one message of each socket; False if none waits."""
         self._turned_s = time.monotonic()
         self._publisher.welcome_readers()
         asked = self._control is not None and self._control.answer_one()
@@ -202,19 +202,19 @@ class Service:
         if message is None:
             self._producers.expire()
         if self._producers.floor_is_free:
-            self._hear_meanwhile()  # the newest frames are those whose WANT was not heard yet
+            self._hear_meanwhile()  # the newest frames may be those whose WANT has not been read yet
         self._producers.give_turn()
         return asked or pushed or message is not None or bool(self._incoming)
 
     def _meanwhile(self) -> None:
-        """What is done between the parts of an encoding: hear, and ask for what comes next while it is time."""
+        """Between two parts of an encoding: read PING and WANT, and send GRANT for the next frame if it is time."""
         self._hear_meanwhile()
         left_s = self._encoding.left_s
         if left_s is not None:
             self._producers.give_turn(left_s)
 
     def _hear_meanwhile(self) -> None:
-        """Take in PING and WANT; what else there is waits its turn."""
+        """Handle PING and WANT; any other message waits its turn."""
         self._incoming.hear_meanwhile(self._producers.hear_brief)
 
     def _publish(self, latent_map: LatentMap, header: FrameHeader, age_s: float) -> None:
@@ -227,11 +227,11 @@ class Service:
             self._gatekeeper.meter.allow(peer, reply.credit_bytes)
         try:
             self._ingest.send_multipart([peer, encode(reply)], zmq.NOBLOCK)
-        except zmq.ZMQError:  # the peer is gone, or does not read; it finds out what it missed when it comes back
+        except zmq.ZMQError:  # the peer is gone, or does not read; WELCOME or PONG will tell it what it missed
             self._unanswered += 1
 
     def report(self) -> Report:
-        """Give the figures of this moment; from any thread."""
+        """Return the current figures; from any thread."""
         return self._ledger.report(
             self._ages,
             self._encoding.timings,
@@ -244,7 +244,7 @@ class Service:
         )
 
     def status(self) -> ServiceStatus:
-        """Give what `shiftvae status` and the HTTP pages show; from any thread."""
+        """Return what `shiftvae status` and the HTTP pages show; from any thread."""
         mapper = self._encoding.mapper
         return ServiceStatus(
             epoch=self.epoch,
@@ -266,7 +266,7 @@ class Service:
         return self._publisher.wait_for_readers(count, timeout_s)
 
     def stop(self) -> None:
-        """Ask `run` to finish the frame in hand and return; from any thread or a signal handler."""
+        """Let `run` finish the current frame and return; from any thread or a signal handler."""
         self._stopping.set()
 
     def __enter__(self) -> Service:

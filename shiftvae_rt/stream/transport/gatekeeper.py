@@ -79,7 +79,7 @@ class Gatekeeper:
 
     @property
     def locked(self) -> bool:
-        """Whether a client needs a key."""
+        """True if a client needs a key."""
         return self._keys is not None
 
     def guard(self, socket: Socket, domain: str) -> None:

@@ -34,7 +34,7 @@ class Incoming:
         self._held: deque[list[memoryview]] = deque()
 
     def __bool__(self) -> bool:
-        """Whether messages are held back here; more may wait in the socket."""
+        """True if messages are held back here; more may wait in the socket."""
         return bool(self._held)
 
     def take(self) -> list[memoryview] | None:

@@ -36,7 +36,7 @@ class Gate(Protocol):
 
     @property
     def locked(self) -> bool:
-        """Whether a client needs a key."""
+        """True if a client needs a key."""
 
     def guard(self, socket: Socket, domain: str) -> None:
         """Let the gate decide about every client of `socket`; called before the socket is bound."""

@@ -42,7 +42,7 @@ FRAME = Microscope(shape=(96, 80)).frame(0).pixels
             noisy((1, 40)),
             {"frame_shape": (2**31 - 1, 40), "valid_rows": 1, "complete": False},
             "bad_message",
-            "a frame may have",
+            "67108864 px, got (2147483647, 40)",
         ),
     ],
     ids=["nan", "inf", "constant", "channels", "small", "pixel size", "dtype", "length", "source", "x", "row", "huge"],

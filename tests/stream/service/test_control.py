@@ -418,7 +418,7 @@ def test_a_trial_ends_with_the_service(models: Path, monkeypatch: pytest.MonkeyP
     trial.end()
     thread.join(LIMIT_S)
     assert said == [True]
-    with pytest.raises(ModelFileError, match="the service stops"):
+    with pytest.raises(ModelFileError, match="stopping"):
         trial.run(models / "other.svae", 4)
 
 

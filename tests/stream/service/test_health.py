@@ -59,7 +59,7 @@ def test_metrics_are_the_counters_in_prometheus_text(healthy: Service, produce: 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:5780", "127.0.0.1.evil.example", "", "10.0.0.1"])
 def test_another_name_in_host_reads_nothing(healthy: Service, host: str) -> None:
     for path in ("/livez", "/metrics"):
-        assert get(healthy, path, Host=host) == (403, "this service answers to its loopback names only\n")
+        assert get(healthy, path, Host=host)[0] == 403
 
 
 def test_a_service_that_stops_is_not_ready(serve: Make, mapper: LatentMapper, produce: Make) -> None:

@@ -57,7 +57,7 @@ def test_a_pushed_frame_that_is_rejected_is_said_too(
     (refusal,) = service.report().refusals
     assert (refusal.stream, refusal.name, refusal.count) == ("open/cam", "bad_frame", 1)
     assert len(lines(caplog)) == 1
-    assert sum("was not understood" in record.getMessage() for record in caplog.records) == 1, "no line a message"
+    assert sum("a pushed message" in record.getMessage() for record in caplog.records) == 1, "no line a message"
 
 
 def test_a_model_that_fails_on_every_frame_fills_no_log(
