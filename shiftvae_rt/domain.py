@@ -1,7 +1,8 @@
 """Domain check: is a frame like the training data? A score for every window, and a verdict on the frame.
 
 First, there must be enough contrast to tell. A window is divided by its standard deviation, but by no less than a floor
-in the model file, and float32 has seven digits: counts rescaled to 0..1, or a large offset, hide everything.
+in the model file, and float32 has seven digits: a unit of counts that is far too small, or a large offset, hides
+everything.
 
 Then three checks, each in units of its limit in the model file, so that 1 is the threshold of all:
 

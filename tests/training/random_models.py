@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from shiftvae_training.fitting.prepare import SD_FLOOR
 from shiftvae_training.model.coordinate_decoder import CoordinateDecoder
 from shiftvae_training.model.shift import PlanarShift, Shift, TorusShift
 from shiftvae_training.model.shift_vae import Member, ShiftVAE
@@ -35,7 +36,7 @@ def random_model(
     if shift is None:
         shift = torus(SIGNAL if window[0] == 1 else SQUARE)
     scale = tuple(float(s) for s in np.linspace(0.05, 0.1, channels))
-    model = ShiftVAE(family, window, scale, shift=shift, content=content, sd_floor=0.01, member=member)
+    model = ShiftVAE(family, window, scale, shift=shift, content=content, sd_floor=SD_FLOOR, member=member)
     with torch.no_grad():
         for linear in model.encoder.linears:
             linear.weight.mul_(4)

@@ -217,7 +217,7 @@ def test_a_tiny_frame_is_declined(scan):
         train([scan.frames[0][:, :60, :60]], replace(QUICK, window=40))
 
 
-@pytest.mark.parametrize(("encoder", "window"), [("dilated", 30), ("dilated", 4), ("mlp", 2)])
+@pytest.mark.parametrize(("encoder", "window"), [("dilated", 30), ("dilated", 4), ("narrow", 8)])
 def test_a_window_that_the_encoder_cannot_have_is_declined(scan, encoder, window):
     with pytest.raises(WindowError, match=f"the {encoder} encoder needs a window"):
         train(scan.frames, replace(QUICK, encoder=encoder, window=window))

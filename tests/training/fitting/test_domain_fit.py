@@ -87,15 +87,28 @@ def test_a_frame_that_is_only_scaled_or_moved_is_mapped_the_same(scan, mapper, s
     np.testing.assert_allclose(other.mean, plain.mean, atol=0.02)
 
 
+@pytest.mark.parametrize("scale", [1 / 255, 1 / 65535, 1e-4, 1e6])
 @pytest.mark.parametrize("rows", [192, 24], ids=["whole", "in parts"])
-def test_counts_that_became_0_to_1_are_told_as_that_and_as_nothing_else(scan, mapper, rows):
-    frame = scan.frames[0][0] / 255
+def test_counts_that_became_0_to_1_have_the_map_of_the_counts(scan, mapper, rows, scale):
+    plain, frame = mapper.map(scan.frames[0]), scan.frames[0][0] * scale
+    begun = mapper.begin_scan(frame.shape, dtype=frame.dtype)
+    for top in range(0, len(frame), rows):
+        begun.push_rows(frame[top : top + rows])
+    other = begun.result()
+    assert not other.domain.out_of_domain
+    np.testing.assert_allclose(other.mean, plain.mean, atol=1e-3)
+    np.testing.assert_allclose(other.std, plain.std, rtol=1e-3)
+
+
+@pytest.mark.parametrize("rows", [192, 24], ids=["whole", "in parts"])
+def test_a_frame_below_all_contrast_is_told_as_that_and_as_nothing_else(scan, mapper, rows):
+    frame = scan.frames[0][0] * 1e-7
     begun = mapper.begin_scan(frame.shape, dtype=frame.dtype)
     for top in range(0, len(frame), rows):
         begun.push_rows(frame[top : top + rows])
     verdict = begun.result().domain
     assert verdict.score > 2
-    assert verdict.reason.startswith("contrast is 0.004 of the training data's")
+    assert verdict.reason.startswith("contrast is 1e-07 of the training data's")
     assert "rescaled" in verdict.reason
     assert "motif" not in verdict.reason
     assert "unlike" not in verdict.reason

@@ -126,6 +126,20 @@ def test_brightness_and_contrast_of_a_frame_change_nothing(model):
     assert_equal(model, run(model, 16 * frame + 64, 4), run(model, frame, 4), 1e-3)
 
 
+@pytest.mark.parametrize("level", [0.0, 3.0, 100.0, 1e4], ids="level {:g}".format)
+def test_a_constant_window_has_one_code_at_any_level(model, level):
+    """Rounding of a bright, constant patch is no structure; torch and the graph agree on what is constant."""
+    h, w = model.window
+    frame = frame_for(model)
+    frame[:, : 2 * h, : 2 * w] = level * frame.std() + frame.mean()
+    nothing = run(model, np.zeros_like(frame), 4)
+    flat = (slice(None), slice(0, 1), slice(0, w // 4))
+    found, torch_found = run(model, frame, 4), model.map_frame(frame, 4)
+    for wanted, graph, of_torch in zip(nothing, found, torch_found, strict=True):
+        np.testing.assert_allclose(graph[flat], np.broadcast_to(wanted[:, :1, :1], graph[flat].shape), atol=1e-5)
+        np.testing.assert_allclose(of_torch[flat], graph[flat], atol=1e-4)
+
+
 def test_constant_windows_give_finite_numbers(model):
     frame = np.zeros_like(frame_for(model))
     mean, std = run(model, frame, 4)

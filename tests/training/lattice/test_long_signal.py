@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from shiftvae_training.lattice import find_lattice
+from shiftvae_training.lattice.find import find_lattice
 
 SAMPLES, PERIOD = 1_000_000, 23.7
 

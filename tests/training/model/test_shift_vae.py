@@ -89,13 +89,26 @@ def test_windows_are_those_of_the_runtime(options, stride):
     shape = (len(model.channel_scale), 1 if model.dimensions == 1 else 37, 45)
     frame = counts(shape) * np.array(model.channel_scale, np.float32)[:, None, None]
     windows, sd = model.windows(torch.from_numpy(frame)[None], stride)
-    wanted = extract_windows(frame, model.window, stride, normalisation="zscore", sd_floor=0.01)
+    wanted = extract_windows(frame, model.window, stride, normalisation="zscore", sd_floor=model.sd_floor)
     np.testing.assert_allclose(windows[0], wanted, atol=1e-4)
     assert sd.shape[1:] == wanted.shape[:2]
 
 
-def test_a_flat_window_is_divided_by_the_floor():
+@pytest.mark.parametrize("level", [0.0, 5.0, 1e4 / 3])
+def test_a_constant_window_is_zero_and_its_deviation_infinite(level):
+    model = random_model()
+    frame = torch.full((1, 1, 20, 20), level)
+    windows, sd = model.windows(frame, 4)
+    assert sd.isinf().all()
+    assert windows.abs().max() == 0
+    frame[..., 10, 10] += 1e-4 * max(level, 1.0)  # no longer constant, however faint
+    windows, sd = model.windows(frame, 4)
+    assert sd.isfinite().all()
+    assert windows.square().mean(dim=(-1, -2, -3)).sub(1).abs().max() < 1e-3
+
+
+def test_a_constant_window_has_the_least_deviation_for_the_likelihood():
     model = random_model()
     windows, sd = model.windows(torch.full((1, 1, 20, 20), 5.0), 4)
-    assert (sd == np.float32(0.01)).all()
-    assert windows.abs().max() == 0
+    seen = model.seen(windows.flatten(0, 2), torch.full((4, 1), 5.0), sd.flatten())
+    torch.testing.assert_close(seen.spread, torch.full((4, 1, 1, 1), model.sd_floor / model.channel_scale[0]))

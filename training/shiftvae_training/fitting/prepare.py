@@ -28,6 +28,9 @@ __all__ = ["features_of", "prepare", "tile_side"]
 #: The encoder's first content is this much larger than torch draws it: with 1, the variations were so faint in it that
 #: the content vanished before it was learned. R2 on the standard scan after 400 steps: 0.93; with 1, nothing.
 CONTENT_GAIN = 3.0
+#: A window that varies by this share of a typical one, or less, is constant. What is above it is encoded as it is,
+#: whatever its scale: so counts that became 0..1 (8 bits: 1/255, 16 bits: 1/65535) give the same map.
+SD_FLOOR = 2e-6
 #: Frames that set the scaling.
 SCALING = 8
 
@@ -62,7 +65,7 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
         shift = PlanarShift(dimensions, max(f.reach(beside) for f in parts if isinstance(f, FeatureGuess)))
     level = np.array([frame.mean(axis=(1, 2)) for frame in some]).mean(axis=0)
     member = make_member(settings, frames, level, sd)
-    model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=0.01, member=member)
+    model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=SD_FLOOR, member=member)
     _start_from(model, guess)
     return model, guess
 

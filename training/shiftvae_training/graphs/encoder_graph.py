@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from ..model.encoder_weights import (
+    GRAIN,
     LEAST_SLOPE,
     LOG_SCALE,
     LOG_SD,
@@ -30,6 +31,8 @@ from .graph_builder import GraphBuilder
 __all__ = ["encoder_graph", "head", "head_layers", "latents"]
 
 Floats = NDArray[np.float32]
+#: Deviation that makes any window constant.
+FLAT = 1e30
 
 
 def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
@@ -70,7 +73,10 @@ def _stem(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
 
 
 def _window_sd(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
-    """Standard deviation of every window, ``(N, 1, rows, cols)``; float64 inside: it is a difference of large sums."""
+    """Standard deviation of every window, ``(N, 1, rows, cols)``; float64 inside: it is a difference of large sums.
+
+    `FLAT` for a window that varies less than the floor, or than `GRAIN` of its level: it counts as constant.
+    """
     channels = len(weights.channel_scale)
     x = build.node("Cast", "frame", to=TensorProto.DOUBLE)
     if channels > 1:
@@ -80,16 +86,23 @@ def _window_sd(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str
     count = weights.window[0] * weights.window[1]
     n = build.constant(count, np.float64)
     variance = build.node("Sub", squares, build.node("Div", build.node("Mul", sums, sums), n))
-    scale = 1.0 if channels > 1 else weights.channel_scale[0] ** 2
-    variance = build.node("Mul", variance, build.constant(scale / count, np.float64))
-    if channels > 1:  # one scale for all channels keeps the ratio between them
-        parts = [build.slice(variance, 1, c, end=c + 1) for c in range(channels)]
-        variance = parts[0]
-        for part in parts[1:]:
-            variance = build.node("Add", variance, part)
-        variance = build.node("Div", variance, build.constant(channels, np.float64))
-    floor = build.constant(max(weights.sd_floor**2, 1e-30), np.float64)
-    return build.node("Cast", build.node("Sqrt", build.node("Max", variance, floor)), to=TensorProto.FLOAT)
+    scale = build.constant((1.0 if channels > 1 else weights.channel_scale[0] ** 2) / count, np.float64)
+    variance, square = (_mean_of_channels(build, build.node("Mul", v, scale), channels) for v in (variance, squares))
+    grain = build.node("Mul", square, build.constant(GRAIN**2, np.float64))
+    least = build.node("Max", grain, build.constant(max(weights.sd_floor**2, 1e-30), np.float64))
+    sd = build.node("Sqrt", build.node("Max", variance, least))
+    sd = build.node("Where", build.node("Greater", variance, least), sd, build.constant(FLAT, np.float64))
+    return build.node("Cast", sd, to=TensorProto.FLOAT)
+
+
+def _mean_of_channels(build: GraphBuilder, values: str, channels: int) -> str:
+    """Mean of ``values (N, C, rows, cols)``: one scale for all channels keeps the ratio between them."""
+    if channels == 1:
+        return values
+    total, *rest = (build.slice(values, 1, c, end=c + 1) for c in range(channels))
+    for part in rest:
+        total = build.node("Add", total, part)
+    return build.node("Div", total, build.constant(channels, np.float64))
 
 
 def _box_sum(build: GraphBuilder, x: str, window: tuple[int, int], stride: int) -> str:

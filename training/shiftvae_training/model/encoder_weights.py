@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer"]
+__all__ = ["GRAIN", "LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer"]
 
 #: Largest posterior width of a phase, rad: there the divergence of a wrapped normal from the uniform prior is 0.
 WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
@@ -16,6 +16,8 @@ LOG_SD = (-8.0, 2.0)
 LOG_SCALE = (-0.5, 0.5)
 #: The deviation of a planar shift is that of u times the slope of the shift, at least this share of the slope at 0.
 LEAST_SLOPE = 0.05
+#: Share of its level that a window must vary by, or rounding is all that float32 convolutions see of it.
+GRAIN = 1e-6
 
 Floats = NDArray[np.float32]
 
@@ -53,7 +55,7 @@ class EncoderWeights:
     anchor, anchor_slope
         Offset added to the shift, px: ``(2,)``, and ``(content, 2)`` for each unit of content.
     channel_scale, sd_floor
-        Scale of each channel, and the smallest standard deviation (after scaling) by which a window is divided.
+        Scale of each channel, and the smallest standard deviation (after scaling) of a window that is not constant.
     fold, scale_prior
         `Rotation.fold` and `Scale.prior`; 0 if the model has no such latent.
     """

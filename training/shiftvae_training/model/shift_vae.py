@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .column_fit import columns_of_cell, fit_columns
 from .coordinate_decoder import CoordinateDecoder
 from .decoder import Decoder, DecoderName, Margins
-from .encoder_weights import LOG_SCALE, LOG_SD, EncoderWeights
+from .encoder_weights import GRAIN, LOG_SCALE, LOG_SD, EncoderWeights
 from .likelihood import Gaussian, Likelihood, Seen
 from .networks import Encoder
 from .pose import Pose, PoseLatent
@@ -109,7 +109,7 @@ class ShiftVAE(nn.Module):
     content
         Number of content latents.
     sd_floor
-        Smallest standard deviation (after scaling) by which a window is divided.
+        Smallest standard deviation (after scaling) of a window that is not constant.
     member
         Further latents, decoder, likelihood and classes.
 
@@ -186,16 +186,24 @@ class ShiftVAE(nn.Module):
         return tuple(latent.name for latent in self.reported)
 
     def windows(self, frame: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-        """Normalised windows ``(N, rows, cols, C, h, w)`` of scaled ``frame (N, C, H, W)``, and their sd."""
+        """Normalised windows ``(N, rows, cols, C, h, w)`` of scaled ``frame (N, C, H, W)``, and their sd.
+
+        A window that varies less than `sd_floor`, or than float32 can tell beside its level, is constant: it becomes 0
+        and its sd infinite, so that an encoder does not see the rounding of its pixels.
+        """
         cut = frame.unfold(2, self.window[0], 1 if self.window[0] == 1 else stride).unfold(3, self.window[1], stride)
         cut = cut.permute(0, 2, 3, 1, 4, 5)
-        cut = cut - cut.mean(dim=(-1, -2), keepdim=True)
-        sd = cut.square().mean(dim=(-1, -2, -3)).sqrt().clamp(min=self.sd_floor)
+        mean = cut.mean(dim=(-1, -2), keepdim=True)
+        cut = cut - mean
+        sd = cut.square().mean(dim=(-1, -2, -3)).sqrt()
+        least = (GRAIN * mean.abs().amax(dim=(-1, -2, -3))).clamp(min=self.sd_floor)
+        sd = torch.where(sd > least, sd, torch.inf)
         return cut / sd[..., None, None, None], sd
 
     def seen(self, normalised: Tensor, mean: Tensor, sd: Tensor) -> Seen:
         """Observed windows from normalised ``(n, C, h, w)``, scaled ``mean (n, C)`` and ``sd (n,)``."""
         scale = torch.tensor(self.channel_scale)
+        sd = torch.where(sd.isinf(), self.sd_floor, sd)
         return Seen(normalised, (mean / scale)[..., None, None], (sd[:, None] / scale)[..., None, None])
 
     def encode(self, frame: Tensor, sd: Tensor, stride: int) -> Posterior:
