@@ -1,8 +1,8 @@
 """Find the lattice of frames: lattice vectors in px, with a confidence and a verdict in words.
 
-The flow: the spectra propose a lattice -> mask of the area that shows it -> does the image repeat there -> verdict.
-If this does not succeed it is tried again in that area alone, then without the background
-(docs/decisions/lattice-evidence.md).
+The flow: the spectra propose a lattice -> mask of the area that shows it (a narrow strip is fitted to its pixels) ->
+does the image repeat there -> verdict. If this does not succeed it is tried again in that area alone, then without the
+background (docs/decisions/lattice-evidence.md).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .candidate import propose
 from .mask import lattice_mask
 from .peaks import flattened, prepare_frames, scaled
 from .repetition import repetition
+from .strip import fit_in_strip, is_strip
 
 __all__ = ["Lattice", "find_lattice"]
 
@@ -50,6 +51,8 @@ LARGER, FEW = 0.07, 4.0
 SURE, WELL = 0.9, 0.95
 #: Largest confidence of a lattice against which there is a specific doubt.
 DOUBTED = 0.4
+#: Number of waves that are fitted to a strip.
+STRONGEST = 8
 #: An area must overlap with itself after displacements of this many periods.
 SEVERAL = 3
 
@@ -179,8 +182,11 @@ def _look(prepared: list[Floats]) -> _Look:
         nothing = "no set of spectral peaks stands out from the background"
         return _Look(Lattice(np.zeros((0, 2)), 0.0, "no period", nothing), 0.0, False)
     channels = [channel for frame in prepared for channel in frame]
-    vectors, words = candidate.vectors(), in_words(candidate.reciprocal)
     where = lattice_mask(channels, candidate.reciprocal, candidate.orders)
+    if is_strip(where, candidate.vectors()):
+        fitted = fit_in_strip(channels, candidate.reciprocal, candidate.orders[:STRONGEST], where)
+        candidate = replace(candidate, reciprocal=fitted)
+    vectors, words = candidate.vectors(), in_words(candidate.reciprocal)
     lines = len(vectors) == 1 and not signal
     repeats = repetition(channels, vectors, np.ones_like(where) if lines else where)
     covered = float(where.mean())

@@ -33,8 +33,8 @@ LEAST_PERIOD_PX = 2.9
 ENLARGE = 7.0
 #: Gain in nats from which the peaks that have partners form the lattice and the others are single waves.
 ENOUGH = 12.0
-#: Lattices with a period below this, px, have strong harmonics beyond the Nyquist frequency.
-ALIASING_PX = 6.0
+#: Harmonics fade: those beyond the Nyquist frequency are looked for up to this many orders above the highest seen.
+BEYOND = 1
 #: Cost in nats of one bit of the list that says which lattice points are dark.
 DARK_COST = 0.35
 
@@ -68,14 +68,19 @@ def strongest_orders(peaks: Peaks, indexing: Indexing, most: int = 16) -> NDArra
 
 
 def aliased(peaks: Peaks, indexing: Indexing) -> NDArray[np.bool_]:
-    """Mask ``(n,)`` of the peaks that are harmonics beyond the Nyquist frequency, aliased into the spectrum."""
+    """Mask ``(n,)`` of the peaks that are harmonics beyond the Nyquist frequency, aliased into the spectrum.
+
+    A harmonic so high is the next order after those that are seen; of a long period the next order is still in reach
+    and folds nowhere.
+    """
     tile, found = np.array(peaks.tile, dtype=float), np.zeros(len(peaks.evidence), dtype=bool)
-    if np.hypot(*np.linalg.pinv(indexing.reciprocal)).min() > ALIASING_PX:
+    if not len(indexing.reciprocal):
         return found
+    highest = np.abs(indexing.orders[indexing.explained]).max(axis=0, initial=0) + BEYOND
     for fold in np.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y or x) and (tile[0] > 1 or not y)]):
         orders = np.rint((peaks.frequency + fold) @ np.linalg.pinv(indexing.reciprocal))
         gap = (peaks.frequency + fold - orders @ indexing.reciprocal) * tile
-        found |= np.hypot(*gap.T) < 3 * POSITION_ERROR
+        found |= (np.hypot(*gap.T) < 3 * POSITION_ERROR) & (np.abs(orders) <= highest).all(axis=1)
     return found
 
 

@@ -1,0 +1,98 @@
+"""The lattice of an area that is only a few periods wide, fitted to its pixels.
+
+Tiles of six periods do not fit into a narrow strip, and smaller ones see its edge: the phase of a wave is drawn towards
+the side where the strip is, and the period with it (by 3 % at three periods). So the waves are fitted together, by
+least squares, to those pixels alone that lie within the area.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter, uniform_filter
+from scipy.optimize import least_squares
+
+__all__ = ["fit_in_strip", "is_strip"]
+
+Floats = NDArray[np.float64]
+
+#: Periods along an axis, below which an area is a strip.
+FEW = 6.0
+#: The area ends where the deviation over a period is this share of the way from that of the emptiest tenth of the frame
+#: to that of the fullest.
+ENDS = 0.5
+#: Pixels that are fitted at most: every second, third... line of a larger area.
+MOST_PIXELS = 20_000
+#: Furthest that a wave may move, in waves over the longer side of the area.
+FURTHEST = 0.5
+
+
+def is_strip(where: NDArray[np.bool_], vectors: Floats) -> bool:
+    """Tell whether the area of a cell ``vectors (2, 2)``, px, holds fewer than six of its periods along an axis."""
+    if len(vectors) < 2 or not where.any():
+        return False
+    longest = float(np.hypot(*vectors.T).max())
+    return any(float(np.ptp(np.flatnonzero(where.any(axis=axis)))) + 1 < FEW * longest for axis in (0, 1))
+
+
+def fit_in_strip(
+    channels: list[Floats], reciprocal: Floats, orders: NDArray[np.intp], where: NDArray[np.bool_]
+) -> Floats:
+    """Refine the lattice of a strip.
+
+    Parameters
+    ----------
+    channels
+        Channels ``(height, width)``, float, mean removed, equally scaled.
+    reciprocal
+        float64 ``(2, 2)``, (y, x) in cycles per px.
+    orders
+        int ``(n, 2)``: the waves to fit together, without their opposites.
+    where
+        bool ``(height, width)``: the area, good to a period.
+
+    Returns
+    -------
+    ndarray
+        float64 ``(2, 2)``; what was given where the fit leaves it.
+    """
+    period = round(float(np.hypot(*np.linalg.pinv(reciprocal)).max()))
+    inside = where & _full(channels, period)
+    y, x = np.nonzero(inside)
+    every = -(-len(y) // MOST_PIXELS)
+    if every > 1:
+        keep = y % every == 0
+        y, x = y[keep], x[keep]
+    if len(y) < 8 * (2 * len(orders) + 3):
+        return reciprocal
+    places = np.stack([y, x], axis=1).astype(float)
+    places -= places.mean(axis=0)
+    extent = np.ptp(places, axis=0) + 1
+    values = np.stack([channel[y, x] for channel in channels], axis=1)
+    values -= values.mean(axis=0)
+    slopes = np.concatenate([np.ones((len(places), 1)), places / extent], axis=1)
+
+    def left(flat: Floats) -> Floats:
+        """What waves of this basis, with the amplitudes that suit them best, leave of the pixels."""
+        turns = 2 * np.pi * places @ (orders @ (reciprocal + flat.reshape(2, 2) / extent)).T
+        design = np.concatenate([slopes, np.cos(turns), np.sin(turns)], axis=1)
+        amplitudes = np.linalg.lstsq(design.T @ design, design.T @ values, rcond=1e-9)[0]
+        return np.asarray((values - design @ amplitudes).ravel())
+
+    found = least_squares(left, np.zeros(4), x_scale=0.05, max_nfev=12, bounds=(-FURTHEST, FURTHEST)).x
+    if np.abs(found).max() > 0.99 * FURTHEST:
+        return reciprocal
+    return np.asarray(reciprocal + np.reshape(found, (2, 2)) / extent)
+
+
+def _full(channels: list[Floats], period: int) -> NDArray[np.bool_]:
+    """Pixels that are half a period or more within what shows about as much as where the frame is full."""
+    size = [min(max(3, period | 1), n) for n in channels[0].shape]
+    level = [uniform_filter(channel, size, mode="nearest") for channel in channels]
+    square = [uniform_filter(channel * channel, size, mode="nearest") for channel in channels]
+    deviation = np.sqrt(np.maximum(np.sum([s - m * m for s, m in zip(square, level, strict=True)], axis=0), 0.0))
+    low, high = np.quantile(deviation, [0.1, 0.9])
+    if high < 1.5 * low:
+        return np.ones(deviation.shape, dtype=bool)
+    full = (deviation > low + ENDS * (high - low)).astype(np.uint8)
+    return np.asarray(minimum_filter(full, size, mode="nearest") > 0)
