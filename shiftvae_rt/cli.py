@@ -33,7 +33,7 @@ EPILOG = "shiftvae COMMAND --help shows what a command does and its options."
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `shiftvae` with `argv` (default: the arguments of the process) and give its exit code.
 
-    Wrong usage leaves through `SystemExit` with code 2, as argparse does it.
+    Wrong usage raises `SystemExit` with code 2, as in argparse.
     """
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):  # a name that the console cannot show is no reason to fail after the work

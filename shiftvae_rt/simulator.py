@@ -1,9 +1,9 @@
-"""A scanning microscope over a crystal whose order parameter is known.
+"""Simulated scanning microscope over a crystal whose order parameter is known.
 
 The specimen is a two-column crystal: bright A columns on a lattice, weaker B columns near the middle of each cell.
 The order parameter is the displacement of B along x: two domains, a slanted wall between them, a gradient within.
 The microscope scans it line by line, drifts, lags behind after each flyback, and counts electrons (Poisson).
-Tests, the demo and the benchmarks all look through this one instrument, so that a score means the same everywhere.
+Tests, the demo and the benchmarks all use this one instrument, so that a score means the same everywhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Crystal:
-    """A lattice of A and B columns with a displacement field; lengths in px of the scan.
+    """A lattice of A and B columns with a displacement field. Lengths are in px of the scan.
 
     Parameters
     ----------
@@ -56,20 +56,24 @@ class Crystal:
     shading: float = 0.15
 
     def displacement(self, y: Array, x: Array, *, shape: tuple[int, int], wall_x_px: float) -> Array:
-        """Displacement of B along x, px, at specimen positions `y`, `x`; the wall crosses mid-height at `wall_x_px`."""
+        """Give the displacement of B along x, px, at specimen positions `y`, `x`.
+
+        The positions, in px, have any one shape; `shape` is that of the frame. The wall crosses mid-height at
+        `wall_x_px`.
+        """
         from_wall = x - wall_x_px - self.wall_slope * (y - shape[0] / 2)
         gradient = np.clip(2 * y / shape[0] - 1, -1, 1)
         field: Array = self.displacement_px * (0.6 * np.tanh(from_wall / self.wall_width_px) + 0.4 * gradient)
         return field
 
     def strained(self, y: Array, x: Array, *, shape: tuple[int, int]) -> tuple[Array, Array]:
-        """Where the strain takes the point ``(y, x)`` of the perfect lattice."""
+        """Give the position, px, to which the strain moves the point ``(y, x)`` of the perfect lattice."""
         return tuple(r * (1 + 0.5 * self.period_growth * r / n) for r, n in zip((y, x), shape, strict=True))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
 class SimulatedFrame:
-    """A scanned frame and the truth about it.
+    """A scanned frame with its ground truth.
 
     Attributes
     ----------
@@ -80,7 +84,7 @@ class SimulatedFrame:
     columns_px
         Positions of the A columns in the frame as scanned, ``(n, 2)`` as y, x.
     pixel_size_nm
-        Edge of a pixel.
+        Edge of a pixel, nm.
     index
         Number of the frame in its series.
     """
@@ -92,10 +96,13 @@ class SimulatedFrame:
     index: int
 
     def shift_px(self, centre_y_px: Array, centre_x_px: Array) -> Array:
-        """Vector from each window centre to the A column nearest to it, ``(2, rows, cols)`` as dy, dx in px."""
+        """Give the vector from each window centre to the nearest A column, ``(2, rows, cols)`` as dy, dx in px.
+
+        The centres are at ``centre_y_px (rows,)`` and ``centre_x_px (cols,)``.
+        """
         y, x = np.meshgrid(centre_y_px, centre_x_px, indexing="ij")
         shift = np.empty((2, *y.shape))
-        for row in range(y.shape[0]):  # row by row: the full table of distances would not fit into the cache
+        for row in range(y.shape[0]):  # row by row, since the full table of distances does not fit into the cache
             away = self.columns_px[:, None, :] - np.stack([y[row], x[row]], axis=1)[None]
             nearest = np.argmin((away**2).sum(-1), axis=0)
             shift[:, row] = away[nearest, np.arange(x.shape[1])].T
@@ -104,7 +111,7 @@ class SimulatedFrame:
 
 @dataclass(frozen=True)
 class Microscope:
-    """A scanning microscope: frames of one crystal, each with fresh noise and a wall that has moved on.
+    """A scanning microscope. It gives frames of one crystal, each with new noise and a domain wall that has moved.
 
     Parameters
     ----------
@@ -113,17 +120,22 @@ class Microscope:
     shape
         ``(height, width)`` of a frame in px.
     drift_px
-        Specimen drift ``(y, x)`` in px a frame time; the drift within a frame bends the lattice.
+        Specimen drift ``(y, x)`` in px per frame; the drift within a frame bends the lattice.
     wall_step_px
-        How far the domain wall moves from frame to frame.
+        Movement of the domain wall from frame to frame, px.
     flyback_px, flyback_length_px
-        Scan lag at the start of each line, and the length over which it decays.
+        Scan lag at the start of each line, and the length over which it decays, px.
     dose
         Factor on all counts.
     pixel_size_nm
-        Edge of a pixel (default: a 0.39 nm cell of 24 px).
+        Edge of a pixel, nm (default: a 0.39 nm cell of 24 px).
     seed
-        Of noise and starting point.
+        Seed of the noise and the starting point.
+
+    Raises
+    ------
+    FrameError
+        for a frame below 16 px, or a dose that is not positive.
     """
 
     crystal: Crystal = field(default_factory=Crystal)
@@ -154,7 +166,7 @@ class Microscope:
         )
 
     def expected_counts(self, index: int) -> Array:
-        """Frame number `index` ``(height, width)`` before its counting noise."""
+        """Give frame number `index`, ``(height, width)``, before its counting noise."""
         height, width = self.shape
         sample_y, sample_x = self.beam_path()
         shading_y, shading_x = np.ogrid[0 : np.pi : height * 1j, 0 : np.pi : width * 1j]
@@ -175,12 +187,15 @@ class Microscope:
             index += 1
 
     def _wall(self, index: int) -> float:
-        """Where the domain wall of frame `index` crosses mid-height, px."""
+        """Give the place along x where the domain wall of frame `index` crosses mid-height, px."""
         width = self.shape[1]
         return (0.55 * width + self.wall_step_px * index) % (0.8 * width) + 0.1 * width
 
     def beam_path(self) -> tuple[Array, Array]:
-        """Specimen position under the beam at every pixel: the scan, the flyback lag and the drift within a frame."""
+        """Give the specimen position y, x under the beam at every pixel, ``(height, width)`` each, px.
+
+        It includes the flyback lag and the drift within a frame.
+        """
         height, width = self.shape
         y, x = np.mgrid[0.0:height, 0.0:width]
         time = (y - height / 2) / height
@@ -188,7 +203,7 @@ class Microscope:
         return y - self.drift_px[0] * time, x - self.drift_px[1] * time - lag
 
     def columns(self, index: int, fraction: tuple[float, float]) -> Array:
-        """Specimen positions ``(n, 2)`` of the columns at `fraction` of each cell that frame `index` may reach."""
+        """Give the specimen positions ``(n, 2)``, px, of the columns at `fraction` of each cell near frame `index`."""
         vectors = np.asarray(self.crystal.vectors)
         start = np.random.default_rng([self.seed, 7]).uniform(0, 1, 2)
         start = (start + index * np.asarray(self.drift_px) @ np.linalg.inv(vectors)) % 1  # the lattice has no edge
@@ -204,9 +219,10 @@ class Microscope:
 def add_columns(
     image: Array, sample_y: Array, sample_x: Array, columns: Array, peak: float | Array, sigma: float
 ) -> None:
-    """Add a Gaussian of height `peak ()` or `(n,)` for each of ``columns (n, 2)`` to `image`.
+    """Add a Gaussian for each of ``columns (n, 2)`` to ``image (height, width)``.
 
-    The image's pixels were taken at the specimen positions `sample_y`, `sample_x`.
+    Its height is `peak`, a number or ``(n,)``, and its width `sigma`, px. The pixels of the image are at the specimen
+    positions `sample_y`, `sample_x`.
     """
     height, width = image.shape
     reach = int(np.ceil(5 * sigma)) + 4
@@ -223,7 +239,7 @@ def add_columns(
 
 
 def in_frame(columns: Array, sample_y: Array, sample_x: Array) -> Array:
-    """Frame positions of specimen positions ``(n, 2)``: solve ``sample(frame position) = column`` by fixed point."""
+    """Give the frame positions of ``columns (n, 2)`` on the specimen: fixed point of ``sample(position) = column``."""
     height, width = sample_y.shape
     y, x = columns[:, 0].copy(), columns[:, 1].copy()
     for _ in range(4):
@@ -234,7 +250,7 @@ def in_frame(columns: Array, sample_y: Array, sample_x: Array) -> Array:
 
 @dataclass(frozen=True)
 class SimulatedLine:
-    """A line signal and the truth about it: width and asymmetry at every sample, and the peak positions."""
+    """A line signal with its ground truth: width and asymmetry at every sample, and the peak positions."""
 
     samples: NDArray[np.float32]
     width_px: Array
@@ -252,15 +268,15 @@ class LineCrystal:
     length
         Samples in a line.
     period_px
-        Distance of the peaks.
+        Distance between peaks, px.
     width_px
-        Mean Gaussian width; it varies by 35 % either way.
+        Mean Gaussian width, px; it varies by 35 % either way.
     asymmetry
         Largest relative difference between the widths of the two flanks of a peak.
     noise
         Standard deviation of the noise; a peak is 1 high.
     seed
-        Of noise and of the slow variations.
+        Seed of the noise and of the slow variations.
     """
 
     length: int = 4096
@@ -271,7 +287,7 @@ class LineCrystal:
     seed: int = 0
 
     def line(self, index: int) -> SimulatedLine:
-        """Line number `index`; the same index always gives the same line."""
+        """Scan line number `index`; the same index always gives the same line."""
         rng = np.random.default_rng([self.seed, index])
         x = np.arange(self.length, dtype=float)
         phase = rng.uniform(0, 2 * np.pi, 2)
@@ -289,7 +305,7 @@ class LineCrystal:
         return SimulatedLine(samples.astype(np.float32), width, asymmetry, peaks, index)
 
     def __iter__(self) -> Iterator[SimulatedLine]:
-        """Lines for ever, from line 0."""
+        """Scan for ever, from line 0."""
         index = 0
         while True:
             yield self.line(index)

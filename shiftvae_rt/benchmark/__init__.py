@@ -1,4 +1,4 @@
-"""What this machine can do, and how fast a model is on it: for `shiftvae benchmark` and the project's own figures."""
+"""Limits of this machine, and the speed of a model on it: for `shiftvae benchmark` and the project's own figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine: its name, its versions, and the most that one of its cores computes and moves."""
+"""The machine: its name, its versions, and the limits of one of its cores."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from .timing import take_turns
 
 __all__ = ["Limits", "cores", "describe_machine", "measure_limits", "multiply_add_rate"]
 
-#: Floats of the memory that is written and copied: 256 MiB, far beyond any cache.
+#: Number of floats that are written and copied: 256 MiB, far beyond any cache.
 FLOATS = 1 << 26
 #: Steps of multiply-adds in a round: about 20 ms on a core of 4 GHz.
 STEPS = 5_000_000
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one core of this machine does at most, in CPU time.
+    """Limits of one core of this machine, in CPU time.
 
     Attributes
     ----------
     multiply_add_gflops
-        Fused multiply-adds of float32 in registers, two operations each, 1e9/s.
+        Rate of fused multiply-adds of float32 in registers, two operations each, 1e9/s.
     write_gb_per_s
-        Memory that is written past the caches, 1e9 bytes/s.
+        Rate at which memory is written past the caches, 1e9 bytes/s.
     copy_gb_per_s
-        Memory that NumPy copies, 1e9 bytes/s.
+        Rate at which NumPy copies memory, 1e9 bytes/s.
     """
 
     multiply_add_gflops: float
@@ -44,12 +44,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cores() -> int:
-    """Number of cores that this process may use."""
+    """Give the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, instruction set, versions and load: what figures of two runs must share to be compared."""
+    """Give processor, instruction set, versions and load, which two runs must share for their figures to compare."""
     return {
         "cpu": _cpu(),
         "cores": cores(),
@@ -78,7 +78,7 @@ def measure_limits(rounds: int = 9) -> Limits:
 
 
 def multiply_add_rate(threads: int, rounds: int = 9) -> float:
-    """GFLOP/s (CPU time) of fused multiply-adds in registers, of `threads` threads together: the best of the rounds."""
+    """Give the GFLOP/s (CPU time) of fused multiply-adds in registers of `threads` threads together, the best round."""
     with ThreadPoolExecutor(threads) as pool:
         return max(sum(pool.map(_rate, [STEPS] * threads)) for _ in range(rounds))
 
@@ -90,7 +90,7 @@ def _rate(steps: int) -> float:
 
 
 def _cpu() -> str:
-    """Name of the processor, as its maker sells it where the system tells that."""
+    """Give the name of the processor, the commercial one if the system knows it."""
     if sys.platform == "win32":
         import winreg
 

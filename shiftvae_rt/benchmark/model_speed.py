@@ -1,4 +1,4 @@
-"""How fast a model is on this machine: frames a second by stride and threads, and the delay of a row of the map."""
+"""Speed of a model on this machine: frames a second by stride and threads, and the delay of a row of the map."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .timing import take_turns
 
 __all__ = ["ModelSpeed", "RowSpeed", "StrideSpeed", "lattice_frame", "measure_model", "row_latencies"]
 
-#: px between windows; those that the model cannot have are left out.
+#: Strides, px; those that the model does not support are left out.
 STRIDES = (1, 2, 4, 8, 16)
-#: Seconds that one stride takes for its frames, and as many for its rows; frames that count at least.
+#: Seconds for the frames of one stride, and again for its rows; least number of frames.
 BUDGET_S, LEAST_ROUNDS = 1.5, 3
-#: Lines of a 1D signal are this many times as long as a frame is wide.
+#: Ratio of the length of a 1D signal to the width of a frame.
 SIGNAL_FACTOR = 32
 
 
 class StrideSpeed(msgspec.Struct, frozen=True, kw_only=True):
-    """Whole frames at a stride with a number of threads, by the clock.
+    """Speed of whole frames at a stride with a number of threads, in real time.
 
-    ``frame_ms`` is the median, ``spread_ms`` half the interquartile range.
+    ``frame_ms`` is the median time of a frame, ``spread_ms`` half the interquartile range.
     """
 
     stride: int
@@ -40,7 +40,7 @@ class StrideSpeed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowSpeed(msgspec.Struct, frozen=True, kw_only=True):
-    """Delay of a row of the map, ms: from the last scan line that it needs to its latents; one thread."""
+    """Delay of a row of the map, ms: from the last scan line that it needs to its latents, with one thread."""
 
     stride: int
     rows: int
@@ -62,7 +62,7 @@ def measure_model(
 ) -> ModelSpeed:
     """Measure a model on frames of `size` x `size` px, or signals of 32 times that length.
 
-    At every stride of 1, 2, 4, 8 and 16 px that the model can have, with one thread and with one for each core.
+    It is measured at every stride of 1, 2, 4, 8 and 16 px that it supports, with one thread and with one for each core.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def measure_model(
     size
         Edge of a frame, px.
     provider
-        As for `LatentMapper`; on others than ``"cpu"``, threads make no difference and one is measured.
+        As for `LatentMapper`; threads make no difference except on ``"cpu"``, so one is measured on the others.
     say
-        Told what is measured now.
+        Called with what is measured next.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def measure_model(
     manifest = model.manifest
     if size < max(manifest.window):
         raise WindowError(
-            f"expected a frame that holds a window of {max(manifest.window)} px, got {size} px: choose more"
+            f"expected a frame of at least the window's {max(manifest.window)} px, got {size} px: choose a larger size"
         )
     flat = manifest.dimensions == 1
     shape = (manifest.channels, 1, SIGNAL_FACTOR * size) if flat else (manifest.channels, size, size)
@@ -108,9 +108,9 @@ def measure_model(
 
 
 def row_latencies(mapper: LatentMapper, frame: NDArray[Any]) -> NDArray[np.float64]:
-    """Seconds by the clock from the last line of a row of windows to its row of the map; the first row is left out.
+    """Give the seconds ``(rows - 1,)`` of real time from the last line of each row of windows to its row of the map.
 
-    The lines of ``frame (C, H, W)`` come one at a time.
+    The lines of ``frame (C, H, W)`` come one at a time; the first row is left out.
     """
     scan, seconds = mapper.begin_scan(frame.shape[1:], dtype=frame.dtype), []
     for top in range(frame.shape[1]):
@@ -121,14 +121,14 @@ def row_latencies(mapper: LatentMapper, frame: NDArray[Any]) -> NDArray[np.float
 
 
 def lattice_frame(shape: tuple[int, int, int] = (1, 512, 512)) -> NDArray[np.uint16]:
-    """Counts ``(channels, height, width)`` of a lattice of 24 px, up to 220 at a peak, with shot noise."""
+    """Make counts ``(channels, height, width)`` of a lattice of 24 px, up to 220 at a peak, with shot noise."""
     y, x = np.ogrid[: shape[1], : shape[2]]
     mean = 100 * (1.2 + np.cos(2 * np.pi * y / 24) * np.cos(2 * np.pi * x / 24))
     return np.random.default_rng(0).poisson(mean, shape).astype(np.uint16)
 
 
 def _whole_frames(mappers: dict[int, LatentMapper], frame: NDArray[Any]) -> list[StrideSpeed]:
-    """Frames with each number of threads, in turns."""
+    """Measure frames with each number of threads, in turns."""
     start = time.perf_counter()
     for mapper in mappers.values():
         mapper.map(frame)
@@ -148,7 +148,7 @@ def _whole_frames(mappers: dict[int, LatentMapper], frame: NDArray[Any]) -> list
 
 
 def _rows(mapper: LatentMapper, frame: NDArray[Any]) -> RowSpeed:
-    """Rows of as many frames as the budget has room for, at least one."""
+    """Measure the rows of as many frames as the budget allows, at least one."""
     until = time.perf_counter() + BUDGET_S
     found: list[NDArray[np.float64]] = []
     while not found or time.perf_counter() < until:

@@ -1,4 +1,4 @@
-"""Times that can be compared: jobs take turns in one process; medians and spread."""
+"""Comparable times: jobs take turns in one process; medians and spread."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Job = Callable[[], Any]
 def take_turns(
     jobs: Mapping[str, Job], rounds: int, *, clock: Callable[[], float] = time.process_time
 ) -> dict[str, float]:
-    """Milliseconds of each job: ``name`` is the median of the rounds, ``name_spread`` half the interquartile range.
+    """Give the milliseconds of each job: ``name`` is the median, ``name_spread`` half the interquartile range.
 
-    Every round runs each job once, so that a busy moment hits all alike; the first round is not counted.
+    Every round runs each job once, so that a busy moment affects all alike; the first round is not counted.
 
     Parameters
     ----------
     jobs
-        What is timed, by name.
+        The jobs by name.
     rounds
-        Rounds that count, at least 1.
+        Number of rounds that count, at least 1.
     clock
-        Seconds: CPU time of the process, or `time.perf_counter` for what a user waits.
+        Clock in seconds: CPU time of the process, or `time.perf_counter` for the time that a user waits.
     """
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(rounds + 1):
@@ -43,13 +43,13 @@ def take_turns(
 
 
 def repeated(job: Job, least_s: float = 0.02) -> tuple[Job, int]:
-    """A job that takes at least about `least_s` seconds of CPU time, and how often it runs `job`."""
+    """Make a job that repeats `job` for about `least_s` seconds of CPU time or more, and give the number of repeats."""
     start = time.process_time()
     job()
     times = max(1, int(least_s / max(time.process_time() - start, 1e-6)))
 
     def run() -> None:
-        for _ in range(times):  # what it gives is freed at once, as by who uses it
+        for _ in range(times):  # the result is freed at once, as in use
             job()
 
     return run, times

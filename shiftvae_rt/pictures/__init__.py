@@ -1,4 +1,4 @@
-"""Pictures of frames and latent maps, and what a notebook shows of an object. Needs matplotlib when it draws."""
+"""Pictures of frames and latent maps, and the HTML that a notebook shows of an object. Drawing needs matplotlib."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures that belong to nobody's global state: made without pyplot, shown by a notebook, saved by `savefig`."""
+"""Figures without global state: made without pyplot, shown by a notebook, saved by `savefig`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["new_figure", "png_of", "png_tag"]
 
-#: Dots an inch of a picture inside the text that a notebook shows of an object.
+#: Dots an inch of the picture in the HTML that a notebook shows of an object.
 SMALL_DPI = 60
 
 
@@ -38,13 +38,13 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 
 def png_of(figure: Figure, dpi: int = 110) -> bytes:
-    """PNG of `figure` with `dpi` dots an inch."""
+    """Give the PNG of `figure` with `dpi` dots an inch."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
 def png_tag(figure: Figure, alt: str) -> str:
-    """A small picture of `figure` as an HTML ``img``; `alt` is what it shows, without quotes or brackets."""
+    """Give a small picture of `figure` as an HTML ``img``; `alt` says what it shows, without quotes or brackets."""
     data = base64.b64encode(png_of(figure, SMALL_DPI)).decode()
     return f'<img alt="{alt}" src="data:image/png;base64,{data}">'

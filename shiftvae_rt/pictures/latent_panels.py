@@ -32,9 +32,9 @@ def draw_latent_map(
     Parameters
     ----------
     latent_map
-        What to draw; a scale bar in nm if its pixel size is known.
+        The map to draw, with a scale bar in nm if its pixel size is known.
     frame
-        What was mapped.
+        The frame that was mapped.
     truth
         Title -> ``(height, width)`` on the pixels of the frame.
 
@@ -56,14 +56,14 @@ def draw_latent_map(
 
 
 def _frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
-    """One panel a channel of the frame."""
+    """Make a panel for each channel of the frame."""
     pixels = as_pixels(frame.pixels, dimensions=1 if latent_map.grid.frame_shape[0] == 1 else 2)
     names = ["frame"] if len(pixels) == 1 else [f"frame, channel {channel}" for channel in range(len(pixels))]
     return [Panel(name, channel, colours="grey") for name, channel in zip(names, pixels, strict=True)]
 
 
 def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
-    """One panel a latent of the pose (shift, rotation, scale) and one a content latent, on the windows' centres."""
+    """Make panels for the latents of the pose (shift, rotation, scale), and for those of the content."""
     half = latent_map.grid.stride / 2
     y, x = latent_map.centre_y_px, latent_map.centre_x_px
     extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)

@@ -1,4 +1,4 @@
-"""What a notebook shows of an object: its `repr`, a few facts, and a small picture where matplotlib is installed."""
+"""HTML of an object for notebooks: its `repr`, a few facts, and a small picture if matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["table_and_picture"]
 
 
 def table_and_picture(words: str, draw: Callable[[], Figure] | None, *, facts: Mapping[str, str] | None = None) -> str:
-    """HTML of an object.
+    """Give the HTML of an object.
 
     Parameters
     ----------
     words
-        What it is.
+        The `repr` of the object.
     draw
-        Makes its picture; None where there is nothing to draw. Without matplotlib a line says how to get it.
+        Draws its picture; None if there is nothing to draw. Without matplotlib a line says how to install it.
     facts
-        Name -> value, one a line.
+        Name -> value, one for each line.
     """
     rows = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(value)}</td></tr>'

@@ -1,4 +1,4 @@
-"""Pictures of frames and maps side by side: one scale bar, one colour bar each, and nothing else.
+"""Pictures of frames and maps side by side: one scale bar, a colour bar for each panel, and nothing else.
 
 Every panel of a picture shows the same part of the sample, so that a feature can be followed from panel to panel.
 Needs matplotlib; draws without a screen and without pyplot's global state.
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Colours", "Panel", "draw_picture"]
 
-#: grey: a frame. content: a latent, whose sign and zero mean nothing. signed: a quantity around zero. cyclic: a phase,
-#: or a shift modulo the lattice. sequential: a magnitude. unused: a latent without variation, its values mean nothing.
+#: Kind of the values. grey: a frame. content: a latent, whose sign and zero mean nothing. signed: a quantity around
+#: zero. cyclic: a phase, or a shift modulo the lattice. sequential: a magnitude. unused: a latent without variation,
+#: whose values mean nothing.
 Colours = Literal["grey", "content", "signed", "cyclic", "sequential", "unused"]
 
 _MAPS = {
@@ -36,7 +37,7 @@ _MAPS = {
 _NICE_NM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _INK = "#333333"
 _WARNING = "#b3261e"
-_LETTERS_AN_INCH = 11.0  # bold, of 10 points
+_LETTERS_AN_INCH = 11.0  # of bold text, 10 points
 _CURVE = "#08519c"
 _BAND = "#9ecae1"
 
@@ -48,15 +49,15 @@ class Panel:
     Parameters
     ----------
     title
-        Its name.
+        Name of the panel.
     image
         ``(rows, cols)``; NaN is left blank. One row is drawn as a curve.
     unit
-        Of its values, for the colour bar.
+        Unit of the values, for the colour bar.
     extent_px
         ``(left, right, top, bottom)``, outer edges in px of the frame; None for an image on the frame's own pixels.
     colours
-        What the values are.
+        Kind of the values.
     limits
         Ends of the colour bar; None chooses them from the 1st to the 99th percentile.
     band
@@ -85,21 +86,21 @@ def draw_picture(
     Parameters
     ----------
     panels
-        At least one.
+        The panels, at least one.
     title
-        A line above all panels.
+        Text above all panels.
     pixel_size_nm
         Edges ``(y, x)`` of a frame's pixel, for the shape of the panels and the scale bar; None draws square pixels
         and labels the first panel's axes in px instead.
     columns
         Panels in a row; None chooses.
     warning
-        What makes the picture doubtful: a band across its top.
+        Text that makes the picture doubtful, on a band across its top.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Of its own, unknown to pyplot; a notebook shows it as a PNG.
+        A new figure, unknown to pyplot; a notebook shows it as a PNG.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def draw_picture(
     total = lines * (height + 0.45) + above
     figure = new_figure((width, total))
     figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - above / total))
-    centred: dict[str, Any] = {"ha": "center", "parse_math": False}  # a name of a file may hold dollars
+    centred: dict[str, Any] = {"ha": "center", "parse_math": False}  # a file name may contain dollar signs
     figure.text(0.5, 1 - (band + 0.1) / total, title, fontsize=11, color=_INK, va="top", **centred)
     if said:
         _draw_warning(figure, "\n".join(said), band / total)
@@ -204,7 +205,7 @@ def _draw_image(figure: Figure, axis: Axes, panel: Panel, extent: tuple[float, f
         interpolation="nearest",
     )
     if panel.colours == "grey":
-        return  # detector counts: their scale says nothing here
+        return  # the scale of detector counts is of no use here
     bar = figure.colorbar(drawn, ax=axis, fraction=0.045, pad=0.02, ticks=[low, (low + high) / 2, high])
     bar.ax.set_yticklabels([_number(value, high - low) for value in (low, (low + high) / 2, high)])
     bar.ax.tick_params(labelsize=7, colors=_INK, length=2)
