@@ -13,11 +13,14 @@ __all__ = ["ArgumentParser"]
 class ArgumentParser(argparse.ArgumentParser):
     """A parser whose errors take one line and suggest a word for a mistyped command, option or choice.
 
-    Unknown options are told first: argparse would tell first what is missing because of them.
+    Unknown options are told first: argparse would tell first what is missing because of them. Numbers (arguments of
+    type `int` or `float`) are finite and at least 0.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=_Help, **options)
+        self.register("type", int, _whole)
+        self.register("type", float, _number)
 
     def error(self, message: str) -> NoReturn:
         """Print the message and where help is to be found, and leave with code 2."""
@@ -51,6 +54,22 @@ class ArgumentParser(argparse.ArgumentParser):
         known = list(map(str, action.choices))
         meant = _meant(str(value), known) or f": choose from {', '.join(known)}"
         raise argparse.ArgumentError(action, f"there is no {value!r}{meant}")
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {text!r}")
+    return value
 
 
 class _Help(argparse.HelpFormatter):

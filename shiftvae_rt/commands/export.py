@@ -42,16 +42,16 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.stream is None and arguments.output is not None:
         raise DataFileError(
-            f"say which stream goes to {arguments.output}: `shiftvae export {arguments.journal}` lists them"
+            f"expected the name of a stream for {arguments.output}: `shiftvae export {arguments.journal}` lists them"
         )
     if arguments.output is not None and arguments.output.is_dir():
         arguments.output = arguments.output / f"{file_name(arguments.stream)}.hspy"
     if arguments.output is not None and arguments.output.suffix.lower() != ".hspy":
-        raise DataFileError(f"cannot write {arguments.output}: a stream is exported as .hspy")
+        raise DataFileError(f"expected an output that ends in .hspy, got {arguments.output}: rename it")
     if arguments.output is not None:
         try_output(arguments.output, force=arguments.force)
     if not arguments.journal.is_file():
-        raise DataFileError(f"there is no journal {arguments.journal}: `shiftvae serve --journal FILE` makes one")
+        raise DataFileError(f"there is no journal {arguments.journal}: `shiftvae serve --journal FILE` creates one")
 
     def tell(state: StreamState) -> None:
         if arguments.json:

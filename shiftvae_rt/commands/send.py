@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import DataFileError, FrameError, ServiceError
 from ..names import MAX_NAME, json_shown, shown
-from .text import answer, say
+from .text import answer, counted, say
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -68,7 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
         stack = read_frames(arguments.file, dimensions=dimensions)
         numbers = range(len(stack))[arguments.frames]
         if not numbers:
-            raise DataFileError(f"{arguments.file} has {len(stack)} frame(s) and --frames chooses none: choose others")
+            raise DataFileError(
+                f"{arguments.file} has {counted(len(stack), 'frame')}, none of which --frames selects: select others"
+            )
         return ((number, stack[number]) for number in numbers)
 
     stream = arguments.stream or split_name(arguments.file)[0].stem[:MAX_NAME].strip()
@@ -108,7 +110,7 @@ def _send_lossless(
     from ..stream import LosslessProducer, counters_line
 
     if arguments.rows:
-        raise FrameError("a lossless stream takes whole frames: leave --rows out")
+        raise FrameError(f"a lossless stream takes whole frames, got --rows {arguments.rows}: leave it out")
     started = time.monotonic()
     with LosslessProducer(arguments.to, stream=stream, key=arguments.key) as producer:
         welcome = producer.wait_ready()
@@ -160,6 +162,6 @@ def _say_refused(counters: Counters, why: str) -> None:
 
 def _range(text: str) -> slice:
     first, colon, last = text.partition(":")
-    if not colon:
-        raise argparse.ArgumentTypeError(f"expected A:B, A: or :B, got {text!r}")
+    if not colon or not all(end.isdecimal() or not end for end in (first, last)):
+        raise argparse.ArgumentTypeError(f"expected A:B, A: or :B with whole numbers, got {text!r}")
     return slice(int(first) if first else None, int(last) if last else None)

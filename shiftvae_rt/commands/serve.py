@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..stream import Options, Service
 
     if arguments.record and arguments.journal is None:
-        raise ServiceError("--record keeps results in the journal: give --journal FILE")
+        raise ServiceError("--record keeps results in the journal: give --journal FILE too")
     if arguments.priority == "below-normal":
         give_way()
     model = ModelFile.read(arguments.model, signed_by=arguments.signed_by)
@@ -207,7 +207,10 @@ def _say_stopped(report: Report, arguments: argparse.Namespace) -> None:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
     return value

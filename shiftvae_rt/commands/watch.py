@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         try:
             Path(arguments.output).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DataFileError(f"cannot make the folder {arguments.output}: {error.strerror or error}") from None
+            raise DataFileError(f"cannot create the folder {arguments.output}: {error.strerror or error}") from None
     deadline = time.monotonic() + arguments.seconds if arguments.seconds > 0 else float("inf")
     latest = not arguments.all and arguments.output is None
     with Subscriber(arguments.source, key=arguments.key, latest=latest) as subscriber:

@@ -140,3 +140,24 @@ def test_a_command_that_cannot_be_loaded_is_told_and_the_others_work(monkeypatch
     assert err == (
         "shiftvae: warning: the command paint is not available (No module named 'paint'): install its package again\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["map", "m", "f", "-o", "o", "--stride", "two"], "--stride: expected a whole number of at least 0, got 'two'"),
+        (["map", "m", "f", "-o", "o", "--threads", "-1"], "--threads: expected a whole number of at least 0, got '-1'"),
+        (["simulate", "--frames", "1.5"], "--frames: expected a whole number of at least 0, got '1.5'"),
+        (["send", "f", "--fps", "nan"], "--fps: expected a number of at least 0, got 'nan'"),
+        (["send", "f", "--fps", "-1"], "--fps: expected a number of at least 0, got '-1'"),
+        (["send", "f", "--fps", "fast"], "--fps: expected a number of at least 0, got 'fast'"),
+        (["send", "f", "--frames", "a:b"], "--frames: expected A:B, A: or :B with whole numbers, got 'a:b'"),
+        (["watch", "--seconds", "inf"], "--seconds: expected a number of at least 0, got 'inf'"),
+        (["serve", "m", "--max-age", "soon"], "--max-age: expected a number of seconds above 0, got 'soon'"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else None,
+)
+def test_a_number_that_is_none_is_answered_with_what_was_expected(capsys, words, answer):
+    code, _, err = said(capsys, *words)
+    assert code == 2
+    assert answer in err

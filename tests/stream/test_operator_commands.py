@@ -210,9 +210,9 @@ def test_streams_are_listed_while_the_service_runs_and_after(
     ("arguments", "text"),
     [
         (["JOURNAL", "nobody", "-o", "OUT.hspy"], "has no stream 'nobody': it has 'run', 'live@"),
-        (["JOURNAL", "run", "-o", "OUT.npz"], "a stream is exported as .hspy"),
+        (["JOURNAL", "run", "-o", "OUT.npz"], "ends in .hspy, got"),
         (["JOURNAL", "nobody"], "has no stream 'nobody': it has 'run', 'live@"),
-        (["JOURNAL", "-o", "OUT.hspy"], "say which stream goes to"),
+        (["JOURNAL", "-o", "OUT.hspy"], "expected the name of a stream for"),
         (["nothing"], "there is no journal nothing"),
     ],
     ids=["stream", "ending", "listed", "output", "journal"],

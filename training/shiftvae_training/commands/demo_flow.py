@@ -63,7 +63,7 @@ def demo(settings: DemoSettings) -> dict[str, Any]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataFileError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+        raise DataFileError(f"cannot create the folder {folder}: {error.strerror or error}") from error
     model = folder / "model.svae"
     check_model_output(str(model), force=settings.force, report=True)
     for name in ("latent_map.png", "latent_map.npz"):
