@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .encode.mapper import LatentMapper, ScanMapper
+    from .encode.mapper import LatentMapper
+    from .encode.scan_mapper import ScanMapper
     from .errors import (
         DataFileError,
         FrameError,
@@ -61,7 +62,8 @@ _HOMES = {
     "files": ("read_frames", "write_latent_map"),
     "frame": ("Frame",),
     "latent_map": ("LatentMap",),
-    "encode.mapper": ("LatentMapper", "ScanMapper"),
+    "encode.mapper": ("LatentMapper",),
+    "encode.scan_mapper": ("ScanMapper",),
     "model.model_file": ("ModelFile",),
     "kernels.window_grid": ("WindowGrid",),
     "kernels.windows": ("extract_windows", "extract_windows_at", "window_statistics"),

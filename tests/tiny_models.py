@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftvae_rt.encode.mapper import frame_centre
+from shiftvae_rt.encode.frame_centre import frame_centre
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.model.manifest import (
     DataSource,

@@ -18,7 +18,7 @@ from sklearn.isotonic import IsotonicRegression
 from tables import add_options, publish, show
 
 from shiftvae_rt import LatentMapper
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Microscope
 from shiftvae_training.export import export_model

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from random_models import mapper_of
 
 from shiftvae_rt.benchmark import lattice_frame, take_turns
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.kernels.filter_bank import FilterBank
 from shiftvae_rt.kernels.windows import extract_windows
 from shiftvae_training.model.encoder_weights import EncoderWeights

@@ -12,7 +12,7 @@ from random_models import model_of
 
 from shiftvae_rt import LatentMapper, ProviderError
 from shiftvae_rt.benchmark import lattice_frame, take_turns
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.encode.onnx_graph import available_providers
 
 

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from report import table
 
 from shiftvae_rt.benchmark import lattice_frame, repeated, take_turns
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.kernels.windows import difference_frame, window_statistics
 from shiftvae_training.graphs.runtime_graphs import readout_of, runtime_graphs
 from shiftvae_training.model.encoder_weights import EncoderWeights

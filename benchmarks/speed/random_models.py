@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shiftvae_rt import LatentMapper
-from shiftvae_rt.encode.mapper import frame_centre
+from shiftvae_rt.encode.frame_centre import frame_centre
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.kernels.windows import convert_frame

@@ -12,7 +12,7 @@ from tiny_models import tiny_domain, tiny_manifest, tiny_members, tiny_weights, 
 from shiftvae_rt import LatentMapper, ModelFile, ModelFileError, extract_windows
 from shiftvae_rt.cli import main
 from shiftvae_rt.domain import DomainGauge, Ruler, residual_structure, window_features
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.model.model_file import write_model_file
 
 WEIGHTS = tiny_weights()

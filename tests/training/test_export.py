@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shiftvae_rt import LatentMapper, ModelFile
-from shiftvae_rt.encode.mapper import difference
+from shiftvae_rt.encode.modulo import difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import DataFileError, TrainingError
 from shiftvae_rt.model.manifest import DataSource

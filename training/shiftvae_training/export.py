@@ -18,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 import shiftvae_rt
-from shiftvae_rt.encode.mapper import LatentMapper, difference, frame_centre
+from shiftvae_rt.encode.frame_centre import frame_centre
+from shiftvae_rt.encode.mapper import LatentMapper
+from shiftvae_rt.encode.modulo import difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.frame import PixelSize, as_pixel_size, read_only

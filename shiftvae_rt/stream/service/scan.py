@@ -14,7 +14,8 @@ from ..protocol.results import check_size
 from ..protocol.wire import MAX_FRAME_BYTES, FrameHeader, frame_rows
 
 if TYPE_CHECKING:
-    from ...encode.mapper import LatentMapper, ScanMapper
+    from ...encode.mapper import LatentMapper
+    from ...encode.scan_mapper import ScanMapper
     from ...latent_map import LatentMap
 
 __all__ = ["Scan"]

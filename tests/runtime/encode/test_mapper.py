@@ -17,7 +17,7 @@ from shiftvae_rt import (
     WindowError,
     extract_windows,
 )
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 
 
 def assert_close(one, other, lattice, tolerance=1e-4) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tiny_models import tiny_manifest, tiny_members, tiny_weights, write_tiny_model
 
 from shiftvae_rt import FrameError, LatentMapper, ModelFileError
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.encode.routes import DenseRoute, GraphRoute, WindowRoute
 from shiftvae_rt.model.model_file import write_model_file
 from shiftvae_training.graphs.graph_builder import GraphBuilder

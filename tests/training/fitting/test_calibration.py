@@ -10,7 +10,7 @@ import torch
 from conftest import Scan
 from random_models import SIGNAL, counts, random_model, torus
 
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_training.fitting import calibration
 from shiftvae_training.fitting.calibration import calibrate, scale_deviations
 from shiftvae_training.model.shift import PlanarShift

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from random_models import LINES, OBLIQUE, SIGNAL, counts, random_model, torus
 
-from shiftvae_rt.encode.mapper import difference
+from shiftvae_rt.encode.modulo import difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.model.onnx_check import check_graph
 from shiftvae_training.graphs.atan2_graph import atan2

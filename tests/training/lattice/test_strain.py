@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.errors import LatticeError, WindowError
 from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.latent_map import LatentMap

@@ -8,7 +8,7 @@ import torch
 from random_models import SIGNAL, counts, random_model, torus
 
 from shiftvae_rt import extract_windows
-from shiftvae_rt.encode.mapper import modulo_lattice
+from shiftvae_rt.encode.modulo import modulo_lattice
 
 
 def gaussian(model, centre, height=1.0, sigma=2.0) -> torch.Tensor:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapper_support import counts
 
-from shiftvae_rt.encode.mapper import frame_centre, modulo_lattice
+from shiftvae_rt.encode.frame_centre import frame_centre
+from shiftvae_rt.encode.modulo import modulo_lattice
 
 
 def test_the_centre_is_that_of_the_first_window_rows():
