@@ -71,7 +71,7 @@ def _status(control: Control, as_json: bool) -> None:
 
 
 def _rows(status: ServiceStatus) -> Iterator[tuple[str, str]]:
-    """What a service is and does, with the verdict on its frames and the reasons of refusals."""
+    """Give the state of a service, with the verdict on its frames and the reasons of refusals."""
     from ..stream import counters_line
 
     report = status.report

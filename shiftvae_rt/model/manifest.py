@@ -67,7 +67,7 @@ class DataSource(_Strict, frozen=True):
 
 
 class Training(_Strict, frozen=True):
-    """How the model was trained and how it did on held-out regions.
+    """The training of the model, and its scores on held-out regions.
 
     ``sd_scale`` holds the factor of each latent (``"shift"`` for all shift latents) by which the posterior deviations
     were multiplied to be calibrated; the graphs include it. It is empty where it was not measured. ``classes`` are the

@@ -150,6 +150,13 @@ def _members(name: str, owner: type) -> Iterator[Subject]:
             yield Subject(f"{name}.{member}", value, owner)
 
 
+def without_subject(source: str) -> list[str]:
+    """First lines of all docstrings in `source`, private ones too, that start without a subject or a verb."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    texts = [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+    return [text.partition("\n")[0] for text in texts if NO_SUBJECT.match(text)]
+
+
 def faults(subject: Subject) -> list[str]:
     """One sentence for each rule that the docstring breaks."""
     if not subject.text:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import pytest
-from docstring_rules import Subject, faults, public_subjects
+from docstring_rules import Subject, faults, public_subjects, without_subject
 from numpy.typing import ArrayLike, NDArray
 
 from shiftvae_rt.errors import FrameError, WindowError
 
 PACKAGES = ["shiftvae_rt", "shiftvae_rt.stream", "shiftvae_training"]
+RUNTIME = Path(__file__).parents[2] / "shiftvae_rt"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -29,6 +31,16 @@ def test_functions_classes_methods_and_properties_are_read():
         "shiftvae_rt.LatentMap.window_scores",
         "shiftvae_rt.ModelFile.read",
     } <= names
+
+
+@pytest.mark.parametrize("path", sorted(RUNTIME.rglob("*.py")), ids=lambda path: str(path.relative_to(RUNTIME)))
+def test_every_docstring_of_the_runtime_starts_with_its_subject(path):
+    assert without_subject(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_private_docstring_without_a_subject_is_found():
+    source = '"""A module."""\ndef _f():\n    """Of a code."""\nclass _C:\n    """A class."""\n'
+    assert without_subject(source) == ["Of a code."]
 
 
 def undocumented(): ...

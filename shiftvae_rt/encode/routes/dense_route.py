@@ -45,16 +45,16 @@ class DenseRoute:
         )
 
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
-        """As `Route.encode`."""
+        """Encode lines, see `Route.encode`."""
         rows = ((lines.shape[1] - self.window_height) // self.grid_stride) // self.step + 1
         return DenseRows(self, lines.shape[2], centre).push(lines, 0, rows)
 
     def rows(self, width: int, centre: NDArray[np.float64]) -> RowStream | None:
-        """As `Route.rows`."""
+        """Begin a frame that arrives in parts, see `Route.rows`."""
         return DenseRows(self, width, centre)
 
     def terminate(self) -> None:
-        """As `Route.terminate`."""
+        """Make the encoding in another thread fail soon."""
         for stream in tuple(self.running):
             stream.stop()
 
@@ -69,11 +69,11 @@ class DenseRows:
 
     @property
     def first_line(self) -> int:
-        """As `RowStream.first_line`: of the next window, or of those that are new."""
+        """First line that the next `push` needs: the first of the next window, or the first new one."""
         return min(self._rows_seen * self._route.grid_stride, self._lines_seen)
 
     def push(self, lines: NDArray[Any], top: int, rows: int) -> tuple[Floats, Floats]:
-        """As `RowStream.push`."""
+        """Encode the next rows of windows, see `RowStream.push`."""
         self._route.running.add(self._stream)
         try:
             return self._push(lines, top, rows)

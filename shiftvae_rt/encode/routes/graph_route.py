@@ -48,7 +48,7 @@ class GraphRoute:
         )
 
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
-        """As `Route.encode`."""
+        """Encode lines, see `Route.encode`."""
         differences, finite = difference_frame(lines)
         if not finite:
             raise FrameError(TOO_FAR_APART)
@@ -63,5 +63,5 @@ class GraphRoute:
         return None
 
     def terminate(self) -> None:
-        """As `Route.terminate`."""
+        """Make the encoding in another thread fail soon."""
         self._graph.terminate()

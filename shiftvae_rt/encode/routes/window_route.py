@@ -74,7 +74,7 @@ class WindowRoute:
         self._graphs, self._own = graphs, threading.local()
 
     def terminate(self) -> None:
-        """As `Route.terminate`."""
+        """Make the encoding in another thread fail soon."""
         for graph in self._graphs:
             graph.terminate()
 
@@ -84,7 +84,7 @@ class WindowRoute:
         return f"window by window, {self._source.description}; rows: nothing is encoded twice"
 
     def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
-        """As `Route.encode`."""
+        """Encode lines, see `Route.encode`."""
         if self._scaled:
             lines = (lines - self._offset) * self._scale
             centre = (np.broadcast_to(centre, (len(lines),)) - self._offset[:, 0, 0]) * self._scale[:, 0, 0]
@@ -174,10 +174,10 @@ class WindowFilters:
         self._bank, self.size = bank, bank.units
 
     def rows_together(self, cols: int) -> int:
-        """As `WindowCutter.rows_together`."""
+        """Give the number of rows of `cols` windows that are taken in one call."""
         blocks = FIRST_LAYER_VALUES // (cols * self.size * ROWS_OF_SPECTRA)
         return max(1, blocks) * ROWS_OF_SPECTRA
 
     def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Floats) -> None:
-        """As `WindowCutter.take`."""
+        """Write the network's input from each window of ``lines (C, H, W)`` to ``out (rows, cols, size)``."""
         self._bank.apply(lines, centre, out)

@@ -178,7 +178,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Committed(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="htype", tag="COMMITTED"
 ):
-    """In lossless mode: the outcomes of all frames up to `committed` are on disk."""
+    """Message of the lossless mode: the outcomes of all frames up to `committed` are on disk."""
 
     credit: Count
     committed: Count
