@@ -73,6 +73,8 @@ class Training(_Strict, frozen=True):
     were multiplied to be calibrated; the graphs include it. It is empty where it was not measured. ``classes`` are the
     names of the classes in the decoder's input, in order; empty for a model without classes. ``choices`` says what was
     chosen from the frames, and why.
+    ``kl_shift`` and ``kl_content`` are the weights of the divergences from the priors. ``started_from`` is the SHA-256
+    of the model file that training went on from; empty for a new model.
     """
 
     seed: int
@@ -92,6 +94,9 @@ class Training(_Strict, frozen=True):
     likelihood: str = "gaussian"
     classes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    kl_shift: float = 1.0
+    kl_content: float = 1.0
+    started_from: str = ""
 
 
 class Imported(_Strict, frozen=True):

@@ -8,7 +8,8 @@ Members are stored without compression:
   ``dense_s<stride>.onnx``, its graphs for other processors; or ``filters.onnx`` and ``features.onnx``; or
   ``windows.onnx``
 - ``golden.npz``: a frame and the outputs that it must give
-- optional: ``decoder.onnx``, ``report.html``, and ``manifest.sig`` (see `signature`)
+- optional: ``decoder.onnx``, ``report.html``, ``training.npz`` (the weights that training goes on from), and
+  ``manifest.sig`` (see `signature`)
 
 The file is read into memory under size caps, never extracted.
 """
@@ -34,7 +35,7 @@ from .manifest import Manifest, Member
 from .onnx_check import check_graph
 from .signature import check_signature, sign
 
-__all__ = ["Golden", "ModelFile", "pack_model_file", "sign_model_file", "write_model_file"]
+__all__ = ["Golden", "ModelFile", "pack_model_file", "read_arrays", "sign_model_file", "write_model_file"]
 
 #: Largest member and largest file that are read, bytes.
 MAX_MEMBER_BYTES = 256 << 20
@@ -69,13 +70,30 @@ class Golden:
         ModelFileError
             if it cannot be read, or one of the `strides` is missing.
         """
-        members = _unzip(data, "golden.npz")
+        arrays = read_arrays(data, "golden.npz")
         try:
-            arrays = {name: np.load(io.BytesIO(content), allow_pickle=False) for name, content in members.items()}
-            mean, std = ({s: arrays[f"{kind}_s{s}.npy"] for s in strides} for kind in ("mean", "std"))
-            return cls(as_pixels(arrays["frame.npy"]), mean, std)
-        except (KeyError, ValueError, OSError, EOFError, MemoryError) as error:
+            mean, std = ({s: arrays[f"{kind}_s{s}"] for s in strides} for kind in ("mean", "std"))
+            return cls(as_pixels(arrays["frame"]), mean, std)
+        except (KeyError, ValueError) as error:
             raise ModelFileError(f"golden.npz cannot be read ({error}): export the model again") from error
+
+
+def read_arrays(data: bytes, name: str) -> dict[str, NDArray[Any]]:
+    """Arrays by name of an uncompressed ``.npz`` of plain numbers; nothing in it is ever run.
+
+    Raises
+    ------
+    ModelFileError
+        naming the member `name`, if it holds anything else.
+    """
+    members = _unzip(data, name)
+    try:
+        return {
+            key.removesuffix(".npy"): np.load(io.BytesIO(content), allow_pickle=False)
+            for key, content in members.items()
+        }
+    except (ValueError, OSError, EOFError, MemoryError) as error:
+        raise ModelFileError(f"{name} cannot be read ({error}): export the model again") from error
 
 
 @dataclass(frozen=True)
@@ -211,6 +229,11 @@ class ModelFile:
             if they cannot be read.
         """
         return Golden.from_npz(self._members["golden.npz"], self.manifest.strides)
+
+    @property
+    def training_state(self) -> bytes | None:
+        """Content of ``training.npz``, the weights and looks that training goes on from, if they are there."""
+        return self._members.get("training.npz")
 
     @property
     def report(self) -> str | None:

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 import shiftvae_rt
+import shiftvae_training
 from shiftvae_rt import stream
 
 API = Path(__file__).parents[2] / "docs" / "reference" / "api"
 
 
 @pytest.mark.parametrize(
-    ("page", "package"), [("runtime.md", shiftvae_rt), ("stream.md", stream)], ids=["runtime", "stream"]
+    ("page", "package"),
+    [("runtime.md", shiftvae_rt), ("stream.md", stream), ("training.md", shiftvae_training)],
+    ids=["runtime", "stream", "training"],
 )
 def test_every_exported_name_has_an_entry(page, package):
     entries = re.findall(r"^\.\. auto\w+:: (\w+)$", (API / page).read_text(), re.MULTILINE)

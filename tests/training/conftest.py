@@ -9,9 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from shiftvae_rt.frame import as_pixels
+from shiftvae_rt.model.manifest import DataSource
 from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope, SimulatedLine
+from shiftvae_training.export import make_model_file
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import Trained, train
+from shiftvae_training.trained.trained_model import TrainedModel
 
 
 def small_microscope() -> Microscope:
@@ -50,3 +53,10 @@ def line() -> tuple[SimulatedLine, list[NDArray[np.float32]], Trained]:
     constraints = {"displacement": 100.0, "smooth": 1.0}
     settings = Settings(window=32, content=2, encoder="mlp", steps=350, constraints=constraints)
     return signal, frames, train(frames, settings)
+
+
+@pytest.fixture(scope="session")
+def model(scan) -> TrainedModel:
+    """The model of `scan` as a program has it."""
+    source = DataSource(name="simulator", sha256="0" * 64, frames=1, shape=(1, 192, 192), dtype="uint16")
+    return TrainedModel(make_model_file(scan.trained, scan.frames, sources=(source,), pixel_size_nm=(0.03, 0.03))[0])

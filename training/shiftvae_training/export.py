@@ -36,6 +36,7 @@ from shiftvae_rt.model.model_file import Golden, ModelFile, pack_model_file
 from shiftvae_rt.output_file import write_whole
 
 from .fitting.domain_fit import fit_domain
+from .fitting.training_state import pack_state
 from .graphs.decoder_graph import decoder_graph
 from .graphs.encoder_graph import encoder_graph
 from .graphs.runtime_graphs import runtime_graphs
@@ -133,6 +134,7 @@ def make_model_file(
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
     members |= runtime_graphs(weights, STRIDES)
     members |= {"decoder.onnx": decoder_graph(model), "golden.npz": golden.to_npz()}
+    members |= {"training.npz": pack_state(model, trained.weights, trained.order, trained.history)}
     manifest = _manifest(trained, frames, sources, pixel_size_nm)
     mapper = LatentMapper(ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY))
     manifest = msgspec.structs.replace(manifest, domain=fit_domain(mapper, frames))
@@ -228,6 +230,9 @@ def _manifest(
             decoder=settings.decoder,
             likelihood=settings.likelihood,
             classes=model.classes,
+            kl_shift=settings.kl_shift,
+            kl_content=settings.kl_content,
+            started_from=trained.started_from,
         ),
         imported=None,
         domain=None,

@@ -18,7 +18,7 @@ from shiftvae_rt.files import read_frames, split_name
 from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
 from shiftvae_rt.model.manifest import DataSource
 
-__all__ = ["FrameWarning", "Scans", "has_contrast", "parse_frames", "read_scans"]
+__all__ = ["FrameWarning", "Scans", "Stack", "has_contrast", "parse_frames", "read_scans", "read_stack", "usable_scans"]
 
 #: Pixel sizes of scans that train one model may differ by this much, relative.
 PIXEL_SIZE_TOLERANCE = 0.03
@@ -37,13 +37,44 @@ class Scans:
     sources: tuple[DataSource, ...]
 
 
+@dataclass(frozen=True)
+class Stack:
+    """Frames of one source, and the SHA-256 of it; `where` is its path, or what else people call it."""
+
+    where: str
+    name: str
+    sha256: str
+    frames: Sequence[Frame]
+
+
 def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: int | None = None) -> Scans:
-    """Read frames of `paths`; `which` picks frames of each file. Blank frames and those with NaN are left out.
+    """Read frames of `paths`; `which` picks frames of each file. The rest as `read_stack` and `usable_scans`."""
+    return usable_scans([read_stack(path, which=which, dimensions=dimensions) for path in paths], dimensions)
+
+
+def read_stack(path: str, *, which: slice = slice(None), dimensions: int | None = None) -> Stack:
+    """Open a file; each frame is read when it is indexed. `dimensions` as in `read_frames`.
+
+    Raises
+    ------
+    DataFileError
+        for a file that cannot be read, or has none of the frames.
+    """
+    stack = read_frames(path, dimensions=dimensions)
+    chosen = stack[which]
+    if not len(chosen):
+        raise DataFileError(f"{path} has {len(stack)} frames, none of which is in --frames: choose others")
+    file, _ = split_name(path)
+    return Stack(str(path), file.name, _digest(file), chosen)
+
+
+def usable_scans(stacks: Sequence[Stack], dimensions: int | None = None) -> Scans:
+    """Frames to train on; blank ones and those with NaN are left out.
 
     Raises
     ------
     DataFileError, FrameError
-        for a file that cannot be read or that holds no usable frame.
+        for a source that holds no usable frame, or frames of another kind than those before it.
     PixelSizeError
         for scans of different magnification.
 
@@ -55,12 +86,9 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
     frames: list[NDArray[Any]] = []
     sizes: list[tuple[float, float]] = []
     sources = []
-    for path in paths:
-        stack = read_frames(path, dimensions=dimensions)
-        chosen = stack[which]
-        if not len(chosen):
-            raise DataFileError(f"{path} has {len(stack)} frames, none of which is in --frames: choose others")
-        usable, pixels = _usable(str(path), chosen, dimensions)
+    for stack in stacks:
+        path = stack.where
+        usable, pixels = _usable(path, stack.frames, dimensions)
         if frames and (
             pixels[0].shape[0] != frames[0].shape[0] or (pixels[0].shape[1] == 1) != (frames[0].shape[1] == 1)
         ):
@@ -70,11 +98,10 @@ def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: 
             )
         frames += pixels
         sizes += [size for frame in usable if (size := as_pixel_size(frame.pixel_size_nm)) is not None]
-        file, _ = split_name(path)
         first = pixels[0]
         sources.append(
             DataSource(
-                name=file.name, sha256=_digest(file), frames=len(pixels), shape=first.shape, dtype=str(first.dtype)
+                name=stack.name, sha256=stack.sha256, frames=len(pixels), shape=first.shape, dtype=str(first.dtype)
             )
         )
     for axis, edges in zip("yx", zip(*sizes, strict=True), strict=False):

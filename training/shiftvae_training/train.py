@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,14 @@ from .fitting.canonical import settle_content, settle_shift
 from .fitting.family import check_against_frames, labels_of_frames
 from .fitting.objective import Objective
 from .fitting.optimise import Step, optimise
-from .fitting.prepare import features_of, prepare, tile_side
+from .fitting.prepare import features_of, make_guess, prepare, tile_side
 from .fitting.range_check import check_range
 from .fitting.settings import Settings
+from .fitting.training_state import TrainingState
 from .guess.automatic import settle
-from .lattice.find import Lattice, find_lattice
+from .guess.first_guess import Guess
+from .lattice.find import Lattice, adopt_lattice, find_lattice
+from .model.shift import TorusShift
 from .model.shift_vae import ShiftVAE
 from .sampling import (
     TILE_SIDE,
@@ -56,7 +59,9 @@ class Trained:
 
     ``kl_nats`` and ``spread`` are for each latent, shift first; see `manifest.Latent`. ``seconds`` is CPU time.
     ``coverage`` says how well the posterior deviations, which `calibrate` has scaled, cover. ``settings`` leave nothing
-    open any more, and ``choices`` say why.
+    open any more, and ``choices`` say why. ``started_from`` is the SHA-256 of the model file whose training went on.
+    ``weights`` are those that the last step left, and ``order`` the index of each content latent then: ``model`` was
+    settled and calibrated since.
     """
 
     model: ShiftVAE
@@ -69,12 +74,16 @@ class Trained:
     spread: tuple[float, ...]
     coverage: tuple[Coverage, ...] = ()
     choices: tuple[str, ...] = ()
+    started_from: str = ""
+    weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    order: tuple[int, ...] = ()
 
 
 def train(
     frames: Frames,
     settings: Settings,
     *,
+    start: TrainingState | None = None,
     progress: Callable[[Step], None] | None = None,
     stage: Callable[[str], None] | None = None,
 ) -> Trained:
@@ -84,6 +93,8 @@ def train(
     ----------
     frames, settings
         What is learned from, and how.
+    start
+        What to go on from; its model is changed, and `settings` are those of it. Its latents keep their order.
     progress
         Told of every look at the held-out tiles.
     stage
@@ -92,11 +103,14 @@ def train(
     Raises
     ------
     LatticeError
-        if a torus shift is wanted and no period is found.
+        if a torus shift is wanted and no period is found, or not the one of `start`.
     FrameError
         if the frames differ in shape.
     TrainingError, WindowError
         if the frames are too small or without contrast, or the encoder cannot have the window.
+    KeyboardInterrupt
+        if Ctrl-C came before there was anything to keep. Later it ends the training early, with the model of the best
+        look at the held-out tiles.
     """
     frames = [read_only(frame) for frame in frames]
     say = stage or (lambda _: None)
@@ -111,54 +125,72 @@ def train(
     torch.manual_seed(settings.seed)
     say("finding the lattice ...")
     lattice = find_lattice(lit)
+    if start is not None and isinstance(start.model.shift, TorusShift):
+        lattice = adopt_lattice(lattice, start.model.shift.vectors.double().numpy())
     say(f"found: {lattice.reason}")
     say("choosing window and latents ...")
     choice = settle(settings, lit, lattice, reach=TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1))
     weights = {"smooth": choice.smooth} | settings.constraints
     settings = replace(settings, window=choice.window, content=choice.content, constraints=weights)
-    say(f"chosen: window {choice.window} px, {choice.content} content latent{'s' * (choice.content != 1)}")
-    say("placing the first guess ...")
-    model, guess = prepare(frames, lattice, settings, choice)
+    if start is None:
+        say(f"chosen: window {choice.window} px, {choice.content} content latent{'s' * (choice.content != 1)}")
+    say("placing the first guess ..." if start is None else "going on from a trained model ...")
+    guess: Guess | None = None
+    if start is None:
+        model, guess = prepare(frames, lattice, settings, choice)
+        features = guess
+    else:
+        model, features = start.model, None
+        if settings.shift == "planar":
+            known = model.window, model.content, model.channel_scale
+            features = make_guess(frames, lattice, settings, known)
     reach = TILE_STRIDE * (tile_side(frames, model.window) - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
     near = [_on_the_lattice(frame, lattice, tile) for frame in frames]
-    if settings.shift == "planar":
-        near = [features.tile_places(i, tile) for features, i in features_of(guess, range(len(frames)))]
+    if features is not None and settings.shift == "planar":
+        near = [part.tile_places(i, tile) for part, i in features_of(features, range(len(frames)))]
     sampler = TileSampler(frames, tile, seed=settings.seed, places=near)
     constraints = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
-    _, labels = labels_of_frames(settings.classes)
+    _, labels = labels_of_frames(settings.classes, known=model.classes)
     objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions), labels=labels)
     say(f"training, {settings.steps} steps ...")
     history = optimise(model, objective, sampler, guess, settings, progress)
+    why = choice.reasons
+    if (last := history[-1].step) < settings.steps:
+        why = (*why, f"stopped early: the model of step {last} of {settings.steps}, the best on held-out regions")
+        say(why[-1])
     say("calibrating the uncertainties ...")
-    kl_nats, spread = _finish(model, objective, sampler, _content_of(model, lit, lattice))
+    left = {name: value.clone() for name, value in model.state_dict().items()}
+    content = _content_of(model, lit, lattice)
+    kl_nats, spread, order = _finish(model, objective, sampler, content, None if start is None else start.order)
     coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     coverage = widen_by_scatter(model, lit, coverage)
     seconds = time.process_time() - started
-    why = choice.reasons
-    return Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)
+    result = Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)
+    return replace(result, weights=left, order=order)
 
 
 @torch.no_grad()
 def _finish(
-    model: ShiftVAE, objective: Objective, sampler: TileSampler, content: torch.Tensor
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    model: ShiftVAE, objective: Objective, sampler: TileSampler, content: torch.Tensor, order: tuple[int, ...] | None
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
     """Settle shift and content, tie the shift to the brightest column; information and spread of each latent.
 
-    Both on held-out and on fresh tiles; ``content (n, m)`` sets zero and unit.
+    Both on held-out and on fresh tiles; ``content (n, m)`` sets zero and unit. The order of `settle_content` is last.
     """
     tiles, source = _tiles_for_looking(model, sampler)
     _, posterior = objective(tiles, sample=False, source=source)
     content_kl = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).mean((0, 1))
     shift_kl = float(model.shift.kl(posterior.code).mean()) / model.dimensions
     further_kl = [float(o.kl(code).mean()) for o, code in zip(model.further, posterior.further, strict=True)]
-    content_kl = content_kl[settle_content(model, content, content_kl)]
+    settled = settle_content(model, content, content_kl, order=order)
+    content_kl = content_kl[settled]
     settle_shift(model, tiles)
     _, posterior = objective(tiles, sample=False, source=source)
     model.set_anchor(posterior.mean.flatten(0, 1))
     mean, _ = model.latents(posterior)
     kl = [*[shift_kl] * model.dimensions, *further_kl, *(float(v) for v in content_kl)]
-    return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0))
+    return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0)), tuple(settled)
 
 
 def _tiles_for_looking(model: ShiftVAE, sampler: TileSampler) -> tuple[torch.Tensor, Tiles]:

@@ -33,14 +33,14 @@ from shiftvae_rt.stream import (
     replay,
 )
 
-from ..export import export_model
+from ..fit_model import fit_scans
 from ..fitting.evaluate import order_parameter_r2, score_shift
+from ..fitting.progress import Progress
 from ..fitting.settings import Settings
 from ..scans import Scans, read_scans
-from ..train import Trained, train
+from ..train import Trained
 from .arguments import check_model_output
 from .demo_settings import DemoSettings
-from .progress import CHECKING, Progress
 from .summary import summarise
 
 __all__ = ["demo", "table"]
@@ -145,11 +145,9 @@ def _scans(settings: DemoSettings) -> tuple[Scans, list[Frame], list[SimulatedFr
 
 def _train(scans: Scans, settings: DemoSettings, model: Path) -> Trained:
     how = Settings(encoder=settings.encoder, seed=settings.seed, steps=settings.steps)
-    with Progress(settings.steps) as progress:
-        trained = train(scans.frames, how, progress=progress.step, stage=progress.stage)
-    progress.stage(CHECKING)
-    export_model(model, trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
-    return trained
+    fitted = fit_scans(scans, how, progress=Progress(settings.steps))
+    fitted.model.save(model)
+    return fitted.trained
 
 
 @contextmanager

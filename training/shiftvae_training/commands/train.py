@@ -1,4 +1,8 @@
-"""Train a model on a scan and write it as a model file, with a report beside it."""
+"""Train a model on a scan and write it as a model file, with a report beside it.
+
+Ctrl-C ends the training early and keeps the model of the best look at held-out regions so far; before the first look it
+stops everything.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,13 @@ from shiftvae_rt.commands import add_force
 from shiftvae_rt.names import shown
 
 from ..constraints import CONSTRAINTS, parse_constraint
+from ..fitting.progress import Progress
 from ..fitting.settings import MOST_CONTENT, Settings, check_setting
 from ..model.encoder_families import ENCODERS
 from ..model.shift import ShiftName
 from ..scans import parse_frames, read_scans
 from .arguments import automatic_or, check_model_output, checked, field
 from .family_arguments import add_family, classes_of_frames
-from .progress import CHECKING, Progress
 from .summary import readable, summarise
 
 __all__ = ["add_arguments", "run"]
@@ -91,13 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read, train, export, say what came out."""
+    """Read, train, write, say what came out."""
     check_model_output(arguments.output, force=arguments.force, report=True)
     progress = Progress(arguments.steps)
     more = f" and {len(arguments.scans) - 1} more" if len(arguments.scans) > 1 else ""
     progress.stage(f"reading {shown(arguments.scans[0])}{more} ...")
-    from ..export import make_model_file, write_with_report
-    from ..train import train
+    from ..fit_model import fit_scans
 
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
     settings = Settings(
@@ -116,16 +119,13 @@ def run(arguments: argparse.Namespace) -> None:
         decoder=arguments.decoder,
         classes=classes_of_frames(arguments.classes, scans),
     )
-    with progress:
-        trained = train(scans.frames, settings, progress=progress.step, stage=progress.stage)
-    progress.stage(CHECKING)
-    model, parity = make_model_file(trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
+    fitted = fit_scans(scans, settings, progress=progress)
     progress.stage(f"writing {shown(arguments.output)} ...")
-    write_with_report(arguments.output, model)
-    summary = summarise(trained) | {
+    fitted.model.save(arguments.output)
+    summary = summarise(fitted.trained) | {
         "model": arguments.output,
         "report": str(Path(arguments.output).with_suffix(".html")),
-        "onnx_against_torch": parity.against_torch,
-        "dense_against_windows": parity.against_windows,
+        "onnx_against_torch": fitted.parity.against_torch,
+        "dense_against_windows": fitted.parity.against_windows,
     }
     print(json.dumps(summary, indent=1) if arguments.json else readable(summary))

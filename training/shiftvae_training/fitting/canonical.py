@@ -14,6 +14,8 @@ A latent in which nothing varies keeps its scale: it would be noise blown up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812 - the name that torch users read
@@ -72,7 +74,9 @@ def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
 
 
 @torch.no_grad()
-def settle_content(model: ShiftVAE, content: torch.Tensor, kl_nats: torch.Tensor) -> list[int]:
+def settle_content(
+    model: ShiftVAE, content: torch.Tensor, kl_nats: torch.Tensor, *, order: Sequence[int] | None = None
+) -> list[int]:
     """Rewrite the model; return the old index of each new content latent.
 
     Parameters
@@ -83,8 +87,10 @@ def settle_content(model: ShiftVAE, content: torch.Tensor, kl_nats: torch.Tensor
         ``(n, m)`` posterior means of windows all over the training frames.
     kl_nats
         ``(m,)`` information of each content latent.
+    order
+        Old index of each new latent; None puts the one that says most first.
     """
-    order = [int(i) for i in torch.argsort(-kl_nats, stable=True)]
+    order = [int(i) for i in torch.argsort(-kl_nats, stable=True)] if order is None else list(order)
     if not order:
         return order
     used = kl_nats >= USED_NATS

@@ -46,9 +46,19 @@ def check_against_frames(settings: Settings, frames: Frames) -> None:
         raise FrameError("the Poisson likelihood is of counts, but the frames have values below 0: use gaussian")
 
 
-def labels_of_frames(classes: tuple[str, ...]) -> tuple[tuple[str, ...], Tensor | None]:
-    """Names of the classes in the order of their first frame, and the class of each frame, int64; None without."""
-    names = tuple(dict.fromkeys(classes))
+def labels_of_frames(classes: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[tuple[str, ...], Tensor | None]:
+    """Names of the classes in the order of their first frame, and the class of each frame, int64; None without.
+
+    `known` are the classes of a model that training goes on from: their order stays.
+
+    Raises
+    ------
+    TrainingError
+        for a class that is not among the known ones, and for frames without a class where some are known.
+    """
+    names = known or tuple(dict.fromkeys(classes))
+    if (known and not set(classes) <= set(known)) or (known and not classes):
+        raise TrainingError(f"expected a class of {', '.join(known)} for each frame, got {classes}")
     return names, torch.tensor([names.index(c) for c in classes]) if names else None
 
 

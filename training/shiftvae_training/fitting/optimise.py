@@ -30,6 +30,8 @@ GUIDED = 0.3
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
 #: ... of turn and size: at 100, the angle was not learned before the decoder had forgotten it.
 GUIDE_POSE = 3000.0
+#: Learning rate of a model that is trained already, as a share of the family's.
+RATE_AGAIN = 0.3
 #: Held-out tiles are looked at this often.
 LOOK_EVERY = 100
 #: A batch has at least so many windows.
@@ -51,17 +53,28 @@ def optimise(
     model: ShiftVAE,
     objective: Objective,
     sampler: TileSampler,
-    guess: Guess,
+    guess: Guess | None,
     settings: Settings,
     progress: Callable[[Step], None] | None,
 ) -> list[Step]:
     """Adam with warm-up and cosine decay to nothing.
 
+    Without a `guess` the model is trained already: nothing guides it, all terms count from the first step, the rate is
+    lower, and the first look is before the first step.
+
     The model ends as the last step leaves it. The loss of held-out tiles only tells: it rises a little where the
     decoder learns the noise of its pixels, while the encoder, which is what is exported, still improves. Keeping the
-    best look kept encoders that were far from done.
+    best look kept encoders that were far from done. A `KeyboardInterrupt` ends it early, and then the best look is what
+    there is: the model goes back to it, and the looks end there. Before the first look there is nothing to keep, and
+    the interrupt goes on.
+
+    Returns
+    -------
+    list of Step
+        Every look at the held-out tiles; the last is that of the model.
     """
-    rate, steps = ENCODERS[settings.encoder].learning_rate, settings.steps
+    steps, again = settings.steps, guess is None
+    rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
     scale = torch.tensor(model.channel_scale)[:, None, None]
     unseen = sampler.held_out(sampler.some)
@@ -69,28 +82,44 @@ def optimise(
     inside = math.prod(1 + (n - w) // TILE_STRIDE for n, w in zip(held_out.shape[2:], model.window, strict=True))
     count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel(), -(-LEAST_WINDOWS // inside))
     history: list[Step] = []
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
-        tiles = sampler.draw(count)
-        terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
-        loss = terms.total(settings.kl_shift, settings.kl_content * min(1.0, 0.05 + 1.9 * step / steps))
-        if step < GUIDED * steps:
-            loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
-        if not torch.isfinite(loss):
-            raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
-        optimiser.step()
-        _follow_noise(model, terms, 0.1 if step > 5 else 1.0)
-        if (step + 1) % LOOK_EVERY and step + 1 < steps:
-            continue
-        look = _look(objective, held_out, unseen, step + 1, model, settings)
-        history.append(look)
+    best: tuple[int, dict[str, torch.Tensor]] | None = None  # a look, and the model then
+
+    def look(step: int) -> None:
+        nonlocal best
+        found = _look(objective, held_out, unseen, step, model, settings)
+        if not math.isfinite(found.loss):
+            raise TrainingError(f"the loss became {found.loss} at step {step}: report this scan as a bug")
+        history.append(found)
+        if best is None or found.loss < history[best[0]].loss:
+            best = len(history) - 1, {name: value.clone() for name, value in model.state_dict().items()}
         if progress is not None:
-            progress(look)
-        if not math.isfinite(look.loss):
-            raise TrainingError(f"the loss became {look.loss} at step {step + 1}: report this scan as a bug")
+            progress(found)
+
+    try:
+        if again:
+            look(0)
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+            tiles = sampler.draw(count)
+            terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
+            warm = 1.0 if again else min(1.0, 0.05 + 1.9 * step / steps)
+            loss = terms.total(settings.kl_shift, settings.kl_content * warm)
+            if guess is not None and step < GUIDED * steps:
+                loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
+            if not torch.isfinite(loss):
+                raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+            optimiser.step()
+            _follow_noise(model, terms, 0.1 if again or step > 5 else 1.0)
+            if (step + 1) % LOOK_EVERY == 0 or step + 1 == steps:
+                look(step + 1)
+    except KeyboardInterrupt:
+        if best is None:
+            raise
+        model.load_state_dict(best[1])
+        del history[best[0] + 1 :]
     return history
 
 

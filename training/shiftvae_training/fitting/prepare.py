@@ -23,7 +23,7 @@ from ..scans import has_contrast
 from .family import labels_of_frames, make_member
 from .settings import Settings
 
-__all__ = ["features_of", "prepare", "tile_side"]
+__all__ = ["features_of", "make_guess", "prepare", "tile_side"]
 
 #: The encoder's first content is this much larger than torch draws it: with 1, the variations were so faint in it that
 #: the content vanished before it was learned. R2 on the standard scan after 400 steps: 0.93; with 1, nothing.
@@ -38,7 +38,6 @@ SCALING = 8
 def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice) -> tuple[ShiftVAE, Guess]:
     """Model with its window, scaling and shift, started from the first guess."""
     dimensions = 1 if frames[0].shape[1] == 1 else 2
-    torus = settings.shift == "torus"
     size, content = choice.window, choice.content
     window = (1 if dimensions == 1 else size, size)
     some = [frame for frame in frames if has_contrast(frame)]
@@ -47,17 +46,9 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
         [_typical_sd([frame[c : c + 1] for frame in some], window, lattice.where) for c in range(len(some[0]))]
     )
     scale = tuple(float(1 / s) for s in sd)
-    scaled = [frame.astype(np.float64) * np.reshape(scale, (-1, 1, 1)) for frame in frames]
-
-    def make(some: list[NDArray[np.float64]]) -> Guess:
-        if torus:
-            return make_first_guess(some, lattice, window=window, content=content)
-        return make_feature_guess(some, window=window, content=content, fold=settings.rotation, scale=settings.scale)
-
-    _, labels = labels_of_frames(settings.classes)
-    guess = make(scaled) if labels is None else make_class_guess(scaled, labels.tolist(), make)
+    guess = make_guess(frames, lattice, settings, (window, content, scale))
     shift: Shift
-    if torus:
+    if settings.shift == "torus":
         shift = TorusShift(torch.tensor(lattice.vectors, dtype=torch.float32))
     else:
         beside = TILE_STRIDE * (tile_side(frames, window) - 1) / 2 + 1
@@ -68,6 +59,26 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
     model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=SD_FLOOR, member=member)
     _start_from(model, guess)
     return model, guess
+
+
+def make_guess(
+    frames: Frames, lattice: Lattice, settings: Settings, model: tuple[tuple[int, int], int, tuple[float, ...]]
+) -> Guess:
+    """Say where the motif sits in ``frames (C, H, W)``, raw, and how it varies, before anything is trained.
+
+    `model` is what is known of the model: window ``(height, width)`` px, number of content latents, scale of each
+    channel.
+    """
+    window, content, channel_scale = model
+    scaled = [frame.astype(np.float64) * np.reshape(channel_scale, (-1, 1, 1)) for frame in frames]
+
+    def make(some: list[NDArray[np.float64]]) -> Guess:
+        if settings.shift == "torus":
+            return make_first_guess(some, lattice, window=window, content=content)
+        return make_feature_guess(some, window=window, content=content, fold=settings.rotation, scale=settings.scale)
+
+    _, labels = labels_of_frames(settings.classes)
+    return make(scaled) if labels is None else make_class_guess(scaled, labels.tolist(), make)
 
 
 def features_of(guess: Guess, frames: Iterable[int]) -> Iterator[tuple[FeatureGuess, int]]:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shiftvae_rt.errors import LatticeError
+
 from .algebra import in_words
 from .candidate import propose
 from .mask import lattice_mask
@@ -21,7 +23,7 @@ from .peaks import flattened, prepare_frames, scaled
 from .repetition import repetition
 from .strip import fit_in_strip, is_strip
 
-__all__ = ["Lattice", "find_lattice"]
+__all__ = ["Lattice", "adopt_lattice", "find_lattice"]
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +55,8 @@ SURE, WELL = 0.9, 0.95
 DOUBTED = 0.4
 #: Number of waves that are fitted to a strip.
 STRONGEST = 8
+#: Vectors of one lattice in two scans differ by at most this share of their lengths.
+SAME = 0.03
 #: An area must overlap with itself after displacements of this many periods.
 SEVERAL = 3
 
@@ -110,6 +114,28 @@ class Lattice:
     def to_displacement(self, phases: ArrayLike) -> Floats:
         """Displacements sum_k phi_k / 2 pi a_k of phases ``(..., k)`` in radians; returns ``(..., 2)`` in px."""
         return np.asarray(np.asarray(phases, dtype=float) @ self.vectors / (2 * np.pi))
+
+
+def adopt_lattice(found: Lattice, known: Floats) -> Lattice:
+    """Give `found` the vectors ``known (k, 2)`` px of a trained model, in their order, where it is the same lattice.
+
+    Raises
+    ------
+    LatticeError
+        if a vector differs by more than 3 %, the tolerance of a pixel size, from every vector of the lattice found.
+    """
+    same = len(found.vectors) == len(known)
+    if same:
+        steps = np.rint(known @ np.linalg.pinv(found.vectors))
+        off = np.hypot(*(known - steps @ found.vectors).T) / np.hypot(*known.T)
+        same = bool((off <= SAME).all()) and abs(round(float(np.linalg.det(steps)))) == 1
+    if not same:
+        here, there = (in_words(np.linalg.pinv(v).T) if len(v) else "none" for v in (found.vectors, known))
+        raise LatticeError(
+            f"expected the lattice of the model to go on from, {there}, within 3 %, got {here}: resample the frames to "
+            "the model's pixel size, or train a new model"
+        )
+    return replace(found, vectors=known)
 
 
 def _ramp(value: float, ends: tuple[float, float]) -> float:

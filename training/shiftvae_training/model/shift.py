@@ -152,7 +152,7 @@ class PlanarShift(nn.Module):
 
     def __init__(self, dimensions: int, reach_px: float) -> None:
         super().__init__()
-        self.dimensions, self._unit_px = dimensions, UNIFORM * reach_px
+        self.dimensions, self.first_reach_px, self._unit_px = dimensions, reach_px, UNIFORM * reach_px
         self.log_reach = nn.Parameter(torch.tensor(math.log(reach_px)))
         self.log_width = nn.Parameter(torch.tensor(math.log(UNIFORM * reach_px)))
 
@@ -164,7 +164,7 @@ class PlanarShift(nn.Module):
     @property
     def reach(self) -> tuple[float, float]:
         """Largest shift along y and x, px: 1.5 times the initial range of the prior."""
-        most = 1.5 * self._unit_px / UNIFORM
+        most = 1.5 * self.first_reach_px
         return (0.0 if self.dimensions == 1 else most), most
 
     @property

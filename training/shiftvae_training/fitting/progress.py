@@ -1,18 +1,20 @@
 """What a training is doing, for a person who waits: stages in words, and how far the optimiser is.
 
-In a terminal the optimiser has a bar; elsewhere (a log, a notebook, a batch queue) a line every tenth of the steps.
+In a terminal the optimiser has a bar, and in a notebook the whole training has one; elsewhere (a log, a batch queue) a
+line every tenth of the steps.
 """
 
 from __future__ import annotations
 
 import sys
+import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from shiftvae_rt.commands.text import say
 
 if TYPE_CHECKING:
-    from ..fitting.optimise import Step
+    from .optimise import Step
 
 __all__ = ["CHECKING", "Progress"]
 
@@ -25,16 +27,19 @@ _LINES = 10
 
 
 class Progress:
-    """Says on stderr what a training does; a context that ends the bar.
+    """Says what a training does, on stderr or in the notebook; a context that ends the bar.
 
     Parameters
     ----------
     steps
         Steps of the optimiser.
+    shown
+        False says nothing.
     """
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
+    def __init__(self, steps: int, *, shown: bool = True) -> None:
+        self._steps, self._shown = steps, shown
+        self._notebook_bar = _bar_of_a_notebook() if shown else None
         self._bar: Any = None
         self._tenths = 0
 
@@ -48,13 +53,22 @@ class Progress:
 
     def stage(self, words: str) -> None:
         """Say what begins now, or what was found."""
+        if not self._shown:
+            return
+        if self._notebook_bar is not None:
+            if self._bar is None:
+                self._bar = self._notebook_bar(total=self._steps)
+            self._bar.set_description_str(words)
+            return
         self._end_bar()
         say(words)
 
     def step(self, step: Step) -> None:
         """Say how far the optimiser is."""
         about = f"loss {step.loss:.1f}, noise {step.noise_sd:.3f}"
-        if sys.stderr.isatty():
+        if not self._shown:
+            return
+        if self._notebook_bar is not None or sys.stderr.isatty():
             self._draw(step.step, about)
         elif (tenths := _LINES * step.step // self._steps) > self._tenths:
             self._tenths = tenths
@@ -73,3 +87,14 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _bar_of_a_notebook() -> Any:
+    """The bar that tqdm has for a notebook; None elsewhere, and in a notebook without its package ipywidgets."""
+    if "IPython" not in sys.modules:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm says that ipywidgets is missing: then there are lines
+        from tqdm.auto import tqdm
+        from tqdm.notebook import tqdm_notebook
+    return tqdm if issubclass(tqdm, tqdm_notebook) else None

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from terminal import COLUMNS, Terminal
 
-from shiftvae_training.commands.progress import Progress
 from shiftvae_training.fitting.optimise import Step
+from shiftvae_training.fitting.progress import Progress
 
 STAGES = [
     "reading scan.npy ...",

@@ -1,0 +1,298 @@
+"""From frames to a trained model, in one call: the flow of ``shiftvae train``, and its door for a program.
+
+::
+
+    frames -> gather_scans -> Settings -> train -> make_model_file -> TrainedModel
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import torch
+
+from shiftvae_rt.errors import FrameError, PixelSizeError, TrainingError
+from shiftvae_rt.frame import PixelSize, pixel_size_text
+
+from .constraints import CONSTRAINTS, Constraint
+from .export import Parity, make_model_file
+from .fitting.field_rules import Rule, check_field, flag, whole
+from .fitting.optimise import Step
+from .fitting.progress import CHECKING, Progress
+from .fitting.settings import MOST_CONTENT, Settings
+from .fitting.training_state import unpack_state
+from .gather import Given, gather_scans
+from .model.decoder import DecoderName
+from .model.likelihood import LikelihoodName
+from .model.shift import ShiftName
+from .scans import PIXEL_SIZE_TOLERANCE, Scans
+from .train import Trained, train
+from .trained.trained_model import TrainedModel
+
+__all__ = ["Callback", "EncoderName", "Fitted", "fit", "fit_scans"]
+
+#: Told of every look at the held-out regions; it may raise KeyboardInterrupt to end the training.
+Callback: TypeAlias = Callable[[Step], object]
+#: The families that ship; one that you add to `ENCODERS` has a name of its own.
+EncoderName: TypeAlias = Literal["dilated", "narrow", "mlp"] | str
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model, the training that it comes from, and how exact its graphs are."""
+
+    model: TrainedModel
+    trained: Trained
+    parity: Parity
+
+
+def fit(
+    frames: Given,
+    *,
+    pixel_size_nm: PixelSize = None,
+    channels: bool = False,
+    signals: bool = False,
+    window: int | Literal["auto"] = "auto",
+    latents: int | Literal["auto"] = "auto",
+    encoder: EncoderName = "dilated",
+    shift: ShiftName = "torus",
+    rotation: int = 0,
+    scale: bool = False,
+    decoder: DecoderName = "template",
+    likelihood: LikelihoodName = "gaussian",
+    kl_shift: float = 1.0,
+    kl_content: float = 1.0,
+    constraints: Mapping[str, float] | None = None,
+    conditions: Sequence[Constraint] = (),
+    classes: Sequence[str] = (),
+    steps: int = 3000,
+    seed: int = 0,
+    threads: int = 1,
+    progress: bool = True,
+    callbacks: Sequence[Callback] = (),
+    start: TrainedModel | None = None,
+) -> TrainedModel:
+    """Train a model on frames: the same flow, to the bit, as ``shiftvae train``.
+
+    Ctrl-C (in a notebook, "interrupt") ends a training early and keeps the model of the best look at the held-out
+    regions; before the first look it stops everything. Torch's random numbers and threads are as they were afterwards.
+
+    Parameters
+    ----------
+    frames
+        An array, raw detector units: an image ``(H, W)`` or a stack ``(N, H, W)``; or a `Frame`; or the path of a
+        microscope file; or a list of any of these. All frames have one shape.
+    pixel_size_nm
+        Edge of a pixel of all frames, nm, or ``(y, x)``; None takes what frames and files say.
+    channels
+        Arrays are ``(C, H, W)`` or ``(N, C, H, W)``.
+    signals
+        Arrays and files are 1D: ``(L,)``, or a signal a row ``(N, L)``; with `channels` ``(C, L)`` or ``(N, C, L)``.
+    window
+        px, at least 4; ``"auto"`` chooses it from the lattice.
+    latents
+        Number of content latents, 0 to 8; ``"auto"`` chooses it.
+    encoder
+        ``"dilated"``, ``"narrow"`` (half the time), ``"mlp"`` (the network of the paper), or a family of your own.
+    shift
+        ``"torus"``: a lattice. ``"planar"``: isolated features, one a window; needs `window`.
+    rotation
+        Features turn (planar): 1, or n where one looks the same after 1/n of a turn; 0 if not.
+    scale
+        Features differ in size (planar).
+    decoder
+        ``"template"``, or ``"coordinate"``, the paper's, far slower.
+    likelihood
+        ``"gaussian"`` with learned noise, ``"poisson"`` for counts, ``"bernoulli"`` on data brought to 0..1.
+    kl_shift, kl_content
+        Weights of the divergences from the priors, at least 0.
+    constraints
+        Weights of the physical conditions by name, beside ``{"displacement": 100}``; 0 switches one off.
+    conditions
+        Conditions of your own: objects with a ``weight``, called with pairs of windows.
+    classes
+        Name of the class of each frame, which the decoder is told; none by default.
+    steps
+        Optimiser steps, at most.
+    seed
+        Of everything that is random.
+    threads
+        Threads of torch.
+    progress
+        Show stages and a bar, on stderr or in the notebook.
+    callbacks
+        Functions that are told of every look at the held-out regions, as a `Step`.
+    start
+        A model to go on from. What belongs to it (window to likelihood, weights of divergences) stays as it is and is
+        left out here; its constraints stay too, where none of that name is given. Its latents keep their order and
+        sign. Frames must have its lattice, pixel size and channels.
+
+    Returns
+    -------
+    TrainedModel
+        With its model file in memory: `TrainedModel.save` writes it.
+
+    Raises
+    ------
+    TrainingError
+        for a setting that cannot be, naming it; for frames that are too small or without contrast.
+    FrameError, DataFileError
+        for frames that are none, or a file that cannot be read.
+    LatticeError
+        if there is no lattice, or another than that of `start`.
+    PixelSizeError
+        for frames of different pixel sizes, or another than that of `start`.
+    WindowError
+        for a window that the encoder cannot have.
+    KeyboardInterrupt
+        if Ctrl-C came before there was a model to keep.
+
+    Examples
+    --------
+    >>> model = fit("scan.dm4", steps=2000)  # doctest: +SKIP
+    >>> model.save("scan.svae")  # doctest: +SKIP
+    """
+    asked: dict[str, Any] = {
+        "window": _unless_auto("window", window, whole(4)),
+        "content": _unless_auto("latents", latents, whole(0, MOST_CONTENT)),
+        "encoder": encoder,
+        "shift": shift,
+        "rotation": rotation,
+        "scale": scale,
+        "decoder": decoder,
+        "likelihood": likelihood,
+        "kl_shift": kl_shift,
+        "kl_content": kl_content,
+        "constraints": {} if constraints is None else constraints,
+        "conditions": tuple(conditions) if isinstance(conditions, list) else conditions,
+        "classes": tuple(classes) if isinstance(classes, list) else classes,
+        "steps": steps,
+        "seed": seed,
+        "threads": threads,
+    }
+    check_field("channels", channels, flag())
+    check_field("signals", signals, flag())
+    check_field("progress", progress, flag())
+    check_field("callbacks", callbacks, Rule("a list of functions", _are_functions))
+    check_field("start", start, Rule("a model as fit and load give it, or None", _is_start))
+    settings = Settings(**asked) if start is None else settings_to_go_on(start, Settings(**asked))
+    if start is None:
+        settings = replace(settings, constraints=Settings().constraints | settings.constraints)
+    shown = Progress(settings.steps, shown=progress)
+    with shown:
+        shown.stage("reading the frames ...")
+        scans = gather_scans(frames, pixel_size_nm=pixel_size_nm, channels=channels, signals=signals)
+        return fit_scans(scans, settings, progress=shown, callbacks=callbacks, start=start).model
+
+
+def fit_scans(
+    scans: Scans,
+    settings: Settings,
+    *,
+    progress: Progress,
+    callbacks: Sequence[Callback] = (),
+    start: TrainedModel | None = None,
+) -> Fitted:
+    """Train on scans and make the model file in memory; as `fit`, whose flow it is.
+
+    Parameters
+    ----------
+    scans, settings
+        What is learned from, and how; of a training that goes on, from `settings_to_go_on`.
+    progress
+        Told of stages and looks.
+    callbacks, start
+        As for `fit`.
+    """
+    state, threads = None, torch.get_num_threads()
+    if start is not None:
+        _check_same_kind(scans, start)
+        state = unpack_state(start.file)
+        scans = replace(scans, pixel_size_nm=scans.pixel_size_nm or start.file.manifest.pixel_size_nm)
+
+    def look(step: Step) -> None:
+        progress.step(step)
+        for callback in callbacks:
+            callback(step)
+
+    with progress, torch.random.fork_rng(devices=[]):
+        try:
+            trained = train(scans.frames, settings, start=state, progress=look, stage=progress.stage)
+            trained = replace(trained, started_from="" if start is None else start.file.sha256)
+            progress.stage(CHECKING)
+            file, parity = make_model_file(
+                trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm
+            )
+        finally:
+            torch.set_num_threads(threads)
+    return Fitted(TrainedModel(file), trained, parity)
+
+
+def settings_to_go_on(start: TrainedModel, asked: Settings) -> Settings:
+    """Settings of a model whose training goes on: its own, with the steps, seed, threads and conditions of `asked`.
+
+    Raises
+    ------
+    TrainingError
+        for an imported model, and for a setting that is not the model's own, naming it.
+    """
+    manifest, training = start.file.manifest, start.file.manifest.training
+    if training is None:
+        raise TrainingError(f"{start.file.path} holds no weights to go on from, as of an imported model: train anew")
+    turns = [latent.period for latent in manifest.latents if latent.kind == "rotation"]
+    own: dict[str, Any] = {
+        "window": manifest.window[1],
+        "content": sum(latent.kind == "content" for latent in manifest.latents),
+        "encoder": manifest.encoder,
+        "shift": "torus" if manifest.lattice else "planar",
+        "rotation": round(360 / turns[0]) if turns and turns[0] else 0,
+        "scale": any(latent.kind == "scale" for latent in manifest.latents),
+        "decoder": training.decoder,
+        "likelihood": training.likelihood,
+        "kl_shift": training.kl_shift,
+        "kl_content": training.kl_content,
+    }
+    default = Settings()
+    for name, value in own.items():
+        given = getattr(asked, name)
+        if given not in (getattr(default, name), value):
+            name = "latents" if name == "content" else name
+            raise TrainingError(f"expected {name} to be that of start, {value!r}, got {given!r}: leave it out")
+    known = {name: weight for name, weight in training.constraints.items() if name in CONSTRAINTS}
+    return replace(asked, **own, constraints=known | asked.constraints)
+
+
+def _check_same_kind(scans: Scans, start: TrainedModel) -> None:
+    """Refuse frames of other channels, dimensions or pixel size than those of a model that training goes on from."""
+    manifest = start.file.manifest
+    channels, height = scans.frames[0].shape[:2]
+    if channels != manifest.channels or (height == 1) != (manifest.dimensions == 1):
+        kind = "signals" if manifest.dimensions == 1 else "images"
+        raise FrameError(
+            f"expected {kind} of {manifest.channels} channel(s), as start was trained on, got frames of shape "
+            f"{scans.frames[0].shape} (channels, height, width)"
+        )
+    here, there = scans.pixel_size_nm, manifest.pixel_size_nm
+    if here is not None and there is not None:
+        off = max(max(a / b, b / a) - 1 for a, b in zip(here, there, strict=True))
+        if off > PIXEL_SIZE_TOLERANCE:
+            raise PixelSizeError(
+                f"expected pixels of {pixel_size_text(there)} within 3 %, as start was trained on, got "
+                f"{pixel_size_text(here)}: resample the frames, or train a new model"
+            )
+
+
+def _unless_auto(name: str, value: object, rule: Rule) -> object:
+    """None for "auto"; else `value`, which must keep the rule."""
+    check_field(name, value, Rule(f"'auto' or {rule.expected}", lambda v: v == "auto" or rule.accepts(v)))
+    return None if value == "auto" else value
+
+
+def _are_functions(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(callable(each) for each in value)
+
+
+def _is_start(value: object) -> bool:
+    return value is None or isinstance(value, TrainedModel)

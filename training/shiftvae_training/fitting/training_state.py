@@ -1,0 +1,145 @@
+"""What a training goes on from: all weights of a model, and the looks so far, as plain arrays in the model file.
+
+The graphs of a model file cannot give it: their first layers are scaled and summed for the runtime, which loses the
+last bits, and a decoder's weights stand in them in no order that could be relied on
+(docs/decisions/training-state.md).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shiftvae_rt.errors import ModelFileError, TrainingError
+from shiftvae_rt.model.manifest import Manifest, Training
+from shiftvae_rt.model.model_file import ModelFile, read_arrays
+
+from ..model.decoder import DecoderName
+from ..model.encoder_families import ENCODERS
+from ..model.likelihood import Bernoulli, Gaussian, Likelihood, Poisson
+from ..model.pose import PoseLatent
+from ..model.rotation import Rotation
+from ..model.scale import Scale
+from ..model.shift import PlanarShift, Shift, TorusShift
+from ..model.shift_vae import Member, ShiftVAE
+from .family import SCALE_PRIOR
+from .optimise import Step
+
+__all__ = ["TrainingState", "pack_state", "read_looks", "unpack_state"]
+
+WEIGHT = "weight/"
+#: Numbers of a Bernoulli likelihood, ``(C,)`` each.
+BERNOULLI = ("low", "high", "level", "spread")
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A model as the last step of its training left it.
+
+    ``order`` is the index in it of each content latent that was reported in the end, and ``history`` every look at
+    held-out tiles on the way there.
+    """
+
+    model: ShiftVAE
+    order: tuple[int, ...]
+    history: tuple[Step, ...]
+
+
+def pack_state(model: ShiftVAE, weights: Mapping[str, Tensor], order: Sequence[int], history: Sequence[Step]) -> bytes:
+    """Content of ``training.npz``.
+
+    ``weight/NAME`` is a parameter or buffer of the torch module as the last step left it, not settled and calibrated as
+    that of `model` is by now; ``order (m,)`` the index in it of each content latent; ``looks (n, 5)`` float64 the
+    fields of each `Step`. A planar shift adds ``first_reach_px``, a Bernoulli likelihood ``low, high, level, spread
+    (C,)``.
+    """
+    arrays = {WEIGHT + name: value.numpy() for name, value in weights.items()}
+    arrays["order"] = np.array(order, dtype=np.int64)
+    arrays["looks"] = np.array([astuple(step) for step in history], dtype=np.float64)
+    if isinstance(model.shift, PlanarShift):
+        arrays["first_reach_px"] = np.array(model.shift.first_reach_px)
+    if isinstance(model.likelihood, Bernoulli):
+        arrays |= {name: getattr(model.likelihood, name).numpy() for name in BERNOULLI}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's own stub: a name may be allow_pickle
+    return buffer.getvalue()
+
+
+def read_looks(file: ModelFile) -> tuple[Step, ...]:
+    """Give the looks at held-out tiles of the training that ended with this file; none where it holds no state."""
+    if file.training_state is None:
+        return ()
+    looks = read_arrays(file.training_state, "training.npz").get("looks")
+    if looks is None or looks.ndim != 2 or looks.shape[1] != 5:
+        raise ModelFileError(f"{file.path}: training.npz has no looks of five numbers each: export the model again")
+    return tuple(Step(int(step), *values) for step, *values in looks.tolist())
+
+
+def unpack_state(file: ModelFile) -> TrainingState:
+    """Give the torch model of a model file as the last step left it, bit for bit.
+
+    Raises
+    ------
+    TrainingError
+        for a model that was imported, or whose encoder family is not in `ENCODERS` here.
+    ModelFileError
+        for weights that do not fit the manifest.
+    """
+    manifest, training = file.manifest, file.manifest.training
+    if training is None or file.training_state is None:
+        raise TrainingError(f"{file.path} holds no weights to go on from, as of an imported model: train anew")
+    if manifest.encoder not in ENCODERS:
+        raise TrainingError(
+            f"expected an encoder of {', '.join(ENCODERS)}, got {manifest.encoder!r} in {file.path}: add your "
+            "family to ENCODERS before you go on"
+        )
+    arrays = read_arrays(file.training_state, "training.npz")
+    weights = {n.removeprefix(WEIGHT): torch.from_numpy(a) for n, a in arrays.items() if n.startswith(WEIGHT)}
+    try:
+        likelihood = _likelihood(training, {name: arrays[name] for name in BERNOULLI if name in arrays})
+        model = ShiftVAE(
+            manifest.encoder,
+            manifest.window,
+            manifest.intensity.channel_scale,
+            shift=_shift(manifest, float(arrays["first_reach_px"]) if not manifest.lattice else None),
+            content=sum(latent.kind == "content" for latent in manifest.latents),
+            sd_floor=manifest.intensity.sd_floor,
+            member=Member(_further(manifest), cast("DecoderName", training.decoder), likelihood, training.classes),
+        )
+        model.load_state_dict(weights)
+        order = tuple(int(index) for index in arrays["order"])
+        if sorted(order) != list(range(model.content)):
+            raise ValueError(f"order of the content latents {order}")
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        told = f"{file.path}: training.npz does not fit the manifest ({' '.join(str(error).split())}): export it again"
+        raise ModelFileError(told) from error
+    return TrainingState(model, order, read_looks(file))
+
+
+def _shift(manifest: Manifest, first_reach_px: float | None) -> Shift:
+    if first_reach_px is None:
+        return TorusShift(torch.tensor(manifest.lattice, dtype=torch.float32))
+    return PlanarShift(manifest.dimensions, first_reach_px)
+
+
+def _further(manifest: Manifest) -> tuple[PoseLatent, ...]:
+    """Rotation and scale, where the model has them."""
+    found: list[PoseLatent] = []
+    for latent in manifest.latents:
+        if latent.kind == "rotation" and latent.period is not None:
+            found.append(Rotation(round(360 / latent.period)))
+        elif latent.kind == "scale":
+            found.append(Scale(SCALE_PRIOR))
+    return tuple(found)
+
+
+def _likelihood(training: Training, ranges: dict[str, np.ndarray]) -> Likelihood:
+    if training.likelihood == "bernoulli":
+        return Bernoulli(**{name: torch.from_numpy(ranges[name]) for name in BERNOULLI})
+    return Poisson() if training.likelihood == "poisson" else Gaussian()
