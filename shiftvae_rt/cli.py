@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def installed_commands() -> list[Command]:
-    """Every subcommand of the packages that are installed here, in the order of work."""
+    """List every subcommand of the installed packages, in the order of work."""
     others: list[Command] = []
     for entry_point in entry_points(group="shiftvae.commands"):
         try:

@@ -1,7 +1,7 @@
-"""The runtime's subcommands, one module each, named as the command; and what they have in common.
+"""The runtime's subcommands, one module each with the name of the command; and the options that they share.
 
 A module has ``add_arguments(parser)`` and ``run(arguments)``, and its docstring describes the command. It is imported
-when its command is the one that was typed: `shiftvae --help` costs no more than the table below.
+only when its command was typed: `shiftvae --help` needs no more than the table below.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Command:
     help
         What it does, on one line that begins with a verb.
     place
-        Number that rises in the order of work, in which commands are listed.
+        Position in the order of work, in which commands are listed.
     module
         Full name of its module.
     """
@@ -44,7 +44,7 @@ def _command(name: str, about: str, place: int) -> Command:
     return Command(name, about, place, f"{__name__}.{name}")
 
 
-#: In the order of work; the training half begins it.
+#: The subcommands in the order of work, which begins with those of the training half.
 COMMANDS = (
     _command("inspect", "verify and describe a model file", 30),
     _command("map", "write the latent maps of a file's frames", 40),
@@ -82,7 +82,7 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 
 
 def say_encoding(mapper: LatentMapper, arguments: argparse.Namespace) -> None:
-    """Say on stderr what ``auto`` chose, and why; if asked to, the way from lines to latents too."""
+    """Print on stderr what ``auto`` chose, and why; with ``--verbose`` also the route from lines to latents."""
     if arguments.verbose or arguments.provider == "auto":
         say(f"provider {mapper.provider} ({mapper.provider_reason})")
     if arguments.verbose:

@@ -13,8 +13,8 @@ __all__ = ["ArgumentParser"]
 class ArgumentParser(argparse.ArgumentParser):
     """A parser whose errors take one line and suggest a word for a mistyped command, option or choice.
 
-    Unknown options are told first: argparse would tell first what is missing because of them. Numbers (arguments of
-    type `int` or `float`) are finite and at least 0.
+    Unknown options are reported first, where argparse would report the arguments that are missing because of them.
+    Numbers (arguments of type `int` or `float`) are finite and at least 0.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -31,7 +31,7 @@ class ArgumentParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # typeshed has overloads for namespaces of other classes
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse as argparse does, but leave nothing over: each parser tells what it does not know itself."""
+        """Parse as argparse does, but leave nothing over: each parser reports the words that it does not know."""
         words = sys.argv[1:] if args is None else list(args)
         self._check_options(words)
         found, rest = super().parse_known_args(words, namespace)

@@ -110,7 +110,7 @@ def _map_each(mapper: LatentMapper, frames: Sequence[Frame], output: str) -> tup
 
 
 def _warn(frames: Sequence[Frame], maps: Sequence[LatentMap]) -> None:
-    """One line for the frames that are out of domain."""
+    """Print one line about the frames that are out of domain."""
     verdicts = [(frame, m.domain) for frame, m in zip(frames, maps, strict=True) if m.domain and m.domain.out_of_domain]
     if verdicts:
         frame, worst = max(verdicts, key=lambda pair: pair[1].score)

@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def stop_on_signals(service: Service) -> None:
-    """The first SIGINT, SIGTERM or Ctrl-Break asks the service to stop in order; the second ends the process."""
+    """Stop the service cleanly on the first SIGINT, SIGTERM or Ctrl-Break; the second ends the process."""
     names = ("SIGINT", "SIGTERM", "SIGBREAK")  # the last is Windows' Ctrl-Break
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
 
@@ -129,7 +129,7 @@ def stop_on_signals(service: Service) -> None:
 
 
 def give_way() -> None:
-    """Run below normal priority, where the system lets us."""
+    """Run below normal priority, if the system allows it."""
     if sys.platform == "win32":
         import ctypes
 
@@ -141,7 +141,7 @@ def give_way() -> None:
 
 
 def log_lines(as_json: bool) -> None:
-    """Log to stderr: a line an event, as JSON if a program reads it."""
+    """Log to stderr, one line for each event, as JSON if a program reads it."""
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines() if as_json else _PlainLines("shiftvae: %(levelname)s: %(message)s"))
     root = logging.getLogger("shiftvae_rt")
@@ -150,7 +150,7 @@ def log_lines(as_json: bool) -> None:
 
 
 class _PlainLines(logging.Formatter):
-    """One line an event; whatever in it is not printable is escaped: it may come from a stranger."""
+    """One line for each event; unprintable characters are escaped, since they may come from outside."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base class calls it so
         return shown(super().formatMessage(record))
@@ -160,7 +160,7 @@ class _PlainLines(logging.Formatter):
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object for each event, on a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         import msgspec

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_control(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which service is asked."""
+    """Add the options that name the service."""
     parser.add_argument(
         "--control",
         default="tcp://127.0.0.1:5703",

@@ -20,7 +20,7 @@ def wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
     Parameters
     ----------
     text
-        What is broken at its blanks.
+        Text to be broken at its blanks.
     first, rest
         Beginnings of the first line, and of the others.
     """
@@ -31,7 +31,7 @@ def wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
 
 
 def described(rows: Iterable[tuple[str, str]], *, column: int, indent: int = 0) -> str:
-    """Names on the left and what is said of each on the right, which begins at `column` on every line.
+    """Lay out names on the left and their texts on the right, which begin at `column` on every line.
 
     >>> print(described([("model", "a.svae"), ("", "mlp")], column=8))
     model   a.svae
@@ -59,7 +59,7 @@ def answer(text: str) -> None:
 
 
 def say(words: str) -> None:
-    """Tell on stderr what goes on."""
+    """Print progress on stderr."""
     _write(sys.stderr, f"shiftvae: {words}")
 
 

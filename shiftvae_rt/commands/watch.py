@@ -156,7 +156,7 @@ def _json_line(result: Result, subscriber: Subscriber) -> str:
 
 
 def _age_ms(result: Result, subscriber: Subscriber) -> float:
-    """Age of the result as we show it: when it was published, and how long it was on its way to us."""
+    """Give the age of the result on its arrival here: the age at its publication plus the time on its way."""
     return (result.age_s + subscriber.behind_s) * 1e3
 
 
