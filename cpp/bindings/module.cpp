@@ -1,5 +1,5 @@
-// The compiled module shiftvae_rt._core. Checks what memory safety needs, releases the GIL, calls. The friendly
-// messages are in windows.py, filter_bank.py, readout.py and assembly.py; outputs are allocated there too.
+// The compiled module shiftvae_rt._core. It checks what memory safety needs, releases the GIL and calls. The messages
+// for users are in windows.py, filter_bank.py, readout.py and assembly.py; outputs are allocated there too.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -261,7 +261,7 @@ std::unique_ptr<DenseStream> dense_stream_of(const DenseNetwork& network, std::s
     return std::make_unique<DenseStream>(network, width);
 }
 
-// Whether all differences were finite.
+// True if all differences are finite.
 bool push_lines(DenseStream& stream, const py::array& lines, const Floats& deviation, Floats code) {
     const FrameView view = frame_view(lines);
     if (!stream.accepts(view))

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const char* names[8];
     use_isa(names[input.number(0, available_isas(names, 8) - 1)]);
     const std::size_t stride = input.number(1, 9), layers = input.number(1, 3), heads = input.number(1, 2);
-    const std::size_t wrong = input.number(0, 63);  // seldom a layer that takes something else
+    const std::size_t wrong = input.number(0, 63);  // rarely the number of a layer with wrong inputs
     const std::size_t part = input.number(1, 9), stopped = input.number(0, 63);
     std::vector<DenseNetwork::Convolution> stem;
     for (std::size_t i = 0; i < layers; ++i) {
@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::vector<DenseNetwork::Linear> head;
     for (std::size_t i = 0; i < heads; ++i)
         head.push_back({input.number(1, 40), i ? head.back().units : stem.back().units, nullptr, nullptr});
-    const auto some = input.floats(61);  // over and over: which are 0 is all that matters
+    const auto some = input.floats(61);  // repeated for all weights: only which of them are 0 matters
     const fuzz::AnyFrame frame(input);
     stem[0].inputs = frame.view.channels * (stem[0].height > 1 ? 2 : 1);
     const bool fits = wrong >= layers + heads;

@@ -1,4 +1,4 @@
-// Latents from any code, of any members of the family, with every instruction set.
+// Latents from any code, with any kinds of latents, with every instruction set.
 #include "input.hpp"
 #include "shiftvae/isa.hpp"
 #include "shiftvae/readout.hpp"

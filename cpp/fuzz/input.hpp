@@ -1,4 +1,5 @@
-// Bytes of the fuzzer as small numbers and frames. Memory is taken exactly to size, so that one byte beyond is seen.
+// Bytes of the fuzzer as small numbers and frames. Memory has the exact size, so that an access one byte beyond is
+// seen.
 #pragma once
 
 #include <cstdint>

@@ -10,8 +10,8 @@
 namespace shiftvae {
 namespace {
 
-// Along one axis pixel p = q * stride + phase lies in the windows q - k + 1 ... q, with k = ceil((window - phase) /
-// stride): the larger k for the first phases, one less for the others.
+// The windows that cover a pixel, along one axis: pixel p = q * stride + phase lies in the windows q - k + 1 ... q,
+// with k = ceil((window - phase) / stride). The first phases have the larger k, the others one less.
 struct Cover {
     std::size_t stride, most, first_phases;
 
@@ -23,7 +23,7 @@ struct Cover {
     std::size_t end(bool first) const noexcept { return first ? std::min(first_phases, stride) : stride; }
 };
 
-// Makes rows of the map of one latent. Everywhere `weighted | weight` lie in one line, one after the other.
+// Makes rows of the map of one latent. Each line of memory holds the weighted values, then the weights.
 class Assembler {
 public:
     Assembler(Arena& arena, const Grid& grid) noexcept
@@ -40,8 +40,8 @@ public:
           scratch_(arena.take<double>(2 * wide_)),
           means_(arena.take<float>(2 * wide_)) {}
 
-    // The map rows whose q lies in block `block` of as many q as windows overlap. Window sums are those to the end of
-    // the block before (suffix) plus those from the start of this block (prefix): two additions a value whatever the
+    // Makes the map rows of a block of k consecutive q. Each window sum is the sum to the end of the previous block
+    // (suffix) plus the sum from the start of this block (prefix): two additions a value whatever the size of the
     // window, and nothing is ever subtracted.
     void block(const Kernels& kernels, const float* values, const float* precision, std::size_t block, bool first,
                float* map) noexcept {
@@ -57,7 +57,7 @@ public:
         for (std::size_t q = start; q < end; ++q) {
             weigh(kernels, values, precision, q, row_);
             kernels.accumulate(row_, 2 * cols_, prefix_);
-            const std::size_t reached = q - start + 1;  // rows reached ... k - 1 of the block before
+            const std::size_t reached = q - start + 1;  // rows reached ... k - 1 of the previous block
             const double* more = block > 0 && reached < k ? suffix_ + 2 * reached * cols_ : nullptr;
             for (std::size_t part = 0; part < 2; ++part) {
                 double* line = padded_ + part * wide_ + across_.most;
@@ -77,7 +77,7 @@ private:
             std::fill_n(line, 2 * cols_, 0.0);
     }
 
-    // The sums of a line of windows are in padded_: sum along it, divide, and repeat for the pixels of one q.
+    // Sums padded_, the column sums of a line of windows, along the line, divides, and writes the pixels of one q.
     void write(const Kernels& kernels, std::size_t q, bool first_down, float* map) noexcept {
         const std::size_t width = grid_.frame_width, stride = grid_.stride;
         for (const bool first : {true, false}) {
@@ -120,7 +120,7 @@ bool assemble_latent_map(const float* values, const float* precision, std::size_
     if (!kernel.weights_are_sound(values, precision, latents * windows)) return false;
     const Cover down(grid.window_height, grid.stride);
     const std::size_t lines = (grid.frame_height - 1) / grid.stride + 1;
-    // Phases without a window (stride > window) have k = 0 and no blocks: NaN.
+    // Phases without a window (stride > window) have k = 0 and no blocks: they stay NaN.
     const auto blocks_of = [&](bool first) -> std::size_t {
         const std::size_t k = down.windows(first);
         return k == 0 || down.begin(first) == down.end(first) ? 0 : (lines + k - 1) / k;

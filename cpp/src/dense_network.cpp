@@ -17,21 +17,21 @@ constexpr std::size_t pixel_bytes[pixel_types] = {1, 2, 2, 4, 4, 4, 8};
 
 std::size_t blocks_of(std::size_t units) { return (units + unit_block - 1) / unit_block; }
 
-// Floats of a line: an odd number of cache lines, so that neighbouring lines do not meet in one set of a cache.
+// Length of a line in memory: an odd number of cache lines, so that neighbouring lines do not share a set of the cache.
 std::size_t line_of(std::size_t floats) {
     constexpr std::size_t line = cache_line / sizeof(float);
     return ((floats + line - 1) / line | 1U) * line;
 }
 
-// 0 for units that are not there.
-float weight(const Convolution& of, std::size_t u, std::size_t input, std::size_t y, std::size_t x) {
-    return u < of.units ? of.weights[((u * of.inputs + input) * of.height + y) * of.width + x] : 0.0f;
+// A weight; 0 for units beyond the last one.
+float weight(const Convolution& conv, std::size_t u, std::size_t input, std::size_t y, std::size_t x) {
+    return u < conv.units ? conv.weights[((u * conv.inputs + input) * conv.height + y) * conv.width + x] : 0.0f;
 }
 
-// Whether any unit listens to this tap.
-bool heard(const Convolution& of, std::size_t input, std::size_t y, std::size_t x) {
-    for (std::size_t u = 0; u < of.units; ++u)
-        if (weight(of, u, input, y, x) != 0) return true;
+// True if any unit has a weight other than 0 for this tap.
+bool heard(const Convolution& conv, std::size_t input, std::size_t y, std::size_t x) {
+    for (std::size_t u = 0; u < conv.units; ++u)
+        if (weight(conv, u, input, y, x) != 0) return true;
     return false;
 }
 
@@ -46,59 +46,59 @@ DenseNetwork::DenseNetwork(const std::vector<Convolution>& stem, const std::vect
     sides_ = stem[0].height > 1 ? 2 : 1;
     channels_ = stem[0].inputs / sides_;
     if (channels_ == 0 || stem[0].inputs % sides_ || stem[0].dilation != 1)
-        throw std::invalid_argument("the first layer does not take differences of pixels");
+        throw std::invalid_argument("the first layer does not take differences conv pixels");
     window_width_ = stem[0].width + 1;
     window_height_ = stem[0].height;
     for (std::size_t i = 1; i < stem.size(); ++i) {
         window_width_ += (stem[i].width - 1) * stem[i].dilation;
         window_height_ += (stem[i].height - 1) * stem[i].dilation;
     }
-    std::size_t grid = 1, units = 0;  // px between neighbouring values; of the layer before
+    std::size_t grid = 1, units = 0;  // of the previous layer: px between neighbouring values, and its units
     for (std::size_t i = 0; i < stem.size(); ++i) {
         if (i > 0 && stem[i].inputs != units)
             throw std::invalid_argument("a layer does not take what the one before gives");
-        std::size_t wanted = stride;  // no finer than what the later layers and the stride need
+        std::size_t wanted = stride;  // the coarsest grid that the later layers and the stride allow
         for (std::size_t later = i + 1; later < stem.size(); ++later) wanted = std::gcd(wanted, stem[later].dilation);
         stem_.push_back(convolution(stem[i], i == 0 ? 1 : stem_.back().units(), grid, wanted / grid));
         grid = wanted;
         units = stem[i].units;
     }
-    for (const Linear& of : head) {
-        if (of.inputs != units) throw std::invalid_argument("a layer does not take what the one before gives");
-        const Convolution as{of.units, of.inputs, 1, 1, 1, of.weights};
-        head_.push_back(convolution(as, head_.empty() ? stem_.back().units() : head_.back().units(), 1, 1));
+    for (const Linear& linear : head) {
+        if (linear.inputs != units) throw std::invalid_argument("a layer does not take what the one before gives");
+        const Convolution conv{linear.units, linear.inputs, 1, 1, 1, linear.weights};
+        head_.push_back(convolution(conv, head_.empty() ? stem_.back().units() : head_.back().units(), 1, 1));
         head_.back().bias.assign(head_.back().units(), 0.0f);
-        std::copy_n(of.bias, of.units, head_.back().bias.begin());
-        units = of.units;
+        std::copy_n(linear.bias, linear.units, head_.back().bias.begin());
+        units = linear.units;
     }
     planes_ = units;
 }
 
-// Of values that lie `grid` px apart; `pitch` floats, or in the first layer 1.
-DenseNetwork::Layer DenseNetwork::convolution(const Convolution& of, std::size_t pitch, std::size_t grid,
+// A layer whose inputs lie `grid` px apart in the frame, and `pitch` floats apart in memory (1 in the first layer).
+DenseNetwork::Layer DenseNetwork::convolution(const Convolution& conv, std::size_t pitch, std::size_t grid,
                                               std::size_t step) {
     Layer layer;
-    const std::size_t apart = of.dilation / grid;
-    layer.blocks = blocks_of(of.units);
+    const std::size_t apart = conv.dilation / grid;
+    layer.blocks = blocks_of(conv.units);
     layer.pitch = pitch;
     layer.step = step;
-    layer.height = (of.height - 1) * apart + 1;
-    layer.width = (of.width - 1) * apart + 1;
+    layer.height = (conv.height - 1) * apart + 1;
+    layer.width = (conv.width - 1) * apart + 1;
     if (pitch == 1)
-        add_planes(layer, of);
+        add_planes(layer, conv);
     else
-        add_neighbours(layer, of, apart);
+        add_neighbours(layer, conv, apart);
     return layer;
 }
 
-// The first layer: each input is a plane of its own. Most of the differences down are not heard.
-void DenseNetwork::add_planes(Layer& layer, const Convolution& of) {
+// The first layer: each input is a plane of its own. Most of the vertical differences have no weight.
+void DenseNetwork::add_planes(Layer& layer, const Convolution& conv) {
     std::vector<Tap> taps;
-    for (std::size_t input = 0; input < of.inputs; ++input)
-        for (std::size_t y = 0; y < of.height; ++y)
-            for (std::size_t x = 0; x < of.width; ++x) {
-                if (!heard(of, input, y, x)) continue;
-                if (x > 0 && heard(of, input, y, x - 1)) {
+    for (std::size_t input = 0; input < conv.inputs; ++input)
+        for (std::size_t y = 0; y < conv.height; ++y)
+            for (std::size_t x = 0; x < conv.width; ++x) {
+                if (!heard(conv, input, y, x)) continue;
+                if (x > 0 && heard(conv, input, y, x - 1)) {
                     ++layer.lengths.back();
                 } else {
                     layer.runs.push_back({y, input, x});
@@ -106,54 +106,54 @@ void DenseNetwork::add_planes(Layer& layer, const Convolution& of) {
                 }
                 taps.push_back({input, y, x});
             }
-    pack(layer, of, taps);
+    pack(layer, conv, taps);
 }
 
 // A later layer: the inputs of a value are neighbours.
-void DenseNetwork::add_neighbours(Layer& layer, const Convolution& of, std::size_t apart) {
-    const auto inputs = static_cast<std::uint32_t>(of.inputs);
-    if (of.width == 3 && layer.step == 1) {  // of three taps in a row: pairs of values are made together
+void DenseNetwork::add_neighbours(Layer& layer, const Convolution& conv, std::size_t apart) {
+    const auto inputs = static_cast<std::uint32_t>(conv.inputs);
+    if (conv.width == 3 && layer.step == 1) {  // three taps in a row: pairs of values are computed together
         layer.gap = apart;
-        for (std::size_t y = 0; y < of.height; ++y) {
+        for (std::size_t y = 0; y < conv.height; ++y) {
             layer.runs.push_back({y * apart, 0, 0});
             layer.lengths.push_back(inputs);
         }
-        pack_pairs(layer, of);
+        pack_pairs(layer, conv);
         return;
     }
     std::vector<Tap> taps;
-    for (std::size_t y = 0; y < of.height; ++y)
-        for (std::size_t x = 0; x < of.width; ++x) {
+    for (std::size_t y = 0; y < conv.height; ++y)
+        for (std::size_t x = 0; x < conv.width; ++x) {
             layer.runs.push_back({y * apart, 0, x * apart * layer.pitch});
             layer.lengths.push_back(inputs);
-            for (std::size_t input = 0; input < of.inputs; ++input) taps.push_back({input, y, x});
+            for (std::size_t input = 0; input < conv.inputs; ++input) taps.push_back({input, y, x});
         }
-    pack(layer, of, taps);
+    pack(layer, conv, taps);
 }
 
-// As Kernels::multiply_taps wants them.
-void DenseNetwork::pack(Layer& layer, const Convolution& of, const std::vector<Tap>& taps) {
+// Packs the weights as Kernels::multiply_taps reads them.
+void DenseNetwork::pack(Layer& layer, const Convolution& conv, const std::vector<Tap>& taps) {
     layer.taps = taps.size();
     layer.weights = Aligned<float>(layer.taps * layer.units());
     float* to = layer.weights.first;
     for (std::size_t block = 0; block < layer.blocks; ++block)
         for (const Tap& tap : taps)
             for (std::size_t i = 0; i < unit_block; ++i)
-                *to++ = weight(of, block * unit_block + i, tap.input, tap.y, tap.x);
+                *to++ = weight(conv, block * unit_block + i, tap.input, tap.y, tap.x);
 }
 
-// As Kernels::multiply_pairs wants them.
-void DenseNetwork::pack_pairs(Layer& layer, const Convolution& of) {
-    layer.weights = Aligned<float>(of.height * of.inputs * 4 * layer.units());
+// Packs the weights as Kernels::multiply_pairs reads them.
+void DenseNetwork::pack_pairs(Layer& layer, const Convolution& conv) {
+    layer.weights = Aligned<float>(conv.height * conv.inputs * 4 * layer.units());
     float* to = layer.weights.first;
     for (std::size_t block = 0; block < layer.blocks; ++block)
         for (const bool outer : {false, true})
-            for (std::size_t y = 0; y < of.height; ++y)
-                for (std::size_t input = 0; input < of.inputs; ++input, to += 2 * unit_block)
+            for (std::size_t y = 0; y < conv.height; ++y)
+                for (std::size_t input = 0; input < conv.inputs; ++input, to += 2 * unit_block)
                     for (std::size_t i = 0; i < unit_block; ++i) {
                         const std::size_t u = block * unit_block + i;
-                        const double e = weight(of, u, input, y, 0), f = weight(of, u, input, y, 1),
-                                     g = weight(of, u, input, y, 2);
+                        const double e = weight(conv, u, input, y, 0), f = weight(conv, u, input, y, 1),
+                                     g = weight(conv, u, input, y, 2);
                         to[i] = static_cast<float>(outer ? e : (e + f + g) / 2);
                         to[unit_block + i] = static_cast<float>(outer ? -g : (e - f + g) / 2);
                     }
@@ -165,7 +165,7 @@ DenseStream::DenseStream(const DenseNetwork& network, std::size_t width)
       rings_(network.stem_.size()),
       plane_(line_of(width - 1 + longest_vector)),  // kernels may write beyond the end
       last_line_(network.channels_ * width * sizeof(double)) {
-    // a signal has no line above: one plane more takes what would be its differences down, all 0
+    // a signal has no line above: an extra plane takes its vertical differences, which are all 0
     const std::size_t planes = network.sides_ == 2 ? 2 * network.channels_ : network.channels_ + 1;
     std::size_t values = width - 1, longest = 0, longest_line = 0, most_runs = 0;
     const auto lay_out = [&](Arena arena) {
@@ -243,7 +243,7 @@ bool DenseStream::add_differences(const FrameView& lines, std::size_t y) noexcep
     return finite;
 }
 
-// With the line that a layer has just been given, makes the line of its output that this completes.
+// Computes the line of output that a layer's newest line of input completes, if any.
 void DenseStream::advance(std::size_t index) noexcept {
     const DenseNetwork::Layer& layer = network_.stem_[index];
     Ring& ring = rings_[index];
@@ -264,7 +264,7 @@ void DenseStream::advance(std::size_t index) noexcept {
     advance(index + 1);
 }
 
-// A line of a layer's output, from those of its input from `top` on.
+// Computes a line of a layer's output, from the lines of its input from `top` on.
 void DenseStream::multiply(std::size_t index, std::size_t top, float* out) noexcept {
     const DenseNetwork::Layer& layer = network_.stem_[index];
     const Ring& ring = rings_[index];
@@ -280,7 +280,7 @@ void DenseStream::multiply(std::size_t index, std::size_t top, float* out) noexc
     kernels().multiply_taps(taps, layer.weights.first, layer.taps, layer.blocks, true, ring.cols, out, layer.units());
 }
 
-// The head, for a row of windows.
+// Runs the head for a row of windows.
 void DenseStream::finish() noexcept {
     const float *values = features_, *divisor = deviation_;
     for (std::size_t i = 0; i < network_.head_.size(); ++i, divisor = nullptr) {

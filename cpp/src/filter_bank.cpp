@@ -8,27 +8,28 @@
 namespace shiftvae {
 namespace {
 
-constexpr std::size_t lanes = spectrum_lanes, both = 2 * spectrum_lanes;
-constexpr std::size_t rows_together = 12;  // of windows, in one segment: they and their products fit a common L2
+// Filters are transformed in blocks, one in each real and one in each imaginary part.
+constexpr std::size_t lanes = spectrum_lanes, block_units = 2 * spectrum_lanes;
+constexpr std::size_t rows_together = 12;  // rows of windows in one segment: with their products they fit in a usual L2
 constexpr double tau = 6.283185307179586;
-// A segment of more contrast than this, after scaling as one of its windows is scaled, costs that window digits of
-// float32; and so do numbers near the ends of its range.
+// Limits for float32. A window loses digits if its segment, scaled like the window, has more contrast than this, or if
+// numbers are near the ends of the range.
 constexpr double most_contrast = 4, least_single = 1e-30, most_single = 1e30;
 
 const SpectrumKernels<float>& kernels_of(const Kernels& kernels, float) { return kernels.spectra; }
 const SpectrumKernels<double>& kernels_of(const Kernels& kernels, double) { return kernels.exact_spectra; }
 
-// Where a transform wants its inputs, in values: the bits of their index the other way round.
+// Offsets, in values, of the inputs of a transform: their indices with the bits reversed.
 std::vector<std::uint32_t> bit_reversed(std::size_t size) {
     std::vector<std::size_t> index(size, 0);
     for (std::size_t i = 0; i < size; ++i) index[i] = index[i / 2] / 2 + (i % 2) * (size / 2);
     std::vector<std::uint32_t> order;
     order.reserve(size);
-    for (const std::size_t i : index) order.push_back(static_cast<std::uint32_t>(i * both));
+    for (const std::size_t i : index) order.push_back(static_cast<std::uint32_t>(i * block_units));
     return order;
 }
 
-// As SpectrumKernels::transform wants them.
+// The factors as SpectrumKernels::transform reads them.
 std::vector<double> factors_of(std::size_t size) {
     std::vector<double> factors;
     std::size_t m = 1;
@@ -69,45 +70,46 @@ FilterBank::FilterBank(const double* filters, std::size_t units, std::size_t cha
       width_(width),
       stride_(stride),
       segment_(segment),
-      blocks_((units + both - 1) / both),
+      blocks_((units + block_units - 1) / block_units),
       order_(bit_reversed(segment)),
       short_order_(bit_reversed(segment / stride)),
-      line_sums_(channels * height * blocks_ * both, 0.0),
-      sums_(channels * blocks_ * both, 0.0) {
+      line_sums_(channels * height * blocks_ * block_units, 0.0),
+      sums_(channels * blocks_ * block_units, 0.0) {
     const std::vector<double> factors = factors_of(segment), short_factors = factors_of(segment / stride);
-    exact_ = {Aligned<double>(blocks_ * segment * channels * height * both), stored<double>(factors),
+    exact_ = {Aligned<double>(blocks_ * segment * channels * height * block_units), stored<double>(factors),
               stored<double>(short_factors)};
     fill(filters);
-    const std::size_t count = blocks_ * segment * channels * height * both;
+    const std::size_t count = blocks_ * segment * channels * height * block_units;
     single_ = {Aligned<float>(count), stored<float>(factors), stored<float>(short_factors)};
     for (std::size_t i = 0; i < count; ++i) single_.weights.first[i] = static_cast<float>(exact_.weights.first[i]);
 }
 
-// Weights in the order in which they are multiplied: block of units; frequency of the windows; alias, channel,
-// remainder of the line by the stride, line.
+// Packs the weights in the order of multiplication: block of units; frequency of the windows; alias, channel, remainder
+// of the line by the stride, line.
 void FilterBank::fill(const double* filters) {
     const std::size_t windows = segment_ / stride_, pixels = height_ * width_;
-    const Scratch scratch(segment_ * both * sizeof(double), 1);
+    const Scratch scratch(segment_ * block_units * sizeof(double), 1);
     double* values = reinterpret_cast<double*>(scratch.of(0));
     for (std::size_t block = 0; block < blocks_; ++block)
         for (std::size_t c = 0; c < channels_; ++c)
             for (std::size_t line = 0, place = 0; place < height_; ++place) {
-                std::fill_n(values, segment_ * both, 0.0);
-                for (std::size_t u = 0; u < std::min(both, units_ - block * both); ++u) {
-                    const double* filter = filters + ((block * both + u) * channels_ + c) * pixels + line * width_;
+                std::fill_n(values, segment_ * block_units, 0.0);
+                for (std::size_t u = 0; u < std::min(block_units, units_ - block * block_units); ++u) {
+                    const double* filter =
+                        filters + ((block * block_units + u) * channels_ + c) * pixels + line * width_;
                     double sum = 0;
                     for (std::size_t x = 0; x < width_; ++x) {
                         values[order_[x] + u] = filter[x] / static_cast<double>(segment_);
                         sum += filter[x];
                     }
-                    line_sums_[(c * height_ + line) * blocks_ * both + block * both + u] = sum;
-                    sums_[c * blocks_ * both + block * both + u] += sum;
+                    line_sums_[(c * height_ + line) * blocks_ * block_units + block * block_units + u] = sum;
+                    sums_[c * blocks_ * block_units + block * block_units + u] += sum;
                 }
                 kernels().exact_spectra.transform(values, segment_, exact_.factors.first);
                 for (std::size_t k = 0; k < segment_; ++k) {
                     const std::size_t group = (block * windows + k % windows) * stride_ + k / windows;
-                    double* to = exact_.weights.first + ((group * channels_ + c) * height_ + place) * both;
-                    std::copy_n(values + k * both, both, to);
+                    double* to = exact_.weights.first + ((group * channels_ + c) * height_ + place) * block_units;
+                    std::copy_n(values + k * block_units, block_units, to);
                 }
                 line += stride_;
                 if (line >= height_) line = line % stride_ + 1;
@@ -117,7 +119,7 @@ void FilterBank::fill(const double* filters) {
     for (const double sum : sums_) blind_ &= std::fabs(sum) <= 1e-12 * largest;
 }
 
-// What is held for a segment: a part of each line, and all the windows that begin in it, of some rows.
+// The memory of a worker for one segment: a part of each line, and some rows of the windows that begin in it.
 class FilterWorker {
 public:
     FilterWorker(Arena& arena, const FilterBank& bank, const Tile& tile) noexcept
@@ -132,16 +134,16 @@ public:
         scale_ = arena.take<double>(rows_together * cols_);
         mean_ = arena.take<double>(rows_together * channels * cols_);
         level_ = arena.take<double>(rows_together * channels);
-        transformed_ = arena.take<double>(bank.segment_ * both);
+        transformed_ = arena.take<double>(bank.segment_ * block_units);
         spectrum_ = arena.take<char>(bank.segment_ * channels * 2 * phase_ * bank.stride_ * sizeof(double));
-        products_ = arena.take<char>(rows_together * (bank.segment_ / bank.stride_) * both * sizeof(double));
+        products_ = arena.take<char>(rows_together * (bank.segment_ / bank.stride_) * block_units * sizeof(double));
     }
 
     static std::size_t lines_of(const FilterBank& bank, std::size_t rows) noexcept {
         return (rows - 1) * bank.stride_ + bank.height_;
     }
 
-    // Rows first to first + rows of the windows of the tile, to `out`, whose rows are out_pitch apart.
+    // Filters the rows first to first + rows of windows of the tile into `out`, whose rows are out_pitch apart.
     void run(const Kernels& kernels, const Tile& tile, std::size_t first, std::size_t rows, Scaling scaling,
              const double* centres, float* out, std::size_t out_pitch) noexcept {
         const std::size_t y = first * bank_.stride_, lines = lines_of(bank_, rows);
@@ -160,7 +162,7 @@ public:
     }
 
 private:
-    // Scales and offsets of a row of windows; whether it needs double.
+    // Prepares the scales and offsets of a row of windows; true if it needs double.
     bool prepare(std::size_t channels, std::size_t r) noexcept {
         double contrast = 0, largest = 0;
         for (std::size_t c = 0; c < channels; ++c) {
@@ -194,7 +196,7 @@ private:
         const SpectrumBlocks blocks{bank_.stride_,       channels,  bank_.stride_, bank_.height_,
                                     windows * frequency, 2 * pitch, phase_,        pitch};
         T *spectrum = reinterpret_cast<T*>(spectrum_), *values = reinterpret_cast<T*>(products_);
-        const std::size_t group = bank_.stride_ * channels * bank_.height_ * both;
+        const std::size_t group = bank_.stride_ * channels * bank_.height_ * block_units;
         for (std::size_t block = 0; block < bank_.blocks_; ++block) {
             const T* weights = spectra.weights.first + block * windows * group;
             for (std::size_t k = 0; k < windows; ++k)
@@ -203,12 +205,13 @@ private:
                     }
                     if (hard[r] == wanted)
                         kernel.multiply(spectrum + k * frequency + r, blocks, weights + k * group, end - r,
-                                        values + r * windows * both + bank_.short_order_[k], windows * both);
+                                        values + r * windows * block_units + bank_.short_order_[k],
+                                        windows * block_units);
                 }
-            const std::size_t units = std::min(both, bank_.units_ - block * both);
+            const std::size_t units = std::min(block_units, bank_.units_ - block * block_units);
             for (std::size_t r = 0; r < rows; ++r) {
                 if (hard[r] != wanted) continue;
-                T* row = values + r * windows * both;
+                T* row = values + r * windows * block_units;
                 kernel.transform(row, windows, spectra.short_factors.first);
                 const SpectrumScaling scaling{channels,
                                               bank_.height_,
@@ -216,18 +219,18 @@ private:
                                               level_ + r * channels,
                                               mean_ + r * channels * cols_,
                                               scale_ + r * cols_,
-                                              bank_.line_sums_.data() + block * both,
-                                              bank_.blind_ ? nullptr : bank_.sums_.data() + block * both,
+                                              bank_.line_sums_.data() + block * block_units,
+                                              bank_.blind_ ? nullptr : bank_.sums_.data() + block * block_units,
                                               lines_,
                                               cols_,
-                                              bank_.blocks_ * both};
-                kernel.scale(row, cols_, scaling, units, out + r * out_pitch + block * both, bank_.units_);
+                                              bank_.blocks_ * block_units};
+                kernel.scale(row, cols_, scaling, units, out + r * out_pitch + block * block_units, bank_.units_);
             }
         }
     }
 
-    // Spectra of the lines, each in lanes of its own: a line's bits do not depend on the others. Their means and
-    // variances come with them.
+    // Computes the spectra of the lines, with their means and variances. Each line has lanes of its own: its bits do
+    // not depend on the others.
     template <class T>
     void transform_lines(const Kernels& kernels, const Tile& tile, std::size_t y, std::size_t lines) noexcept {
         const std::size_t stride = bank_.stride_, pitch = phase_ * stride, size = bank_.segment_;
@@ -237,12 +240,13 @@ private:
             for (std::size_t phase = 0; phase < std::min(stride, lines); ++phase)
                 for (std::size_t i = phase; i < lines; i += lanes * stride) {
                     const std::size_t some = std::min(lanes, (lines - 1 - i) / stride + 1);
-                    if (some < lanes) std::fill_n(transformed_, size * both, 0.0);
+                    if (some < lanes) std::fill_n(transformed_, size * block_units, 0.0);
                     for (std::size_t lane = 0; lane < some; ++lane)
                         first[lane] = kernels.spread_line[static_cast<int>(tile.frame.type)](
                             tile.lines(c, y + i + lane * stride, 1).first, width, bank_.order_.data(), size,
                             transformed_ + lane);
-                    for (std::size_t k = 0; k < size; ++k) std::fill_n(transformed_ + k * both + lanes, lanes, 0.0);
+                    for (std::size_t k = 0; k < size; ++k)
+                        std::fill_n(transformed_ + k * block_units + lanes, lanes, 0.0);
                     kernels.exact_spectra.transform(transformed_, size, bank_.exact_.factors.first);
                     T* to = reinterpret_cast<T*>(spectrum_) + c * 2 * pitch + phase * phase_ + i / stride;
                     kernels_of(kernels, T{})

@@ -9,14 +9,14 @@
 namespace shiftvae {
 namespace {
 
-constexpr std::size_t band_lines = 64;  // lines of the map made at a time: their sums stay in L2 or L3
+constexpr std::size_t band_lines = 64;  // lines of the map computed at a time: their sums stay in L2 or L3
 
 struct Weighted {
     double sum, weight;
 };
 
-// Sums of some lines of the map, with a border of one pixel all round: a motif that reaches beyond the lines or the
-// frame needs no case of its own.
+// Sums of some lines of the map, with a border of one pixel on each side: a motif that reaches beyond the lines or the
+// frame needs no special case.
 class Band {
 public:
     Band(Arena& arena, const Grid& grid) noexcept
@@ -61,7 +61,7 @@ private:
     Weighted* pixels_;
 };
 
-// The lowest and highest y that a row of windows places anything at, to pass over rows that do not reach a band.
+// The lowest and highest y of the motifs in a row of windows, to skip rows that do not reach a band.
 struct Reach {
     double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
 };

@@ -1,4 +1,4 @@
-// Scratch memory of the workers of one call, taken once.
+// Scratch memory of the workers of one call, allocated once.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace shiftvae {
 
-// Hands out aligned pieces of one block. Without a block it only counts, so one layout serves for size and for use.
+// Hands out aligned pieces of one block. Without a block it only counts, so that one layout gives size and pieces.
 class Arena {
 public:
     explicit Arena(char* block = nullptr) noexcept : block_(block) {}
@@ -27,7 +27,7 @@ private:
     std::size_t used_ = 0;
 };
 
-// One block for each worker, in one allocation; std::bad_alloc if there is none.
+// One block for each worker, in one allocation; std::bad_alloc if it fails.
 class Scratch {
 public:
     Scratch(std::size_t bytes, unsigned workers)

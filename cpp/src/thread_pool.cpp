@@ -50,7 +50,7 @@ void ThreadPool::run(std::size_t parts, unsigned threads, Task task, void* conte
     wake_.notify_all();
     take_parts(0);
     std::unique_lock<std::mutex> lock(mutex_);
-    wanted_ = 0;  // who has not woken by now finds nothing left to do
+    wanted_ = 0;  // a helper that has not woken by now finds nothing left to do
     done_.wait(lock, [this] { return busy_ == 0; });
 }
 
@@ -58,7 +58,7 @@ void ThreadPool::grow(unsigned helpers) noexcept {
     const std::lock_guard<std::mutex> lock(mutex_);
     try {
         for (; helpers_ < helpers; ++helpers_) std::thread([this] { help(); }).detach();
-    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): those that there are do the work
+    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): the existing threads do the work
     }
 }
 
@@ -66,7 +66,7 @@ void ThreadPool::help() noexcept {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
         wake_.wait(lock, [this] { return wanted_ > 0; });
-        const unsigned worker = wanted_--;  // distinct among the helpers of a job; 0 is the caller
+        const unsigned worker = wanted_--;  // unique among the helpers of a job; 0 is the caller
         ++busy_;
         lock.unlock();
         take_parts(worker);

@@ -13,7 +13,7 @@ void keep_every(double* values, std::size_t count, std::size_t stride) noexcept 
     for (std::size_t i = 0; i < count; ++i) values[i] = values[i * stride];
 }
 
-// A constant near the pixels of a channel, for sums that are not exact: the mean of about a thousand of them.
+// A constant near the pixels of a channel, for sums that are not exact: the mean of about a thousand pixels.
 double centre_of(const FrameView& frame, std::size_t channel) noexcept {
     const std::size_t lines = std::min<std::size_t>(frame.height, 32), columns = std::min<std::size_t>(frame.width, 32);
     double sum = 0, count = 0;
@@ -76,7 +76,8 @@ void SlidingMoments::row(const Kernels& kernels, const Tile& tile, std::size_t c
         const Lines enter = tile.lines(channel, y + tile.window_height - tile.stride, tile.stride);
         kernels.slide_lines[type](enter, tile.lines(channel, y - tile.stride, tile.stride).first, sum_, square_);
     } else {
-        // Sums that are not exact start anew: nothing of an earlier line, or of another thread's rows, is left in them.
+        // Sums that are not exact start from zero: nothing of earlier lines, or of another thread's rows, stays in
+        // them.
         std::fill_n(sum_, width, 0.0);
         std::fill_n(square_, width, 0.0);
         kernels.add_lines[type](tile.lines(channel, y, tile.window_height), centre, sum_, square_);
@@ -100,7 +101,7 @@ void window_bounds(const Kernels& kernels, const Tile& tile, std::size_t channel
     kernels.bound_lines[static_cast<int>(tile.frame.type)](tile.lines(channel, y, tile.window_height), column_low,
                                                            column_high);
     const std::size_t places = (tile.cols - 1) * tile.stride + 1;
-    // The first doubling reads the input for the last time, so that it can be scratch for the second.
+    // The input is last read in the first doubling, so it serves as scratch for the second.
     kernels.sliding_min(column_low, places, tile.window_width, work.scratch_a, work.scratch_b, column_low);
     for (std::size_t col = 0; col < tile.cols; ++col) low[col] = work.scratch_a[col * tile.stride];
     kernels.sliding_max(column_high, places, tile.window_width, work.scratch_a, work.scratch_b, column_high);
@@ -140,7 +141,7 @@ void WindowScaling::zscore(const Kernels& kernels, const Tile& tile, std::size_t
     const std::size_t channels = tile.frame.channels, cols = tile.cols;
     for (std::size_t c = 0; c < channels; ++c) {
         if (fresh_) moments_[c].start();
-        // The first channel's variances are summed in place; the scales take the room afterwards.
+        // Variances are summed into those of the first channel; the others use memory that the scales take later.
         double* variance = c ? scale_ + c * cols : variance_;
         moments_[c].row(kernels, tile, c, y, centres[c], work_, mean_ + c * cols, variance);
         if (c)

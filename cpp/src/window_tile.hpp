@@ -1,4 +1,4 @@
-// What a worker holds while it walks down a tile: some columns of windows, row after row.
+// The state of a worker that walks down a tile: some columns of windows, row after row.
 #pragma once
 
 #include <vector>
@@ -20,12 +20,12 @@ struct Tile {
     Lines window(std::size_t channel, std::size_t y, std::size_t col) const noexcept;
 };
 
-// 8 and 16 bit: column sums are exact integers below 2**53 and may slide for ever.
+// True for 8 and 16 bit: column sums are exact integers below 2**53 and can slide without end.
 bool sums_are_exact(PixelType type, std::size_t window_pixels) noexcept;
-// 32 bit integers and float64 are held as double, all others as float.
+// True for 32 bit integers and float64, which are held as double; all others are held as float.
 bool held_as_double(PixelType type) noexcept;
 
-// For each channel a constant near its pixels, for sums that are not exact: those given, or found in the frame; else 0.
+// For each channel a constant near its pixels, `given` or found in the frame; 0 if sums are exact.
 std::vector<double> centres_of(const FrameView& frame, std::size_t window_pixels, const double* given);
 
 // Mean and variance of the windows of one row after another, in one channel.
@@ -42,7 +42,8 @@ public:
     };
 
     void start() noexcept { started_ = false; }
-    // Windows whose top line is y; rows come in order, stride apart. centre: a constant near the pixels, 0 if exact.
+    // The windows whose top line is y; rows come in order, stride apart. centre: a constant near the pixels, 0 if
+    // exact.
     void row(const Kernels& kernels, const Tile& tile, std::size_t channel, std::size_t y, double centre,
              const Work& work, double* mean, double* variance) noexcept;
 
@@ -51,17 +52,17 @@ private:
     bool started_ = false;
 };
 
-// Minimum and maximum likewise. low and high hold one value a window.
+// Minimum and maximum of the windows of a row, one value a window each.
 void window_bounds(const Kernels& kernels, const Tile& tile, std::size_t channel, std::size_t y,
                    const SlidingMoments::Work& work, double* low, double* high) noexcept;
 
-// What normalises the windows of one row after another: (pixel - mean) * scale, `cols` values for each channel.
+// The normalisation (pixel - mean) * scale of one row of windows after another: `cols` values for each channel.
 class WindowScaling {
 public:
     WindowScaling(Arena& arena, const Tile& tile) noexcept;
 
     void start() noexcept { fresh_ = true; }
-    // Windows whose top line is y; rows come in order, stride apart.
+    // The windows whose top line is y; rows come in order, stride apart.
     void row(const Kernels& kernels, const Tile& tile, std::size_t y, Scaling scaling, const double* centres) noexcept;
 
     const double* mean() const noexcept { return mean_; }
@@ -76,8 +77,8 @@ private:
     bool fresh_ = true;
 };
 
-// The lines under the current row of windows, converted once, in rows that do not alias in L1: rows of 4096 bytes share
-// their cache sets, rows of an odd number of cache lines do not.
+// The lines under the current row of windows, each converted once. In memory they do not alias in L1: lines 4096 bytes
+// apart share their cache sets, lines an odd number of cache lines apart do not.
 class LineRing {
 public:
     LineRing() = default;

@@ -9,13 +9,13 @@
 namespace shiftvae {
 namespace {
 
-constexpr std::size_t tile_bytes = 512 * 1024;      // of converted lines, half of a common L2
+constexpr std::size_t tile_bytes = 512 * 1024;      // of converted lines, half of a usual L2
 constexpr std::size_t least_tile = 64;              // windows
 constexpr std::size_t most_tile = 2048;             // windows
-constexpr std::size_t streamed_bytes = 8U << 20U;   // larger outputs leave the caches before anybody reads them
+constexpr std::size_t streamed_bytes = 8U << 20U;   // larger outputs leave the caches before they are read
 constexpr std::size_t worth_a_thread = 256 * 1024;  // bytes: below, waking a thread costs more than it saves
 
-// How the grid of windows is shared out: tiles of columns, each in chunks of rows.
+// Division of the grid of windows among threads: tiles of columns, each in chunks of rows.
 struct Parts {
     std::size_t rows, cols, chunks, tiles;
 
@@ -46,7 +46,7 @@ Tile tile_of(const FrameView& frame, const Grid& grid, std::size_t first_col, st
 
 unsigned worth(unsigned threads, std::size_t bytes) noexcept { return bytes < worth_a_thread ? 1 : threads; }
 
-// All that a worker needs to extract the windows of a tile.
+// The state of a worker that extracts the windows of a tile.
 class Extractor {
 public:
     Extractor(Arena& arena, const Tile& tile)
@@ -79,7 +79,7 @@ private:
     float* stage_;
 };
 
-// The same for the statistics of one channel.
+// The state of a worker that computes the statistics of one channel.
 struct StatisticsRow {
     SlidingMoments moments;
     SlidingMoments::Work work;

@@ -1,4 +1,4 @@
-// Slow twins of the kernels, written as the definitions read, and frames to compare them on.
+// Slow references of the kernels, written like their definitions, and frames to compare them on.
 #pragma once
 
 #include <cmath>

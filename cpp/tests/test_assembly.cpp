@@ -29,7 +29,7 @@ struct Input {
         for (std::size_t i = 0; i < latents * windows; ++i) {
             values.push_back(normal(random));
             precision.push_back(i % 5 == 0 ? 0 : std::pow(10.0f, exponent(random)));
-            if (i % 10 == 0) values.back() = missing;  // of precision 0: must not count
+            if (i % 10 == 0) values.back() = missing;  // has precision 0: must not count
         }
         for (std::size_t i = 0; i < windows; ++i) {
             shift_y.push_back(3 * normal(random));

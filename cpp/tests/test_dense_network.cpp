@@ -19,8 +19,8 @@ struct Kernel {
     std::size_t units, height, width, dilation;
 };
 
-// Which taps of the first layer are not 0: all; for differences down only the first column, but not its first line, as
-// in models; a part, the same for all units.
+// The taps of the first layer that are not 0: all; as in models, all but those of vertical differences outside the
+// first column and in its first line; or a part, the same for all units.
 enum class Heard { all, as_in_models, some };
 
 // Kernels and head end at the first 0.
@@ -54,7 +54,7 @@ struct Network {
     std::vector<DenseNetwork::Convolution> stem;
     std::vector<DenseNetwork::Linear> head;
     std::size_t stride, sides, window_height, window_width;
-    std::vector<std::vector<float>> numbers;  // that the layers point to
+    std::vector<std::vector<float>> numbers;  // the weights that the layers point to
 
     Network(const Network&) = delete;
     Network(const Case& c, unsigned seed)
@@ -102,7 +102,7 @@ private:
     std::mt19937 random_;
 };
 
-// Planes of values, and of the size of the sums that made them, to which the errors of float32 are proportional.
+// Planes of values, and of the size of the sums behind them, to which the errors of float32 are proportional.
 struct Values {
     std::size_t planes, height, width;
     std::vector<double> value, size;
@@ -145,7 +145,7 @@ Values convolved(const Values& in, const DenseNetwork::Convolution& of) {
     return out;
 }
 
-// The code of every window, deviations one a window.
+// The code of every window, with one deviation a window.
 Values code_of(const Network& network, const Frame& frame, const std::vector<float>& deviation) {
     Values x = differences(frame, network.sides);
     for (const DenseNetwork::Convolution& layer : network.stem) {
@@ -313,7 +313,7 @@ CASE("lines in any parts give the same bits as all at once, and only the rows th
 
 CASE("a band that begins at a row gives the bits of those rows") {
     for (const Case& c : cases) {
-        if (c.heard != as_in_models) continue;  // others see the line above the window
+        if (c.heard != as_in_models) continue;  // the other kernels see the line above the window
         const Network network(c, 13);
         const Grid grid = network.grid(c.height, c.width);
         const std::size_t windows = grid.rows() * grid.cols();
@@ -396,7 +396,7 @@ CASE("huge and tiny deviations do what division does") {
         const std::vector<float> divided = pushed(dense, frame.view(), mixed);
         for (std::size_t i = 0; i < plain.size(); ++i) CHECK(divided[i] == plain[i] / mixed[i % windows]);
     });
-    const Case& c = cases[0];  // with tanh behind
+    const Case& c = cases[0];  // its head has a tanh
     const Network bent(c, 24);
     const Grid bent_grid = bent.grid(c.height, c.width);
     std::vector<float> deviation(bent_grid.rows() * bent_grid.cols());

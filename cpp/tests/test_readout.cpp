@@ -19,7 +19,7 @@ std::vector<float> random_code(const Readout& readout, std::size_t count) {
     return code;
 }
 
-// In float64, for a shift on two vectors with content behind it.
+// The readout in float64, for a shift on two vectors followed by content.
 double place(const std::vector<float>& code, std::size_t count, std::size_t phase, std::size_t moved, std::size_t i) {
     const double turns = std::atan2(code[(2 + phase) * count + i], code[phase * count + i]) / 6.283185307179586 +
                          code[(moved + phase) * count + i];

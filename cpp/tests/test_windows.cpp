@@ -19,7 +19,7 @@ constexpr Shape shapes[] = {{1, 40, 50, 8, 8, 1},   {2, 21, 53, 7, 9, 3},    {1,
 constexpr Normalisation normalisations[] = {Normalisation::none, Normalisation::zscore, Normalisation::minmax};
 constexpr float guard = -12345.0f;
 
-// Large differences from the twin, relative to the larger of 1 and the value.
+// The number of large differences from the reference, relative to the larger of 1 and the value.
 std::size_t wrong(const std::vector<float>& got, std::size_t offset, const std::vector<double>& expected) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -51,7 +51,7 @@ CASE("windows of every type, shape, normalisation and instruction set agree with
                 for (const Normalisation kind : normalisations) {
                     const std::vector<double> expected = expected_windows(frame, grid, {kind, 0});
                     on_each_isa([&] {
-                        // An odd offset: an output that is aligned to no more than its floats.
+                        // An odd offset: the output is aligned to its floats only.
                         std::vector<float> out(expected.size() + 8, guard);
                         extract_windows(frame.view(), grid, {kind, 0}, nullptr, out.data() + 3, 1);
                         CHECK(wrong(out, 3, expected) == 0);

@@ -1,4 +1,4 @@
-// Numbers that start at a cache line.
+// Arrays of numbers that start at a cache line.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace shiftvae {
 
-// `count` numbers, not set; std::bad_alloc if there is no memory for them.
+// `count` uninitialised numbers; std::bad_alloc if there is no memory for them.
 template <class T>
 class Aligned {
 public:

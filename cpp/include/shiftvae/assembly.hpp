@@ -1,11 +1,11 @@
-// From one value a window to a map on the frame's pixels.
+// Maps on the frame's pixels, from one value for each window.
 #pragma once
 
 #include "shiftvae/frame_view.hpp"
 
 namespace shiftvae {
 
-// values, precision: (latents, rows, cols); map: (latents, frame_height, frame_width), NaN where no weight fell.
+// values, precision: (latents, rows, cols); map: (latents, frame_height, frame_width), NaN where no weight falls.
 // A window of precision 0 is left out, whatever its value. Both functions write nothing and return false if a precision
 // is negative or not finite, or a value of positive precision is not finite. Sums are in double; the result does not
 // depend on the number of threads.

@@ -9,8 +9,8 @@ namespace shiftvae {
 // True when every value written is finite.
 bool convert_frame(const FrameView& frame, const double* centre, float* out, unsigned threads);
 
-// out (2 channels, height, width - 1): for each channel right neighbour minus pixel, then pixel minus the one above it;
-// zeros in line 0. True when every value written is finite.
+// out (2 channels, height, width - 1): for each channel the right neighbour minus the pixel, then the pixel minus the
+// one above it (zeros in line 0). True when every value written is finite.
 bool difference_frame(const FrameView& frame, float* out, unsigned threads);
 
 }  // namespace shiftvae

@@ -39,11 +39,11 @@ private:
     void fill(const double* filters);
 
     std::size_t units_, channels_, height_, width_, stride_, segment_;
-    std::size_t blocks_;                              // of 32 units
-    std::vector<std::uint32_t> order_, short_order_;  // where a transform wants its inputs
-    std::vector<double> line_sums_;                   // of the filters' lines: (channels, height, 32 blocks)
-    std::vector<double> sums_;                        // of the filters: (channels, 32 blocks)
-    bool blind_ = true;                               // every filter sums to zero in each channel
+    std::size_t blocks_;                              // number of blocks of 32 units
+    std::vector<std::uint32_t> order_, short_order_;  // offsets of the inputs of a transform
+    std::vector<double> line_sums_;                   // sums of the filters' lines: (channels, height, 32 blocks)
+    std::vector<double> sums_;                        // sums of the filters: (channels, 32 blocks)
+    bool blind_ = true;                               // true if every filter sums to zero in each channel
     Spectra<float> single_;
     Spectra<double> exact_;
 };

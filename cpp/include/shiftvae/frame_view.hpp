@@ -1,4 +1,4 @@
-// A frame as the kernels see it: pixels that somebody else owns.
+// A frame as the kernels see it: pixels that the caller owns.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ struct FrameView {
     }
 };
 
-// The regular grid of the windows of a frame, px.
+// The regular grid of the windows of a frame; lengths in px.
 struct Grid {
     std::size_t frame_height, frame_width, window_height, window_width, stride;
 

@@ -1,26 +1,25 @@
-// From what the network says of each window to its latents.
+// Latents from the code that a network gives for each window.
 #pragma once
 
 #include <cstddef>
 
 namespace shiftvae {
 
-// What the planes of a code mean, in their order. The shift: where there are `phases`, cosines, sines and log widths,
-// a plane for each phase; otherwise shift and log deviation, a plane for each axis. Cosine, sine and log width of an
-// angle; log and log deviation of a scale, in units of its prior; means of the content, then its log deviations.
-// Last, what is added to the shift: cells for each phase, and px for each axis where the phases are fewer than these;
-// px for each axis without phases.
+// The planes of a code, in order. Shift: with `phases`, cosines, sines and log widths, a plane for each phase; without,
+// shift and log deviation, a plane for each axis. Angle: cosine, sine and log width. Scale: log and log deviation, in
+// units of its prior. Content: means, then log deviations. Offset added to the shift: with phases, cells for each
+// phase, and px for each axis if there are fewer phases than axes; without, px for each axis.
 struct Readout {
-    std::size_t axes = 2;        // coordinates of the shift, 1 or 2
-    std::size_t phases = 0;      // lattice vectors, at most `axes`
+    std::size_t axes = 2;        // number of coordinates of the shift, 1 or 2
+    std::size_t phases = 0;      // number of lattice vectors, at most `axes`
     double vectors[2][2] = {};   // [phase][axis], px
     double planar_px = 0;        // unit of a shift without phases
-    double planar_reach_px = 0;  // where it ends softly; 0: nowhere
+    double planar_reach_px = 0;  // its soft limit; 0: none
     double angle_period = 0;     // degrees; 0: no angle
-    double scale_prior = 0;      // 0: no scale
+    double scale_prior = 0;      // deviation of the log of the scale; 0: no scale
     std::size_t content = 0;
 
-    // Planes that are added to the shift.
+    // Number of planes that are added to the shift.
     constexpr std::size_t moved() const { return phases == 0 || phases == axes ? axes : phases + axes; }
     constexpr std::size_t planes() const {
         const std::size_t shift = phases ? 3 * phases : 2 * axes;

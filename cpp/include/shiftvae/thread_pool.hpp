@@ -1,4 +1,4 @@
-// A few sleeping threads that share out one job at a time.
+// A few sleeping threads that share one job at a time.
 #pragma once
 
 #include <atomic>
@@ -13,8 +13,8 @@ public:
     using Task = void (*)(void* context, std::size_t part, unsigned worker) noexcept;
 
     // Calls task(context, part, worker) for every part in [0, parts) on up to `threads` threads, the caller's among
-    // them, and returns when all have ended. `worker` < threads is never in two calls at once: it picks the scratch.
-    // Runs everything in the caller's thread while another caller has the pool.
+    // them, and returns when all have ended. `worker` < threads is never in two calls at once: it selects the scratch
+    // memory. Runs everything in the caller's thread while another caller uses the pool.
     void run(std::size_t parts, unsigned threads, Task task, void* context) noexcept;
 
     // The pool of this process; a forked child gets its own. Never destroyed: its threads sleep until the process ends.

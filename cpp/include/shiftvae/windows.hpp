@@ -1,7 +1,7 @@
 // Sliding windows of a frame, and their statistics.
 //
-// The caller has checked the arguments: windows fit the frame, outputs hold what is written. Scratch memory is taken
-// once a call (std::bad_alloc); nothing else throws.
+// The caller has checked the arguments: windows fit the frame, outputs hold what is written. Scratch memory is
+// allocated once per call (std::bad_alloc); nothing else throws.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct Scaling {
     double sd_floor;  // zscore: the smallest standard deviation that is divided by
 };
 
-// `centre`: for each channel a constant near its pixels, for sums that are not exact; null to find one in the frame.
-// Bands of a frame give the same bits as the whole if they are given the same centre.
+// `centre`: for each channel a constant near its pixels, for sums that are not exact; null to find it in the frame.
+// Bands of a frame that are given the same centre give the same bits as the whole frame.
 
 // out: (rows, cols, channels, window_height, window_width)
 void extract_windows(const FrameView& frame, const Grid& grid, Scaling scaling, const double* centre, float* out,

@@ -1,5 +1,5 @@
-// Layers of a convolutional network, a row of values at a time: sums over taps for some values and vectors of units
-// that all stay in registers. Only for kernels.cpp.
+// Layers of a convolutional network, a row of values at a time. The sums over taps, for some values and vectors of
+// units, all stay in registers. Only for kernels.cpp.
 #pragma once
 
 #include "readout.hpp"
@@ -8,7 +8,7 @@
 namespace shiftvae {
 namespace SHIFTVAE_ISA {
 
-// `values` values from `first` on, `vectors` vectors of units; weights of neighbouring vectors are `step` apart.
+// For `values` values from `first` on and `vectors` vectors of units; weights of neighbouring vectors are `step` apart.
 template <std::size_t values, std::size_t vectors>
 inline void multiply_group(const Taps& taps, std::size_t first, const float* weight, std::size_t step, bool relu,
                            float* out, std::size_t pitch) {
@@ -16,7 +16,7 @@ inline void multiply_group(const Taps& taps, std::size_t first, const float* wei
     typename V::Value sum[vectors][values];
     for (std::size_t v = 0; v < vectors; ++v)
         for (std::size_t i = 0; i < values; ++i) sum[v][i] = V::all(0);
-    // Four values to a pointer: what lies 0 to 3 pitches on is one address of the processor each.
+    // A pointer for four values: the processor addresses what lies 0 to 3 pitches on in one instruction each.
     constexpr std::size_t pointers = (values + 3) / 4;
     const std::size_t apart = taps.pitch;
     const float* inputs[pointers];
@@ -58,8 +58,8 @@ inline void multiply_row(const Taps& taps, const float* weights, std::size_t ste
     }
 }
 
-// As multiply_group, for pairs of values that are `taps.gap` apart: of two values and three taps in a row, four
-// products make what would take six.
+// As multiply_group, for pairs of values that are `taps.gap` apart: two values and three taps in a row take four
+// products instead of six.
 template <std::size_t pairs, std::size_t vectors>
 inline void multiply_pair_group(const PairTaps& taps, std::size_t first, const float* weight, std::size_t step,
                                 std::size_t count, float* out, std::size_t pitch) {
@@ -140,7 +140,7 @@ inline void multiply_taps(const Taps& taps, const float* weights, std::size_t al
                           std::size_t count, float* out, std::size_t pitch) noexcept {
     constexpr std::size_t lanes = Vector<float>::lanes;
     const std::size_t block = all_taps * unit_block;
-    if constexpr (lanes == unit_block) {  // two blocks share what is loaded of the inputs
+    if constexpr (lanes == unit_block) {  // two blocks share the inputs that are loaded
         std::size_t b = 0;
         for (; b + 2 <= blocks; b += 2)
             multiply_row<12, 2>(taps, weights + b * block, block, relu, count, out + b * unit_block, pitch);
@@ -188,7 +188,7 @@ inline void pair_values(const float* values, std::size_t pitch, std::size_t gap,
     }
 }
 
-// tanh within 4e-7: x times a quotient of polynomials of its square, which equals it best in 0 to 8.5.
+// tanh within 4e-7: x times a quotient of polynomials in its square, the best approximation in 0 to 8.5.
 inline Vector<float>::Value bent(Vector<float>::Value x) {
     using V = Vector<float>;
     constexpr float over[] = {1.409974448e-8f, 2.112195943e-5f, 3.525844309e-3f, 0.1340622753f, 0.9999999404f};

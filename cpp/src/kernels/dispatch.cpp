@@ -43,7 +43,7 @@ struct Choices {
         int leaf1[4], leaf7[4];
         __cpuid(leaf1, 1);
         __cpuidex(leaf7, 7, 0);
-        const bool saved = leaf1[2] >> 27 & 1;  // the system saves what XCR0 says
+        const bool saved = leaf1[2] >> 27 & 1;  // the system saves the registers that XCR0 names
         const unsigned long long state = saved ? _xgetbv(0) : 0;
         const bool has_avx2 = (state & 0x6) == 0x6 && leaf7[1] >> 5 & 1 && leaf1[2] >> 12 & 1;  // with FMA
         const int needed = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31;                               // F, DQ, BW, VL

@@ -15,8 +15,8 @@ namespace shiftvae {
 constexpr std::size_t pixel_types = 7;
 constexpr std::size_t cache_line = 64;         // bytes
 constexpr std::size_t longest_vector = 16;     // floats; kernels may read and write this far past the end of a line
-constexpr std::size_t stage_block = 1024;      // floats computed before the stage sends what it has
-constexpr std::size_t stage_threshold = 4096;  // floats that pass through the stage before it starts anew
+constexpr std::size_t stage_block = 1024;      // floats computed before the stage sends its content
+constexpr std::size_t stage_threshold = 4096;  // floats that pass through the stage before it starts again
 constexpr std::size_t readout_block = 512;     // windows whose latents are read together
 constexpr std::size_t most_chains = 24;        // chains of multiply-adds that run side by side
 constexpr std::size_t unit_block = 16;         // units of a dense layer whose weights lie together
@@ -34,16 +34,16 @@ struct WindowRow {
     std::size_t channels, height, width, cols, stride;
 };
 
-// What a dense layer multiplies for a row of values: `runs` of neighbouring inputs, lengths[i] each, here for the first
-// value; those of the next lie `pitch` floats on.
+// The inputs of a dense layer for a row of values: `runs` of neighbouring inputs, lengths[i] each, for the first value;
+// those of the next value lie `pitch` floats on.
 struct Taps {
     const float* const* runs;
     const std::uint32_t* lengths;
     std::size_t count, pitch;
 };
 
-// What a dense layer of three taps multiplies for a row of pairs of values that are `gap` apart. `runs`, `length` each,
-// of the first kind of sums of inputs for the first pair; those of the next pair lie `pitch` floats on, those of the
+// The inputs of a dense layer of three taps for a row of pairs of values that are `gap` apart: `runs`, `length` each,
+// of the first kind of sums of inputs, for the first pair. Those of the next pair lie `pitch` floats on, those of the
 // next kind `kinds`.
 struct PairTaps {
     const float* const* runs;
@@ -56,20 +56,22 @@ constexpr std::size_t pairs_of(std::size_t count, std::size_t gap) {
     return count / (2 * gap) * gap + (rest < gap ? rest : gap);
 }
 
-// How the spectra of lines lie for one frequency: for each alias of it and each channel the real parts of all lines,
-// then the imaginary ones; lines in the order of their remainder by the stride, so that rows of windows are neighbours.
+// Layout of the spectra of lines for one frequency: for each of its aliases and each channel the real parts of all
+// lines, then the imaginary parts; lines in the order of their remainder by the stride, so that rows of windows are
+// neighbours.
 struct SpectrumBlocks {
     std::size_t aliases, channels, stride, height;
     std::size_t alias_step, channel_step, phase_step, imaginary_step;
 };
 
-// What makes the products of a row of windows, whose lines had lost their means, those of normalised windows: the sum
-// over lines of (line_mean - level) * line_sums is added, and (level - mean) * sums; all is multiplied by scale.
+// Turns the products of a row of windows, whose lines were transformed without their means, into those of normalised
+// windows: the sum over lines of (line_mean - level) * line_sums and (level - mean) * sums are added, and the total is
+// multiplied by scale.
 struct SpectrumScaling {
     std::size_t channels, height;
-    const double *line_mean, *level;  // of each line of the windows; of all of them
-    const double *mean, *scale;       // of each window
-    const double *line_sums, *sums;   // of the filters, for each of 32 units; sums is null where all are 0
+    const double *line_mean, *level;  // mean of each line of the windows; mean of all their lines
+    const double *mean, *scale;       // for each window
+    const double *line_sums, *sums;   // sums of the filters, for each of 32 units; sums is null if all are 0
     std::size_t line_pitch, window_pitch, unit_pitch;  // from channel to channel; for line_sums from line to line
 };
 
@@ -79,14 +81,14 @@ struct SpectrumKernels {
     // bit-reversed order. factors: for each pass that joins four transforms of m values and each j < m, the factors
     // of the other three: exp(i t), t = 2 pi j / (4 m) times 2, 1, 3.
     void (*transform)(T* values, std::size_t size, const T* factors) noexcept;
-    // What a transform made of `lines` lines, at most spectrum_lanes, without their means: frequencies `step` apart,
-    // imaginary parts `imaginary` behind the real ones. Mean and variance of all spectrum_lanes lines.
+    // Stores the spectra of `lines` lines, at most spectrum_lanes, without their means: frequencies `step` apart,
+    // imaginary parts `imaginary` behind the real parts. Gives mean and variance of all spectrum_lanes lines.
     void (*pack)(const double* values, std::size_t size, std::size_t lines, std::size_t step, std::size_t imaginary,
                  T* out, double* mean, double* variance) noexcept;
-    // For each row of windows the sum over the lines of its windows of spectrum times weight, `pitch` apart.
+    // For each row of windows the sum over the lines of its windows of spectrum times weight; rows are `pitch` apart.
     void (*multiply)(const T* spectrum, const SpectrumBlocks& blocks, const T* weights, std::size_t rows, T* out,
                      std::size_t pitch) noexcept;
-    // The first `units` of 2 * spectrum_lanes values for each of `count` windows, `pitch` apart.
+    // Writes the first `units` of 2 * spectrum_lanes values for each of `count` windows, `pitch` apart.
     void (*scale)(const T* values, std::size_t count, const SpectrumScaling& scaling, std::size_t units, float* out,
                   std::size_t pitch) noexcept;
 };
@@ -99,13 +101,13 @@ struct Kernels {
     // Pixels as float (8 and 16 bit, float32: exact) or double (the others); `pitch` elements from line to line, and
     // `longest_vector` zeros after each.
     void (*load_lines[pixel_types])(Lines lines, std::size_t pitch, void* scratch) noexcept;
-    // A line less its first pixel, which is returned, to values[order[x]], x < size; beyond `width` its last pixel goes
-    // on.
+    // Writes a line minus its first pixel, which is returned, to values[order[x]], x < size; beyond `width` the last
+    // pixel is repeated.
     double (*spread_line[pixel_types])(const void* line, std::size_t width, const std::uint32_t* order,
                                        std::size_t size, double* values) noexcept;
     // Column sums of (pixel - centre) and of its square, added to sum and square.
     void (*add_lines[pixel_types])(Lines lines, double centre, double* sum, double* square) noexcept;
-    // The same for lines that enter, less the lines that leave; exact types only, centre 0.
+    // The same for lines that enter minus lines that leave; exact types only, centre 0.
     void (*slide_lines[pixel_types])(Lines enter, const void* leave, double* sum, double* square) noexcept;
     // Column minimum and maximum.
     void (*bound_lines[pixel_types])(Lines lines, double* low, double* high) noexcept;
@@ -113,35 +115,35 @@ struct Kernels {
     void (*window_moments[pixel_types])(Lines window, double* mean, double* variance) noexcept;
     // (pixel - centre) in float32; true when all results are finite.
     bool (*convert_line[pixel_types])(const void* line, std::size_t width, double centre, float* out) noexcept;
-    // Right neighbour minus pixel, and pixel minus the one above it, width - 1 each, rounded once; true when all are
-    // finite.
+    // Right neighbour minus pixel, and pixel minus the one above it, width - 1 each, rounded once; true when all
+    // results are finite.
     bool (*difference_line[pixel_types])(const void* line, const void* above, std::size_t width, float* along,
                                          float* down) noexcept;
 
-    // out[i] = in[i] + ... + in[i + window - 1] in an order of its own that does not depend on i; low and high alike.
-    // `in` holds count + window - 1 values, as do the two scratch lines.
+    // out[i] = in[i] + ... + in[i + window - 1], summed in an order that does not depend on i; minimum and maximum
+    // likewise. `in` holds count + window - 1 values, as do the two scratch lines.
     void (*sliding_sum)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
                         double* scratch_b) noexcept;
     void (*sliding_min)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
                         double* scratch_b) noexcept;
     void (*sliding_max)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
                         double* scratch_b) noexcept;
-    // Mean and variance from the sums of windows of n pixels. Sums of integers below 2**53 are exact, and so then is
-    // n * variance. Otherwise (`exact` false) a variance of -1 marks a window whose sums have cancelled.
+    // Mean and variance from the sums of windows of n pixels. If sums are integers below 2**53 they are exact, and so
+    // is n * variance. Otherwise (`exact` false) a variance of -1 marks a window whose sums have cancelled.
     void (*moments)(const double* sum, const double* square, std::size_t count, double n, double centre, bool exact,
                     double* mean, double* variance) noexcept;
     // scale = 1 / max(sqrt(variance / channels), floor), 0 where the variance is 0.
     void (*zscore_scale)(const double* variance, std::size_t count, double channels, double floor,
                          double* scale) noexcept;
-    // scale = 1 / (high - low), 0 where that is 1 / 0.
+    // scale = 1 / (high - low), 0 where high equals low.
     void (*minmax_scale)(const double* low, const double* high, std::size_t count, double* scale) noexcept;
-    // float32 of the means and of the roots of the variances.
+    // The means and the roots of the variances in float32.
     void (*store_statistics)(const double* mean, const double* variance, std::size_t count, float* mean_out,
                              float* sd_out) noexcept;
 
     // out = (pixel - mean) * scale for a row of windows. lines: channels x height pointers to the row's leftmost pixel.
     // mean, scale: one a window, `pitch` apart from channel to channel. stage: aligned, stage_size(row) floats.
-    // `stream`: past the caches, for outputs that are larger than these.
+    // `stream`: write past the caches, for outputs that are larger than these.
     void (*write_windows_float)(const float* const* lines, WindowRow row, const double* mean, const double* scale,
                                 std::size_t pitch, float* out, float* stage, bool stream) noexcept;
     void (*write_windows_double)(const double* const* lines, WindowRow row, const double* mean, const double* scale,
@@ -149,8 +151,8 @@ struct Kernels {
 
     // Fills an aligned output past the caches: what the memory takes at most.
     void (*stream_fill)(float* out, std::size_t count, float value) noexcept;
-    // Multiplies and adds in registers, `steps` times in each of several chains; floating-point operations that it did.
-    // sums: room for most_chains vectors.
+    // Multiplies and adds in registers, `steps` times in each of several chains, and returns the number of
+    // floating-point operations. sums: memory for most_chains vectors.
     std::size_t (*multiply_add)(std::size_t steps, float* sums) noexcept;
 
     // The latents of at most readout_block windows; planes are `pitch` apart, in code and in both outputs. `moved`:
@@ -158,9 +160,9 @@ struct Kernels {
     void (*read_latents)(const Readout& readout, const float* code, const float* moved, std::size_t pitch,
                          std::size_t count, float* mean, float* sd) noexcept;
 
-    // out[i][u] = sum over all taps of input times weight, for `count` values and blocks * unit_block units, `pitch`
-    // from value to value; with `relu` at least 0. weights: (blocks, all taps, unit_block). The order of a sum is that
-    // of the taps, whatever the count.
+    // out[i][u] = sum over all taps of input times weight, for `count` values, `pitch` apart, and blocks * unit_block
+    // units; with `relu` at least 0. weights: (blocks, all taps, unit_block). Sums are in the order of the taps,
+    // whatever the count.
     void (*multiply_taps)(const Taps& taps, const float* weights, std::size_t all_taps, std::size_t blocks, bool relu,
                           std::size_t count, float* out, std::size_t pitch) noexcept;
     // The same, and at least 0, for inputs a, b, c, d of a pair of values, which are (a, b, c) and (b, c, d) times
@@ -172,7 +174,7 @@ struct Kernels {
     // out (4, pairs, pitch): a - c, b + c, c - b and b - d of values (count, pitch), which are `gap` apart.
     void (*pair_values)(const float* values, std::size_t pitch, std::size_t gap, std::size_t count, std::size_t pairs,
                         float* out) noexcept;
-    // values[i][u] = tanh(values[i][u] / divisor[i] + bias[u]); nothing is divided without `divisor`.
+    // values[i][u] = tanh(values[i][u] / divisor[i] + bias[u]); `divisor` null stands for ones.
     void (*bend_units)(float* values, const float* divisor, const float* bias, std::size_t units,
                        std::size_t count) noexcept;
     // planes[u][i] = values[i][u] / divisor[i] + bias[u], for `units` of `pitch`; planes are plane_pitch apart.

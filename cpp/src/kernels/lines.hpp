@@ -1,4 +1,5 @@
-// Kernels over lines of pixels of one type: into scratch memory, column sums, bounds, conversion. Only for kernels.cpp.
+// Kernels over lines of pixels of one type: copies to scratch memory, column sums, bounds, conversion. Only for
+// kernels.cpp.
 #pragma once
 
 #include <cstdint>

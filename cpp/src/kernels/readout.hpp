@@ -1,5 +1,5 @@
-// From codes to latents: angles and exponentials from sums, products and quotients alone, which every instruction set
-// rounds alike. Only for kernels.cpp.
+// Latents from codes: angles and exponentials are computed with sums, products and quotients alone, which every
+// instruction set rounds alike. Only for kernels.cpp.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 namespace shiftvae {
 namespace SHIFTVAE_ISA {
 
-// Bounds of what a network may say, as in training.
+// Bounds of a network's outputs, as in training.
 constexpr float least_log = -8.0f, most_log_sd = 2.0f, most_log_planar = 1.0f, most_log_scale = 0.5f;
-constexpr float most_log_phase = 0.4189385332f;  // log(sqrt(2 pi / e)): a phase of which nothing is known
+constexpr float most_log_phase = 0.4189385332f;  // log(sqrt(2 pi / e)): a phase that is quite unknown
 constexpr float least_slope = 0.05f;             // of a planar shift near its reach
 constexpr float tau = 6.283185307f;
 
@@ -27,9 +27,9 @@ inline float rounded(float x) {
     return (x + shift) - shift;
 }
 
-// Within 2e-7 of itself for abs(x) < 80: a power of two times the Taylor series of what is left.
+// exp with a relative error below 2e-7 for abs(x) < 80: a power of two times the Taylor series of the remainder.
 inline float exponential(float x) {
-    const float n = rounded(x == x ? x * 1.442695041f : 0.0f);      // NaN stays NaN below, and n a number
+    const float n = rounded(x == x ? x * 1.442695041f : 0.0f);      // n is a number; NaN stays NaN below
     const float r = (x - n * 0.693359375f) - n * -2.121944401e-4f;  // log(2) in two parts, the first of 9 bits
     float series = 1.984127011e-4f;
     series = series * r + 1.388888923e-3f;
@@ -66,7 +66,7 @@ inline float turns_of(float y, float x) {
     return y < 0 ? -turns : turns;
 }
 
-// A walk over planes that lie `pitch` apart.
+// Planes that lie `pitch` apart, one after another.
 template <class T>
 struct Planes {
     T* next;
@@ -84,7 +84,7 @@ inline void deviations(const float* log, std::size_t count, float most, float fa
     for (std::size_t i = 0; i < count; ++i) out[i] = factor * exponential(bounded(log[i], least_log, most));
 }
 
-// The place in a cell around 0, in cells.
+// The position in the cell around 0, in cells.
 inline void places(const float* cosine, const float* sine, const float* moved, std::size_t count,
                    float* SHIFTVAE_RESTRICT out) {
     for (std::size_t i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-// The few vector operations that the compiler does not find by itself, for the instruction set of this compilation.
+// The few vector operations that the compiler does not generate by itself, for the instruction set of this compilation.
 //
 // Only for kernels.cpp: each compilation has its own namespace, and nothing from the standard library is called, so
 // that the linker never puts code for one instruction set into the place of another's.
@@ -19,10 +19,10 @@
 namespace shiftvae {
 namespace SHIFTVAE_ISA {
 
-// Each vector type knows
+// Each vector type has
 //   (x - high) * scale - low   for floats, three roundings on every instruction set
 //   (x - mean) * scale         for doubles, rounded to float once
-// and how to store, and to stream past the caches to an address of its own alignment.
+// and a store, and a stream past the caches to an address aligned to the vector.
 
 #if defined(__AVX512F__)
 struct Floats16 {
@@ -109,7 +109,7 @@ struct Floats4 {
     }
     static Float load(const float* x) { return vld1q_f32(x); }
     static void store(float* to, Float v) { vst1q_f32(to, v); }
-    static void stream(float* to, Float v) { vst1q_f32(to, v); }  // cores of this kind find streams by themselves
+    static void stream(float* to, Float v) { vst1q_f32(to, v); }  // these cores detect streams by themselves
 };
 inline void end_stream() {}
 #else

@@ -1,6 +1,6 @@
 // Kernels over lines of doubles: sliding sums and bounds, moments, scales, weighted means. Only for kernels.cpp.
 //
-// All work element by element in one fixed order, so every instruction set gives the same bits.
+// All of them work element by element in a fixed order, so every instruction set gives the same bits.
 #pragma once
 
 #include "lines.hpp"
@@ -39,7 +39,7 @@ inline void accumulate(const double* SHIFTVAE_RESTRICT a, std::size_t count, dou
     for (std::size_t i = 0; i < count; ++i) out[i] += a[i];
 }
 
-// Doubling: sums over 1, 2, 4, ... values; the powers of two in `window` laid end to end make the window.
+// Doubling: sums over 1, 2, 4, ... values; the powers of two that add up to `window` are laid end to end.
 inline void sliding_sum(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
                         double* scratch_b) noexcept {
     const double* current = in;
@@ -85,8 +85,8 @@ inline void sliding_bound(const double* in, std::size_t count, std::size_t windo
 inline void moments(const double* SHIFTVAE_RESTRICT sum, const double* SHIFTVAE_RESTRICT square, std::size_t count,
                     double n, double centre, bool exact, double* SHIFTVAE_RESTRICT mean,
                     double* SHIFTVAE_RESTRICT variance) noexcept {
-    // Relative to the rounded mean m the sums stay integers below 2**53 for 16 bit and windows to 2**20 px: exact, and
-    // what is left of the mean is at most 1/2, so nothing cancels in the last line.
+    // Relative to the rounded mean m the sums stay integers below 2**53 for 16 bit and windows up to 2**20 px, so they
+    // are exact; the remainder of the mean is at most 1/2, so nothing cancels in the last line.
     const double share = 1 / n, least = exact ? -1.0 : 1e-8 * share;
     for (std::size_t i = 0; i < count; ++i) {
         const double m = nearest(sum[i] * share);

@@ -161,28 +161,28 @@ void multiply_spectra(const T* spectrum, const SpectrumBlocks& blocks, const T* 
 template <class T>
 void scale_products(const T* values, std::size_t count, const SpectrumScaling& scaling, std::size_t units, float* out,
                     std::size_t pitch) noexcept {
-    constexpr std::size_t both = 2 * spectrum_lanes;
-    double total[both] = {};
+    constexpr std::size_t block_units = 2 * spectrum_lanes;
+    double total[block_units] = {};
     for (std::size_t c = 0; c < scaling.channels; ++c)
         for (std::size_t y = 0; y < scaling.height; ++y) {
             const double mean = scaling.line_mean[c * scaling.line_pitch + y] - scaling.level[c];
             const double* line = scaling.line_sums + (c * scaling.height + y) * scaling.unit_pitch;
-            for (std::size_t u = 0; u < both; ++u) total[u] += mean * line[u];
+            for (std::size_t u = 0; u < block_units; ++u) total[u] += mean * line[u];
         }
-    T base[both];
-    for (std::size_t u = 0; u < both; ++u) base[u] = static_cast<T>(total[u]);
+    T base[block_units];
+    for (std::size_t u = 0; u < block_units; ++u) base[u] = static_cast<T>(total[u]);
     for (std::size_t i = 0; i < count; ++i) {
-        T sum[both];
-        for (std::size_t u = 0; u < both; ++u) sum[u] = values[i * both + u] + base[u];
+        T sum[block_units];
+        for (std::size_t u = 0; u < block_units; ++u) sum[u] = values[i * block_units + u] + base[u];
         for (std::size_t c = 0; c < (scaling.sums ? scaling.channels : 0); ++c) {
             const T offset = static_cast<T>(scaling.level[c] - scaling.mean[c * scaling.window_pitch + i]);
             const double* weight = scaling.sums + c * scaling.unit_pitch;
-            for (std::size_t u = 0; u < both; ++u) sum[u] += offset * static_cast<T>(weight[u]);
+            for (std::size_t u = 0; u < block_units; ++u) sum[u] += offset * static_cast<T>(weight[u]);
         }
         const T scale = static_cast<T>(scaling.scale[i]);
-        for (std::size_t u = 0; u < both; ++u) sum[u] = scale == 0 ? 0 : sum[u] * scale;
-        if (units == both)
-            for (std::size_t u = 0; u < both; ++u) out[i * pitch + u] = static_cast<float>(sum[u]);
+        for (std::size_t u = 0; u < block_units; ++u) sum[u] = scale == 0 ? 0 : sum[u] * scale;
+        if (units == block_units)
+            for (std::size_t u = 0; u < block_units; ++u) out[i * pitch + u] = static_cast<float>(sum[u]);
         else
             for (std::size_t u = 0; u < units; ++u) out[i * pitch + u] = static_cast<float>(sum[u]);
     }

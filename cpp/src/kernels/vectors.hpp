@@ -1,5 +1,5 @@
-// Arithmetic on the widest vectors of this compilation, with fused multiply-add where there is one. For kernels whose
-// pace is that of the multiplier; all others leave vectors to the compiler. Only for kernels.cpp.
+// Arithmetic on the widest vectors of this compilation, with fused multiply-add if available. For kernels that the
+// multiplier limits; all others leave vectors to the compiler. Only for kernels.cpp.
 #pragma once
 
 #include <cstddef>

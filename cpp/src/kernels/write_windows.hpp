@@ -1,8 +1,8 @@
-// Normalised windows into memory as fast as it takes them. Only for kernels.cpp.
+// Writes normalised windows at the speed of memory. Only for kernels.cpp.
 //
-// Large outputs go past the caches: straight from the registers where every line of a window is made of whole aligned
-// vectors of some length, else through a stage in L1. Whole vectors are stored also at the end of a line there; what
-// they write too far, the next line overwrites.
+// Large outputs go past the caches: straight from the registers if every line of a window consists of whole aligned
+// vectors of some length, else through a stage in L1. In the stage whole vectors are stored even at the end of a line;
+// the next line overwrites what they write beyond it.
 #pragma once
 
 #include "lines.hpp"
@@ -17,7 +17,7 @@ inline void stream_line(float* to, const float* from) noexcept {
     for (std::size_t i = 0; i < line_floats; i += Widest::lanes) Widest::stream(to + i, Widest::load(from + i));
 }
 
-// Lines leave the stage one by one while others are computed, so that neither memory nor arithmetic waits; but only
+// Lines leave the stage one by one while others are computed, so that neither memory nor arithmetic waits, but only
 // `lag` floats after they were stored, when they have arrived in L1.
 class Stream {
 public:
@@ -43,7 +43,7 @@ private:
     static constexpr std::size_t lag = 256;
 
     void send() noexcept {
-        if (skip_) {  // the floats before the output belong to somebody else
+        if (skip_) {  // the floats before the output are not ours
             memcpy(line_ + skip_, stage_ + skip_, (line_floats - skip_) * sizeof(float));
             skip_ = 0;
         } else {
@@ -82,8 +82,8 @@ struct DoubleScale {
     typename V::Float operator()(const double* x) const noexcept { return V::scaled(x, mean, scale); }
 };
 
-// Work over the vectors of a line, with their number as a constant where it is common: that halves the time.
-// 0 stands for any number.
+// Work over the vectors of a line. Common numbers of vectors are compile-time constants, which is faster; 0 stands for
+// any number.
 template <std::size_t n>
 struct Constant {
     static constexpr std::size_t value = n;
@@ -101,7 +101,7 @@ inline void with_constant(std::size_t vectors, Work work) noexcept {
     }
 }
 
-// The row that write_windows is asked for.
+// The row that write_windows writes.
 template <class S>
 struct Request {
     const S* const* lines;
@@ -142,8 +142,8 @@ template <template <class> class Scale, std::size_t vectors, class S>
 void stage_row(const Request<S>& r, bool large) noexcept {
     const WindowRow row = r.row;
     const std::size_t block = row.width < stage_block ? stage_block / row.width : 1;
-    // Unless they are streamed, the windows within a vector of the end of the output go through the stage: nothing is
-    // written beyond it.
+    // Unless they are streamed, the windows within a vector of the end of the output go through the stage, so that
+    // nothing is written beyond the output.
     const std::size_t tail = (Widest::lanes + r.size() - 1) / r.size();
     const std::size_t direct = large || tail > row.cols ? 0 : row.cols - tail;
     float* to = direct ? r.out : r.stage;

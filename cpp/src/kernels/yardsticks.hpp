@@ -1,4 +1,4 @@
-// What memory and multiplier of this machine take at most: the yardsticks of the benchmarks. Only for kernels.cpp.
+// The limits of memory and multiplier of this machine: the yardsticks of the benchmarks. Only for kernels.cpp.
 #pragma once
 
 #include "kernels.hpp"
@@ -14,9 +14,9 @@ inline void stream_fill(float* out, std::size_t count, float value) noexcept {
     end_stream();
 }
 
-// Chains of multiply-adds, each waiting for itself only: more than any processor has under way, and all in registers.
-// In groups, because compilers unroll two short loops and not one long one; each begins at a value of its own, or they
-// would be computed once.
+// Independent chains of multiply-adds: more than any processor has in flight, and all in registers. They are in groups,
+// because compilers unroll two short loops and not one long one. Each begins at a different value, or they would be
+// computed once.
 constexpr std::size_t chains = 12, chain_groups = vector_registers == 32 ? 2 : 1;
 static_assert(chain_groups * chains <= most_chains, "multiply_add has room for as many");
 
