@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from shiftvae_rt.commands.text import described
+from shiftvae_rt.commands.text import counted, described, say
 from shiftvae_rt.errors import DataFileError, ServiceError
 from shiftvae_rt.files import check_output, read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
 from shiftvae_rt.model.manifest import DataSource
+from shiftvae_rt.names import shown
 from shiftvae_rt.output_file import try_output, write_whole
 from shiftvae_rt.simulator import Microscope, SimulatedFrame
 from shiftvae_rt.stream import (
@@ -69,18 +70,22 @@ def demo(settings: DemoSettings) -> dict[str, Any]:
     for name in ("latent_map.png", "latent_map.npz"):
         check_output(folder / name, force=settings.force)
     try_output(folder / "summary.json", force=settings.force)
+    say(f"reading {shown(settings.input)} ..." if settings.input else "simulating the scans ...")
     scans, stream, truths = _scans(settings)
     trained = _train(scans, settings, model)
+    say("starting a service with the model ...")
     with _service(model, settings.stride) as (ingest, results):
+        say(f"streaming {counted(len(stream), 'frame')} at {settings.frames_per_s:g} frames/s ...")
         collected, counters = _stream(stream, settings, ingest, results)
     maps = [result for result in collected if result.complete]
     if not maps:
         raise ServiceError("no map was complete: the machine is too busy for this frame rate, choose a lower --fps")
+    say("scoring and drawing the maps ...")
     ages = 1e3 * np.array([result.age_s for result in collected])
     last = maps[-1]
     truth = truths[last.frame] if truths else None
-    shown = {"true displacement of B (px)": truth.displacement_px} if truth is not None else {}
-    write_latent_map(folder / "latent_map.png", last.latent_map, frame=stream[last.frame], truth=shown)
+    beside = {"true displacement of B (px)": truth.displacement_px} if truth is not None else {}
+    write_latent_map(folder / "latent_map.png", last.latent_map, frame=stream[last.frame], truth=beside)
     write_latent_map(folder / "latent_map.npz", last.latent_map)
     summary = {
         "source": settings.input or "simulated microscope",
