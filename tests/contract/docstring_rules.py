@@ -48,8 +48,8 @@ UNITS = {
 }
 #: What a float may be measured in, where its name does not say it.
 ANY_UNIT = re.compile(
-    "|".join([*UNITS.values(), r"%|\bper cent\b|\brelative\b|\bshare\b|\bfactor\b|\bunits?\b|\bweight\b|\b0 to 1\b"])
-    + r"|\bper second\b|\ba second\b|\bpm\b|\bcounts\b|\bnats?\b|\bstandard deviations?\b|\bnumber\b|\bscore\b"
+    "|".join([*UNITS.values(), r"%|\bper cent\b|\brelative\b|\bshare\b|\bfactor\b|\bunits?\b|\bweights?\b|\b0 to 1\b"])
+    + r"|\bper second\b|\ba second\b|\bpm\b|\bcounts\b|\bnats?\b|\bstandard deviations?\b"
 )
 HEADING = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.M)
 

@@ -91,7 +91,7 @@ def fit(
     signals
         Arrays and files are 1D: ``(L,)``, or a signal a row ``(N, L)``; with `channels` ``(C, L)`` or ``(N, C, L)``.
     window
-        px, at least 4; ``"auto"`` chooses it from the lattice.
+        Edge of a window, px, at least 4; ``"auto"`` chooses it from the lattice.
     latents
         Number of content latents, 0 to 8; ``"auto"`` chooses it.
     encoder
@@ -115,15 +115,15 @@ def fit(
     classes
         Name of the class of each frame, which the decoder is told; none by default.
     steps
-        Optimiser steps, at most.
+        Largest number of optimiser steps.
     seed
-        Of everything that is random.
+        Seed of everything that is random.
     threads
-        Threads of torch.
+        Number of threads of torch.
     progress
         Show stages and a bar, on stderr or in the notebook.
     callbacks
-        Functions that are told of every look at the held-out regions, as a `Step`.
+        Functions that are called with a `Step` after every look at the held-out regions.
     start
         A model to go on from. What belongs to it (window to likelihood, weights of divergences) stays as it is and is
         left out here; its constraints stay too, where none of that name is given. Its latents keep their order and
@@ -137,15 +137,15 @@ def fit(
     Raises
     ------
     TrainingError
-        for a setting that cannot be, naming it; for frames that are too small or without contrast.
+        for a setting that is not allowed, naming it; for frames that are too small or without contrast.
     FrameError, DataFileError
-        for frames that are none, or a file that cannot be read.
+        for something that is not a frame, or a file that cannot be read.
     LatticeError
         if there is no lattice, or another than that of `start`.
     PixelSizeError
         for frames of different pixel sizes, or another than that of `start`.
     WindowError
-        for a window that the encoder cannot have.
+        for a window that the encoder does not support.
     KeyboardInterrupt
         if Ctrl-C came before there was a model to keep.
 

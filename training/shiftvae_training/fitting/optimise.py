@@ -40,7 +40,19 @@ LEAST_WINDOWS = 96
 
 @dataclass(frozen=True)
 class Step:
-    """One look at the held-out tiles: losses in nats for a window, noise in units of a window's sd."""
+    """One look at the held-out tiles.
+
+    Attributes
+    ----------
+    step
+        Number of optimiser steps so far.
+    loss
+        Negative evidence lower bound, nats for a window.
+    kl_shift, kl_content
+        Divergences of shift and content from their priors, nats for a window.
+    noise_sd
+        Standard deviation of the learned noise, in units of a window's.
+    """
 
     step: int
     loss: float

@@ -76,7 +76,7 @@ class TrainedModel:
 
     @property
     def window(self) -> tuple[int, int]:
-        """``(height, width)`` of a window, px."""
+        """Size ``(height, width)`` of a window, px."""
         return self.file.manifest.window
 
     @cached_property
