@@ -51,7 +51,7 @@ class TwoSides(RuleBasedStateMachine):
     def new_service(self) -> Service:
         service = Service(self.mapper, ingest=FREE, results=FREE, options=Options(max_age_s=3600.0))
         service._producers._answer = lambda _, reply: self.to_producer.append(encode(reply))
-        service._encoding.between_bands = self.runtime_listens_in_the_midst_of_an_encoding
+        service._encoding._between_bands = self.runtime_listens_in_the_midst_of_an_encoding
         return service
 
     def connect(self) -> None:

@@ -41,18 +41,18 @@ class Encoding:
     ----------
     mapper
         The first model.
+    between_bands
+        Called before every encoding and between its parts, so that the service can answer meanwhile.
 
     Attributes
     ----------
-    between_bands
-        Called before every encoding and between its parts, so that the service can answer meanwhile.
     swaps, rollbacks
         Number of models that were swapped in, and of those that were taken back.
     """
 
-    def __init__(self, mapper: LatentMapper) -> None:
+    def __init__(self, mapper: LatentMapper, between_bands: Callable[[], None]) -> None:
         self.mapper = mapper
-        self.between_bands: Callable[[], None] = _nothing
+        self._between_bands = between_bands
         self.timings = Timings()
         self.swaps = self.rollbacks = 0
         self._previous: LatentMapper | None = None
@@ -101,7 +101,7 @@ class Encoding:
         self._called_s = started
         mapper.between_bands = self._part_done
         try:
-            self.between_bands()
+            self._between_bands()
             latent_map = scan.push(self.mapper, header, buffer)
             if latent_map is not None:
                 check_readable(latent_map, header)
@@ -121,7 +121,7 @@ class Encoding:
     def _part_done(self) -> None:
         now_s = time.perf_counter()
         self._part_s, self._called_s = now_s - self._called_s, now_s
-        self.between_bands()
+        self._between_bands()
 
     @property
     def left_s(self) -> float | None:

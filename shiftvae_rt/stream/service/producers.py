@@ -70,7 +70,6 @@ class Producers:
         self._live, self._lossless = live, lossless
         self._answer, self._epoch = answer, epoch
         self.malformed = 0
-        sessions.closed = self._closed
 
     def hear(self, peer: bytes, parts: Sequence[memoryview]) -> None:
         """Handle one message and answer it; a lossless frame is answered later."""
@@ -240,9 +239,6 @@ class Producers:
         if self._lossless is not None:
             for session, reply in self._lossless.flush():
                 self._answer(session.peer, reply)
-
-    def _closed(self, session: Session) -> None:
-        self._floor.forget(session)
 
 
 def _unknown_session() -> Error:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import zmq
@@ -79,101 +80,83 @@ class Service:
     ) -> None:
         options = options or Options()
         self.epoch = uuid.uuid4().hex
-        self._options = options
         self._started_s = self._turned_s = time.monotonic()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self.run, name="service", daemon=True)
         self._unanswered = self._out_of_domain = 0
         self._ages = Timings()
-        self._ledger = Ledger()
-        self._sessions = Sessions(self._ledger)
+        self._ledger = ledger = Ledger()
         keys = None if options.keys is None else KeyFolder(options.keys)
-        self._context = zmq.Context()
-        self._gatekeeper = Gatekeeper(self._context, keys)
-        self._journal: Journal | None = None
-        self._health: Health | None = None
-        self._swap: ModelSwap | None = None
-        self._watchdog: Watchdog | None = None
-        try:
-            self._listen(ingest, results)
-            self._assemble(mapper)
-        except BaseException:
-            self._close_all(linger_ms=0)
-            raise
+        with ExitStack() as closing:  # parts close in the reverse order, also if one of them cannot be made
+            context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+            closing.callback(context.destroy, linger=_STOP_LINGER_MS)
+            self._gatekeeper = gate = Gatekeeper(context, keys)
+            closing.callback(gate.close)
 
-    def _listen(self, ingest: str, results: str) -> None:
-        gate = self._gatekeeper
-        self._ingest, self.ingest = bind(self._context, "ingest", ingest, gate)
-        self._incoming = Incoming(self._ingest, gate.meter)
-        self._results, self.results = bind(self._context, "results", results, gate)
-        self._requests: zmq.Socket[bytes] | None = None
-        self.control: str | None = None
-        if self._options.control is not None:
-            self._requests, self.control = bind(self._context, "control", self._options.control, gate)
+            self._ingest, self.ingest = bind(context, "ingest", ingest, gate)
+            self._results, self.results = bind(context, "results", results, gate)
+            self._requests, self.control = _bind_if_asked(context, "control", options.control, gate)
+            self._pushed, self.open_ingest = _bind_if_asked(context, "open-ingest", options.open_ingest, gate)
+            self._incoming = Incoming(self._ingest, gate.meter)
+            self._publisher = Publisher(self._results, self.epoch)
 
-        self._pushed: zmq.Socket[bytes] | None = None
-        self.open_ingest: str | None = None
-        if self._options.open_ingest is not None:
-            self._pushed, self.open_ingest = bind(self._context, "open-ingest", self._options.open_ingest, gate)
-
-    def _assemble(self, mapper: LatentMapper) -> None:
-        options = self._options
-        if options.journal is not None:
-            self._journal = Journal(options.journal)
-        self._encoding = Encoding(mapper)
-        self._encoding.between_bands = self._meanwhile
-        self._publisher = Publisher(self._results, self.epoch)
-        floor = Floor()
-        self._live = LiveIntake(
-            self._encoding,
-            floor,
-            self._publish,
-            ledger=self._ledger,
-            max_age_s=options.max_age_s,
-            record=Recorder(self._journal) if options.record and self._journal is not None else None,
-        )
-        lossless = None
-        if self._journal is not None:
-            lossless = LosslessIntake(self._journal, self._encoding, self._publish, self._ledger.refusals)
-        self._producers = Producers(
-            self._sessions,
-            floor,
-            encoding=self._encoding,
-            live=self._live,
-            lossless=lossless,
-            answer=self._answer,
-            epoch=self.epoch,
-        )
-        self._open: OpenIntake | None = None
-        if self._pushed is not None:
-            self._open = OpenIntake(
-                self._pushed,
-                self._gatekeeper.meter,
-                encoding=self._encoding,
-                publish=self._publish,
-                ledger=self._ledger,
+            self._journal = journal = None if options.journal is None else Journal(options.journal)
+            if journal is not None:
+                closing.callback(journal.close)
+            self._encoding = encoding = Encoding(mapper, self._meanwhile)
+            floor = Floor()
+            self._sessions = Sessions(ledger, closed=floor.forget)
+            self._live = LiveIntake(
+                encoding,
+                floor,
+                self._publish,
+                ledger=ledger,
+                max_age_s=options.max_age_s,
+                record=Recorder(journal) if options.record and journal is not None else None,
             )
-        self._control: RequestHandler | None = None
-        self._swap = ModelSwap(self._encoding, options.models, threads=options.threads, signed_by=options.signed_by)
-        if self._requests is not None:
-            self._control = RequestHandler(
-                self._requests,
-                gatekeeper=self._gatekeeper,
-                publisher=self._publisher,
-                journal=None if self._journal is None else self._journal.reader,
-                swap=self._swap,
-                report=self.status,
-                live=lambda: tuple(session.hello.stream for session in self._sessions),
-                stop=self.stop,
+            self._producers = Producers(
+                self._sessions,
+                floor,
+                encoding=encoding,
+                live=self._live,
+                lossless=(
+                    None if journal is None else LosslessIntake(journal, encoding, self._publish, ledger.refusals)
+                ),
+                answer=self._answer,
+                epoch=self.epoch,
             )
-        if options.http is not None:
-            self._health = Health(options.http, self.status, lambda: time.monotonic() - self._turned_s)
-        self._watchdog = Watchdog(self._encoding)
+            self._open = (
+                None
+                if self._pushed is None
+                else OpenIntake(self._pushed, gate.meter, encoding=encoding, publish=self._publish, ledger=ledger)
+            )
 
-    @property
-    def http(self) -> str | None:
-        """Address at which HTTP is answered, ``HOST:PORT``; None if it is not."""
-        return None if self._health is None else self._health.address
+            swap = ModelSwap(encoding, options.models, threads=options.threads, signed_by=options.signed_by)
+            closing.callback(swap.close)
+            self._control = (
+                None
+                if self._requests is None
+                else RequestHandler(
+                    self._requests,
+                    gatekeeper=gate,
+                    publisher=self._publisher,
+                    journal=None if journal is None else journal.reader,
+                    swap=swap,
+                    report=self.status,
+                    live=lambda: tuple(session.hello.stream for session in self._sessions),
+                    stop=self.stop,
+                )
+            )
+            closing.callback(Watchdog(encoding).close)
+            self._health = health = None if options.http is None else Health(options.http, self.status, self._idle_s)
+            self.http = None if health is None else health.address
+            if health is not None:
+                closing.callback(health.close)
+            self._closing = closing.pop_all()
+
+    def _idle_s(self) -> float:
+        """Time since the serving loop turned last, s."""
+        return time.monotonic() - self._turned_s
 
     def run(self) -> None:
         """Serve until `stop`; then commit, send the producers GOAWAY and close."""
@@ -270,21 +253,20 @@ class Service:
         self._stopping.set()
 
     def __enter__(self) -> Service:
-        self._thread = threading.Thread(target=self.run, name="service", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.join()
 
     def _close(self) -> None:
         self._producers.dismiss()
-        self._close_all(linger_ms=_STOP_LINGER_MS)
+        self._closing.close()
 
-    def _close_all(self, *, linger_ms: int) -> None:
-        for part in (self._swap, self._watchdog, self._health, self._journal, self._gatekeeper):
-            if part is not None:
-                part.close()
-        self._context.destroy(linger=linger_ms)
+
+def _bind_if_asked(
+    context: zmq.Context[zmq.Socket[bytes]], name: str, endpoint: str | None, gate: Gatekeeper
+) -> tuple[zmq.Socket[bytes] | None, str | None]:
+    """Bind the door called `name`, if it has an endpoint; see `sockets.bind`."""
+    return (None, None) if endpoint is None else bind(context, name, endpoint, gate)

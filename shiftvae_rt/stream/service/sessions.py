@@ -43,16 +43,12 @@ class Sessions:
     ----------
     ledger
         Keeps the accounts, also those of closed sessions.
-
-    Attributes
-    ----------
     closed
         Called with every session after it was closed.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self.closed: Callable[[Session], None] = lambda _: None
+    def __init__(self, ledger: Ledger, closed: Callable[[Session], None]) -> None:
+        self._ledger, self._closed = ledger, closed
         self._by_peer: dict[bytes, Session] = {}
 
     def __iter__(self) -> Iterator[Session]:
@@ -101,7 +97,7 @@ class Sessions:
         session.account.abandon()
         session.account.in_use = False
         del self._by_peer[session.peer]
-        self.closed(session)
+        self._closed(session)
 
     def expire(self, now_ns: int) -> None:
         """Close the sessions of producers that have vanished. Call it when no message waits."""

@@ -22,7 +22,7 @@ MS = 1_000_000
 
 
 def producers(count: int) -> list[Session]:
-    sessions = Sessions(Ledger())
+    sessions = Sessions(Ledger(), closed=lambda _: None)
     made = []
     for n in range(count):
         fields = hello(stream=f"s{n}", session=f"s{n}", clock=clock_name(), clock_ns=0)

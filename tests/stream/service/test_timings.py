@@ -49,7 +49,7 @@ class Bench:
     def __init__(self, mapper: LatentMapper) -> None:
         self.clock = Clock()
         self.mapper = SlowMapper(mapper, self.clock)
-        self.encoding = Encoding(self.mapper)
+        self.encoding = Encoding(self.mapper, lambda: None)
         self.seen: list[tuple[float, float]] = []
         self.mapper.meanwhile = lambda: self.seen.append((self.encoding.busy_s, self.encoding.limit_s))
 
