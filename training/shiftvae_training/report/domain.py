@@ -10,7 +10,7 @@ from shiftvae_rt.domain import DomainGauge
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.model.manifest import Domain, Manifest
 
-from .figures import ACCENT, FAINT, data_uri
+from .figure_style import ACCENT, FAINT, data_uri
 from .page import figure, paragraph, section, table
 
 __all__ = ["domain_section"]

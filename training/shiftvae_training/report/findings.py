@@ -1,0 +1,106 @@
+"""What the sections of the report have in common: the model, a frame, its maps and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shiftvae_rt.kernels.window_grid import WindowGrid
+from shiftvae_rt.latent_map import LatentMap
+from shiftvae_rt.model.manifest import Manifest, Training
+
+from ..train import Trained
+from .confounds import Confound, find_confounds
+from .meaning import Meaning, explain
+
+__all__ = ["Findings", "find", "windows_of"]
+
+#: Most windows along a side of the maps in the report.
+MOST_WINDOWS = 250
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the sections of the report have in common.
+
+    Parameters
+    ----------
+    trained, manifest
+        The model and its training, and the manifest of its file.
+    frame
+        Training frame ``(C, H, W)``, raw.
+    latent_map
+        Map of that frame.
+    meaning
+        What the content latents mean.
+    confounds
+        Correlations of the content with what is no physics.
+    """
+
+    trained: Trained
+    manifest: Manifest
+    frame: NDArray[Any]
+    latent_map: LatentMap
+    meaning: Meaning
+    confounds: list[Confound]
+
+    @property
+    def training(self) -> Training:
+        """Record of the training in the manifest."""
+        return cast("Training", self.manifest.training)  # only an imported model has none, and it has no report
+
+    @property
+    def content(self) -> list[int]:
+        """Indices of the content latents."""
+        return [i for i, latent in enumerate(self.manifest.latents) if latent.kind == "content"]
+
+    @property
+    def used(self) -> list[int]:
+        """Indices of the content latents in which training found a variation."""
+        return [i for i in self.content if self.manifest.varies[i]]
+
+
+def find(trained: Trained, frame: NDArray[Any], manifest: Manifest) -> Findings:
+    """Map a training frame ``(C, H, W)``, raw, and find out what its latents mean.
+
+    Parameters
+    ----------
+    trained, manifest
+        The model and its training, and the manifest of its file.
+    frame
+        Training frame ``(C, H, W)``, raw.
+    """
+    model = trained.model
+    shape = (int(frame.shape[1]), int(frame.shape[2]))
+    stride = 4 * max(1, -(-max(shape) // (4 * MOST_WINDOWS)))
+    centred = np.asarray(frame, np.float64)
+    mean, std = model.map_frame((centred - centred.mean(axis=(1, 2), keepdims=True)).astype(np.float32), stride)
+    names, units = (tuple(getattr(latent, part) for latent in manifest.latents) for part in ("name", "unit"))
+    latent_map = LatentMap(
+        mean, std, names, units, manifest.varies, WindowGrid(shape, model.window, stride), "", manifest.pixel_size_nm
+    )
+    axes = model.first_content
+    content = mean[axes:].reshape(len(mean) - axes, mean.shape[1] * mean.shape[2]).astype(float)
+    meaning = explain(model, content, manifest.varies[axes:], pixel_size_nm=manifest.pixel_size_nm)
+    confounds = find_confounds(latent_map, frame, period_px=_period(found=manifest))
+    return Findings(trained, manifest, frame, latent_map, meaning, confounds)
+
+
+def _period(found: Manifest) -> float:
+    """Length of the longest lattice vector, px; without a lattice, the longer side of the window."""
+    return max((float(np.hypot(y, x)) for y, x in found.lattice), default=float(max(found.window)))
+
+
+def windows_of(found: Findings, count: int) -> torch.Tensor:
+    """Scaled windows from random places of the frame, ``(count, C, h, w)``."""
+    h, w = found.trained.model.window
+    rows, cols = found.frame.shape[1] - h, found.frame.shape[2] - w
+    rng = np.random.default_rng(0)
+    places = zip(rng.integers(rows + 1, size=count), rng.integers(cols + 1, size=count), strict=True)
+    cut = np.stack([np.asarray(found.frame[:, y : y + h, x : x + w], np.float64) for y, x in places])
+    cut -= cut.mean(axis=(2, 3), keepdims=True)
+    return torch.from_numpy(cut).float() * torch.tensor(found.trained.model.channel_scale)[:, None, None]

@@ -1,0 +1,114 @@
+"""The sections of the report on the fit: reconstructions, training, coverage of the uncertainties, settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .figure_style import data_uri
+from .findings import Findings, windows_of
+from .model_figures import draw_losses, draw_reconstructions
+from .page import figure, paragraph, section, table
+
+__all__ = ["coverage_section", "reconstruction_section", "settings_section", "training_section"]
+
+Floats = NDArray[np.float64]
+
+#: Number of windows in the figure of reconstructions.
+RECONSTRUCTED = 6
+
+
+def reconstruction_section(found: Findings) -> str:
+    """HTML of the section with windows beside what the model draws of them."""
+    windows, drawn = _reconstruct(found)
+    picture = data_uri(draw_reconstructions(windows, drawn, float(found.trained.model.noise_sd)))
+    note = "Structure in the last row is not described by the model."
+    return section("Reconstruction", figure(picture, "reconstructions", note))
+
+
+@torch.no_grad()
+def _reconstruct(found: Findings) -> tuple[Floats, Floats]:
+    """A few windows of the frame and their reconstructions, averaged over the channels, ``(n, h, w)``."""
+    model, scaled = found.trained.model, windows_of(found, RECONSTRUCTED)
+    windows, sd = model.windows(scaled, 1)
+    posterior = model.encode(scaled, sd, 1)[:, 0, 0]
+    drawn = model.draw(posterior)  # without a label: the first frame is of the first class
+    return windows[:, 0, 0].mean(1).double().numpy(), drawn.mean(1).double().numpy()
+
+
+def training_section(found: Findings, parity: tuple[float, float]) -> str:
+    """HTML of the section on the training; `parity` as in `write_report`."""
+
+    def use(index: int) -> str:
+        latent = found.manifest.latents[index]
+        return latent.unit or ("sd over the scan" if found.manifest.varies[index] else "not used")
+
+    latents = table(
+        ("latent", "information, nats", "spread", "median sd", "unit"),
+        [
+            (
+                latent.name,
+                f"{latent.kl_nats:.2f}",
+                f"{latent.spread:.3g}",
+                f"{np.median(found.latent_map.std[index]):.2g}",
+                use(index),
+            )
+            for index, latent in enumerate(found.manifest.latents)
+        ],
+    )
+    exact = (
+        f"The exported graph differs from torch by at most {parity[0]:.1e}, and dense from window-by-window encoding "
+        f"by at most {parity[1]:.1e} of a latent's spread."
+    )
+    losses = data_uri(draw_losses(found.trained.history))
+    return section("Training", figure(losses, "loss against steps"), latents, paragraph(exact, "note"))
+
+
+def coverage_section(found: Findings) -> str:
+    """HTML of the section on the calibration of the uncertainties."""
+    rows = [
+        (
+            c.latent,
+            f"{100 * c.before[0]:.0f} / {100 * c.before[1]:.0f} %",
+            f"{c.temperature:.2f}" + (f" x {c.scatter:.2f}" if c.scatter > 1 else ""),
+            f"{100 * c.after[0]:.0f} / {100 * c.after[1]:.0f} %",
+        )
+        for c in found.trained.coverage
+    ]
+    note = (
+        "Windows were drawn at known content and shift, with the noise of the scan, and encoded again. The table gives "
+        "how often the truth lay within one and two posterior standard deviations; the target is 68 / 95 %. The sd of "
+        "the shift has a second factor where shifts scatter about a smooth lattice by more than this noise explains."
+    )
+    head = ("latent", "coverage as trained", "sd multiplied by", "coverage as exported")
+    return section("Calibration of the uncertainties", table(head, rows), paragraph(note, "note"))
+
+
+def settings_section(found: Findings) -> str:
+    """HTML of the section with settings, versions and data."""
+    manifest, settings = found.manifest, found.trained.settings
+    rows = [
+        ("encoder", manifest.encoder),
+        ("shift", f"{settings.shift}; prior {found.training.shift_prior}"),
+        ("content latents", str(settings.content)),
+        ("weights of the KL divergences", f"shift {settings.kl_shift:g}, content {settings.kl_content:g}"),
+        ("decoder, likelihood", f"{settings.decoder}, {settings.likelihood}"),
+        ("classes", ", ".join(found.training.classes) or "none"),
+        ("constraints, nats", ", ".join(f"{k} {v:g}" for k, v in found.training.constraints.items()) or "none"),
+        ("chosen from the scan", "; ".join(found.training.choices) or "nothing: every setting was given"),
+        ("steps, at most", str(settings.steps)),
+        ("seed", str(settings.seed)),
+        ("threads", str(settings.threads)),
+        ("lattice vectors (y, x), px", "; ".join(f"({y:.3f}, {x:.3f})" for y, x in manifest.lattice) or "none"),
+        ("channel scale", ", ".join(f"{s:.4g}" for s in manifest.intensity.channel_scale)),
+        ("strides", ", ".join(map(str, manifest.strides))),
+        ("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items())),
+        ("commit", manifest.git_commit or "installed package"),
+    ]
+    for source in manifest.data:
+        shape = " x ".join(map(str, source.shape))
+        rows.append(
+            ("data", f"{source.name}: {source.frames} frame(s) of {shape} {source.dtype}, SHA-256 {source.sha256}")
+        )
+    return section("Settings and versions", table(("setting", "value"), rows))

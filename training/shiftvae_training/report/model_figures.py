@@ -1,0 +1,135 @@
+"""Figures of what a model draws, of its training and of its uncertainties, each with its scale and unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+from numpy.typing import NDArray
+
+from shiftvae_rt.latent_map import LatentMap
+
+from ..fitting.optimise import Step
+from .balance import Balance
+from .figure_style import ACCENT, FAINT, INK, bare, limits, subplots
+from .meaning import LatentAxis
+
+__all__ = ["draw_balance", "draw_cell_histogram", "draw_losses", "draw_reconstructions", "draw_traversal"]
+
+Floats = NDArray[np.float64]
+
+
+def draw_traversal(axis: LatentAxis, window: tuple[int, int]) -> Figure:
+    """Draw the motif along one latent, and the difference between its ends."""
+    picked = range(0, len(axis.values), 2)
+    templates = axis.templates.mean(axis=1)
+    margin = [max(0, (n - w) // 2) for n, w in zip(templates.shape[1:], window, strict=True)]
+    shown = templates[:, margin[0] : margin[0] + window[0], margin[1] : margin[1] + window[1]]
+    if window[0] == 1:
+        figure, axes = subplots(1, 1, 2.0)
+        colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(axis.values)))
+        for curve, colour in zip(shown[:, 0], colours, strict=True):
+            axes[0, 0].plot(np.arange(window[1]) - (window[1] - 1) / 2, curve, color=colour)
+        ends = f"{axis.name} from {axis.values[0]:+.1f} to {axis.values[-1]:+.1f}"
+        axes[0, 0].set_xlabel(f"px from the motif; dark to light: {ends}")
+        return figure
+    figure, axes = subplots(1, len(picked) + 1, 1.75)
+    low, high = limits(shown, 0.1)
+    for ax, index in zip(axes[0], picked, strict=False):
+        ax.imshow(shown[index], cmap="gray", vmin=low, vmax=high)
+        bare(ax, f"{axis.name} = {axis.values[index] + 0.0:+.1f}".replace("-0.0", "+0.0"))
+    change = shown[-1] - shown[0]
+    most = float(np.abs(change).max()) or 1.0
+    axes[0, -1].imshow(change, cmap="RdBu_r", vmin=-most, vmax=most)
+    bare(axes[0, -1], "last - first")
+    return figure
+
+
+def draw_reconstructions(windows: Floats, drawn: Floats, noise_sd: float) -> Figure:
+    """Draw windows ``(n, h, w)``, their reconstructions, and the residuals in standard deviations of the noise."""
+    if windows.shape[1] == 1:
+        figure, axes = subplots(1, len(windows), 1.8, sharey=True)
+        for ax, seen, made in zip(axes[0], windows[:, 0], drawn[:, 0], strict=True):
+            ax.plot(seen, color=FAINT, linewidth=0.7)
+            ax.plot(made, color=ACCENT)
+        return figure
+    figure, axes = subplots(3, len(windows), 4.7)
+    low, high = limits(windows)
+    for column, seen, made in zip(axes.T, windows, drawn, strict=True):
+        column[0].imshow(seen, cmap="gray", vmin=low, vmax=high)
+        column[1].imshow(made, cmap="gray", vmin=low, vmax=high)
+        column[2].imshow((seen - made) / noise_sd, cmap="RdBu_r", vmin=-4, vmax=4)
+        for ax in column:
+            bare(ax)
+    for ax, title in zip(axes[:, 0], ("windows", "reconstructions", "residuals, in sd of the noise"), strict=True):
+        ax.set_title(title)
+    figure.colorbar(axes[2, 0].images[0], ax=list(axes[2]), shrink=0.8, aspect=20, pad=0.01).outline.set_visible(False)
+    return figure
+
+
+def draw_losses(history: Sequence[Step]) -> Figure:
+    """Draw held-out loss, information and noise against steps; the first looks do not set the scale of the loss."""
+    figure, axes = subplots(1, 3, 1.9)
+    steps = [look.step for look in history]
+    for ax, title, values in (
+        (axes[0, 0], "loss on held-out regions, nats a window", [look.loss for look in history]),
+        (axes[0, 1], "information in shift (dark), content (light), nats", [look.kl_shift for look in history]),
+        (axes[0, 2], "noise, sd of a window", [look.noise_sd for look in history]),
+    ):
+        ax.plot(steps, values, color=INK)
+        ax.set_title(title)
+        ax.set_xlabel("step")
+    axes[0, 1].plot(steps, [look.kl_content for look in history], color=FAINT)
+    tail = np.array([look.loss for look in history])[len(history) // 8 :]
+    axes[0, 0].set_ylim(*_padded(tail))
+    return figure
+
+
+def _padded(values: Floats) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    pad = 0.08 * (high - low) + 1e-6
+    return low - pad, high + pad
+
+
+def draw_cell_histogram(shift: Floats, vectors: Floats) -> Figure:
+    """Draw the histogram of ``shift (axes, n)`` px within the cell: flat when every position is equally likely."""
+    figure, axes = subplots(1, 1, 2.9 if len(shift) == 2 else 1.7, width=3.6)
+    ax = axes[0, 0]
+    if len(shift) == 1:
+        ax.hist(shift[0], bins=40, color=FAINT)
+        ax.set_xlabel("dx, px")
+        return figure
+    counts, y, x = np.histogram2d(shift[0], shift[1], bins=28)
+    image = ax.imshow(counts, extent=(x[0], x[-1], y[-1], y[0]), cmap="Greys", vmin=0, aspect="equal")
+    if len(vectors) == 2:
+        corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]) @ vectors
+        ax.add_patch(Polygon(corners[:, ::-1], fill=False, edgecolor=ACCENT, linewidth=1.2))
+    ax.set_xlabel("dx, px")
+    ax.set_ylabel("dy, px")
+    figure.colorbar(image, ax=ax, shrink=0.8, aspect=25, label="windows").outline.set_visible(False)
+    return figure
+
+
+def draw_balance(latent_map: LatentMap, axes_of_shift: int, used: Sequence[int], balance: Balance) -> Figure:
+    """Draw the uncertainty of the content against that of the position: each window, and all as the noise changes."""
+    figure, axes = subplots(1, 1, 2.9, width=4.4)
+    ax = axes[0, 0]
+    position = np.sqrt(np.square(latent_map.std[:axes_of_shift], dtype=float).mean(axis=0)).ravel()
+    every = max(1, position.size // 3000)
+    first_content = len(latent_map.names) - balance.claimed.shape[1] + 1
+    for index, colour in zip(used, (INK, ACCENT, "#2563eb", "#15803d", *[FAINT] * 8), strict=False):
+        name, column = latent_map.names[index], 1 + index - first_content
+        ax.plot(position[::every], latent_map.std[index].ravel()[::every], ".", markersize=1.2, alpha=0.4, color=colour)
+        for style, values, what in (("o-", balance.claimed, "posterior sd"), ("x--", balance.found, "true error")):
+            ax.plot(values[:, 0], values[:, column], style, color=colour, markersize=4, label=f"{name}, {what}")
+        for noise, x, y in zip(balance.noise, balance.found[:, 0], balance.found[:, column], strict=True):
+            ax.annotate(f"{noise:g}", (x, y), (3, -8), textcoords="offset points", color=colour)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("uncertainty of the position, px")
+    ax.set_ylabel("uncertainty of the content, its units")
+    ax.legend(frameon=False)
+    return figure
