@@ -54,7 +54,7 @@ def test_tiles_lie_where_features_are():
 
 def test_noise_has_no_features():
     noise = np.random.default_rng(0).poisson(50, size=(1, 200, 200)).astype(float)
-    with pytest.raises(TrainingError, match="isolated features stand out"):
+    with pytest.raises(TrainingError, match="at least 12 isolated features"):
         make_feature_guess([noise], window=WINDOW, content=1)
 
 

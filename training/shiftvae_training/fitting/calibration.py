@@ -1,14 +1,14 @@
-"""Standard deviations that mean what they say: measured against noise that is known, and scaled until they do.
+"""Calibration of the posterior standard deviations: they are scaled until they cover known errors.
 
-A VAE's posterior is often too sure of itself. After training, windows are drawn by the decoder at known content and
-shift, noise is added, and the encoder is asked again. The noise is what the decoder left of the real window, with
-random signs: so it has the detector's own distribution, bright columns noisier than the background, and what the model
-does not describe counts as noise too (the wild bootstrap: Wu, Ann. Statist. 14 (1986) 1261). Signs are drawn twice, for
-pixels and for squares of the size of a column, and the larger deviations stand: noise shows more with the first,
-because squares hold much of what the encoder has fitted already; what is wrong about columns, with the second.
+A VAE's posterior is often too narrow. After training, windows are drawn by the decoder at known content and shift,
+noise is added, and they are encoded again. The noise is the residual of the real window with random signs, so that it
+has the detector's distribution, bright columns noisier than the background, and includes what the model does not
+describe. Signs are drawn twice, for single pixels and for squares of the size of a column, and the larger deviations
+are kept: noise shows more with the first, because the encoder has already fitted much of what squares hold; wrong
+columns show more with the second. Source: the wild bootstrap, Wu, Ann. Statist. 14 (1986) 1261.
 
-A window that errs by which part of the cell it shows errs without noise. Such errors of the shift are seen where the
-shifts scatter about a smooth lattice by more than the noise explains, see `consistency`; they widen its deviations too.
+Errors that depend on the part of the cell in a window occur without noise. They appear where the shifts scatter about a
+smooth lattice by more than the noise explains, see `consistency`, and widen the deviations of the shift.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ __all__ = ["Coverage", "calibrate", "scale_deviations", "widen_by_scatter"]
 
 #: Shares of a normal distribution within one and two standard deviations.
 ONE, TWO = 0.6827, 0.9545
-#: Noise is drawn this often for each window.
+#: Number of draws of the noise for each window.
 DRAWS = 4
-#: Frames whose shifts are looked at, and px between their windows.
+#: Largest number of frames whose shifts are compared with a smooth lattice, and px between their windows.
 FRAMES, STRIDE = 4, 4
-#: Most px along a side of each.
+#: Largest side of the part of a frame that is used, px.
 SIDE = 1024
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often the truth lay within one and two posterior deviations, before and after scaling by `temperature`.
+    """Shares of the truth within one and two posterior deviations, before and after scaling by `temperature`.
 
-    `shift` counts all shift latents together; measured on other windows than those that set the temperature. Its
-    deviations are further multiplied by `scatter`, 1 for all others.
+    The latent ``shift`` stands for all shift latents together. The shares are measured on other windows than those that
+    set the temperature. `scatter` is a further factor of the shift's deviations, and 1 for all other latents.
     """
 
     latent: str
@@ -53,7 +53,7 @@ class Coverage:
 
     @property
     def scale(self) -> float:
-        """By what the deviations were multiplied in all."""
+        """Total factor of the deviations."""
         return self.temperature * self.scatter
 
 
@@ -61,21 +61,21 @@ class Coverage:
 def calibrate(
     model: ShiftVAE, windows: Tensor, used: tuple[bool, ...], *, seed: int, label: Tensor | None = None
 ) -> tuple[Coverage, ...]:
-    """Scale the model's posterior deviations so that they cover, and say how well they do.
+    """Scale the model's posterior deviations to their nominal coverage, and measure it.
 
     Parameters
     ----------
     model
-        Trained and anchored; its encoder's last biases are changed.
+        A trained model with its anchor set; the last biases of its encoder are changed.
     windows
-        ``(n, C, h, w)`` scaled windows, or in units of their deviation; those at even places set the temperature, the
+        ``(n, C, h, w)`` scaled windows, or in units of their deviation. Those of even index set the temperature, the
         others test it.
     used
-        ``(m,)`` which content latents vary; the others are left alone.
+        ``(m,)`` which content latents vary; the others are not scaled.
     seed
-        Of the noise.
+        Seed of the noise.
     label
-        ``(n,)`` class of each window, for a model that has classes.
+        ``(n,)`` class of each window, for a model with classes.
     """
     drawn = [
         _scores(model, windows, label, side, torch.Generator().manual_seed(seed)) for side in (1, _column_px(model))
@@ -87,8 +87,8 @@ def calibrate(
     }
     found = []
     for name, columns in groups.items():
-        both = [_coverage(name, scores[:, :, columns].abs()) for scores in drawn]
-        found.append(max(both, key=lambda coverage: coverage.temperature))
+        candidates = [_coverage(name, scores[:, :, columns].abs()) for scores in drawn]
+        found.append(max(candidates, key=lambda coverage: coverage.temperature))
         scale_deviations(model, columns, found[-1].temperature)
     return tuple(found)
 
@@ -96,9 +96,9 @@ def calibrate(
 def widen_by_scatter(
     model: ShiftVAE, frames: list[NDArray[Any]], coverage: tuple[Coverage, ...]
 ) -> tuple[Coverage, ...]:
-    """Multiply the shift's deviations by how much more than they say shifts scatter about the lattice of ``frames``.
+    """Widen the shift's deviations where shifts scatter about the smooth lattice of raw ``frames (C, H, W)`` by more.
 
-    ``frames (C, H, W)`` raw. Nothing changes without a lattice, or if the frames are too small to tell.
+    The model and `coverage` are unchanged without a lattice, or if the frames are too small for a measurement.
     """
     if not isinstance(model.shift, TorusShift) or model.further:
         return coverage
@@ -118,7 +118,7 @@ def widen_by_scatter(
 
 
 def _coverage(name: str, scores: Tensor) -> Coverage:
-    """What ``scores (n, DRAWS, columns)`` at even places ask for, tested on the others."""
+    """Coverage from ``scores (n, DRAWS, columns)``: those of even index set the temperature, the others test it."""
     setting, testing = (scores[i::2].flatten() for i in (0, 1))
     temperature = float((setting.quantile(ONE) * setting.quantile(TWO) / 2).sqrt().clamp(0.1, 50))
     before, after = (
@@ -129,7 +129,7 @@ def _coverage(name: str, scores: Tensor) -> Coverage:
 
 @torch.no_grad()
 def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, side: int, generator: torch.Generator) -> Tensor:
-    """Errors of all reported latents in units of their deviations, ``(n, DRAWS, L)``; a sign for each square."""
+    """Errors ``(n, DRAWS, L)`` of the reported latents in units of their deviations; `side` px have one sign."""
     cut, sd = model.windows(windows, 1)
     known = model.encode(windows, sd, 1)[:, 0, 0]
     drawn = model.draw(known, label)
@@ -153,14 +153,14 @@ def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, side: int, g
 
 
 def _column_px(model: ShiftVAE) -> int:
-    """About the size of a column: a third of the period; of a window without one, an eighth."""
+    """Approximate size of a column, px: a third of the shortest period; without a lattice, an eighth of the window."""
     if isinstance(model.shift, TorusShift):
         return max(1, round(float(model.shift.vectors.norm(dim=1).min()) / 3))
     return max(1, model.window[1] // 8)
 
 
 def _signs(shape: torch.Size, side: int, generator: torch.Generator) -> Tensor:
-    """1 or -1 at random for squares of `side` px of images ``(n, C, h, w)``, which begin anywhere."""
+    """Random signs for squares of `side` px in images of shape ``(n, C, h, w)``, on a grid with a random origin."""
     squares = [-(-length // side) + 1 for length in shape[2:]]
     signs = 2.0 * torch.randint(0, 2, (*shape[:2], *squares), generator=generator) - 1
     top, left = torch.randint(0, side, (2,), generator=generator).tolist()
@@ -169,7 +169,11 @@ def _signs(shape: torch.Size, side: int, generator: torch.Generator) -> Tensor:
 
 
 def scale_deviations(model: ShiftVAE, columns: list[int], temperature: float) -> None:
-    """Multiply the posterior deviations of reported latents by changing the biases of their logarithms."""
+    """Multiply the posterior deviations of the latents `columns` by `temperature`, through the biases of their
+    logarithms.
+
+    `columns` are indices of reported latents: all of the shift, or one other.
+    """
     bias, axes = model.encoder.linears[-1].bias, model.dimensions
     factor = torch.tensor(temperature).log()
     if columns[0] < axes:

@@ -1,15 +1,15 @@
-"""Order, sign, zero and unit of the content latents, and the unit of the shift, the same from run to run.
+"""Canonical order, sign, zero and unit of the content latents, and unit of the shift, reproducible from run to run.
 
-A VAE leaves all four open: any permutation or reflection of the content explains the windows as well, and a smoothness
-condition shrinks its scale. Here they are settled after training by rewriting weights, exactly: the model draws and
+A VAE determines none of them: any permutation or reflection of the content explains the windows equally well, and a
+smoothness constraint shrinks its scale. They are fixed after training by rewriting weights exactly: the model draws and
 encodes the same windows as before.
 
-- order: the latent that says most about a window first;
+- order: by information, largest first;
 - zero and unit: mean and standard deviation over the training windows, so that one unit is one deviation of the sample;
-- sign: on a lattice the first guess has set it (`component_signs`); on the plane, the columns around the brightest move
-  right or down along a positive step, or the feature brightens.
+- sign: on a lattice it comes from the first guess (`component_signs`); on the plane, along a positive step the columns
+  around the brightest move right or down, or the feature brightens.
 
-A latent in which nothing varies keeps its scale: it would be noise blown up.
+A latent in which nothing varies keeps its scale, because rescaling would amplify noise.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from ..model.shift_vae import ShiftVAE
 
 __all__ = ["settle_content", "settle_shift"]
 
-#: px that count as much as a relative change of height of 1.
+#: A relative change of height by 1 counts as much as a move by this many px.
 HEIGHT_PX = 10.0
-#: Windows are moved by this share of their size, either way.
+#: Windows are moved by this share of their size in each direction.
 MOVED = 0.04
-#: Down counts a little less than right, so that a column that moves up and right has a sign too.
+#: Weight of a move down relative to a move right; less than 1, so that a column that moves up and right has a sign.
 DOWN = 0.6
 
 
 @torch.no_grad()
 def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
-    """Measure the gain of a planar shift: windows that are moved by a few px must be reported moved by so many.
+    """Measure `shift_gain` of a planar shift, so that windows moved by a few px are reported moved by the same number.
 
-    A prior draws every posterior towards 0, by more the less a window says; where windows cannot be cut beside each
-    other, no condition holds against it.
+    The prior draws every posterior towards 0, by more for less informative windows. The displacement constraint
+    prevents this, except where frames are too small to cut neighbouring windows.
 
     Parameters
     ----------
     model
         A trained model.
     tiles
-        ``(n, C, H, W)`` scaled, with a feature near the middle; the edges are repeated beyond them.
+        ``(n, C, H, W)`` scaled, with a feature near the middle; they are padded with their edge values.
     """
     if isinstance(model.shift, TorusShift):
         return
@@ -58,7 +58,7 @@ def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
     first = [(n - w) // 2 for n, w in zip(wide.shape[2:], model.window, strict=True)]
 
     def reported(*move: int) -> torch.Tensor:
-        """Shifts of windows cut further on by ``(y, x)`` px, which see their features further back."""
+        """Shifts ``(n, 2)`` px of windows cut ``move = (y, x)`` px further on."""
         y, x = (start + step for start, step in zip(first, move, strict=True))
         cut = wide[:, :, y : y + model.window[0], x : x + model.window[1]]
         cut = cut - cut.mean(dim=(-1, -2), keepdim=True)
@@ -68,7 +68,7 @@ def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
     still, moved = reported(0, 0), []
     for axis in range(2 - axes, 2):
         fore, back = (reported(*(step if axis == i else 0 for i in (0, 1)))[:, axis] for step in (most, -most))
-        right = still[:, axis] > 0  # towards the middle: beyond the range of the prior there is nothing to measure
+        right = still[:, axis] > 0  # move towards the middle: beyond the range of the prior the shift saturates
         moved.append(torch.where(right, still[:, axis] - fore, back - still[:, axis]))
     model.shift_gain.copy_((most / torch.cat(moved).mean()).clamp(0.5, 2.0))
 
@@ -77,18 +77,23 @@ def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
 def settle_content(
     model: ShiftVAE, content: torch.Tensor, kl_nats: torch.Tensor, *, order: Sequence[int] | None = None
 ) -> list[int]:
-    """Rewrite the model; return the old index of each new content latent.
+    """Rewrite the weights for canonical content latents.
 
     Parameters
     ----------
     model
         A trained model; its anchor must be measured afterwards.
     content
-        ``(n, m)`` posterior means of windows all over the training frames.
+        ``(n, m)`` posterior means of windows from all over the training frames.
     kl_nats
-        ``(m,)`` information of each content latent.
+        ``(m,)`` information of each content latent, nats.
     order
-        Old index of each new latent; None puts the one that says most first.
+        Old index of each new latent; None sorts them by information, largest first.
+
+    Returns
+    -------
+    list of int
+        Old index of each new content latent.
     """
     order = [int(i) for i in torch.argsort(-kl_nats, stable=True)] if order is None else list(order)
     if not order:
@@ -106,7 +111,7 @@ def settle_content(
 
 
 def _rewrite(model: ShiftVAE, zero: torch.Tensor, unit: torch.Tensor, order: list[int]) -> None:
-    """New content = (old content in `order` - zero) / unit; `unit` may be negative."""
+    """Rewrite the weights for new content = (old content in `order` - zero) / unit; `unit` may be negative."""
     last, m = model.encoder.linears[-1], model.content
     first = len(last.bias) - 2 * m
     mean, spread = (slice(first + i * m, first + (i + 1) * m) for i in (0, 1))

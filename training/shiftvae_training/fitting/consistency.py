@@ -1,8 +1,10 @@
-"""How far shifts scatter about a lattice that bends slowly: errors that no pixel noise explains, seen without a truth.
+"""Scatter of the shifts about a slowly bending lattice: errors that pixel noise does not explain, without a ground
+truth.
 
-All windows that show one column should agree on where it is, and neighbouring columns should lie on a lattice that
-bends slowly. Where the motif is not drawn exactly (a strained cell, a wall) a window errs by what part of the cell it
-shows, however low the noise. Here the positions of the columns that the windows tell are compared with a smooth field.
+All windows that show one column should agree on its position, and neighbouring columns should lie on a slowly bending
+lattice. Where the decoder cannot draw the motif exactly (a strained cell, a domain wall), the error of a window depends
+on the part of the cell that it shows, however low the noise. Here the positions of the columns according to the windows
+are compared with a smooth field.
 """
 
 from __future__ import annotations
@@ -15,32 +17,32 @@ __all__ = ["position_scatter"]
 
 Floats = NDArray[np.float64]
 
-#: Smoothing of the field, periods; the border of the map that is left out, in units of that.
+#: Standard deviation of the smoothing, in periods; the border that is left out, in units of that.
 SMOOTH, BORDER = 1.5, 1.5
-#: Share of a normal distribution within one standard deviation: a wall or a dislocation in the frame does not reach it.
+#: Share of a normal distribution within one standard deviation; a quantile ignores a wall or dislocation in the frame.
 SHARE = 0.6827
 
 
 def position_scatter(
     shift: Floats, std: Floats, lattice: ArrayLike, *, window: tuple[int, int], stride: int
 ) -> float | None:
-    """By what ``std`` has to be multiplied for 68 % of the shifts to lie within it of a smooth lattice.
+    """Factor of ``std`` for which 68 % of the shifts lie within it of a smooth lattice.
 
     Parameters
     ----------
     shift, std
-        ``(axes, rows, cols)`` px, of all windows of a frame; `std` is right where there is nothing but noise.
+        ``(axes, rows, cols)`` px, of all windows of a frame; `std` accounts for the noise alone.
     lattice
         Lattice vectors ``(k, 2)`` (y, x) px.
     window
-        ``(height, width)`` px: windows that overlap share their noise.
+        ``(height, width)`` px; overlapping windows share noise.
     stride
         px between windows.
 
     Returns
     -------
     float or None
-        None if the frame is too small to tell.
+        None if the frame is too small for a measurement.
     """
     axes = len(shift)
     vectors = np.reshape(np.asarray(lattice, dtype=np.float64), (-1, 2))[:, 2 - axes :]
@@ -55,14 +57,14 @@ def position_scatter(
     along = (0.0, sigma if axes == 2 else 0.0, sigma)
     field = gaussian_filter(phase.real, along) + 1j * gaussian_filter(phase.imag, along)
     away = np.angle(phase * field.conj())
-    for axis in range(axes):  # the field where the column is, not where the window is
+    for axis in range(axes):  # take the field at the position of the column, not of the window
         slope = np.angle(np.roll(field, -1, axis + 3 - axes) * np.roll(field, 1, axis + 3 - axes).conj()) / (2 * stride)
         away -= slope * shift[axis]
     off = np.tensordot(vectors.T, away, axes=1) / (2 * np.pi)
     inside = (slice(None), slice(border, -border) if axes == 2 else slice(None), slice(border, -border))
     scatter = float(np.quantile(np.abs(off / std)[inside], SHARE))
     seen, px = window[2 - axes :], stride * sigma
-    absorbed = 2 * _shared(seen, px) - _shared(seen, px * 2**0.5)  # of the noise, by the field; of nothing else
+    absorbed = 2 * _shared(seen, px) - _shared(seen, px * 2**0.5)  # share of the noise variance that the field follows
     return float(np.sqrt(scatter**2 + absorbed))
 
 

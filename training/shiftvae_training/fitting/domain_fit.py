@@ -1,8 +1,8 @@
-"""What the training data look like to a finished model, so that the runtime can tell frames of another kind.
+"""Statistics of the training data under a finished model, with which the runtime detects frames of another kind.
 
-A frame differs from the next of the same sample: domains move, the specimen drifts, the focus and the dose change a
-little. One training frame does not show that, but its parts do: regions of a frame differ from each other more than
-whole frames do. The limits are set so that regions keep them, with a margin below which no difference matters.
+Frames of one sample differ: domains move, the specimen drifts, focus and dose change slightly. One training frame does
+not show this, but its regions differ from each other more than whole frames do. The limits are set so that the regions
+stay within them, plus a margin below which no difference matters. Windows are scored by their Mahalanobis distance.
 """
 
 from __future__ import annotations
@@ -23,22 +23,33 @@ __all__ = ["fit_domain"]
 
 Floats = NDArray[np.float64]
 
-#: Frames that are looked at, and regions along each axis of each.
+#: Largest number of frames used, and regions along each axis of a frame.
 FRAMES, REGIONS = 8, 4
 #: Share of the training windows with a score below 1.
 WITHIN = 0.99
-#: Differences of a window that never matter: of the content, in units of the prior; of a log deviation; of the strain.
+#: Differences between windows that never matter: content, in units of the prior; log deviation; strain.
 CONTENT, LOG_SD, STRAIN = 0.1, 0.05, 0.015
-#: Margins of a frame: share of windows; strain (half of what the pixel size may differ by); a window's variance.
+#: Margins of a frame: share of windows; strain (half the accepted difference of pixel sizes); share of a window's
+#: variance.
 MARGIN_OUT, MARGIN_STRAIN, MARGIN_STRUCTURE = 0.25, 0.015, 0.002
-#: Limits lie this many deviations between regions beyond their mean.
+#: Limits lie this many standard deviations of the regions beyond their mean.
 DEVIATIONS = 3.0
 
 
 def fit_domain(mapper: LatentMapper, frames: list[NDArray[Any]]) -> Domain | None:
-    """Measure ``frames (C, H, W)``, raw, with the model of `mapper`, which knows no domain yet.
+    """Measure the domain of a model on its training frames.
 
-    None if every frame is constant, and for a model with classes: its decoder must be told which one it draws.
+    Parameters
+    ----------
+    mapper
+        Mapper of the model, which has no domain yet.
+    frames
+        Raw ``(C, H, W)`` each.
+
+    Returns
+    -------
+    Domain or None
+        None if every frame is constant, and for a model with classes, whose decoder needs to know the class.
     """
     if mapper.model.manifest.training is not None and mapper.model.manifest.training.classes:
         return None
@@ -64,7 +75,7 @@ def fit_domain(mapper: LatentMapper, frames: list[NDArray[Any]]) -> Domain | Non
 
 
 def _windows(mapper: LatentMapper, maps: list[LatentMap]) -> tuple[Floats, Floats, list[Floats], Floats]:
-    """Centre and whitening of the windows' features, the maps of their scores, and the strain of every region."""
+    """Centre and whitening of the windows' features, maps of their scores, and the strain of every region."""
     manifest, ruler = mapper.model.manifest, Ruler(mapper.model.manifest, mapper.stride)
     latents, axes = len(manifest.latents), manifest.dimensions
     advances = [ruler.advance(m.mean) for m in maps]
@@ -81,7 +92,7 @@ def _windows(mapper: LatentMapper, maps: list[LatentMap]) -> tuple[Floats, Float
 
 
 def _structure(mapper: LatentMapper, frame: NDArray[Any], latent_map: LatentMap) -> Floats:
-    """Mean structure of what the decoder leaves of as many windows as the runtime looks at, for every region."""
+    """Mean structure of the residuals in every region, over as many windows as the runtime samples."""
     stride = mapper.stride
     decoder, rng = Decoder(mapper.model.graph("decoder.onnx")), np.random.default_rng(0)
     places = np.stack(np.meshgrid(*(np.arange(n) for n in latent_map.mean.shape[1:]), indexing="ij"))
@@ -96,7 +107,7 @@ def _structure(mapper: LatentMapper, frame: NDArray[Any], latent_map: LatentMap)
 
 
 def _regions(values: NDArray[Any]) -> list[NDArray[Any]]:
-    """Parts of ``values (..., rows, cols)``; of a line signal along it alone."""
+    """Regions of ``values (..., rows, cols)``; a signal is divided along its length alone."""
     along = (1, REGIONS**2) if values.shape[-2] == 1 else (REGIONS, REGIONS)
     parts = [
         part for band in np.array_split(values, along[0], axis=-2) for part in np.array_split(band, along[1], axis=-1)

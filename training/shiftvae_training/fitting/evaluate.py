@@ -1,4 +1,4 @@
-"""Scores of latent maps against a known truth (the definitions behind every figure that we quote)."""
+"""Scores of latent maps against a known truth; the published figures use these definitions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class ShiftScore:
-    """Error of the shift after the best global offset, modulo the lattice.
+    """Error of the shift modulo the lattice, after subtracting the best global offset.
 
-    ``rms_px`` and ``circ`` are along each axis; circ is ``|mean exp(2 pi i error / period)|``, 1 for a locked phase.
+    Attributes
+    ----------
+    rms_px
+        Root mean square error along each axis, px.
+    circ
+        ``|mean exp(2 pi i error / period)|`` along each lattice vector, 1 for a locked phase.
     """
 
     rms_px: tuple[float, ...]
@@ -29,10 +34,14 @@ class ShiftScore:
 
 
 def order_parameter_r2(content: Floats, truth: Floats) -> tuple[float, float]:
-    """Explained variance of ``truth (rows, cols)`` from ``content (m, rows, cols)`` alone: 25 neighbours, and linearly.
+    """Explained variance R2 of ``truth (rows, cols)`` predicted from ``content (m, rows, cols)``.
 
-    Predictions are made for folds that are blocked in space (a 4 x 4 board of blocks), from the other folds. No latents
-    explain nothing.
+    The predictions are cross-validated: folds are spatial blocks (a board of 4 x 4), each predicted from the others.
+
+    Returns
+    -------
+    (r2, linear_r2)
+        R2 of the mean of the 25 nearest neighbours in the content, and of a linear fit; 0 without latents.
     """
     m, rows, cols = content.shape
     if not m:
@@ -44,16 +53,16 @@ def order_parameter_r2(content: Floats, truth: Floats) -> tuple[float, float]:
     near, linear = np.empty(target.size), np.empty(target.size)
     design = np.concatenate([values, np.ones((target.size, 1))], axis=1)
     for k in range(FOLDS):
-        known, asked = fold != k, fold == k
-        _, index = cKDTree(values[known]).query(values[asked], NEIGHBOURS)
-        near[asked] = target[known][index].mean(axis=1)
-        linear[asked] = design[asked] @ np.linalg.lstsq(design[known], target[known], rcond=None)[0]
+        known, predicted = fold != k, fold == k
+        _, index = cKDTree(values[known]).query(values[predicted], NEIGHBOURS)
+        near[predicted] = target[known][index].mean(axis=1)
+        linear[predicted] = design[predicted] @ np.linalg.lstsq(design[known], target[known], rcond=None)[0]
     total = np.sum((target - target.mean()) ** 2)
     return float(1 - np.sum((near - target) ** 2) / total), float(1 - np.sum((linear - target) ** 2) / total)
 
 
 def score_shift(shift: Floats, truth: Floats, lattice: ArrayLike) -> ShiftScore:
-    """Score ``shift (axes, rows, cols)`` px against `truth` of that shape, modulo the lattice vectors ``(k, 2)``."""
+    """Score ``shift (axes, rows, cols)`` px against `truth` of that shape, modulo the vectors ``lattice (k, 2)`` px."""
     vectors = np.asarray(lattice, dtype=float)[:, -len(shift) :]
     error = (np.asarray(shift, dtype=float) - truth).reshape(len(shift), -1)
     phases = 2 * np.pi * np.linalg.pinv(vectors).T @ error

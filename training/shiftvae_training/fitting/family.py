@@ -1,4 +1,4 @@
-"""Which member of the model family a training asks for, checked against its frames."""
+"""The member of the model family that settings describe, and its check against the frames."""
 
 from __future__ import annotations
 
@@ -24,32 +24,34 @@ __all__ = ["check_against_frames", "labels_of_frames", "make_member"]
 
 Frames = list[NDArray[Any]]
 
-#: Prior deviation of the logarithm of the motif's size.
+#: Prior standard deviation of the logarithm of the motif's size.
 SCALE_PRIOR = 0.1
 
 
 def check_against_frames(settings: Settings, frames: Frames) -> None:
-    """Refuse settings that these frames do not allow.
+    """Check that `settings` suit ``frames (C, H, W)``.
 
     Raises
     ------
     TrainingError
-        for a rotation of signals.
+        for a rotation with signals.
     FrameError
-        for frames that the likelihood cannot describe, or classes that do not fit them.
+        for negative values with a Poisson likelihood, or a number of classes other than of frames.
     """
     if settings.rotation and frames[0].shape[1] == 1:
-        raise TrainingError(f"expected images, got signals and rotation={settings.rotation}: a signal does not turn")
+        raise TrainingError(
+            f"expected images for rotation={settings.rotation}, got signals, which do not turn: leave rotation out"
+        )
     if settings.classes and len(settings.classes) != len(frames):
         raise FrameError(f"expected a class for each of {len(frames)} frames, got {len(settings.classes)}")
     if settings.likelihood == "poisson" and min(float(frame.min()) for frame in frames) < 0:
-        raise FrameError("the Poisson likelihood is of counts, but the frames have values below 0: use gaussian")
+        raise FrameError("expected counts of at least 0 for the poisson likelihood, got values below 0: use gaussian")
 
 
 def labels_of_frames(classes: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[tuple[str, ...], Tensor | None]:
-    """Names of the classes in the order of their first frame, and the class of each frame, int64; None without.
+    """Names of the classes by first appearance, and the class of each frame, int64; None without classes.
 
-    `known` are the classes of a model that training goes on from: their order stays.
+    `known` are the classes of a model whose training continues: their order is kept.
 
     Raises
     ------
@@ -63,7 +65,10 @@ def labels_of_frames(classes: tuple[str, ...], known: tuple[str, ...] = ()) -> t
 
 
 def make_member(settings: Settings, frames: Frames, level: NDArray[np.float64], spread: NDArray[np.float64]) -> Member:
-    """The member that `settings` name; ``level, spread (C,)`` are of a typical window, raw."""
+    """Member of the family that `settings` describe.
+
+    ``level, spread (C,)`` are the typical mean and standard deviation of a window, in raw units.
+    """
     further: list[PoseLatent] = [Rotation(settings.rotation)] if settings.rotation else []
     if settings.scale:
         further.append(Scale(SCALE_PRIOR))

@@ -1,6 +1,6 @@
-"""Rules that the fields of a settings class keep, and the one check that every value goes through.
+"""Validation rules for the fields of a settings class, and the check that applies them.
 
-A rule says in words what it expects, for messages, and whether a value is that.
+A rule states in words what it expects, for messages, and decides whether a value is accepted.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["Rule", "check_field", "check_fields", "each_name", "flag", "number",
 
 @dataclass(frozen=True)
 class Rule:
-    """What a field may be.
+    """Rule for the values of a field.
 
     Parameters
     ----------
     expected
-        In words, to follow "expected NAME to be".
+        Description of the accepted values, which follows "expected NAME to be".
     accepts
-        Whether a value is that.
+        Whether a value is accepted.
     """
 
     expected: str
@@ -32,12 +32,12 @@ class Rule:
 
 
 def check_field(name: str, value: object, rule: Rule) -> None:
-    """Refuse a value that the rule of its field does not accept.
+    """Check the value of the field `name` by its rule.
 
     Raises
     ------
     TrainingError
-        with the field's name, what was expected and what came.
+        with the field's name, what was expected and what was given.
     """
     if not rule.accepts(value):
         raise TrainingError(f"expected {name} to be {rule.expected}, got {value!r}")
@@ -50,7 +50,7 @@ def check_fields(settings: Any, rules: Mapping[str, Rule]) -> None:
 
 
 def whole(least: int = 0, most: int | None = None) -> Rule:
-    """A whole number from `least` to `most`; True is none."""
+    """Rule for a whole number from `least` to `most`; True and False are not numbers."""
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
 
     def accepts(value: object) -> bool:
@@ -62,7 +62,7 @@ def whole(least: int = 0, most: int | None = None) -> Rule:
 
 
 def number(least: float = 0.0, *, above: bool = False) -> Rule:
-    """A finite number of at least `least`, or `above` it; True is none."""
+    """Rule for a finite number of at least `least`, or `above` it; True and False are not numbers."""
 
     def accepts(value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -73,27 +73,27 @@ def number(least: float = 0.0, *, above: bool = False) -> Rule:
 
 
 def flag() -> Rule:
-    """True or False."""
+    """Rule for True or False."""
     return Rule("True or False", lambda value: isinstance(value, bool))
 
 
 def text() -> Rule:
-    """Words, at least one letter."""
+    """Rule for a string that is not empty."""
     return Rule("a text", lambda value: isinstance(value, str) and bool(value))
 
 
 def one_of(names: Iterable[str]) -> Rule:
-    """One of `names`."""
+    """Rule for one of `names`."""
     known = tuple(names)
     return Rule(f"one of {', '.join(known)}", lambda value: isinstance(value, str) and value in known)
 
 
 def each_name() -> Rule:
-    """A tuple of texts, which may be empty."""
+    """Rule for a tuple, possibly empty, of strings that are not empty."""
     is_name = text().accepts
     return Rule("a tuple of texts", lambda value: isinstance(value, tuple) and all(map(is_name, value)))
 
 
 def optional(rule: Rule, meaning: str) -> Rule:
-    """What `rule` expects, or None, which has a `meaning`."""
+    """Rule for what `rule` accepts, or None; `meaning` says what None stands for."""
     return Rule(f"{rule.expected}, or None ({meaning})", lambda value: value is None or rule.accepts(value))

@@ -1,4 +1,4 @@
-"""What training minimises: the negative evidence lower bound of the windows, and the constraints."""
+"""The objective that training minimises: negative ELBO (evidence lower bound) of the windows, plus constraints."""
 
 from __future__ import annotations
 
@@ -16,15 +16,24 @@ from .transformation import transformation_mismatch
 
 __all__ = ["Objective", "Terms"]
 
-#: Weight of known turns and zooms, nats.
+#: Weight of `transformation_mismatch`, nats.
 TRANSFORMATION = 100.0
 
 
 @dataclass(frozen=True)
 class Terms:
-    """Nats for a window: likelihood, divergences of the pose (`kl_shift`) and of the content, constraints.
+    """Terms of the objective, nats per window.
 
-    ``residual`` is the variance of what the decoder leaves, in units of a window's variance.
+    Attributes
+    ----------
+    likelihood
+        Negative log likelihood.
+    kl_shift, kl_content
+        KL divergences of the pose and of the content.
+    constraints
+        Weighted sum of the constraints.
+    residual
+        Variance of the residual in units of a window's variance; it is not part of the sum.
     """
 
     likelihood: Tensor
@@ -34,12 +43,12 @@ class Terms:
     residual: Tensor
 
     def total(self, shift_weight: float = 1.0, content_weight: float = 1.0) -> Tensor:
-        """The sum to minimise, the divergences weighted."""
+        """Sum to minimise, with weights for the divergences."""
         return self.likelihood + shift_weight * self.kl_shift + content_weight * self.kl_content + self.constraints
 
 
 class Objective:
-    """The evidence lower bound with analytic divergences, and constraints on pairs of windows.
+    """Negative ELBO with analytic divergences, plus constraints on pairs of windows.
 
     Parameters
     ----------
@@ -48,9 +57,9 @@ class Objective:
     stride
         px between the windows of a tile.
     constraints
-        Terms on pairs.
+        Constraints on pairs of windows.
     labels
-        Class of each training frame, ``(frames,)``; None where the model has no classes.
+        Class of each training frame, ``(frames,)``; None if the model has no classes.
     """
 
     def __init__(
@@ -61,8 +70,9 @@ class Objective:
     def __call__(self, tiles: Tensor, *, sample: bool = True, source: Tiles | None = None) -> tuple[Terms, Posterior]:
         """Terms for scaled ``tiles (N, C, H, W)``, and the posteriors ``(N, windows, ...)``.
 
-        With `sample` False the posterior means are decoded: the loss without Monte-Carlo noise, for held-out tiles.
-        `source` says where the tiles were cut, for constraints that ask; without it, at the origin of frame 0.
+        If `sample` is False the posterior means are decoded, which gives held-out tiles a loss without Monte Carlo
+        noise. `source` holds the origins of the tiles, for constraints that need them; without it, all are at the
+        origin of frame 0.
         """
         model = self._model
         level = self._window_means(tiles)
@@ -86,7 +96,7 @@ class Objective:
     def _likelihood(
         self, posterior: Posterior, seen: Seen, sample: bool, source: Tiles | None
     ) -> tuple[Tensor, Tensor]:
-        """Nats and residual of the windows ``(n, ...)``, or of a few of them where drawing costs much."""
+        """Nats and residual of the windows ``(n, ...)``, or of a random part of them if the decoder is expensive."""
         model, count = self._model, len(posterior.mean)
         label = None
         if self._labels is not None and source is not None:
@@ -103,13 +113,13 @@ class Objective:
         return model.likelihood.nats(drawing, seen, model.noise_sd)
 
     def _window_means(self, tiles: Tensor) -> Tensor:
-        """Mean of every window in every channel, ``(N, windows, C)``, in the tiles' units."""
+        """Mean ``(N, windows, C)`` of every window in every channel, in the units of the tiles."""
         h, w = self._model.window
         step = (1 if h == 1 else self._stride, self._stride)
         return F.avg_pool2d(tiles, (h, w), step).flatten(2).transpose(1, 2)
 
     def _pairs(self, posterior: Posterior, grid: torch.Size, level: Tensor, source: Tiles | None) -> Pairs:
-        """Every window with another of its tile, by one random permutation."""
+        """Pairs of windows of one tile: each window with a partner from one random permutation."""
         y, x = torch.meshgrid(*(torch.arange(n) for n in grid), indexing="ij")
         places = torch.stack([y.flatten(), x.flatten()], -1).float() * self._stride
         partner = torch.randperm(len(places))
@@ -119,7 +129,7 @@ class Objective:
         return Pairs(posterior, posterior[:, partner], displacement, self._model.shift, windows)
 
     def _windows(self, places: Tensor, level: Tensor, source: Tiles | None) -> Windows:
-        """Where the windows at ``places (w, 2)`` of all tiles lie, and their mean ``level (N, w)``."""
+        """Frame, centre and mean ``level (N, w)`` of the windows at ``places (w, 2)`` px of all tiles."""
         h, w = self._model.window
         count = len(level)
         origin = torch.zeros(count, 2) if source is None else torch.from_numpy(source.origin).float()

@@ -1,4 +1,4 @@
-"""The optimiser's loop: tiles in, a trained model out, and what held-out regions thought of it on the way."""
+"""The training loop: Adam on random tiles, with losses on held-out regions along the way."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from .settings import Settings
 
 __all__ = ["Step", "optimise"]
 
-#: Pixels of a batch, and the least tiles in it: large windows get fewer tiles a step.
+#: Number of pixels of a batch by dimension, and its least number of tiles: large windows get fewer tiles per step.
 BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
-#: Share of the steps over which the first guess lets go.
+#: Share of the steps over which the weight of the first guess falls to 0.
 GUIDED = 0.3
-#: Weights of the first guess, nats.
+#: Initial weights of the first guess of shift and content, nats.
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
-#: ... of turn and size: at 100, the angle was not learned before the decoder had forgotten it.
+#: Initial weight of the first guess of rotation and scale, nats: with 100, the decoder forgot the angle too early.
 GUIDE_POSE = 3000.0
-#: Learning rate of a model that is trained already, as a share of the family's.
+#: Learning rate when the training of a model continues, as a share of the family's.
 RATE_AGAIN = 0.3
-#: Held-out tiles are looked at this often.
+#: Number of steps between looks at the held-out tiles.
 LOOK_EVERY = 100
-#: A batch has at least so many windows.
+#: Least number of windows in a batch.
 LEAST_WINDOWS = 96
 
 
@@ -47,9 +47,9 @@ class Step:
     step
         Number of optimiser steps so far.
     loss
-        Negative evidence lower bound, nats for a window.
+        Negative evidence lower bound, nats per window.
     kl_shift, kl_content
-        Divergences of shift and content from their priors, nats for a window.
+        KL divergences of shift and content from their priors, nats per window.
     noise_sd
         Standard deviation of the learned noise, in units of a window's.
     """
@@ -136,7 +136,7 @@ def optimise(
 
 
 def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
-    """How far shift and content of the windows are from the first guess, weighted, nats."""
+    """Weighted squared distance of shift, pose and content of the windows from the first guess, nats."""
     side = round(posterior.mean.shape[1] ** (1 / model.dimensions))
     y, x = np.meshgrid(
         *(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij"
@@ -162,7 +162,7 @@ def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior
 
 @torch.no_grad()
 def _follow_noise(model: ShiftVAE, terms: Terms, share: float) -> None:
-    """Maximum-likelihood noise: a running mean of the residual's variance."""
+    """Update the noise, the running maximum-likelihood estimate from the residual's variance."""
     model.noise_sd.copy_(((1 - share) * model.noise_sd.square() + share * terms.residual).sqrt())
 
 
@@ -170,7 +170,7 @@ def _follow_noise(model: ShiftVAE, terms: Terms, share: float) -> None:
 def _look(
     objective: Objective, held_out: torch.Tensor, source: Tiles, step: int, model: ShiftVAE, settings: Settings
 ) -> Step:
-    sample = settings.likelihood == "bernoulli"  # its posteriors are so wide that means tell little of the bound
+    sample = settings.likelihood == "bernoulli"  # its posteriors are too wide for their means to show the ELBO
     with torch.random.fork_rng(enabled=sample):
         if sample:
             torch.manual_seed(settings.seed)  # the same samples at every look

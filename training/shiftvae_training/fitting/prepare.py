@@ -1,4 +1,4 @@
-"""The model before its first step: scaling and shift from the frames, both networks from the first guess."""
+"""The model before its first step: scaling and shift from the frames, initial weights from the first guess."""
 
 from __future__ import annotations
 
@@ -25,25 +25,40 @@ from .settings import Settings
 
 __all__ = ["features_of", "make_guess", "prepare", "tile_side"]
 
-#: The encoder's first content is this much larger than torch draws it: with 1, the variations were so faint in it that
-#: the content vanished before it was learned. R2 on the standard scan after 400 steps: 0.93; with 1, nothing.
+#: Factor of torch's initial weights of the content: with 1, the variations were so faint that the content collapsed
+#: before it was learned. R2 on the standard scan after 400 steps: 0.93; with 1, 0.
 CONTENT_GAIN = 3.0
-#: A window that varies by this share of a typical one, or less, is constant. What is above it is encoded as it is,
-#: whatever its scale: so counts that became 0..1 (8 bits: 1/255, 16 bits: 1/65535) give the same map.
+#: A window that varies by at most this share of a typical window is constant. All others are encoded independently of
+#: their scale: counts that were rescaled to 0..1 (8 bits: 1/255, 16 bits: 1/65535) give the same map.
 SD_FLOOR = 2e-6
-#: Frames that set the scaling.
+#: Largest number of frames that set the scaling.
 SCALING = 8
 
 
 def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice) -> tuple[ShiftVAE, Guess]:
-    """Model with its window, scaling and shift, started from the first guess."""
+    """Make the model, with window, scaling and shift, and the first guess from which its weights start.
+
+    Parameters
+    ----------
+    frames
+        Raw ``(C, H, W)`` each.
+    lattice
+        Their lattice.
+    settings, choice
+        Settings, and the choice of what they leave open.
+
+    Raises
+    ------
+    TrainingError
+        if a channel has no contrast, or too few isolated features stand out.
+    """
     dimensions = 1 if frames[0].shape[1] == 1 else 2
     size, content = choice.window, choice.content
     window = (1 if dimensions == 1 else size, size)
-    some = [frame for frame in frames if has_contrast(frame)]
-    some = some[:: -(-len(some) // SCALING)]
+    chosen = [frame for frame in frames if has_contrast(frame)]
+    chosen = chosen[:: -(-len(chosen) // SCALING)]
     sd = np.array(
-        [_typical_sd([frame[c : c + 1] for frame in some], window, lattice.where) for c in range(len(some[0]))]
+        [_typical_sd([frame[c : c + 1] for frame in chosen], window, lattice.where) for c in range(len(chosen[0]))]
     )
     scale = tuple(float(1 / s) for s in sd)
     guess = make_guess(frames, lattice, settings, (window, content, scale))
@@ -54,7 +69,7 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
         beside = TILE_STRIDE * (tile_side(frames, window) - 1) / 2 + 1
         parts = guess.parts if isinstance(guess, ClassGuess) else [guess]
         shift = PlanarShift(dimensions, max(f.reach(beside) for f in parts if isinstance(f, FeatureGuess)))
-    level = np.array([frame.mean(axis=(1, 2)) for frame in some]).mean(axis=0)
+    level = np.array([frame.mean(axis=(1, 2)) for frame in chosen]).mean(axis=0)
     member = make_member(settings, frames, level, sd)
     model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=SD_FLOOR, member=member)
     _start_from(model, guess)
@@ -64,43 +79,42 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
 def make_guess(
     frames: Frames, lattice: Lattice, settings: Settings, model: tuple[tuple[int, int], int, tuple[float, ...]]
 ) -> Guess:
-    """Say where the motif sits in ``frames (C, H, W)``, raw, and how it varies, before anything is trained.
+    """First guess of shift and content for raw ``frames (C, H, W)``, before any training.
 
-    `model` is what is known of the model: window ``(height, width)`` px, number of content latents, scale of each
-    channel.
+    `model` holds the window ``(height, width)`` px, the number of content latents and the scale of each channel.
     """
     window, content, channel_scale = model
     scaled = [frame.astype(np.float64) * np.reshape(channel_scale, (-1, 1, 1)) for frame in frames]
 
-    def make(some: list[NDArray[np.float64]]) -> Guess:
+    def make(part: list[NDArray[np.float64]]) -> Guess:
         if settings.shift == "torus":
-            return make_first_guess(some, lattice, window=window, content=content)
-        return make_feature_guess(some, window=window, content=content, fold=settings.rotation, scale=settings.scale)
+            return make_first_guess(part, lattice, window=window, content=content)
+        return make_feature_guess(part, window=window, content=content, fold=settings.rotation, scale=settings.scale)
 
     _, labels = labels_of_frames(settings.classes)
     return make(scaled) if labels is None else make_class_guess(scaled, labels.tolist(), make)
 
 
 def features_of(guess: Guess, frames: Iterable[int]) -> Iterator[tuple[FeatureGuess, int]]:
-    """For each of `frames`, the guess that knows its features, and the frame's number there."""
+    """Guess with the features of each of `frames` (indices), and the index of the frame there; nothing on a lattice."""
     for frame in frames:
-        part, number = guess.of(frame) if isinstance(guess, ClassGuess) else (guess, int(frame))
+        part, number = guess.part_of(frame) if isinstance(guess, ClassGuess) else (guess, int(frame))
         if isinstance(part, FeatureGuess):
             yield part, number
 
 
 def tile_side(frames: Frames, window: tuple[int, int]) -> int:
-    """Windows along each side of a tile; 1 where the frames are windows already."""
+    """Number of windows along each side of a tile; 1 if the frames are windows."""
     return 1 if frames[0].shape[1:] == window else TILE_SIDE[1 if window[0] == 1 else 2]
 
 
 def _typical_sd(frames: Frames, window: tuple[int, int], where: NDArray[np.bool_] | None) -> float:
-    """Median deviation of the windows of one channel: of those on the lattice in which anything varies.
+    """Median standard deviation of the windows of one channel, over those on the lattice that are not constant.
 
     Raises
     ------
     TrainingError
-        if nothing varies in any window.
+        if every window is constant.
     """
     step = max(1, window[1] // 2)
     found = [window_statistics(frame, window, step)[1][0] for frame in frames]
@@ -113,7 +127,7 @@ def _typical_sd(frames: Frames, window: tuple[int, int], where: NDArray[np.bool_
 
 @torch.no_grad()
 def _start_from(model: ShiftVAE, guess: Guess) -> None:
-    """Draw the guess into the decoder; let the encoder start with much content, and little noise on it."""
+    """Start the decoder from the guessed images, and the encoder with a large content of small deviation."""
     y, x = (place.double().numpy() for place in model.decoder.places())
     parts = guess.parts if isinstance(guess, ClassGuess) else [guess]
     drawn = [
@@ -122,7 +136,7 @@ def _start_from(model: ShiftVAE, guess: Guess) -> None:
     model.decoder.start_from(torch.stack([d[0] for d in drawn]), torch.stack([d[1] for d in drawn]))
     last = model.encoder.linears[-1]
     at = model.shift.size
-    for latent in model.further:  # as wide as its prior, it would be of no use to the decoder, which forgets the guess
+    for latent in model.further:  # with a posterior as wide as its prior the decoder would forget the guess
         at += latent.size
         last.weight[at - 1] *= 0.1
         last.bias[at - 1] = -2.0

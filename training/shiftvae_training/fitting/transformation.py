@@ -1,4 +1,4 @@
-"""A window that is turned or zoomed by a known amount must be reported turned or zoomed by exactly that much more."""
+"""Constraint on rotation and scale: a window transformed by a known amount must be reported so, by that amount."""
 
 from __future__ import annotations
 
@@ -14,26 +14,25 @@ from ..model.shift_vae import Posterior, ShiftVAE
 
 __all__ = ["transformation_mismatch"]
 
-#: Largest known zoom, as a logarithm.
+#: Largest zoom applied, as a logarithm.
 ZOOM = 0.15
 
 
 def transformation_mismatch(model: ShiftVAE, tiles: Tensor, grid: Posterior, stride: int) -> Tensor:
-    """Violation, mean over tiles: squared chord of the angle, squared error of scale, shift and content in units of
-    their priors.
+    """Mean violation over tiles: squared chord of the angle, squared errors of scale, shift and content in prior units.
 
-    Each tile is turned by quarters and zoomed at random about the centre of its middle window. Quarters, because they
-    take pixels to pixels: between pixels, interpolation leaves traces in the noise, from which an encoder learned to
-    read the angle, instead of from the motif.
+    Each tile is turned by a random multiple of 90 degrees and zoomed at random about the centre of its middle window.
+    Multiples of 90 degrees map pixels to pixels: at other angles interpolation leaves traces in the noise, from which
+    an encoder learned to read the angle instead of from the motif.
 
     Parameters
     ----------
     model
-        With a planar shift, and rotation or scale.
+        A model with a planar shift, and rotation or scale.
     tiles
         ``(N, C, H, W)`` scaled.
     grid
-        Posteriors of all their windows, ``(N, rows, cols, ...)``.
+        Posteriors ``(N, rows, cols, ...)`` of all windows of the tiles.
     stride
         px between the windows.
     """

@@ -1,6 +1,6 @@
-"""What a training can choose for itself: window, number of content latents, weight of smoothness; with the reasons.
+"""Automatic choice of the window, the number of content latents and the weight of smoothness, with the reasons.
 
-No race of trainings: `find_slow_variations` tells signal from noise in the frames themselves, in a second, and ranks
+No trial trainings are needed: `find_slow_variations` separates signal from noise in the frames themselves and ranks
 windows as trainings do (docs/decisions/automatic-choices.md).
 """
 
@@ -26,18 +26,18 @@ __all__ = ["Choice", "choose", "settle"]
 
 Floats = NDArray[np.float64]
 
-#: A window that holds this many periods sees each column of the motif once, wherever it lies; and larger ones.
+#: Window sizes in periods: the smallest, which shows each column of the motif once wherever it lies, and larger ones.
 LEAST_PERIODS, LARGER = 1.3, (2.0, 3.0)
-#: A larger window must explain this much more of what varies slowly.
+#: A larger window is chosen if it explains this much more of the slow variation, as a share.
 WORTH = 0.02
-#: A latent of its own for what holds this share of all slow variation, and at most so many latents.
+#: A component with this share of all slow variation gets a latent; the largest number of latents.
 LEAST_SHARE, MOST_LATENTS = 0.08, 4
-#: ... of which so much must not be a function of the stronger ones: a curved path needs no second latent.
+#: At least this share of a component must not be a function of the stronger ones: a curved path needs no second latent.
 LEAST_OWN = 0.1
-#: Smoothness may cost this share of the information that a latent carries, and has at most this weight.
+#: Share of a latent's information that smoothness may cost, and its largest weight.
 SMOOTH_SHARE, MOST_SMOOTH = 0.25, 200.0
-#: Content latents, and weight of smoothness, on the plane: without a lattice there is nothing to choose them by. The
-#: weight is also that for a lattice on which nothing varies.
+#: Number of content latents and weight of smoothness for a planar shift, where no lattice allows a measurement. The
+#: weight is also used for a lattice on which nothing varies.
 PLANAR_CONTENT, PLANAR_SMOOTH = 2, 50.0
 
 
@@ -52,12 +52,12 @@ class Choice:
 
 
 def settle(settings: Settings, frames: Sequence[NDArray[Any]], lattice: Lattice, *, reach: int) -> Choice:
-    """What the settings say, and where they leave it open, what the frames say; `reach` as in `choose`.
+    """Take window, content and smoothness from the settings, or choose those that are None; `reach` as in `choose`.
 
     Raises
     ------
     LatticeError
-        if a torus shift is wanted and there is no period.
+        for a torus shift without a period.
     TrainingError
         if a planar shift has no window, or the frames are too small for one.
     """
@@ -85,18 +85,18 @@ def choose(
     content: int | None = None,
     smooth: float | None = None,
 ) -> Choice:
-    """Choose what is None, for frames ``(C, H, W)`` on a lattice.
+    """Choose each of window, content and smoothness that is None.
 
     Parameters
     ----------
     frames
-        Raw detector units, all of one shape.
+        ``(C, H, W)`` in raw detector units, all of one shape.
     lattice
-        With one or two vectors.
+        Their lattice, of one or two vectors.
     reach
-        px between the furthest windows that the smoothness condition compares, along each axis.
+        Largest distance along each axis of the windows that the smoothness condition compares, px.
     window, content, smooth
-        px; number of content latents; weight of smoothness, nats.
+        Window in px; number of content latents; weight of smoothness in nats.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def choose(
     sizes = [] if window else _sizes(lattice, frames[0].shape)
     found = find_slow_variations(frames, lattice)
     if not found.varies().any():
-        return _of_nothing(sizes, lattice, window=window, content=content, smooth=smooth)
+        return _without_variation(sizes, lattice, window=window, content=content, smooth=smooth)
     latents, why_content = _latents(found)
     found = found.pick(latents)
     reasons = []
@@ -117,49 +117,49 @@ def choose(
         content = len(latents)
         reasons.append(why_content)
     if smooth is None and not content:
-        smooth = 0.0  # of nothing
+        smooth = 0.0  # there is no content to smooth
     elif smooth is None:
         smooth, why = _smoothness(found, window, reach)
         reasons.append(why)
     return Choice(window, content, smooth, tuple(reasons))
 
 
-def _of_nothing(
+def _without_variation(
     sizes: list[int], lattice: Lattice, *, window: int | None, content: int | None, smooth: float | None
 ) -> Choice:
-    """Choose for frames in which every motif is the same: one latent, to say so, in the smallest window."""
+    """Choose for frames in which every motif is the same: one latent, to show this, in the smallest window."""
     reasons, nothing = [], "nothing varies above the noise"
     if window is None:
         window = sizes[0]
         reasons.append(
-            f"window {window} px = {window / lattice.period_px.max():.1f} periods: the smallest, as {nothing}"
+            f"window {window} px = {window / lattice.period_px.max():.1f} periods: the smallest, because {nothing}"
         )
     if content is None:
         content = 1
-        reasons.append(f"1 content latent, though {nothing}")
+        reasons.append(f"1 content latent, although {nothing}")
     if smooth is None and not content:
         smooth = 0.0
     elif smooth is None:
         smooth = PLANAR_SMOOTH
-        reasons.append(f"smoothness {smooth:g}: it costs nothing, as {nothing}")
+        reasons.append(f"smoothness {smooth:g}: the default, because {nothing}")
     return Choice(window, content, smooth, tuple(reasons))
 
 
 def _sizes(lattice: Lattice, shape: tuple[int, ...]) -> list[int]:
-    """Windows to choose from, px: those that fit three times into the frame."""
+    """Window sizes to choose from, px: those that fit three times into the frame."""
     period, smallest = float(lattice.period_px.max()), min(n for n in shape[1:] if n > 1)
     least = max(12, 4 * math.ceil(LEAST_PERIODS * period / 4))
     if 3 * least > smallest:
         raise TrainingError(
-            f"a window of {least} px ({LEAST_PERIODS} periods) is too large for frames of {smallest} px: "
-            "scan a larger area, or choose --window"
+            f"expected frames of at least {3 * least} px, three windows of {LEAST_PERIODS} periods ({least} px), "
+            f"got {smallest} px: scan a larger area, or choose --window"
         )
     larger = [4 * round(periods * period / 4) for periods in LARGER]
     return [least, *(size for size in larger if least < size <= smallest / 3)]
 
 
 def _latents(found: SlowVariations) -> tuple[list[int], str]:
-    """Components that need a latent of their own: strong enough, and no function of the stronger ones."""
+    """Indices of the components that need a latent (strong, and not a function of stronger ones), and the reason."""
     first, second = found.scores()
     shares = np.where(found.varies(), np.mean(first * second, axis=1), 0.0) / found.total
     kept: list[int] = []
@@ -168,15 +168,15 @@ def _latents(found: SlowVariations) -> tuple[list[int], str]:
         if np.mean(own[0] * own[1]) >= LEAST_OWN * shares[index] * found.total and len(kept) < MOST_LATENTS:
             kept.append(int(index))
     if not kept:
-        return [0], f"1 content latent, though nothing holds {_percent(LEAST_SHARE)} of what varies slowly"
-    told = ", ".join(_percent(shares[i]) for i in kept)
+        return [0], f"1 content latent, although no component holds {_percent(LEAST_SHARE)} of the slow variation"
+    held = ", ".join(_percent(shares[i]) for i in kept)
     rest = max(share for i, share in enumerate(shares) if i not in kept)
     count = "1 content latent: it holds" if len(kept) == 1 else f"{len(kept)} content latents: they hold"
-    return kept, f"{count} {told} of what varies slowly; no other holds more than {_percent(rest)} of its own"
+    return kept, f"{count} {held} of the slow variation; no further component holds more than {_percent(rest)}"
 
 
 def _function_of(known: Floats, value: Floats) -> Floats:
-    """The part of ``value (n,)`` that is a polynomial of ``known (m, n)``."""
+    """Part of ``value (n,)`` that is a polynomial of ``known (m, n)``."""
     if not len(known):
         return np.zeros_like(value)
     unit = known / known.std(axis=1, keepdims=True)
@@ -187,18 +187,18 @@ def _function_of(known: Floats, value: Floats) -> Floats:
 
 
 def _window(found: SlowVariations, sizes: list[int], period: float) -> tuple[int, str]:
-    """The smallest window that explains nearly as much as any."""
+    """Smallest window that explains nearly as much as any, and the reason."""
     shares = {size: _explained(found, size) for size in sizes}
     chosen = min(size for size, share in shares.items() if share >= max(shares.values()) - WORTH)
-    others = "".join(f", {size} px would {_percent(share)}" for size, share in shares.items() if size != chosen)
-    expected = f"expected to explain {_percent(shares[chosen])} of what varies slowly{others}"
+    others = "".join(f", {size} px would explain {_percent(share)}" for size, share in shares.items() if size != chosen)
+    expected = f"expected to explain {_percent(shares[chosen])} of the slow variation{others}"
     return chosen, f"window {chosen} px = {chosen / period:.1f} periods: {expected}"
 
 
 def _explained(found: SlowVariations, size: int) -> float:
-    """Share of the slow variation that windows of `size` px explain: larger ones see less noise and less detail.
+    """Share of the slow variation that windows of `size` px explain: larger ones have less noise and less detail.
 
-    One half under the window predicts the other in full detail, so that all sizes are asked the same.
+    One half of the pixels, blurred by the window, predicts the other in full detail, the same target for all sizes.
     """
     fine, coarse = found.scores(), found.under_window(size).scores()
     signal = np.mean(coarse[0] * fine[1] + coarse[1] * fine[0] - coarse[0] * coarse[1], axis=1)
@@ -206,7 +206,7 @@ def _explained(found: SlowVariations, size: int) -> float:
 
 
 def _smoothness(found: SlowVariations, size: int, reach: int) -> tuple[float, str]:
-    """The weight at which smoothness costs a share of the information in the latent that has least to spare."""
+    """Weight at which smoothness costs `SMOOTH_SHARE` of the information of the most affected latent; the reason."""
     wide, noise = found.under_window(size), found.noise(size)
     first, second = wide.scores()
     signal = np.maximum(np.mean(first * second, axis=1), 1e-12)

@@ -1,4 +1,4 @@
-"""A first guess for frames of several classes: one for each class, from its own frames."""
+"""First guess for frames of several classes: one guess per class, from its own frames."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassGuess:
-    """``parts`` one for each class; ``place (frames, 2)``: class of each frame, and its number in it."""
+    """One guess per class in ``parts``; ``place (frames, 2)`` is the class of each frame, and its index there."""
 
     parts: Sequence[Guess]
     place: NDArray[np.int64]
 
     def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
-        """As the guess of the frame's class."""
-        part, number = self.of(frame)
+        """Targets from the guess of the frame's class, see `Guess`."""
+        part, number = self.part_of(frame)
         return part.targets_at(number, y, x)
 
     def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
-        """Of the first class."""
+        """Images of the first class, see `Guess`."""
         return self.parts[0].images(y, x)
 
-    def of(self, frame: int) -> tuple[Guess, int]:
-        """The guess of a frame's class, and the frame's number there."""
+    def part_of(self, frame: int) -> tuple[Guess, int]:
+        """Guess of a frame's class, and the index of the frame there."""
         label, number = self.place[frame]
         return self.parts[label], int(number)
 
@@ -40,11 +40,11 @@ class ClassGuess:
 def make_class_guess(
     frames: Sequence[Floats], labels: Sequence[int], make: Callable[[list[Floats]], Guess]
 ) -> ClassGuess:
-    """Let `make` guess for the frames of each class; `labels` count up from 0, one for each frame."""
+    """Make a guess with `make` for the frames ``(C, H, W)`` of each class; `labels` count from 0, one per frame."""
     place = np.zeros((len(frames), 2), np.int64)
     parts = []
     for label in range(max(labels) + 1):
-        mine = [i for i, other in enumerate(labels) if other == label]
-        place[mine] = [(label, number) for number in range(len(mine))]
-        parts.append(make([frames[i] for i in mine]))
+        members = [i for i, other in enumerate(labels) if other == label]
+        place[members] = [(label, number) for number in range(len(members))]
+        parts.append(make([frames[i] for i in members]))
     return ClassGuess(parts, place)

@@ -1,8 +1,8 @@
-"""A sign for each principal component of the motif, the same from scan to scan.
+"""Sign of each principal component of the motif, reproducible from scan to scan.
 
-A component and its negative describe the same variation. Drawn in one cell, beside the gradient of the mean motif, a
-component tells what it does to the other columns relative to the strongest: they move along x, they move along y, or
-they brighten. The one that explains most of the component is given the positive sign: right, down or brighter.
+A component and its negative describe the same variation. In one cell, a component is compared with what the other
+columns would draw if they moved along x, moved along y or brightened relative to the strongest column. The change that
+explains most of the component is given the positive sign: right, down or brighter.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Complex = NDArray[np.complex128]
 
 #: Points along each lattice vector at which the cell is drawn.
 POINTS = 32
-#: The strongest column reaches this far, of the shortest period.
+#: Radius of the strongest column, as a share of the shortest period.
 COLUMN = 0.2
 
 
 def component_signs(components: Complex, mean: Complex, harmonics: Floats, vectors: Floats) -> Floats:
-    """Signs ``(m,)``, 1 or -1.
+    """Signs ``(m,)`` of the components, 1 or -1.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def component_signs(components: Complex, mean: Complex, harmonics: Floats, vecto
 
 
 def _sign(drawn: Floats, motif: Floats, slope: list[Floats], others: Floats) -> float:
-    """Of one component ``drawn (C, points)``: a column that moves by u changes the motif by -u times its slope.
+    """Sign of one component ``drawn (C, points)``: a column that moves by u changes the motif by -u times its slope.
 
-    What all columns do together does not count: it belongs to the shift.
+    What all columns do together does not count, because the shift describes it.
     """
     found = []
     for change in (-slope[0], -slope[1], motif):
@@ -60,5 +60,5 @@ def _sign(drawn: Floats, motif: Floats, slope: list[Floats], others: Floats) -> 
 
 
 def _wrapped(displacement: Floats, vectors: Floats) -> Floats:
-    """``(2, points)`` shortest displacement modulo the lattice."""
+    """Shortest displacements modulo the lattice, ``(2, points)`` px."""
     return modulo_lattice(displacement.T, vectors)

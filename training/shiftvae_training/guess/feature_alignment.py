@@ -1,9 +1,9 @@
-"""How far isolated features are turned, and how large they are, against their own mean: before any network is trained.
+"""Rotation and size of isolated features relative to their mean, before any network is trained.
 
-In polar coordinates a turn is a displacement along the angle: of the strongest harmonic that all features share it is
-a phase, which the first singular vector of the features' profiles reads off for all of them at once; then every feature
-is correlated with the mean of those turned back, over all angles. Sizes are read off along the derivative of the mean
-with respect to size.
+In polar coordinates a rotation is a displacement along the angle, and a phase of each angular harmonic. The first
+singular vector of the features' profiles in the strongest common harmonic gives that phase for all features at once;
+then every feature is correlated over all angles with the mean of the features turned back. Sizes are projections on the
+derivative of the mean with respect to size.
 """
 
 from __future__ import annotations
@@ -19,13 +19,28 @@ __all__ = ["align_features", "cut_posed"]
 Floats = NDArray[np.float64]
 
 ANGLES, ROUNDS = 96, 5
-#: Largest size that is guessed, as a logarithm.
+#: Bound of the guessed size, as a logarithm.
 MOST_SCALE = 0.35
 
 
 def cut_posed(frame: Floats, positions: Floats, y: Floats, x: Floats, pose: Floats) -> Floats:
-    """Pixels ``(n, C, len(y), len(x))`` of ``frame (C, H, W)`` at places `y`, `x` in the frames of motifs at
-    ``positions (n, 2)`` px with ``pose (n, 2)``: turn counter-clockwise as seen, rad, and logarithm of the size.
+    """Crops of posed features, turned and scaled back to the template.
+
+    Parameters
+    ----------
+    frame
+        ``(C, H, W)``.
+    positions
+        ``(n, 2)`` positions (y, x) of the features, px.
+    y, x
+        Positions relative to a feature at which pixels are taken, px.
+    pose
+        ``(n, 2)``: turn in rad, counter-clockwise as displayed, and logarithm of the size.
+
+    Returns
+    -------
+    ndarray
+        Pixels ``(n, C, len(y), len(x))``, interpolated linearly.
     """
     turn, size = pose[:, 0, None, None], np.exp(pose[:, 1, None, None])
     right, down = np.meshgrid(x, y)
@@ -42,9 +57,9 @@ def align_features(
     Parameters
     ----------
     radius
-        px around a feature that belong to it.
+        Radius of a feature, px.
     fold
-        A feature looks the same after ``1 / fold`` of a turn; 0 if features do not turn.
+        Rotational symmetry: a feature looks the same after ``360 / fold`` degrees; 0 if features do not turn.
     scale
         Whether features differ in size.
     """
@@ -62,7 +77,7 @@ def align_features(
         if scale and index:
             pose[:, 1] += _growth(polar.mean(1), radii)
             pose[:, 1] = np.clip(pose[:, 1] - pose[:, 1].mean(), -MOST_SCALE, MOST_SCALE)
-    if fold:  # the mean's own harmonic points to the right
+    if fold:  # fix the common origin of the angles: the mean's harmonic of order `fold` points right
         polar = np.concatenate(
             [_polar(f, p, radii, o) for f, p, o in zip(frames, positions, np.split(pose, counts), strict=True)]
         )
@@ -74,7 +89,7 @@ def align_features(
 
 
 def _polar(frame: Floats, positions: Floats, radii: Floats, pose: Floats) -> Floats:
-    """Features on circles ``(n, C, radii, angles)``, turned and zoomed back; angles run counter-clockwise as seen."""
+    """Features on circles ``(n, C, radii, angles)``, turned and scaled back; angles run counter-clockwise."""
     angle = 2 * np.pi * np.arange(ANGLES) / ANGLES + pose[:, 0, None, None]
     r = radii[None, :, None] * np.exp(pose[:, 1, None, None])
     y = positions[:, 0, None, None] - r * np.sin(angle)
@@ -83,18 +98,18 @@ def _polar(frame: Floats, positions: Floats, radii: Floats, pose: Floats) -> Flo
 
 
 def _first_turn(spectrum: NDArray[np.complex128], fold: int) -> Floats:
-    """Turn of each feature from the phase of its strongest shared harmonic that the symmetry allows."""
+    """Turn ``(n,)`` of each feature in rad, from the strongest common harmonic that the symmetry allows."""
     best, found = -1.0, np.zeros(len(spectrum))
     for order in range(fold, min(6 * fold, ANGLES // 2), fold):
         profile = spectrum[..., order].reshape(len(spectrum), -1)
         vectors, strength, _ = np.linalg.svd(profile, full_matrices=False)
-        if strength[0] / order > best:  # a harmonic of order m leaves m turns open
+        if strength[0] / order > best:  # a harmonic of order m leaves m possible turns
             best, found = float(strength[0] / order), -np.angle(vectors[:, 0]) / order
     return found
 
 
 def _turn(spectrum: NDArray[np.complex128], fold: int) -> Floats:
-    """Turn of each feature against the mean of all, by correlation over all angles within a period."""
+    """Turn ``(n,)`` of each feature in rad relative to the mean, by correlation over all angles within a period."""
     mean = spectrum.mean(axis=0)
     correlation = np.fft.irfft((spectrum * mean.conj()).sum((1, 2)), n=8 * ANGLES, axis=-1)
     first = correlation[:, : 8 * ANGLES // fold]
@@ -102,7 +117,7 @@ def _turn(spectrum: NDArray[np.complex128], fold: int) -> Floats:
 
 
 def _growth(polar: Floats, radii: Floats) -> Floats:
-    """Growth of each feature ``(n, radii, angles)`` in size, along the derivative of the mean: -r d/dr."""
+    """Logarithmic growth ``(n,)`` of features ``(n, radii, angles)``, along the derivative of the mean: -r d/dr."""
     mean = polar.mean(axis=0)
     along = -radii[:, None] * np.gradient(mean, radii, axis=0)
     weight = radii[:, None]

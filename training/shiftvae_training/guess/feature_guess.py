@@ -1,8 +1,8 @@
-"""A first guess for isolated features: where they are, and how they differ, before any network is trained.
+"""First guess for isolated features: their positions and how they differ, before any network is trained.
 
-Features are the local extrema of the smoothed frame that stand out of its background, bright or dark, whichever is the
-stronger. A window should report the vector to the feature nearest to its centre; the principal components of the
-windows that are centred on features say how features differ.
+Features are the local extrema of the smoothed frame that stand out from its background: the bright or the dark ones,
+whichever are stronger. The target shift of a window is the vector to the feature nearest to its centre; its target
+content is the feature's scores on the principal components of the windows centred on features.
 """
 
 from __future__ import annotations
@@ -22,20 +22,30 @@ __all__ = ["FeatureGuess", "make_feature_guess"]
 
 Floats = NDArray[np.float64]
 
-#: An extremum is a feature if it stands out of the median by so many median absolute deviations.
+#: An extremum is a feature if it differs from the median by this many median absolute deviations.
 STANDS_OUT = 6.0
-#: A window is expected to find a feature within this share of its size from its centre.
+#: A window has a target if a feature lies within this share of its size from its centre.
 WITHIN = 0.3
-#: Fewer features than this say nothing about how features vary.
+#: Least number of features from which their variation is estimated.
 LEAST_FEATURES = 12
 
 
 @dataclass(frozen=True)
 class FeatureGuess:
-    """Features of each frame, their content, and their mean and components as images.
+    """Features of each frame, with their content and pose.
 
-    ``positions`` ``(n, 2)`` px for every frame; ``scores (n, m)`` of unit variance; ``poses (n, 2)``: how far they are
-    turned, rad, and the logarithm of their size, where the model has rotation or scale.
+    Attributes
+    ----------
+    frames
+        ``(C, H, W)`` each.
+    window
+        ``(height, width)`` px.
+    positions
+        ``(n, 2)`` px (y, x) for every frame.
+    scores
+        ``(n, m)`` content of the features of every frame, of unit variance.
+    poses
+        ``(n, 2)`` turn in rad and logarithm of the size; None if the model has neither rotation nor scale.
     """
 
     frames: Sequence[Floats]
@@ -51,13 +61,13 @@ class FeatureGuess:
         return shift, self.scores[frame][nearest], near.astype(float)
 
     def target_poses_at(self, frame: int, y: Floats, x: Floats) -> Floats:
-        """Turn and logarithm of the size ``(n, 2)`` of the features nearest to ``y, x (n,)``."""
+        """Turn in rad and logarithm of the size ``(n, 2)`` of the features nearest to ``y, x (n,)`` px."""
         if self.poses is None:
             return np.zeros((len(y), 2))
         return self.poses[frame][self._nearest(frame, y, x)[1]]
 
     def reach(self, beside: float) -> float:
-        """Largest shift of windows whose centre is at most `beside` px from where tiles have theirs, px."""
+        """Largest shift, px, of windows whose centre is at most `beside` px from that of their tile."""
         if self.whole:
             middle = (np.array(self.window) - 1) / 2
             return float(max(np.abs(p - middle).max() for p in self.positions if len(p)) + 1)
@@ -69,13 +79,13 @@ class FeatureGuess:
         return self.frames[0].shape[1:] == self.window
 
     def _nearest(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, NDArray[np.int64]]:
-        """Vectors to the nearest feature ``(n, 2)`` px, and its number ``(n,)``."""
+        """Vectors ``(n, 2)`` px to the nearest feature, and its index ``(n,)``."""
         away = self.positions[frame][None] - np.stack([y, x], axis=1)[:, None]
         nearest = (away**2).sum(-1).argmin(1)
         return away[np.arange(len(y)), nearest], nearest
 
     def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
-        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` at places relative to a feature, px; in a window's sd."""
+        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` at ``y (h,), x (w,)`` px from a feature, see `Guess`."""
         poses: Sequence[Floats | None] = self.poses or [None] * len(self.frames)
         cut = np.concatenate(
             [_cut(f, p, y, x, self.window, o) for f, p, o in zip(self.frames, self.positions, poses, strict=True)]
@@ -86,7 +96,7 @@ class FeatureGuess:
         return fit[0], fit[1:]
 
     def tile_places(self, frame: int, tile: tuple[int, int]) -> NDArray[np.bool_]:
-        """First pixels of the tiles whose middle lies near a feature, ``(H - h + 1, W - w + 1)``."""
+        """Mask ``(H - h + 1, W - w + 1)`` of the first pixels of tiles whose middle lies near a feature."""
         if self.whole:
             return np.ones((1, 1), bool)
         tall, wide = (n - t + 1 for n, t in zip(self.frames[frame].shape[1:], tile, strict=True))
@@ -102,20 +112,20 @@ class FeatureGuess:
 def make_feature_guess(
     frames: Sequence[Floats], *, window: tuple[int, int], content: int, fold: int = 0, scale: bool = False
 ) -> FeatureGuess:
-    """Find the features of frames ``(C, H, W)``; the first channel says where they are.
+    """Find the features of frames ``(C, H, W)`` in their first channel.
 
-    With `fold` (see `Rotation`) or `scale` they are turned and zoomed to look like each other first.
+    With `fold` (see `Rotation`) or `scale` the features are first aligned by rotation and scaling.
 
     Raises
     ------
     TrainingError
-        if fewer than 12 stand out.
+        if fewer than 12 features stand out.
     """
     positions = [_features(frame[0], window) for frame in frames]
     found = sum(len(p) for p in positions)
     if found < LEAST_FEATURES:
         raise TrainingError(
-            f"only {found} isolated features stand out, expected at least {LEAST_FEATURES}: "
+            f"expected at least {LEAST_FEATURES} isolated features, got {found} that stand out: "
             "train on more or larger scans, or choose --window about twice the size of a feature"
         )
     y, x = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in window)
@@ -137,14 +147,14 @@ def make_feature_guess(
 
 
 def _features(image: Floats, window: tuple[int, int]) -> Floats:
-    """Positions ``(n, 2)`` of the bright or dark extrema, whichever stand out more, away from the edges."""
+    """Positions ``(n, 2)`` px of the bright or dark extrema, whichever stand out more, away from the edges."""
     sigma = [0.0 if n == 1 else n / 10 for n in window]
     smooth = ndimage.gaussian_filter(image, sigma)
     away = smooth - np.median(smooth)
     away *= 1.0 if abs(away.max()) >= abs(away.min()) else -1.0
     threshold = STANDS_OUT * np.median(np.abs(away))
     size = [1 if n == 1 else max(3, n // 2) for n in window]
-    if image.shape == window:  # a window of its own: its one feature, wherever it lies
+    if image.shape == window:  # the frame is one window: it has one feature, wherever it lies
         return np.argwhere(away == away.max())[:1].astype(np.float64)
     peaks = np.argwhere((away == ndimage.maximum_filter(away, size)) & (away > threshold))
     half = np.array([(n - 1) / 2 for n in window])
@@ -155,7 +165,7 @@ def _features(image: Floats, window: tuple[int, int]) -> Floats:
 def _cut(
     frame: Floats, positions: Floats, y: Floats, x: Floats, window: tuple[int, int], poses: Floats | None
 ) -> Floats:
-    """Crops ``(n, C, len(y), len(x))`` around `positions`, z-scored by the window in their middle."""
+    """Crops ``(n, C, len(y), len(x))`` around `positions`, normalised by the window in their middle."""
     crops = _crops(frame, positions, y, x) if poses is None else cut_posed(frame, positions, y, x, poses)
     middle = crops[:, :, np.abs(y) <= (window[0] - 1) / 2 + 0.5][..., np.abs(x) <= (window[1] - 1) / 2 + 0.5]
     crops = crops - middle.mean(axis=(2, 3), keepdims=True)
@@ -163,7 +173,7 @@ def _cut(
 
 
 def _crops(frame: Floats, positions: Floats, y: Floats, x: Floats) -> Floats:
-    """Crops on the frame's own pixels."""
+    """Crops ``(n, C, len(y), len(x))`` at the nearest pixels of the frame, without interpolation."""
     rows = np.clip(np.rint(positions[:, :1] + y), 0, frame.shape[1] - 1).astype(int)
     cols = np.clip(np.rint(positions[:, 1:] + x), 0, frame.shape[2] - 1).astype(int)
     return np.asarray(frame[:, rows[:, :, None], cols[:, None, :]].transpose(1, 0, 2, 3))

@@ -1,13 +1,13 @@
-"""A first guess of shift and content from the harmonics of the lattice, before any network is trained.
+"""First guess of shift and content from the harmonics of the lattice, before any network is trained.
 
-Around every point the image is a Fourier series on the reciprocal lattice whose coefficients vary slowly. Demodulating
-each harmonic with a Gaussian of about half a period gives these local coefficients. The phases of two of them say where
-the motif sits (this is geometric phase analysis); turned back by that phase, all of them together describe what the
-motif looks like, in its own frame. Their principal components are the slow variations, strongest first.
+Around every point the image is a Fourier series on the reciprocal lattice with slowly varying coefficients.
+Demodulating each harmonic under a Gaussian of about half a period gives these local coefficients. The phases of two of
+them give the position of the motif (geometric phase analysis); with that phase removed, all coefficients together
+describe the motif in its own frame. Their principal components are the slow variations, strongest first.
 
-Why it is here: a shift-VAE started from nothing falls into local minima (position hides in the content, or the phase
-winds the wrong way); guided by this in its first steps it did not, on any seed (docs/decisions/first-guess.md).
-Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131 for the phases.
+A shift-VAE trained from random weights falls into local minima (the position is encoded in the content, or the phase
+winds the wrong way); guided by this guess in its first steps it did not, on any seed (docs/decisions/first-guess.md).
+Source of the phases: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131.
 """
 
 from __future__ import annotations
@@ -33,21 +33,33 @@ Complex = NDArray[np.complex128]
 
 
 class Guess(Protocol):
-    """What guides the first steps of a training."""
+    """Targets that guide the first steps of a training."""
 
     def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
         """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
 
     def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
-        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at places relative to it, px."""
+        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at ``y (h,), x (w,)`` px from it.
+
+        Both are in units of a window's standard deviation.
+        """
 
 
 @dataclass(frozen=True)
 class Target:
-    """Guesses on a coarse grid over one frame.
+    """Targets on a coarse grid over one frame.
 
-    ``turned (k, rows, cols)`` is exp(2 pi i g_k . R) for the motif position R near each point: slow, where the phase
-    itself turns with every px. ``content (m, rows, cols)``. ``step`` px between grid points, ``reciprocal (k, 2)``.
+    Attributes
+    ----------
+    turned
+        ``(k, rows, cols)``: exp(2 pi i g_k . R) for the motif position R near each point. It varies slowly, unlike the
+        phase at the point itself.
+    content
+        ``(m, rows, cols)``.
+    step
+        px between grid points, (y, x).
+    reciprocal
+        ``(k, 2)`` reciprocal vectors g_k, cycles per px.
     """
 
     turned: Complex
@@ -79,15 +91,15 @@ class FirstGuess:
     Attributes
     ----------
     targets
-        One for every frame.
+        Targets of every frame.
     harmonics
         ``(n, 2)`` reciprocal vectors in cycles per px.
     mean, components
         Fourier coefficients of the mean motif ``(C, n)`` and of a unit step of each content latent ``(m, C, n)``, in
         units of the window's standard deviation.
     strengths
-        Standard deviations of the leading components over the frames, more than are used: how fast they fall says how
-        many slow variations there are.
+        Standard deviations of the leading components over the frames, including more than are used: how fast they fall
+        shows how many slow variations there are.
     """
 
     targets: list[Target]
@@ -103,11 +115,11 @@ class FirstGuess:
         return np.angle(phasor).T @ vectors / (2 * np.pi), content.T, np.ones(len(y))
 
     def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
-        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at places relative to it, px."""
+        """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at ``y (h,), x (w,)`` px from it."""
         return self.draw(self.mean, y, x), self.draw(self.components, y, x)
 
     def draw(self, coefficients: Complex, u_y: Floats, u_x: Floats) -> Floats:
-        """Draw coefficients ``(..., C, n)`` at positions relative to the motif: ``(..., C, len(u_y), len(u_x))``."""
+        """Images ``(..., C, len(u_y), len(u_x))`` of coefficients ``(..., C, n)`` at `u_y`, `u_x` px from the motif."""
         wave = np.exp(
             2j * np.pi * (self.harmonics[:, 0, None, None] * u_y[:, None] + self.harmonics[:, 1, None, None] * u_x)
         )
@@ -117,18 +129,18 @@ class FirstGuess:
 def make_first_guess(
     frames: Sequence[Floats], lattice: Lattice, *, window: tuple[int, int], content: int
 ) -> FirstGuess:
-    """Analyse frames ``(C, H, W)`` on their lattice.
+    """Analyse frames on their lattice.
 
     Parameters
     ----------
     frames
-        Raw or scaled pixels.
+        ``(C, H, W)`` each, raw or scaled.
     lattice
-        With one or two vectors.
+        Their lattice, of one or two vectors.
     window
-        ``(height, width)`` px of the windows to come.
+        ``(height, width)`` px of the model's windows.
     content
-        Number of content latents wanted.
+        Number of content latents.
     """
     orders = harmonic_orders(lattice)
     harmonics = orders @ lattice.reciprocal
@@ -158,7 +170,7 @@ def make_first_guess(
 def _inner(
     motif: Complex, places: Floats, shape: tuple[int, ...], window: tuple[int, int], where: NDArray[np.bool_] | None
 ) -> Floats:
-    """Samples ``(n, 2 C harmonics)`` at places where a window fits around the point, and shows the lattice."""
+    """Samples ``(n, 2 C harmonics)`` at points around which a window fits into the frame and shows the lattice."""
     inside = np.ones(places.shape[1:], bool)
     for axis in (0, 1):
         half = (window[axis] - 1) / 2

@@ -1,4 +1,4 @@
-"""Local Fourier coefficients of the motif in its own frame: turned back by the phase that says where it sits."""
+"""Local Fourier coefficients of the motif in its own frame: with the phase of its position removed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["harmonic_orders", "in_motif_frame", "motif_phasors", "stack_coeffici
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-#: Harmonics finer than this are left out, cycles per px, and at most so many of the coarsest are used.
+#: Finest harmonic, cycles per px, and largest number of harmonics, coarsest first.
 FINEST = 0.3
 MOST_HARMONICS = 48
 
 
 def harmonic_orders(lattice: Lattice) -> NDArray[np.int64]:
-    """Half of all harmonics (the others are their conjugates), coarsest first, ``(n, k)``."""
+    """Orders ``(n, k)`` of the harmonics of one half-plane (the others are conjugates), coarsest first."""
     k, reach = len(lattice.vectors), 8
     grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * k, indexing="ij"), -1).reshape(-1, k)
     size = np.hypot(*(grid @ lattice.reciprocal).T)
@@ -33,7 +33,7 @@ def harmonic_orders(lattice: Lattice) -> NDArray[np.int64]:
 
 
 def motif_phasors(fields: Sequence[LocalFourier], orders: NDArray[np.int64]) -> list[Complex]:
-    """exp(2 pi i g_k . R) for the motif position R near each grid point, ``(k, rows, cols)`` for every field."""
+    """Phasors exp(2 pi i g_k . R) ``(k, rows, cols)`` for the motif position R near each grid point of every field."""
     pick, unimodular = _phase_harmonics(orders, fields)
     turned = []
     for field in fields:
@@ -45,18 +45,18 @@ def motif_phasors(fields: Sequence[LocalFourier], orders: NDArray[np.int64]) -> 
 
 
 def in_motif_frame(coefficients: Complex, phasors: Complex, orders: NDArray[np.int64]) -> Complex:
-    """Coefficients ``(C, n, rows, cols)`` as they would be with the motif at the origin."""
+    """Coefficients ``(C, n, rows, cols)`` of the motif moved to the origin."""
     return np.asarray(coefficients * np.exp(1j * np.tensordot(orders, np.angle(phasors), axes=1)))
 
 
 def stack_coefficients(coefficients: Complex) -> Floats:
-    """Real numbers ``(2 C n, rows, cols)`` of coefficients ``(C, n, rows, cols)``."""
+    """Real and imaginary parts ``(2 C n, rows, cols)`` of coefficients ``(C, n, rows, cols)``."""
     flat = coefficients.reshape(-1, *coefficients.shape[2:])
     return np.concatenate([flat.real, flat.imag])
 
 
 def _phase_harmonics(orders: NDArray[np.int64], fields: Sequence[LocalFourier]) -> tuple[list[int], Floats]:
-    """The strongest harmonics whose phases give all lattice phases without ambiguity (unimodular), and their orders."""
+    """Indices of the strongest harmonics whose phases determine all lattice phases (unimodular), and their orders."""
     power = np.mean([np.mean(np.abs(f.coefficients) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
     strongest = np.argsort(-power)
     if orders.shape[1] == 1:

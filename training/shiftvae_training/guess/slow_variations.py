@@ -1,8 +1,8 @@
-"""What varies slowly in frames, told from noise without training: two halves of the pixels must agree on it.
+"""Slow variations of the motif in frames, separated from noise without training by comparing two halves of the pixels.
 
-The pixels are split like the colours of a chess board; their noise is independent, and the harmonics below
-`FINEST` do not mix. The motif around every point, in its own frame (`motif_frame`), is measured in both halves with
-their own phases. As far as the halves agree it is signal, as far as they differ it is noise.
+The pixels are split like the squares of a chess board: the noise of the halves is independent, and the harmonics below
+`FINEST` do not mix. The motif around every point, in its own frame (`motif_frame`), is measured in both halves, each
+with its own phases. The covariance of the halves is signal, their difference is noise.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["SlowVariations", "find_slow_variations"]
 
 Floats = NDArray[np.float64]
 
-#: Width of the Gaussian, in periods, under which the motif is measured: below it neighbouring harmonics leak.
+#: Standard deviation, in periods, of the Gaussian under which the motif is measured: narrower ones mix harmonics.
 SIGMA = 0.55
-#: Components kept, frames looked at, pairs of places compared in each.
+#: Number of components kept, largest number of frames used, pairs of points compared in each frame.
 COMPONENTS, MOST_FRAMES, PAIRS = 6, 4, 2000
-#: Halves that hold noise alone agree as well as those of a component that varies once in so many scans.
+#: Significance level at which the halves must agree for a component to vary.
 CHANCE = 1e-4
 
 
@@ -43,13 +43,13 @@ class SlowVariations:
     halves
         For every frame ``(2, m, rows, cols)``: scores of the components in each half, on a coarse grid.
     inside
-        ``(rows, cols)``: grid points where the Gaussian lies within the frame, and where the lattice is seen.
+        ``(rows, cols)``: grid points where the Gaussian lies within the frame and on the lattice.
     step
         px between grid points, ``(y, x)``.
     sigma
-        px; of the Gaussian.
+        Standard deviation of the Gaussian, px.
     total
-        Variance of all that the halves agree on, the components and the rest; no less than that of what `varies`.
+        Covariance of the halves, over all components and the rest; at least that of the components that vary.
     """
 
     halves: list[Floats]
@@ -59,14 +59,14 @@ class SlowVariations:
     total: float
 
     def scores(self) -> Floats:
-        """Scores inside all frames, each half with zero mean, ``(2, m, n)``."""
+        """Scores ``(2, m, n)`` at the points `inside` all frames, each half with zero mean."""
         joined = np.concatenate([half[:, :, self.inside] for half in self.halves], axis=2)
         return np.asarray(joined - joined.mean(axis=2, keepdims=True))
 
     def varies(self) -> NDArray[np.bool_]:
-        """Whether the halves agree on a component better than halves of noise would, ``(m,)``: Student's test of r.
+        """Mask ``(m,)`` of the components on which the halves agree significantly: Student's t-test of Pearson's r.
 
-        The Gaussian makes neighbours alike: independent are places about ``sqrt(2 pi)`` of its width apart.
+        The Gaussian correlates neighbours: points ``sqrt(2 pi)`` times its standard deviation apart are independent.
         """
         axes = sum(n > 1 for n in self.inside.shape)
         side = (np.count_nonzero(self.inside) * math.prod(self.step)) ** (1 / max(axes, 1))
@@ -78,11 +78,11 @@ class SlowVariations:
         return np.asarray(stdtr(degrees, -r * np.sqrt(degrees / (1 - r**2 + 1e-12))) < CHANCE)
 
     def pick(self, components: list[int]) -> SlowVariations:
-        """Only some of the components."""
+        """Slow variations restricted to some components, by index."""
         return replace(self, halves=[half[:, components] for half in self.halves])
 
     def under_window(self, size: int) -> SlowVariations:
-        """The same under the Gaussian that blurs like a window of `size` px, where that is wider."""
+        """Slow variations under the Gaussian that blurs like a window of `size` px, if that is wider."""
         sigma = size / math.sqrt(12)
         if sigma <= self.sigma:
             return self
@@ -92,14 +92,14 @@ class SlowVariations:
         return replace(self, halves=halves, sigma=sigma)
 
     def noise(self, size: int) -> Floats:
-        """Variance of the noise in each component as windows of `size` px see it, from all pixels, ``(m,)``."""
+        """Variance ``(m,)`` of the noise in each component in windows of `size` px, from all their pixels."""
         first, second = self.scores()
         axes = sum(n > 1 for n in self.inside.shape)
-        windows = (2 * math.sqrt(math.pi) * self.sigma / size) ** axes  # under the Gaussian
+        windows = (2 * math.sqrt(math.pi) * self.sigma / size) ** axes  # number of windows under the Gaussian
         return np.asarray(np.var(first - second, axis=1) / 4 * windows)
 
     def difference(self, reach: int) -> Floats:
-        """Mean squared difference of each component between places up to `reach` px apart on each axis, ``(m,)``."""
+        """Mean squared difference ``(m,)`` of each component between points up to `reach` px apart on each axis."""
         rng = np.random.default_rng(0)
         squares = []
         for half in self.halves:
@@ -115,7 +115,7 @@ class SlowVariations:
 
 
 def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> SlowVariations:
-    """Measure what varies slowly in frames ``(C, H, W)`` of one shape on a lattice, none of which is constant."""
+    """Measure the slow variations in frames ``(C, H, W)`` of one shape on a lattice; none may be constant."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().astype(int))
     pixels = np.stack([np.asarray(frames[i], np.float64) for i in chosen])
     pixels -= pixels.mean(axis=(2, 3), keepdims=True)
@@ -126,7 +126,7 @@ def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> Sl
     fields = [
         local_fourier(2 * f * colour, orders @ lattice.reciprocal, sigma) for f in pixels for colour in (white, ~white)
     ]
-    phasors = motif_phasors(fields, orders)  # each half by its own phases: shared ones would share their noise
+    phasors = motif_phasors(fields, orders)  # each half has its own phases: common ones would share their noise
     motifs = [
         stack_coefficients(in_motif_frame(f.coefficients, p, orders)) for f, p in zip(fields, phasors, strict=True)
     ]
@@ -144,9 +144,9 @@ def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> Sl
 
 
 def _on_the_lattice(lattice: Lattice, inside: NDArray[np.bool_], places: Floats, width: float) -> NDArray[np.bool_]:
-    """Points of `inside` around which a box of `width` px shows most of the lattice: at least half of those on it.
+    """Points of `inside` around which a box of `width` px shows at least as much of the lattice as at the median point.
 
-    Where the box lies in vacuum in part, what it holds varies with its place and not with the motif.
+    Where a part of the box lies in vacuum, its content varies with its position and not with the motif.
     """
     if lattice.where is None:
         return inside
@@ -157,7 +157,7 @@ def _on_the_lattice(lattice: Lattice, inside: NDArray[np.bool_], places: Floats,
 
 
 def _inside(places: Floats, shape: tuple[int, ...], margin: float) -> NDArray[np.bool_]:
-    """Grid points further than `margin` px from the edges; of a small frame, those in its middle half."""
+    """Mask of the grid points further than `margin` px from the edges; in a small frame, of its middle half."""
     inside = np.ones(places.shape[1:], bool)
     for place, length in zip(places, shape, strict=True):
         edge = min(margin, length / 4) if length > 1 else 0.0
