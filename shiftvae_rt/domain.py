@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from .array_types import Float32
 from .model.manifest import Domain, Manifest
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DomainGauge", "DomainVerdict", "Ruler", "residual_structure", "verdict_text", "window_features"]
 
-Floats = NDArray[np.float32]
 #: Number of windows, about, that the verdict on a frame uses: every second or third row and column of a large map.
 LOOKED_AT = 4096
 #: Windows that are scored together.
@@ -88,7 +88,7 @@ class DomainGauge:
         self._offset = (whitening @ np.asarray(domain.centre)).astype(np.float32)[:, None]
         self._rulers: dict[int, Ruler] = {}
 
-    def judge(self, mean: Floats, std: Floats, samples: Samples, draw: Callable[[Floats], Floats]) -> DomainVerdict:
+    def judge(self, mean: Float32, std: Float32, samples: Samples, draw: Callable[[Float32], Float32]) -> DomainVerdict:
         """Give the verdict on the windows of ``mean, std (L, rows, cols)`` together.
 
         `draw` is the decoder, from latents ``(n, L)`` to windows ``(n, C, h, w)``; they are compared with `samples`.
@@ -133,7 +133,7 @@ class DomainGauge:
             ),
         ]
 
-    def score_windows(self, mean: Floats, std: Floats) -> Floats:
+    def score_windows(self, mean: Float32, std: Float32) -> Float32:
         """Give the scores ``(rows, cols)`` of all windows of ``mean, std (L, rows, cols)``."""
         return self._score(mean, std, self._ruler(1).advance(mean))
 
@@ -143,7 +143,7 @@ class DomainGauge:
             self._rulers[step] = Ruler(self._manifest, self._stride * step)
         return self._rulers[step]
 
-    def _score(self, mean: Floats, std: Floats, advance: Floats) -> Floats:
+    def _score(self, mean: Float32, std: Float32, advance: Float32) -> Float32:
         """Score the windows in bands of rows that stay in the cache."""
         _, rows, cols = mean.shape
         scores = np.empty((rows, cols), np.float32)
@@ -180,7 +180,7 @@ class Ruler:
         lengths = np.linalg.norm(self._to_turns, axis=0).astype(np.float64)
         return np.tile(self.stride * self.steps * lengths, self.axes)
 
-    def advance(self, mean: Floats) -> Floats:
+    def advance(self, mean: Float32) -> Float32:
         """Give the advance of each phase beyond the lattice's, turns, ``(axes k, rows, cols)``.
 
         ``mean (L, rows, cols)`` are the latents. First the advance along y for each lattice vector, then along x; 0
@@ -196,11 +196,11 @@ class Ruler:
             place -= np.rint(place)
         return found.reshape(axes * k, *mean.shape[1:])
 
-    def known(self, advance: Floats) -> Floats:
+    def known(self, advance: Float32) -> Float32:
         """Give `advance` without the windows that have no other that far above or to the left."""
         return advance[:, self.steps if self.axes == 2 else 0 :, self.steps :]
 
-    def strain(self, known: Floats) -> NDArray[np.float64]:
+    def strain(self, known: Float32) -> NDArray[np.float64]:
         """Give the mean displacement ``(axes, axes)`` in px for a px along each axis; zeros if nothing is `known`."""
         k = len(self._vectors)
         if not known.size:
@@ -209,21 +209,21 @@ class Ruler:
         strain: NDArray[np.float64] = turns @ self._vectors / (self.stride * self.steps)
         return strain
 
-    def _from(self, axis: int, values: Floats) -> Floats:
+    def _from(self, axis: int, values: Float32) -> Float32:
         """Give the windows that have another `steps` before them along `axis`."""
         return values[:, self.steps :] if axis == 0 and self.axes == 2 else values[:, :, self.steps :]
 
-    def _until(self, axis: int, values: Floats) -> Floats:
+    def _until(self, axis: int, values: Float32) -> Float32:
         """Give the windows `steps` before those of `_from`."""
         return values[:, : -self.steps] if axis == 0 and self.axes == 2 else values[:, :, : -self.steps]
 
 
-def window_features(mean: Floats, std: Floats, advance: Floats, axes: int) -> Floats:
+def window_features(mean: Float32, std: Float32, advance: Float32, axes: int) -> Float32:
     """Stack the features of windows, ``(K, rows, cols)``: content, log posterior deviations, advance of the phases."""
     return np.concatenate([mean[axes:], np.log(std), advance])
 
 
-def residual_structure(windows: Floats, drawn: Floats) -> float:
+def residual_structure(windows: Float32, drawn: Float32) -> float:
     """Give the covariance of neighbouring pixels of the residual ``windows - drawn``, in units of a window's variance.
 
     ``windows, drawn (n, C, h, w)`` are in units of their standard deviation.

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..array_types import Float32
 from ..kernels.window_grid import WindowGrid
 from .routes import Route
 
 __all__ = ["encode_in_bands"]
 
-Floats = NDArray[np.float32]
 #: Pixels of a band, and its least height in windows: the lines where bands overlap are encoded twice.
 BAND_PIXELS, BAND_WINDOWS = 1 << 19, 8
 
@@ -36,7 +36,7 @@ def encode_in_bands(
     *,
     threads: int,
     between: Callable[[], None] = lambda: None,
-) -> tuple[Floats, Floats]:
+) -> tuple[Float32, Float32]:
     """Give mean and std ``(latents, rows, cols)`` of every window in ``lines (C, H, W)``, raw detector units.
 
     Parameters

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..array_types import Float32
 from .onnx_graph import OnnxGraph
 
 __all__ = ["Decoder"]
-
-Floats = NDArray[np.float32]
 
 
 class Decoder:
@@ -24,6 +20,6 @@ class Decoder:
     def __init__(self, graph: bytes) -> None:
         self._graph = OnnxGraph(graph)
 
-    def draw(self, latents: Floats) -> Floats:
+    def draw(self, latents: Float32) -> Float32:
         """Draw the windows ``(n, C, h, w)`` of ``latents (n, L)``, in units of their standard deviation."""
         return self._graph.run(latents=latents)[0]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..array_types import Float32
 from ..errors import FrameError, ModelFileError
 from ..kernels.readout import Readout
 from ..model.model_file import ModelFile
@@ -15,7 +16,6 @@ from .onnx_graph import OnnxGraph
 
 __all__ = ["TOO_FAR_APART", "DenseNetwork", "DenseStream", "read_readout"]
 
-Floats = NDArray[np.float32]
 MEMBER = "layers.onnx"
 TOO_FAR_APART = "neighbouring pixels differ by more than float32 can hold: rescale the frame"
 
@@ -76,7 +76,7 @@ class DenseStream:
     def __init__(self, kernel: _core.DenseStream, planes: int) -> None:
         self._kernel, self._planes = kernel, planes
 
-    def push(self, lines: NDArray[Any], deviations: Floats) -> Floats:
+    def push(self, lines: NDArray[Any], deviations: Float32) -> Float32:
         """Give the code ``(planes, rows, cols)`` of the windows that the next ``lines (C, n, W)`` complete.
 
         ``deviations (rows, cols)`` are the standard deviations of these windows. The bits of a window depend on the

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from ..domain import DomainGauge
 from ..errors import FrameError, ModelFileError, ShiftVaeError, WindowError
 from ..frame import DTYPES, PixelSize, as_pixels, pixel_size_text
+from ..kernels.threads import check_threads
 from ..latent_map import LatentMap
 from ..model.model_file import ModelFile
 from ..pictures.notebook import table_and_picture
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["LatentMapper"]
-
-MOST_THREADS = 256
 
 
 class LatentMapper:
@@ -82,8 +81,7 @@ class LatentMapper:
             raise WindowError(
                 f"the model has strides {manifest.strides}, got {stride}: choose one of them or a multiple"
             )
-        if not 1 <= threads <= MOST_THREADS:
-            raise WindowError(f"expected 1 to {MOST_THREADS} threads, got {threads}")
+        check_threads(threads)
         try:
             choice = ProviderChoice(provider, "as requested")
             if provider == "auto":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..array_types import Float32
 from ..errors import ModelFileError
 from ..latent_map import LatentMap
 from ..model.manifest import Manifest
@@ -20,8 +21,6 @@ __all__ = ["check_model"]
 
 #: Largest error of the model's test frame, in units of a latent's spread (other processors round differently).
 GOLDEN_TOLERANCE = 1e-3
-
-Floats = NDArray[np.float32]
 
 
 def check_model(model: ModelFile, begin: Callable[[], ScanMapper], stride: int, *, exact: bool) -> None:
@@ -79,7 +78,7 @@ def _in_parts(scan: ScanMapper, pixels: NDArray[Any]) -> LatentMap:
     return scan.result()
 
 
-def _error(manifest: Manifest, found: LatentMap, mean: Floats, std: Floats) -> float:
+def _error(manifest: Manifest, found: LatentMap, mean: Float32, std: Float32) -> float:
     """Give the largest difference of a map from ``mean, std (L, rows, cols)``, in units of a latent's spread."""
     periods = [latent.period for latent in manifest.latents]
     lattice = np.reshape(manifest.lattice, (-1, 2))[:, 2 - manifest.dimensions :]

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from ..array_types import Float32
 from ..errors import ProviderError
 
 __all__ = ["PROVIDERS", "OnnxGraph", "available_providers", "run_graph", "runtime_version"]
@@ -31,8 +31,6 @@ EXTRAS = {
     "cuda": "shiftvae-rt[gpu] and the CUDA and cuDNN libraries",
     "tensorrt": "shiftvae-rt[gpu], CUDA and TensorRT",
 }
-
-Floats = NDArray[np.float32]
 
 
 class OnnxGraph:
@@ -80,7 +78,7 @@ class OnnxGraph:
         self._new_options = onnxruntime.RunOptions
         self._running: set[Any] = set()  # the options of the current runs
 
-    def run(self, **inputs: Floats) -> tuple[Floats, ...]:
+    def run(self, **inputs: Float32) -> tuple[Float32, ...]:
         """Run the graph on arrays by name, and give its outputs in order."""
         options = self._new_options()
         self._running.add(options)
@@ -94,9 +92,9 @@ class OnnxGraph:
         for options in tuple(self._running):
             options.terminate = True
 
-    def _run_with(self, options: Any, inputs: dict[str, Floats]) -> list[Floats]:
+    def _run_with(self, options: Any, inputs: dict[str, Float32]) -> list[Float32]:
         if self.provider == "cpu":
-            values: list[Floats] = self._session.run(self._outputs, inputs, options)
+            values: list[Float32] = self._session.run(self._outputs, inputs, options)
             return values
         binding = self._session.io_binding()
         for name, value in inputs.items():

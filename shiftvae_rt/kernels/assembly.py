@@ -7,11 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..errors import WindowError
+from .threads import check_threads
 from .window_grid import WindowGrid
 
 __all__ = ["assemble_latent_map", "place_at_motifs"]
-
-_MOST_THREADS = 256
 
 
 def assemble_latent_map(
@@ -114,8 +113,7 @@ def _checked(
             f"expected values and precision of shape (latents, {grid.rows}, {grid.cols}), "
             f"got {values.shape} and {precision.shape}"
         )
-    if not 1 <= threads <= _MOST_THREADS:
-        raise WindowError(f"expected 1 to {_MOST_THREADS} threads, got {threads}")
+    check_threads(threads)
     shape = (values.shape[0], *grid.frame_shape)
     if out is None:
         return values, precision, np.empty(shape, dtype=np.float32)

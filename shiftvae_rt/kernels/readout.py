@@ -10,14 +10,12 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import _core
+from ..array_types import Float32
 from ..errors import ModelFileError
 
 __all__ = ["Readout"]
-
-Floats = NDArray[np.float32]
 
 
 _Size = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
@@ -90,7 +88,7 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Encode as the text that `from_json` decodes."""
         return msgspec.json.encode(self).decode()
 
-    def read(self, code: Floats, *, threads: int = 1) -> tuple[Floats, Floats]:
+    def read(self, code: Float32, *, threads: int = 1) -> tuple[Float32, Float32]:
         """Mean and standard deviation ``(L, rows, cols)`` of ``code (planes, rows, cols)``.
 
         The shift is in px within the cell around 0, a rotation in degrees, a scale in per cent above 1, content in its

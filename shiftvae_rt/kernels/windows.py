@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _core
 from ..errors import FrameError, WindowError
 from ..frame import DTYPES
+from .threads import check_threads
 from .window_grid import WindowGrid
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
 
 Normalisation: TypeAlias = Literal["none", "zscore", "minmax"]
 
-_MOST_THREADS = 256
 _NATIVE = frozenset(np.dtype(name) for name in DTYPES)
 
 
@@ -296,8 +296,7 @@ def _check_options(normalisation: str, sd_floor: float, threads: int) -> None:
         raise WindowError(f'expected normalisation "none", "zscore" or "minmax", got {normalisation!r}')
     if not (sd_floor >= 0 and math.isfinite(sd_floor)):
         raise WindowError(f"expected a finite sd_floor of at least 0, got {sd_floor}")
-    if not 1 <= threads <= _MOST_THREADS:
-        raise WindowError(f"expected 1 to {_MOST_THREADS} threads, got {threads}")
+    check_threads(threads)
 
 
 def _size(window: tuple[int, int]) -> tuple[int, int]:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..array_types import Float32
 from ..kernels.window_grid import WindowGrid
 from ..kernels.windows import extract_windows_at
 from .manifest import Intensity
 
 __all__ = ["SAMPLES", "Samples", "normalised_windows"]
 
-Floats = NDArray[np.float32]
 #: Number of windows along each axis of an image; a line signal has the square of it.
 SAMPLES = 4
 #: Quantile of the windows that represents the specimen: three quarters of a frame may be vacuum.
@@ -35,7 +35,7 @@ class Samples:
     def __init__(self, grid: WindowGrid, intensity: Intensity) -> None:
         self._grid, self._intensity = grid, intensity
         self._rows, self.cols = _places(grid.rows, grid.cols)
-        self._taken: list[Floats] = []
+        self._taken: list[Float32] = []
         self._contrast: list[NDArray[np.float64]] = []
         self._grain: list[NDArray[np.float64]] = []
         self._count = 0
@@ -60,7 +60,7 @@ class Samples:
         return self._rows[: self._count]
 
     @property
-    def windows(self) -> Floats:
+    def windows(self) -> Float32:
         """Windows ``(n, C, h, w)`` of the samples so far, row by row."""
         return np.concatenate(self._taken)
 
@@ -85,7 +85,7 @@ def _places(rows: int, cols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 def normalised_windows(
     frame: NDArray[Any], origins: ArrayLike, window: tuple[int, int], intensity: Intensity
-) -> Floats:
+) -> Float32:
     """Cut windows ``(n, C, h, w)`` at ``origins (n, 2)`` y, x of ``frame (C, H, W)``, in units of their deviation."""
     scale, floor = intensity.channel_scale, intensity.sd_floor
     if len(scale) == 1:

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 import shiftvae_rt
+from shiftvae_rt.array_types import Float32
 from shiftvae_rt.encode.frame_centre import frame_centre
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.encode.modulo import difference
@@ -47,7 +48,6 @@ from .train import Trained
 
 __all__ = ["IN_MEMORY", "Parity", "export_model", "golden_frame", "made_by", "make_model_file", "write_with_report"]
 
-Floats = NDArray[np.float32]
 #: Name of a model file that was never written.
 IN_MEMORY = "model in memory"
 STRIDES = (1, 2, 4, 8)
@@ -159,7 +159,7 @@ def golden_frame(frames: Sequence[NDArray[Any]], window: tuple[int, int]) -> NDA
     return np.ascontiguousarray(max(elsewhere, key=np.std) if part is None else part)
 
 
-def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: bytes, centred: Floats) -> Parity:
+def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: bytes, centred: Float32) -> Parity:
     mean, std = golden.mean[GOLDEN_STRIDE], golden.std[GOLDEN_STRIDE]
     torch_mean, torch_std = model.map_frame(centred, GOLDEN_STRIDE)
     h, w = model.window
@@ -175,7 +175,7 @@ def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: 
     lattice = model.weights().lattice[:, 2 - model.dimensions :]
     periods = [latent.period for latent in model.reported]
 
-    def differ(other: Floats, other_std: Floats) -> float:
+    def differ(other: Float32, other_std: Float32) -> float:
         off = difference(mean, other, lattice=lattice, periods=periods)
         scale = np.maximum(spread, std.mean(axis=(1, 2)))[:, None, None]
         return float(np.max([np.abs(off) / scale, np.abs(std - other_std) / scale]))  # NaN if there is one

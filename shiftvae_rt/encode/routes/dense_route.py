@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...array_types import Float32
 from ...model.model_file import ModelFile
 from ..dense_network import DenseNetwork, DenseStream
 from .deviations import Deviations
@@ -14,7 +15,6 @@ from .route import RowStream
 
 __all__ = ["DenseRoute"]
 
-Floats = NDArray[np.float32]
 #: Numbers of a code that are computed before the latents are read from them, while they are still in the cache.
 CODE_VALUES = 1 << 17
 
@@ -44,7 +44,7 @@ class DenseRoute:
             "rows: layers keep their last lines"
         )
 
-    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Float32, Float32]:
         """Encode lines, see `Route.encode`."""
         rows = ((lines.shape[1] - self.window_height) // self.grid_stride) // self.step + 1
         return DenseRows(self, lines.shape[2], centre).push(lines, 0, rows)
@@ -72,7 +72,7 @@ class DenseRows:
         """First line that the next `push` needs: the first of the next window, or the first new one."""
         return min(self._rows_seen * self._route.grid_stride, self._lines_seen)
 
-    def push(self, lines: NDArray[Any], top: int, rows: int) -> tuple[Floats, Floats]:
+    def push(self, lines: NDArray[Any], top: int, rows: int) -> tuple[Float32, Float32]:
         """Encode the next rows of windows, see `RowStream.push`."""
         self._route.running.add(self._stream)
         try:
@@ -80,7 +80,7 @@ class DenseRows:
         finally:
             self._route.running.discard(self._stream)
 
-    def _push(self, lines: NDArray[Any], top: int, rows: int) -> tuple[Floats, Floats]:
+    def _push(self, lines: NDArray[Any], top: int, rows: int) -> tuple[Float32, Float32]:
         route, readout = self._route, self._route.network.readout
         deviations = route.deviations.of(lines[:, self._rows_seen * route.grid_stride - top :], self._centre)
         skip = -self._rows_seen % route.step  # rows of the network before the first row of the map

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...array_types import Float32
 from ...errors import FrameError
 from ...kernels.windows import difference_frame
 from ...model.model_file import ModelFile
@@ -16,8 +17,6 @@ from .deviations import Deviations
 from .route import RowStream
 
 __all__ = ["GraphRoute"]
-
-Floats = NDArray[np.float32]
 
 
 class GraphRoute:
@@ -47,7 +46,7 @@ class GraphRoute:
             "rows: lines above are encoded again"
         )
 
-    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Float32, Float32]:
         """Encode lines, see `Route.encode`."""
         differences, finite = difference_frame(lines)
         if not finite:

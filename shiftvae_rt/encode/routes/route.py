@@ -7,9 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...array_types import Float32
+
 __all__ = ["LEAST_SD", "Route", "RowStream"]
 
-Floats = NDArray[np.float32]
 #: Least standard deviation that windows are divided by: a constant window becomes zeros.
 LEAST_SD = 1e-15
 
@@ -22,7 +23,7 @@ class RowStream(Protocol):
         """The first line of the frame that the next call of `push` needs."""
         ...
 
-    def push(self, lines: NDArray[Any], top: int, rows: int) -> tuple[Floats, Floats]:
+    def push(self, lines: NDArray[Any], top: int, rows: int) -> tuple[Float32, Float32]:
         """Give mean and std ``(L, rows, cols)`` of the next `rows` rows of windows.
 
         ``lines (C, n, W)`` begin at line `top` of the frame and end with the last line of the last of these rows.
@@ -38,7 +39,7 @@ class Route(Protocol):
         """Description for people: what the route is, and why it was chosen."""
         ...
 
-    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Float32, Float32]:
         """Give mean and std ``(L, rows, cols)`` of every window in ``lines (C, H, W)``, raw detector units.
 
         ``centre (C,)`` is as for `window_statistics`. A call takes one thread; several threads may call at a time.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...array_types import Float32
 from ...errors import ModelFileError
 from ...kernels.filter_bank import FilterBank, spectra_pay
 from ...kernels.readout import Readout
@@ -24,7 +25,6 @@ from .route import LEAST_SD, RowStream
 
 __all__ = ["WINDOW_GRAPHS", "WindowRoute"]
 
-Floats = NDArray[np.float32]
 #: Graphs of a network that takes windows: one for the whole network, or one for a linear first layer and one for the
 #: rest.
 WINDOW_GRAPHS = ["windows.onnx", "filters.onnx", "features.onnx"]
@@ -83,14 +83,14 @@ class WindowRoute:
         """Description for people."""
         return f"window by window, {self._source.description}; rows: nothing is encoded twice"
 
-    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    def encode(self, lines: NDArray[Any], centre: NDArray[np.float64]) -> tuple[Float32, Float32]:
         """Encode lines, see `Route.encode`."""
         if self._scaled:
             lines = (lines - self._offset) * self._scale
             centre = (np.broadcast_to(centre, (len(lines),)) - self._offset[:, 0, 0]) * self._scale[:, 0, 0]
         grid = WindowGrid((lines.shape[1], lines.shape[2]), self._window, self._stride)
         together = min(grid.rows, self._source.rows_together(grid.cols))
-        outputs: list[Floats] = []
+        outputs: list[Float32] = []
         for row in range(0, grid.rows, together):
             count = min(together, grid.rows - row)
             values = self._room(count * grid.cols)
@@ -106,20 +106,20 @@ class WindowRoute:
         """None: a row of windows needs nothing from the row above."""
         return None
 
-    def _run(self, values: Floats) -> Floats:
+    def _run(self, values: Float32) -> Float32:
         """Run the network on ``values (N, ...)`` of N windows: code ``(1, K, N)``, or mean and std ``(2, L, N)``."""
-        outputs: list[Floats] = []
+        outputs: list[Float32] = []
         for part in np.array_split(values, -(-len(values) // self._source.together)):
-            found: tuple[Floats, ...] = (part,)
+            found: tuple[Float32, ...] = (part,)
             for graph in self._graphs:
                 found = graph.run(**{graph.inputs[0]: found[0]})
             outputs.append(np.stack(found))
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
 
-    def _room(self, count: int) -> Floats:
+    def _room(self, count: int) -> Float32:
         """Give this thread's memory for `count` windows, at least two: a product of one row is rounded differently."""
         count, size = max(count, 2), self._source.size
-        buffer: Floats = getattr(self._own, "buffer", np.zeros(0, np.float32))
+        buffer: Float32 = getattr(self._own, "buffer", np.zeros(0, np.float32))
         if buffer.size < count * size:
             self._own.buffer = buffer = np.zeros(count * size, np.float32)
         return buffer[: count * size].reshape(count, size)
@@ -141,7 +141,7 @@ class WindowCutter:
         """Give the number of rows of `cols` windows that are taken in one call."""
         return max(1, self.together // cols)
 
-    def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Floats) -> None:
+    def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Float32) -> None:
         """Write the network's input from each window of ``lines (C, H, W)`` to ``out (rows, cols, size)``."""
         extract_windows(
             lines,
@@ -153,13 +153,13 @@ class WindowCutter:
             out=out.reshape(*out.shape[:2], *self._shape),
         )
 
-    def filters(self, graph: OnnxGraph) -> Floats:
+    def filters(self, graph: OnnxGraph) -> Float32:
         """Give the filters ``(units, C, h, w)`` of a linear layer, from its outputs for single bright pixels."""
         answers = []
         for first in range(0, self.size, 128):
             pixels = np.eye(min(128, self.size - first), self.size, first, dtype=np.float32)
             answers.append(graph.run(**{graph.inputs[0]: pixels})[0])
-        found: Floats = np.concatenate(answers).T.reshape(-1, *self._shape)
+        found: Float32 = np.concatenate(answers).T.reshape(-1, *self._shape)
         return found
 
 
@@ -178,6 +178,6 @@ class WindowFilters:
         blocks = FIRST_LAYER_VALUES // (cols * self.size * ROWS_OF_SPECTRA)
         return max(1, blocks) * ROWS_OF_SPECTRA
 
-    def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Floats) -> None:
+    def take(self, lines: NDArray[Any], centre: NDArray[np.float64], out: Float32) -> None:
         """Write the network's input from each window of ``lines (C, H, W)`` to ``out (rows, cols, size)``."""
         self._bank.apply(lines, centre, out)

@@ -10,12 +10,13 @@ are compared with a smooth field.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
+
+from shiftvae_rt.array_types import Float64
 
 __all__ = ["position_scatter"]
 
-Floats = NDArray[np.float64]
 
 #: Standard deviation of the smoothing, in periods; the border that is left out, in units of that.
 SMOOTH, BORDER = 1.5, 1.5
@@ -24,7 +25,7 @@ SHARE = 0.6827
 
 
 def position_scatter(
-    shift: Floats, std: Floats, lattice: ArrayLike, *, window: tuple[int, int], stride: int
+    shift: Float64, std: Float64, lattice: ArrayLike, *, window: tuple[int, int], stride: int
 ) -> float | None:
     """Factor of ``std`` for which 68 % of the shifts lie within it of a smooth lattice.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.domain import Ruler, residual_structure, window_features
 from shiftvae_rt.encode.decoder import Decoder
 from shiftvae_rt.encode.mapper import LatentMapper
@@ -21,7 +22,6 @@ from shiftvae_rt.model.samples import SAMPLES, normalised_windows
 
 __all__ = ["fit_domain"]
 
-Floats = NDArray[np.float64]
 
 #: Largest number of frames used, and regions along each axis of a frame.
 FRAMES, REGIONS = 8, 4
@@ -74,7 +74,7 @@ def fit_domain(mapper: LatentMapper, frames: list[NDArray[Any]]) -> Domain | Non
     )
 
 
-def _windows(mapper: LatentMapper, maps: list[LatentMap]) -> tuple[Floats, Floats, list[Floats], Floats]:
+def _windows(mapper: LatentMapper, maps: list[LatentMap]) -> tuple[Float64, Float64, list[Float64], Float64]:
     """Centre and whitening of the windows' features, maps of their scores, and the strain of every region."""
     manifest, ruler = mapper.model.manifest, Ruler(mapper.model.manifest, mapper.stride)
     latents, axes = len(manifest.latents), manifest.dimensions
@@ -91,7 +91,7 @@ def _windows(mapper: LatentMapper, maps: list[LatentMap]) -> tuple[Floats, Float
     return centre, whitening / limit, scores, np.array(strains or [ruler.strain(np.zeros(0, np.float32))])
 
 
-def _structure(mapper: LatentMapper, frame: NDArray[Any], latent_map: LatentMap) -> Floats:
+def _structure(mapper: LatentMapper, frame: NDArray[Any], latent_map: LatentMap) -> Float64:
     """Mean structure of the residuals in every region, over as many windows as the runtime samples."""
     stride = mapper.stride
     decoder, rng = Decoder(mapper.model.graph("decoder.onnx")), np.random.default_rng(0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.encode.modulo import modulo_lattice
 
 __all__ = ["ShiftScore", "order_parameter_r2", "score_shift"]
 
-Floats = NDArray[np.float64]
 NEIGHBOURS = 25
 FOLDS = 5
 
@@ -33,7 +33,7 @@ class ShiftScore:
     circ: tuple[float, ...]
 
 
-def order_parameter_r2(content: Floats, truth: Floats) -> tuple[float, float]:
+def order_parameter_r2(content: Float64, truth: Float64) -> tuple[float, float]:
     """Explained variance R2 of ``truth (rows, cols)`` predicted from ``content (m, rows, cols)``.
 
     The predictions are cross-validated: folds are spatial blocks (a board of 4 x 4), each predicted from the others.
@@ -61,7 +61,7 @@ def order_parameter_r2(content: Floats, truth: Floats) -> tuple[float, float]:
     return float(1 - np.sum((near - target) ** 2) / total), float(1 - np.sum((linear - target) ** 2) / total)
 
 
-def score_shift(shift: Floats, truth: Floats, lattice: ArrayLike) -> ShiftScore:
+def score_shift(shift: Float64, truth: Float64, lattice: ArrayLike) -> ShiftScore:
     """Score ``shift (axes, rows, cols)`` px against `truth` of that shape, modulo the vectors ``lattice (k, 2)`` px."""
     vectors = np.asarray(lattice, dtype=float)[:, -len(shift) :]
     error = (np.asarray(shift, dtype=float) - truth).reshape(len(shift), -1)

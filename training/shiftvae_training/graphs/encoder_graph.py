@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from shiftvae_rt.array_types import Float32
+
 from ..model.encoder_weights import (
     GRAIN,
     LEAST_SLOPE,
@@ -30,7 +32,6 @@ from .graph_builder import GraphBuilder
 
 __all__ = ["encoder_graph", "head", "head_layers", "latents"]
 
-Floats = NDArray[np.float32]
 #: Deviation that makes any window constant.
 FLAT = 1e30
 
@@ -162,7 +163,7 @@ def head(build: GraphBuilder, weights: EncoderWeights, x: str, sd: str) -> str:
     return x
 
 
-def head_layers(weights: EncoderWeights) -> list[tuple[Floats, Floats]]:
+def head_layers(weights: EncoderWeights) -> list[tuple[Float32, Float32]]:
     """The head; its last layer also gives what anchor and content add to the shift: linear, so it costs nothing there.
 
     On a lattice in cells, and then, where the lattice does not span the plane, in px what lies across it.

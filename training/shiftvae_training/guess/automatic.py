@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.errors import LatticeError, TrainingError
 
 from ..lattice.find import Lattice
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "choose", "settle"]
 
-Floats = NDArray[np.float64]
 
 #: Window sizes in periods: the smallest, which shows each column of the motif once wherever it lies, and larger ones.
 LEAST_PERIODS, LARGER = 1.3, (2.0, 3.0)
@@ -175,7 +175,7 @@ def _latents(found: SlowVariations) -> tuple[list[int], str]:
     return kept, f"{count} {held} of the slow variation; no further component holds more than {_percent(rest)}"
 
 
-def _function_of(known: Floats, value: Floats) -> Floats:
+def _function_of(known: Float64, value: Float64) -> Float64:
     """Part of ``value (n,)`` that is a polynomial of ``known (m, n)``."""
     if not len(known):
         return np.zeros_like(value)

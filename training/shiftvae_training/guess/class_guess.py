@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from .first_guess import Guess
 
 __all__ = ["ClassGuess", "make_class_guess"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class ClassGuess:
     parts: Sequence[Guess]
     place: NDArray[np.int64]
 
-    def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+    def targets_at(self, frame: int, y: Float64, x: Float64) -> tuple[Float64, Float64, Float64]:
         """Targets from the guess of the frame's class, see `Guess`."""
         part, number = self.part_of(frame)
         return part.targets_at(number, y, x)
 
-    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+    def images(self, y: Float64, x: Float64) -> tuple[Float64, Float64]:
         """Images of the first class, see `Guess`."""
         return self.parts[0].images(y, x)
 
@@ -38,7 +38,7 @@ class ClassGuess:
 
 
 def make_class_guess(
-    frames: Sequence[Floats], labels: Sequence[int], make: Callable[[list[Floats]], Guess]
+    frames: Sequence[Float64], labels: Sequence[int], make: Callable[[list[Float64]], Guess]
 ) -> ClassGuess:
     """Make a guess with `make` for the frames ``(C, H, W)`` of each class; `labels` count from 0, one per frame."""
     place = np.zeros((len(frames), 2), np.int64)

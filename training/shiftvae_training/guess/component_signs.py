@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.encode.modulo import modulo_lattice
 
 __all__ = ["component_signs"]
 
-Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 #: Points along each lattice vector at which the cell is drawn.
@@ -23,7 +23,7 @@ POINTS = 32
 COLUMN = 0.2
 
 
-def component_signs(components: Complex, mean: Complex, harmonics: Floats, vectors: Floats) -> Floats:
+def component_signs(components: Complex, mean: Complex, harmonics: Float64, vectors: Float64) -> Float64:
     """Signs ``(m,)`` of the components, 1 or -1.
 
     Parameters
@@ -46,7 +46,7 @@ def component_signs(components: Complex, mean: Complex, harmonics: Floats, vecto
     return np.array([_sign(2 * (c @ wave).real, motif, slope, others) for c in components])
 
 
-def _sign(drawn: Floats, motif: Floats, slope: list[Floats], others: Floats) -> float:
+def _sign(drawn: Float64, motif: Float64, slope: list[Float64], others: Float64) -> float:
     """Sign of one component ``drawn (C, points)``: a column that moves by u changes the motif by -u times its slope.
 
     What all columns do together does not count, because the shift describes it.
@@ -59,6 +59,6 @@ def _sign(drawn: Floats, motif: Floats, slope: list[Floats], others: Floats) -> 
     return 1.0 if max(found, key=abs) >= 0 else -1.0
 
 
-def _wrapped(displacement: Floats, vectors: Floats) -> Floats:
+def _wrapped(displacement: Float64, vectors: Float64) -> Float64:
     """Shortest displacements modulo the lattice, ``(2, points)`` px."""
     return modulo_lattice(displacement.T, vectors)

@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from shiftvae_rt.array_types import Float64
+
 __all__ = ["align_features", "cut_posed"]
 
-Floats = NDArray[np.float64]
 
 ANGLES, ROUNDS = 96, 5
 #: Bound of the guessed size, as a logarithm.
 MOST_SCALE = 0.35
 
 
-def cut_posed(frame: Floats, positions: Floats, y: Floats, x: Floats, pose: Floats) -> Floats:
+def cut_posed(frame: Float64, positions: Float64, y: Float64, x: Float64, pose: Float64) -> Float64:
     """Crops of posed features, turned and scaled back to the template.
 
     Parameters
@@ -50,8 +51,8 @@ def cut_posed(frame: Floats, positions: Floats, y: Floats, x: Floats, pose: Floa
 
 
 def align_features(
-    frames: Sequence[Floats], positions: Sequence[Floats], radius: float, *, fold: int, scale: bool
-) -> list[Floats]:
+    frames: Sequence[Float64], positions: Sequence[Float64], radius: float, *, fold: int, scale: bool
+) -> list[Float64]:
     """Poses ``(n, 2)`` of the features at ``positions (n, 2)`` px of each frame ``(C, H, W)``, see `cut_posed`.
 
     Parameters
@@ -88,7 +89,7 @@ def align_features(
     return np.split(pose, counts)
 
 
-def _polar(frame: Floats, positions: Floats, radii: Floats, pose: Floats) -> Floats:
+def _polar(frame: Float64, positions: Float64, radii: Float64, pose: Float64) -> Float64:
     """Features on circles ``(n, C, radii, angles)``, turned and scaled back; angles run counter-clockwise."""
     angle = 2 * np.pi * np.arange(ANGLES) / ANGLES + pose[:, 0, None, None]
     r = radii[None, :, None] * np.exp(pose[:, 1, None, None])
@@ -97,7 +98,7 @@ def _polar(frame: Floats, positions: Floats, radii: Floats, pose: Floats) -> Flo
     return np.stack([ndimage.map_coordinates(c, [y, x], order=1, mode="nearest") for c in frame], axis=1)
 
 
-def _first_turn(spectrum: NDArray[np.complex128], fold: int) -> Floats:
+def _first_turn(spectrum: NDArray[np.complex128], fold: int) -> Float64:
     """Turn ``(n,)`` of each feature in rad, from the strongest common harmonic that the symmetry allows."""
     best, found = -1.0, np.zeros(len(spectrum))
     for order in range(fold, min(6 * fold, ANGLES // 2), fold):
@@ -108,7 +109,7 @@ def _first_turn(spectrum: NDArray[np.complex128], fold: int) -> Floats:
     return found
 
 
-def _turn(spectrum: NDArray[np.complex128], fold: int) -> Floats:
+def _turn(spectrum: NDArray[np.complex128], fold: int) -> Float64:
     """Turn ``(n,)`` of each feature in rad relative to the mean, by correlation over all angles within a period."""
     mean = spectrum.mean(axis=0)
     correlation = np.fft.irfft((spectrum * mean.conj()).sum((1, 2)), n=8 * ANGLES, axis=-1)
@@ -116,7 +117,7 @@ def _turn(spectrum: NDArray[np.complex128], fold: int) -> Floats:
     return np.asarray(np.argmax(first, axis=1) * 2 * np.pi / (8 * ANGLES))
 
 
-def _growth(polar: Floats, radii: Floats) -> Floats:
+def _growth(polar: Float64, radii: Float64) -> Float64:
     """Logarithmic growth ``(n,)`` of features ``(n, radii, angles)``, along the derivative of the mean: -r d/dr."""
     mean = polar.mean(axis=0)
     along = -radii[:, None] * np.gradient(mean, radii, axis=0)

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.errors import TrainingError
 
 from .feature_alignment import align_features, cut_posed
 
 __all__ = ["FeatureGuess", "make_feature_guess"]
 
-Floats = NDArray[np.float64]
 
 #: An extremum is a feature if it differs from the median by this many median absolute deviations.
 STANDS_OUT = 6.0
@@ -48,19 +48,19 @@ class FeatureGuess:
         ``(n, 2)`` turn in rad and logarithm of the size; None if the model has neither rotation nor scale.
     """
 
-    frames: Sequence[Floats]
+    frames: Sequence[Float64]
     window: tuple[int, int]
-    positions: list[Floats]
-    scores: list[Floats]
-    poses: list[Floats] | None = None
+    positions: list[Float64]
+    scores: list[Float64]
+    poses: list[Float64] | None = None
 
-    def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+    def targets_at(self, frame: int, y: Float64, x: Float64) -> tuple[Float64, Float64, Float64]:
         """Shift ``(n, 2)`` px, content ``(n, m)`` and weight 0 or 1 ``(n,)`` of windows centred at ``y, x (n,)``."""
         shift, nearest = self._nearest(frame, y, x)
         near = (np.abs(shift) <= WITHIN * np.array(self.window)).all(1)
         return shift, self.scores[frame][nearest], near.astype(float)
 
-    def target_poses_at(self, frame: int, y: Floats, x: Floats) -> Floats:
+    def target_poses_at(self, frame: int, y: Float64, x: Float64) -> Float64:
         """Turn in rad and logarithm of the size ``(n, 2)`` of the features nearest to ``y, x (n,)`` px."""
         if self.poses is None:
             return np.zeros((len(y), 2))
@@ -78,15 +78,15 @@ class FeatureGuess:
         """Whether every frame is one window."""
         return self.frames[0].shape[1:] == self.window
 
-    def _nearest(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    def _nearest(self, frame: int, y: Float64, x: Float64) -> tuple[Float64, NDArray[np.int64]]:
         """Vectors ``(n, 2)`` px to the nearest feature, and its index ``(n,)``."""
         away = self.positions[frame][None] - np.stack([y, x], axis=1)[:, None]
         nearest = (away**2).sum(-1).argmin(1)
         return away[np.arange(len(y)), nearest], nearest
 
-    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+    def images(self, y: Float64, x: Float64) -> tuple[Float64, Float64]:
         """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` at ``y (h,), x (w,)`` px from a feature, see `Guess`."""
-        poses: Sequence[Floats | None] = self.poses or [None] * len(self.frames)
+        poses: Sequence[Float64 | None] = self.poses or [None] * len(self.frames)
         cut = np.concatenate(
             [_cut(f, p, y, x, self.window, o) for f, p, o in zip(self.frames, self.positions, poses, strict=True)]
         )
@@ -110,7 +110,7 @@ class FeatureGuess:
 
 
 def make_feature_guess(
-    frames: Sequence[Floats], *, window: tuple[int, int], content: int, fold: int = 0, scale: bool = False
+    frames: Sequence[Float64], *, window: tuple[int, int], content: int, fold: int = 0, scale: bool = False
 ) -> FeatureGuess:
     """Find the features of frames ``(C, H, W)`` in their first channel.
 
@@ -129,10 +129,10 @@ def make_feature_guess(
             "train on more or larger scans, or choose --window about twice the size of a feature"
         )
     y, x = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in window)
-    poses: list[Floats] | None = None
+    poses: list[Float64] | None = None
     if fold or scale:
         poses = align_features(frames, positions, 0.5 * max(window), fold=fold, scale=scale)
-    none: list[Floats | None] = [None] * len(frames)
+    none: list[Float64 | None] = [None] * len(frames)
     cut = [
         _cut(frame, p, y, x, window, o).reshape(len(p), -1)
         for frame, p, o in zip(frames, positions, poses or none, strict=True)
@@ -146,7 +146,7 @@ def make_feature_guess(
     return FeatureGuess(frames, window, positions, scores, poses)
 
 
-def _features(image: Floats, window: tuple[int, int]) -> Floats:
+def _features(image: Float64, window: tuple[int, int]) -> Float64:
     """Positions ``(n, 2)`` px of the bright or dark extrema, whichever stand out more, away from the edges."""
     sigma = [0.0 if n == 1 else n / 10 for n in window]
     smooth = ndimage.gaussian_filter(image, sigma)
@@ -163,8 +163,8 @@ def _features(image: Floats, window: tuple[int, int]) -> Floats:
 
 
 def _cut(
-    frame: Floats, positions: Floats, y: Floats, x: Floats, window: tuple[int, int], poses: Floats | None
-) -> Floats:
+    frame: Float64, positions: Float64, y: Float64, x: Float64, window: tuple[int, int], poses: Float64 | None
+) -> Float64:
     """Crops ``(n, C, len(y), len(x))`` around `positions`, normalised by the window in their middle."""
     crops = _crops(frame, positions, y, x) if poses is None else cut_posed(frame, positions, y, x, poses)
     middle = crops[:, :, np.abs(y) <= (window[0] - 1) / 2 + 0.5][..., np.abs(x) <= (window[1] - 1) / 2 + 0.5]
@@ -172,7 +172,7 @@ def _cut(
     return np.asarray(crops / np.sqrt(middle.var(axis=(2, 3), keepdims=True).mean(axis=1, keepdims=True) + 1e-12))
 
 
-def _crops(frame: Floats, positions: Floats, y: Floats, x: Floats) -> Floats:
+def _crops(frame: Float64, positions: Float64, y: Float64, x: Float64) -> Float64:
     """Crops ``(n, C, len(y), len(x))`` at the nearest pixels of the frame, without interpolation."""
     rows = np.clip(np.rint(positions[:, :1] + y), 0, frame.shape[1] - 1).astype(int)
     cols = np.clip(np.rint(positions[:, 1:] + x), 0, frame.shape[2] - 1).astype(int)

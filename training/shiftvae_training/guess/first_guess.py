@@ -19,6 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from ..lattice.find import Lattice
 from ..lattice.local_fourier import local_fourier
 from ..sampling import shown_around
@@ -28,17 +30,16 @@ from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_c
 
 __all__ = ["FirstGuess", "Guess", "Target", "make_first_guess"]
 
-Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 
 class Guess(Protocol):
     """Targets that guide the first steps of a training."""
 
-    def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+    def targets_at(self, frame: int, y: Float64, x: Float64) -> tuple[Float64, Float64, Float64]:
         """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
 
-    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+    def images(self, y: Float64, x: Float64) -> tuple[Float64, Float64]:
         """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at ``y (h,), x (w,)`` px from it.
 
         Both are in units of a window's standard deviation.
@@ -63,11 +64,11 @@ class Target:
     """
 
     turned: Complex
-    content: Floats
+    content: Float64
     step: tuple[int, int]
-    reciprocal: Floats
+    reciprocal: Float64
 
-    def at(self, y: Floats, x: Floats) -> tuple[Complex, Floats]:
+    def at(self, y: Float64, x: Float64) -> tuple[Complex, Float64]:
         """Phasors exp(2 pi i g_k . s) ``(k, n)`` and content ``(m, n)`` of windows centred at ``y, x (n,)`` px."""
         rows, cols = self.content.shape[1:]
         i, j = y / self.step[0], x / self.step[1]
@@ -103,22 +104,22 @@ class FirstGuess:
     """
 
     targets: list[Target]
-    harmonics: Floats
+    harmonics: Float64
     mean: Complex
     components: Complex
-    strengths: Floats
+    strengths: Float64
 
-    def targets_at(self, frame: int, y: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
+    def targets_at(self, frame: int, y: Float64, x: Float64) -> tuple[Float64, Float64, Float64]:
         """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
         phasor, content = self.targets[frame].at(y, x)
         vectors = np.linalg.pinv(self.targets[frame].reciprocal).T
         return np.angle(phasor).T @ vectors / (2 * np.pi), content.T, np.ones(len(y))
 
-    def images(self, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+    def images(self, y: Float64, x: Float64) -> tuple[Float64, Float64]:
         """Mean ``(C, h, w)`` and components ``(m, C, h, w)`` of the motif, at ``y (h,), x (w,)`` px from it."""
         return self.draw(self.mean, y, x), self.draw(self.components, y, x)
 
-    def draw(self, coefficients: Complex, u_y: Floats, u_x: Floats) -> Floats:
+    def draw(self, coefficients: Complex, u_y: Float64, u_x: Float64) -> Float64:
         """Images ``(..., C, len(u_y), len(u_x))`` of coefficients ``(..., C, n)`` at `u_y`, `u_x` px from the motif."""
         wave = np.exp(
             2j * np.pi * (self.harmonics[:, 0, None, None] * u_y[:, None] + self.harmonics[:, 1, None, None] * u_x)
@@ -127,7 +128,7 @@ class FirstGuess:
 
 
 def make_first_guess(
-    frames: Sequence[Floats], lattice: Lattice, *, window: tuple[int, int], content: int
+    frames: Sequence[Float64], lattice: Lattice, *, window: tuple[int, int], content: int
 ) -> FirstGuess:
     """Analyse frames on their lattice.
 
@@ -168,8 +169,8 @@ def make_first_guess(
 
 
 def _inner(
-    motif: Complex, places: Floats, shape: tuple[int, ...], window: tuple[int, int], where: NDArray[np.bool_] | None
-) -> Floats:
+    motif: Complex, places: Float64, shape: tuple[int, ...], window: tuple[int, int], where: NDArray[np.bool_] | None
+) -> Float64:
     """Samples ``(n, 2 C harmonics)`` at points around which a window fits into the frame and shows the lattice."""
     inside = np.ones(places.shape[1:], bool)
     for axis in (0, 1):
@@ -177,11 +178,11 @@ def _inner(
         inside &= (places[axis] >= half) & (places[axis] <= shape[1 + axis] - 1 - half)
     if where is not None:
         inside &= shown_around(where, window)[tuple(places.astype(int))]
-    samples: Floats = stack_coefficients(motif)[:, inside].T
+    samples: Float64 = stack_coefficients(motif)[:, inside].T
     return samples
 
 
-def _principal(samples: Floats, content: int) -> tuple[Floats, Floats, Floats]:
+def _principal(samples: Float64, content: int) -> tuple[Float64, Float64, Float64]:
     mean = samples.mean(axis=0)
     _, singular, axes = np.linalg.svd(samples - mean, full_matrices=False)
     strengths = singular / np.sqrt(max(1, len(samples)))
@@ -190,6 +191,6 @@ def _principal(samples: Floats, content: int) -> tuple[Floats, Floats, Floats]:
     return mean, axes, np.concatenate([strengths[: content + 8], np.zeros(missing)])
 
 
-def _unstack(values: Floats, shape: tuple[int, int]) -> Complex:
+def _unstack(values: Float64, shape: tuple[int, int]) -> Complex:
     half = values.shape[-1] // 2
     return np.asarray((values[..., :half] + 1j * values[..., half:]).reshape(*values.shape[:-1], *shape))

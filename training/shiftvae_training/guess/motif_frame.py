@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from ..lattice.find import Lattice
 from ..lattice.local_fourier import LocalFourier
 
 __all__ = ["harmonic_orders", "in_motif_frame", "motif_phasors", "stack_coefficients"]
 
-Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 #: Finest harmonic, cycles per px, and largest number of harmonics, coarsest first.
@@ -49,13 +50,13 @@ def in_motif_frame(coefficients: Complex, phasors: Complex, orders: NDArray[np.i
     return np.asarray(coefficients * np.exp(1j * np.tensordot(orders, np.angle(phasors), axes=1)))
 
 
-def stack_coefficients(coefficients: Complex) -> Floats:
+def stack_coefficients(coefficients: Complex) -> Float64:
     """Real and imaginary parts ``(2 C n, rows, cols)`` of coefficients ``(C, n, rows, cols)``."""
     flat = coefficients.reshape(-1, *coefficients.shape[2:])
     return np.concatenate([flat.real, flat.imag])
 
 
-def _phase_harmonics(orders: NDArray[np.int64], fields: Sequence[LocalFourier]) -> tuple[list[int], Floats]:
+def _phase_harmonics(orders: NDArray[np.int64], fields: Sequence[LocalFourier]) -> tuple[list[int], Float64]:
     """Indices of the strongest harmonics whose phases determine all lattice phases (unimodular), and their orders."""
     power = np.mean([np.mean(np.abs(f.coefficients) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
     strongest = np.argsort(-power)

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import stdtr
 
+from shiftvae_rt.array_types import Float64
+
 from ..lattice.find import Lattice
 from ..lattice.local_fourier import local_fourier
 from ..sampling import share_around
@@ -24,7 +26,6 @@ from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_c
 
 __all__ = ["SlowVariations", "find_slow_variations"]
 
-Floats = NDArray[np.float64]
 
 #: Standard deviation, in periods, of the Gaussian under which the motif is measured: narrower ones mix harmonics.
 SIGMA = 0.55
@@ -52,13 +53,13 @@ class SlowVariations:
         Covariance of the halves, over all components and the rest; at least that of the components that vary.
     """
 
-    halves: list[Floats]
+    halves: list[Float64]
     inside: NDArray[np.bool_]
     step: tuple[int, int]
     sigma: float
     total: float
 
-    def scores(self) -> Floats:
+    def scores(self) -> Float64:
         """Scores ``(2, m, n)`` at the points `inside` all frames, each half with zero mean."""
         joined = np.concatenate([half[:, :, self.inside] for half in self.halves], axis=2)
         return np.asarray(joined - joined.mean(axis=2, keepdims=True))
@@ -91,14 +92,14 @@ class SlowVariations:
         halves = [gaussian_filter(half, (0.0, 0.0, *width), mode="nearest") for half in self.halves]
         return replace(self, halves=halves, sigma=sigma)
 
-    def noise(self, size: int) -> Floats:
+    def noise(self, size: int) -> Float64:
         """Variance ``(m,)`` of the noise in each component in windows of `size` px, from all their pixels."""
         first, second = self.scores()
         axes = sum(n > 1 for n in self.inside.shape)
         windows = (2 * math.sqrt(math.pi) * self.sigma / size) ** axes  # number of windows under the Gaussian
         return np.asarray(np.var(first - second, axis=1) / 4 * windows)
 
-    def difference(self, reach: int) -> Floats:
+    def difference(self, reach: int) -> Float64:
         """Mean squared difference ``(m,)`` of each component between points up to `reach` px apart on each axis."""
         rng = np.random.default_rng(0)
         squares = []
@@ -143,7 +144,7 @@ def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> Sl
     return replace(found, total=max(total, float(agreed[found.varies()].sum())))
 
 
-def _on_the_lattice(lattice: Lattice, inside: NDArray[np.bool_], places: Floats, width: float) -> NDArray[np.bool_]:
+def _on_the_lattice(lattice: Lattice, inside: NDArray[np.bool_], places: Float64, width: float) -> NDArray[np.bool_]:
     """Points of `inside` around which a box of `width` px shows at least as much of the lattice as at the median point.
 
     Where a part of the box lies in vacuum, its content varies with its position and not with the motif.
@@ -156,7 +157,7 @@ def _on_the_lattice(lattice: Lattice, inside: NDArray[np.bool_], places: Floats,
     return np.asarray(seen & (share >= np.median(share[seen]) - 1e-9)) if seen.any() else inside
 
 
-def _inside(places: Floats, shape: tuple[int, ...], margin: float) -> NDArray[np.bool_]:
+def _inside(places: Float64, shape: tuple[int, ...], margin: float) -> NDArray[np.bool_]:
     """Mask of the grid points further than `margin` px from the edges; in a small frame, of its middle half."""
     inside = np.ones(places.shape[1:], bool)
     for place, length in zip(places, shape, strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import FrameError, TrainingError
 from shiftvae_rt.kernels.window_grid import WindowGrid
@@ -27,7 +28,6 @@ from .scaling import Scaling
 
 __all__ = ["ImportSummary", "import_model"]
 
-Floats = NDArray[np.float64]
 Kind = Literal["shift", "rotation", "scale", "content"]
 KINDS: dict[str, tuple[Kind, str]] = {
     "dy": ("shift", "px"),
@@ -125,7 +125,7 @@ def _compare(model: ForeignModel, scaling: Scaling, golden: Golden, members: dic
     return max(float(np.abs((found - wanted.numpy()) / unit).max()) for found in (single, dense))
 
 
-def _windows(frame: NDArray[Any], scaling: Scaling, window: tuple[int, int], stride: int) -> Floats:
+def _windows(frame: NDArray[Any], scaling: Scaling, window: tuple[int, int], stride: int) -> Float64:
     """Scaled windows ``(n, h, w)``, row by row, in float64 throughout."""
     views = np.lib.stride_tricks.sliding_window_view(frame[0].astype(np.float64), window)
     return scaling.apply(views[::stride, ::stride].reshape(-1, *window))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 __all__ = ["canonical", "in_words", "reduce_basis", "sublattice", "sublattices"]
 
-Floats = NDArray[np.float64]
 
 #: A reduced cell has |a . b| of at most half of a . a; from this share on, b - a is as short as b.
 NEARLY_HALF = 0.47
@@ -17,7 +18,7 @@ EQUAL_LENGTHS = 1.03
 OBTUSE = 0.05
 
 
-def reduce_basis(basis: Floats) -> Floats:
+def reduce_basis(basis: Float64) -> Float64:
     """Two shortest vectors that span the same lattice as ``basis (2, 2)``, by Lagrange-Gauss reduction; rows are
     vectors.
     """
@@ -40,8 +41,8 @@ def sublattices(index: int) -> list[NDArray[np.intp]]:
 
 
 def sublattice(
-    reciprocal: Floats, orders: NDArray[np.intp], form: NDArray[np.intp]
-) -> tuple[Floats, NDArray[np.intp], NDArray[np.bool_]]:
+    reciprocal: Float64, orders: NDArray[np.intp], form: NDArray[np.intp]
+) -> tuple[Float64, NDArray[np.intp], NDArray[np.bool_]]:
     """Restrict a reciprocal lattice to a sublattice.
 
     Parameters
@@ -65,7 +66,7 @@ def sublattice(
     return basis, np.rint(orders[keep] @ reciprocal @ np.linalg.inv(basis)).astype(np.intp), keep
 
 
-def canonical(vectors: Floats) -> Floats:
+def canonical(vectors: Float64) -> Float64:
     """Reduced vectors of a lattice in a unique order and sign, whatever basis was found.
 
     Parameters
@@ -89,7 +90,7 @@ def canonical(vectors: Floats) -> Floats:
     return max((_upright(*pair) for pair in pairs), key=_closeness)
 
 
-def in_words(reciprocal: Floats) -> str:
+def in_words(reciprocal: Float64) -> str:
     """Describe a reciprocal basis ``(k, 2)`` by its periods in px, and their angle where there are two."""
     vectors = canonical(np.linalg.pinv(reciprocal).T)
     lengths = " x ".join(f"{length:.2f}" for length in np.hypot(vectors[:, 0], vectors[:, 1]))
@@ -99,7 +100,7 @@ def in_words(reciprocal: Floats) -> str:
     return f"{lengths} px at {np.degrees(np.arctan2(abs(a[0] * b[1] - a[1] * b[0]), a @ b)):.1f} degrees"
 
 
-def _upright(a: Floats, b: Floats) -> Floats:
+def _upright(a: Float64, b: Float64) -> Float64:
     """Order and sign of two vectors: the first is closer to the y axis and points down, the determinant is positive."""
     if abs(a[0]) * np.hypot(*b) < abs(b[0]) * np.hypot(*a):
         a, b = b, a
@@ -107,7 +108,7 @@ def _upright(a: Floats, b: Floats) -> Floats:
     return np.array([a, b if a[0] * b[1] > a[1] * b[0] else -b])
 
 
-def _closeness(pair: Floats) -> float:
+def _closeness(pair: Float64) -> float:
     """Closeness of two vectors to the y and the x axis; an obtuse angle breaks a tie, as usual in crystallography."""
     unit = pair / np.hypot(*pair.T)[:, None]
     return float(unit[0, 0] + unit[1, 1] + OBTUSE * (pair[0] @ pair[1] < 0))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from .algebra import canonical, in_words, sublattice
 from .indexing import (
     Indexing,
@@ -25,7 +27,6 @@ from .superlattice import LocalPower, local_power, unanchored_part
 
 __all__ = ["Candidate", "propose"]
 
-Floats = NDArray[np.float64]
 
 #: A second lattice of at least this share of the power of the first makes the verdict "two periods".
 SECOND = 0.1
@@ -63,7 +64,7 @@ class Candidate:
         Further findings in words, for the reason.
     """
 
-    reciprocal: Floats
+    reciprocal: Float64
     orders: NDArray[np.intp]
     gain: float
     explained: float
@@ -72,7 +73,7 @@ class Candidate:
     two: bool
     notes: tuple[str, ...]
 
-    def vectors(self) -> Floats:
+    def vectors(self) -> Float64:
         """Lattice vectors in canonical order, float64 ``(k, 2)`` in px."""
         return canonical(np.linalg.pinv(self.reciprocal).T)
 
@@ -88,8 +89,8 @@ class _Pair:
     """The two lattices that explain most of the peaks, stronger first, and the share that they explain together."""
 
     orders: NDArray[np.intp]
-    first: Floats
-    second: Floats
+    first: Float64
+    second: Float64
     second_power: float
     explained: float
 
@@ -108,7 +109,7 @@ def _pair(peaks: Peaks, first: Indexing, sure_gain: float) -> _Pair:
     return _Pair(strongest_orders(peaks, first), first.reciprocal, second.reciprocal, power, float(share))
 
 
-def propose(frames: list[Floats], sure_gain: float) -> Candidate | None:
+def propose(frames: list[Float64], sure_gain: float) -> Candidate | None:
     """Propose the lattice that explains most of the peaks in the spectra of prepared frames.
 
     Parameters

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.errors import LatticeError
 
 from .algebra import in_words
@@ -25,7 +26,6 @@ from .strip import fit_in_strip, is_strip
 
 __all__ = ["Lattice", "adopt_lattice", "find_lattice"]
 
-Floats = NDArray[np.float64]
 
 #: Gain in nats at which a lattice is as likely as not, and the width of the logistic curve around it. Images: noise,
 #: blobs and textures stay below 3. Signals have few peaks: noise stays below 3, band-limited noise below 6.
@@ -83,19 +83,19 @@ class Lattice:
         two; None without a lattice, and for one that was given rather than found.
     """
 
-    vectors: Floats
+    vectors: Float64
     confidence: float
     verdict: str
     reason: str
     where: NDArray[np.bool_] | None = None
 
     @property
-    def reciprocal(self) -> Floats:
+    def reciprocal(self) -> Float64:
         """Reciprocal vectors g_k, float64 ``(k, 2)`` in cycles per px: a_i . g_j = 1 where i = j, else 0."""
         return np.linalg.pinv(self.vectors).T if len(self.vectors) else np.zeros((0, 2))
 
     @property
-    def period_px(self) -> Floats:
+    def period_px(self) -> Float64:
         """Lengths of the lattice vectors in px, float64 ``(k,)``."""
         return np.hypot(self.vectors[:, 0], self.vectors[:, 1])
 
@@ -107,16 +107,16 @@ class Lattice:
         a, b = self.vectors
         return float(np.degrees(np.arctan2(abs(a[0] * b[1] - a[1] * b[0]), a @ b)))
 
-    def to_phases(self, displacement_px: ArrayLike) -> Floats:
+    def to_phases(self, displacement_px: ArrayLike) -> Float64:
         """Phases 2 pi g_k . d of displacements ``(..., 2)`` in px; returns ``(..., k)`` in radians, not wrapped."""
         return np.asarray(2 * np.pi * (np.asarray(displacement_px, dtype=float) @ self.reciprocal.T))
 
-    def to_displacement(self, phases: ArrayLike) -> Floats:
+    def to_displacement(self, phases: ArrayLike) -> Float64:
         """Displacements sum_k phi_k / 2 pi a_k of phases ``(..., k)`` in radians; returns ``(..., 2)`` in px."""
         return np.asarray(np.asarray(phases, dtype=float) @ self.vectors / (2 * np.pi))
 
 
-def adopt_lattice(found: Lattice, known: Floats) -> Lattice:
+def adopt_lattice(found: Lattice, known: Float64) -> Lattice:
     """Give `found` the vectors ``known (k, 2)`` px of a trained model, in their order, where it is the same lattice.
 
     Raises
@@ -199,7 +199,7 @@ class _Look:
     settled: bool
 
 
-def _look(prepared: list[Floats]) -> _Look:
+def _look(prepared: list[Float64]) -> _Look:
     shape = prepared[0].shape
     signal = shape[1] == 1
     sure_gain, width = SURE_GAIN["signal" if signal else "image"]
@@ -245,7 +245,7 @@ def _look(prepared: list[Floats]) -> _Look:
     return _Look(Lattice(vectors, confidence, verdict, reason, where), repeats.share, settled)
 
 
-def _look_closer(prepared: list[Floats], look: _Look) -> _Look:
+def _look_closer(prepared: list[Float64], look: _Look) -> _Look:
     """Repeat the analysis in the bounding box of the lattice's area, when that is only a part of the frame."""
     where = look.lattice.where
     if where is None or not where.any() or len(look.lattice.vectors) < 2:

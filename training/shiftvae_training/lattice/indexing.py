@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from .algebra import reduce_basis, sublattices
 from .lone_waves import off_one_line, partnered
 from .spectrum import Peaks
 
 __all__ = ["Indexing", "aliased", "index_peaks", "peak_weights", "strongest_orders"]
 
-Floats = NDArray[np.float64]
 
 #: Standard error of a peak's position, in bins of the tile, from leakage of neighbours and strain rather than noise.
 POSITION_ERROR = 0.22
@@ -55,7 +56,7 @@ class Indexing:
         bool ``(n,)``: the peaks that lie on the lattice.
     """
 
-    reciprocal: Floats
+    reciprocal: Float64
     gain: float
     orders: NDArray[np.intp]
     explained: NDArray[np.bool_]
@@ -84,7 +85,7 @@ def aliased(peaks: Peaks, indexing: Indexing) -> NDArray[np.bool_]:
     return found
 
 
-def peak_weights(peaks: Peaks) -> Floats:
+def peak_weights(peaks: Peaks) -> Float64:
     """Weight ``(n,)`` of each peak; it grows slowly with its evidence and with its amplitude."""
     if not len(peaks.evidence):
         return np.zeros(0)
@@ -92,21 +93,21 @@ def peak_weights(peaks: Peaks) -> Floats:
     return np.asarray(evidence * (peaks.power / peaks.power.max()) ** 0.25)
 
 
-def _pool(bins: Floats, weights: Floats) -> Floats:
+def _pool(bins: Float64, weights: Float64) -> Float64:
     """Strong peaks, their sums and differences ``(n, 2)`` in bins: possible basis vectors, without near duplicates."""
     seeds = bins[np.argsort(-weights)[:SEEDS]]
     i, j = np.triu_indices(len(seeds), 1)
     pool = np.concatenate([seeds, seeds[i] - seeds[j], seeds[i] + seeds[j]])
     pool *= np.where((pool[:, 1] < -1e-9) | ((np.abs(pool[:, 1]) <= 1e-9) & (pool[:, 0] < 0)), -1.0, 1.0)[:, None]
     pool = pool[np.hypot(*pool.T) >= LEAST_PERIODS]
-    kept: list[Floats] = []
+    kept: list[Float64] = []
     for vector in pool:
         if all(np.abs(vector - other).max() > 0.4 for other in kept):
             kept.append(vector)
     return np.array(kept[:110]).reshape(-1, 2)
 
 
-def _dark_cost(explained: NDArray[np.bool_], predicted: Floats) -> Floats:
+def _dark_cost(explained: NDArray[np.bool_], predicted: Float64) -> Float64:
     """Cost in nats of the list that says which of the predicted points carry a peak."""
     present = explained.sum(axis=-1)
     predicted = np.maximum(predicted, present)
@@ -115,8 +116,8 @@ def _dark_cost(explained: NDArray[np.bool_], predicted: Floats) -> Floats:
 
 
 def _gains(
-    bases: Floats, bins: Floats, weights: Floats, error: float, line: bool
-) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    bases: Float64, bins: Float64, weights: Float64, error: float, line: bool
+) -> tuple[Float64, NDArray[np.bool_], Float64]:
     """Gain ``(m,)``, explained peaks ``(m, n)`` and orders ``(m, n, k)`` of many bases at once.
 
     ``bases (m, k, 2)`` and ``bins (n, 2)`` are in bins, `error` is the standard error of a position in bins; `line` is
@@ -144,7 +145,7 @@ def _gains(
     return np.asarray(gain), np.asarray(explained), np.asarray(orders)
 
 
-def _refine(basis: Floats, bins: Floats, weights: Floats, explained: NDArray[np.bool_], orders: Floats) -> Floats:
+def _refine(basis: Float64, bins: Float64, weights: Float64, explained: NDArray[np.bool_], orders: Float64) -> Float64:
     """Least-squares basis ``(k, 2)`` through the explained peaks; unchanged if they do not determine one."""
     n, root = orders[explained], np.sqrt(weights[explained])[:, None]
     if np.linalg.matrix_rank(n) < basis.shape[0]:
@@ -212,7 +213,7 @@ def _best_basis(peaks: Peaks, least_periods: float) -> Indexing:
     return best
 
 
-def _enlarged(best: Indexing, peaks: Peaks, weights: Floats, least_periods: float) -> Indexing:
+def _enlarged(best: Indexing, peaks: Peaks, weights: Float64, least_periods: float) -> Indexing:
     """Replace the cell by a larger one when faint but significant peaks lie between its orders.
 
     A weak superlattice makes few and faint peaks, which count little in the gain; here they count by their evidence
@@ -246,7 +247,7 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Floats, least_periods: floa
     return best
 
 
-def _is_possible(basis: Floats, orders: Floats, tile: Floats, least_periods: float) -> bool:
+def _is_possible(basis: Float64, orders: Float64, tile: Float64, least_periods: float) -> bool:
     """Whether the peaks determine a reduced basis (in bins), with periods neither too long nor too short."""
     if np.hypot(*basis.T).min() < least_periods or np.linalg.matrix_rank(orders) < len(basis):
         return False

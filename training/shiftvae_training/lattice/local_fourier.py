@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 __all__ = ["LocalFourier", "local_fourier"]
 
-Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 
@@ -29,10 +30,10 @@ class LocalFourier:
 
     coefficients: Complex
     step: tuple[int, int]
-    places: Floats
+    places: Float64
 
 
-def local_fourier(frame: Floats, harmonics: Floats, sigma: float) -> LocalFourier:
+def local_fourier(frame: Float64, harmonics: Float64, sigma: float) -> LocalFourier:
     """Demodulate ``frame (C, H, W)`` at each of ``harmonics (n, 2)`` cycles per px, under a Gaussian of `sigma` px.
 
     The frame is transformed once; for every harmonic the few bins under the Gaussian are taken and transformed back on
@@ -45,7 +46,7 @@ def local_fourier(frame: Floats, harmonics: Floats, sigma: float) -> LocalFourie
     padded = (cells[0] * step[0], cells[1] * step[1])
     rows, cols = -(-height // step[0]), -(-width // step[1])
 
-    def smooth(spectrum: Complex, g: Floats) -> Complex:
+    def smooth(spectrum: Complex, g: Float64) -> Complex:
         bins = [np.fft.fftfreq(c, 1 / c).astype(int) for c in cells]
         at = [np.rint(g[i] * padded[i]).astype(int) + bins[i] for i in (0, 1)]
         away = [at[i] / padded[i] - g[i] for i in (0, 1)]

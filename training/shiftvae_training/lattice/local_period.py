@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.errors import LatticeError
 
 from .find import Lattice
@@ -20,7 +21,6 @@ from .peaks import prepare_frames
 
 __all__ = ["LocalPeriod", "local_period"]
 
-Floats = NDArray[np.float64]
 
 #: Waves that measure the local period: low orders, because high ones lose their phase where the period differs most.
 ORDERS = {1: np.array([[1], [2]]), 2: np.array([[1, 0], [0, 1], [1, 1], [1, -1]])}
@@ -47,10 +47,10 @@ class LocalPeriod:
         float64 ``(k,)``: width of the range that holds nine tenths of the deviations, corrected for noise.
     """
 
-    deviation_percent: Floats
-    centre_y_px: Floats
-    centre_x_px: Floats
-    variation_percent: Floats
+    deviation_percent: Float64
+    centre_y_px: Float64
+    centre_x_px: Float64
+    variation_percent: Float64
 
 
 def local_period(frames: Sequence[NDArray[Any]], lattice: Lattice) -> LocalPeriod:
@@ -105,7 +105,7 @@ def local_period(frames: Sequence[NDArray[Any]], lattice: Lattice) -> LocalPerio
     return LocalPeriod(deviation, _between(ys), _between(xs), np.array([_range_without_noise(d) for d in deviation]))
 
 
-def _between(centres: Floats) -> Floats:
+def _between(centres: Float64) -> Float64:
     return (centres[1:] + centres[:-1]) / 2 if len(centres) > 1 else centres
 
 
@@ -118,7 +118,7 @@ def _turns(waves: NDArray[np.complex128], axis: int) -> NDArray[np.complex128]:
     return turn if m == 1 else np.asarray(np.take(turn, range(m - 1), across) + np.take(turn, range(1, m), across))
 
 
-def _fit(orders: NDArray[np.intp], weight: Floats, slopes: Floats) -> Floats:
+def _fit(orders: NDArray[np.intp], weight: Float64, slopes: Float64) -> Float64:
     """Weighted least-squares change ``(rows, cols, k, 2)`` of a reciprocal basis from ``slopes (n, rows, cols, 2)``."""
     normal = np.einsum("hyx,hi,hj->yxij", weight, orders, orders)
     right = np.einsum("hyx,hi,hyxd->yxid", weight, orders, slopes)
@@ -127,7 +127,7 @@ def _fit(orders: NDArray[np.intp], weight: Floats, slopes: Floats) -> Floats:
     )
 
 
-def _range_without_noise(deviation: Floats) -> float:
+def _range_without_noise(deviation: Float64) -> float:
     """Width of the central nine tenths, reduced by the noise that second differences of neighbours show."""
     values = deviation[np.isfinite(deviation)]
     if values.size < 2:

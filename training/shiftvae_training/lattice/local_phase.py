@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from .spectrum import hann, tile_starts
 
 __all__ = ["local_waves", "phase_tile", "refine_reciprocal"]
 
-Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 
 def local_waves(
-    channel: NDArray[Any], frequency: Floats, tile: tuple[int, int], *, most: int | None = None
-) -> tuple[Complexes, Floats, Floats]:
+    channel: NDArray[Any], frequency: Float64, tile: tuple[int, int], *, most: int | None = None
+) -> tuple[Complexes, Float64, Float64]:
     """Demodulate a channel by plane waves, in Hann-windowed tiles that overlap by half.
 
     Parameters
@@ -59,13 +60,13 @@ def local_waves(
     return np.moveaxis(out, -1, 0), ys + (ty - 1) / 2, xs + (tx - 1) / 2
 
 
-def phase_tile(reciprocal: Floats, shape: tuple[int, ...]) -> tuple[int, int]:
+def phase_tile(reciprocal: Float64, shape: tuple[int, ...]) -> tuple[int, int]:
     """Size ``(ty, tx)`` px of tiles of about six periods, small enough for at least two in a frame of `shape`."""
     size = max(6.0 * float(np.hypot(*np.linalg.pinv(reciprocal)).max()), 24.0)
     return int(min(size, max(0.6 * shape[-2], 1))), int(min(size, 0.6 * shape[-1]))
 
 
-def _turn(waves: Complexes, axis: int, lag: int) -> tuple[Complexes, Floats]:
+def _turn(waves: Complexes, axis: int, lag: int) -> tuple[Complexes, Float64]:
     """Mean of conj(wave) * (wave `lag` tiles further) for each frequency, and the mean power: an upper bound."""
     n = waves.shape[axis]
     first, second = np.take(waves, range(n - lag), axis), np.take(waves, range(lag, n), axis)
@@ -73,8 +74,8 @@ def _turn(waves: Complexes, axis: int, lag: int) -> tuple[Complexes, Floats]:
 
 
 def refine_reciprocal(
-    channels: list[NDArray[Any]], reciprocal: Floats, orders: NDArray[np.intp], tile: tuple[int, int]
-) -> Floats:
+    channels: list[NDArray[Any]], reciprocal: Float64, orders: NDArray[np.intp], tile: tuple[int, int]
+) -> Float64:
     """Refine a reciprocal basis so that the phases of its waves are on average constant across the frame.
 
     Parameters

@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from .spectrum import Peaks
 
 __all__ = ["off_one_line", "partnered"]
 
-Floats = NDArray[np.float64]
 
 #: Largest number of peaks used, strongest first.
 MOST_PEAKS = 30
@@ -50,7 +51,7 @@ def partnered(peaks: Peaks) -> NDArray[np.bool_]:
     return found
 
 
-def off_one_line(bins: Floats) -> bool:
+def off_one_line(bins: Float64) -> bool:
     """Whether frequencies ``bins (n, 2)`` are more than one wave and its overtones."""
     if len(bins) < 2:
         return False
@@ -58,7 +59,7 @@ def off_one_line(bins: Floats) -> bool:
     return bool(_off_line(bins, longest).any())
 
 
-def _off_line(first: Floats, second: Floats) -> NDArray[np.bool_]:
+def _off_line(first: Float64, second: Float64) -> NDArray[np.bool_]:
     """Whether two vectors ``(..., 2)`` in bins do not lie on one line: the shorter ends off the line of the longer."""
     cross = np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0])
     longer = np.maximum(np.hypot(first[..., 0], first[..., 1]), np.hypot(second[..., 0], second[..., 1]))

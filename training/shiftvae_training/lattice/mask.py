@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from .local_phase import local_waves
 
 __all__ = ["lattice_mask"]
 
-Floats = NDArray[np.float64]
 
 #: Width of a tile in periods, and least width in px: under its Hann window the edge of a lattice is blurred over one or
 #: two periods.
@@ -23,7 +24,7 @@ MOST_WAVES = 6
 PRESENT = 0.4
 
 
-def lattice_mask(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.intp]) -> NDArray[np.bool_]:
+def lattice_mask(channels: list[Float64], reciprocal: Float64, orders: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Mark the pixels where the waves of a lattice are present.
 
     Parameters
@@ -51,6 +52,6 @@ def lattice_mask(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.
     return np.asarray(down @ amplitude @ across.T > PRESENT)
 
 
-def _between(places: NDArray[np.intp], knots: Floats) -> Floats:
+def _between(places: NDArray[np.intp], knots: Float64) -> Float64:
     """Weights ``(places, knots)`` of linear interpolation, constant beyond the outermost knots."""
     return np.stack([np.interp(places, knots, unit) for unit in np.eye(len(knots))], axis=1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 __all__ = ["despike"]
 
-Floats = NDArray[np.float64]
 
 #: A pixel is examined when it is this many noise deviations from the mean of the pixels left and right of it.
 SUSPECT = 5.0
@@ -20,7 +21,7 @@ MOST = 0.05
 NINE_TENTHS = 1.645
 
 
-def despike(channel: Floats) -> Floats:
+def despike(channel: Float64) -> Float64:
     """Replace isolated outliers by the median of their neighbours.
 
     Parameters

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.errors import FrameError
 
 from .indexing import LEAST_PERIODS, Indexing, index_peaks
@@ -17,7 +18,6 @@ from .spectrum import Peaks, averaged_spectrum, find_peaks
 
 __all__ = ["best_scale", "flattened", "prepare_frames", "scaled"]
 
-Floats = NDArray[np.float64]
 
 #: Largest number of frames used, evenly chosen from a longer series.
 MOST_FRAMES = 4
@@ -38,7 +38,7 @@ LEAST_TILE, LEAST_TILE_OF_SIGNALS = 32, 128
 LARGEST_TILE = 1024
 
 
-def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
+def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Float64]:
     """Choose at most `MOST_FRAMES` frames and prepare them: outliers clipped, each channel at mean 0 and variance 1.
 
     Parameters
@@ -70,7 +70,7 @@ def prepare_frames(frames: Sequence[NDArray[Any]]) -> list[Floats]:
     return scaled(prepared)
 
 
-def scaled(frames: list[Floats]) -> list[Floats]:
+def scaled(frames: list[Float64]) -> list[Float64]:
     """Remove the mean of each channel and scale it to unit variance; drop channels and frames without contrast."""
     out = []
     for frame in frames:
@@ -82,7 +82,7 @@ def scaled(frames: list[Floats]) -> list[Floats]:
     return out
 
 
-def flattened(frame: Floats) -> Floats:
+def flattened(frame: Float64) -> Float64:
     """Prepared frame without its background, divided by the local deviation: discs and steps no longer dominate."""
     size = max(FLAT_SIZE, max(frame.shape[1:]) // FLAT_PARTS) | 1
     around = (1, size, size)
@@ -91,7 +91,7 @@ def flattened(frame: Floats) -> Floats:
     return np.asarray(np.clip(flat / np.sqrt(power + 0.05 * power.mean() + 1e-12), -BRIGHTEST, BRIGHTEST))
 
 
-def _binned(frame: Floats, factor: int) -> Floats:
+def _binned(frame: Float64, factor: int) -> Float64:
     """Mean of blocks of `factor` times `factor` px: long periods need no fine pixels."""
     channels, height, width = frame.shape
     if factor == 1:
@@ -101,7 +101,7 @@ def _binned(frame: Floats, factor: int) -> Floats:
     return np.asarray(whole.reshape(channels, rows, factor, cols, factor).mean(axis=(2, 4)))
 
 
-def best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
+def best_scale(frames: list[Float64]) -> tuple[Peaks, Indexing]:
     """Peaks and reciprocal basis at the tile size with the largest gain; `frames` are from `prepare_frames`."""
     height, width = frames[0].shape[1:]
     scales = []
@@ -128,7 +128,7 @@ def best_scale(frames: list[Floats]) -> tuple[Peaks, Indexing]:
     return best
 
 
-def _doubles(fine: Floats, coarse: Floats) -> bool:
+def _doubles(fine: Float64, coarse: Float64) -> bool:
     """Whether the cell of the reciprocal basis `fine` is twice that of `coarse`, and contains it."""
     if len(fine) != 2 or len(coarse) != 2:
         return False

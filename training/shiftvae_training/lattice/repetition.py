@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import uniform_filter, uniform_filter1d
 
+from shiftvae_rt.array_types import Float64
+
 from .algebra import reduce_basis, sublattices
 
 __all__ = ["Repetition", "repetition"]
 
-Floats = NDArray[np.float64]
 
 #: Lattice vectors that are tested, nearest first.
 SHELLS = np.array(
@@ -65,12 +66,12 @@ class Repetition:
 
     share: float
     larger: float
-    whole: Floats
+    whole: Float64
     periods: tuple[int, ...]
     cells: float
 
 
-def repetition(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_]) -> Repetition:
+def repetition(channels: list[Float64], vectors: Float64, where: NDArray[np.bool_]) -> Repetition:
     """Correlate an area with itself at the vectors of a lattice.
 
     Parameters
@@ -91,7 +92,7 @@ def repetition(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_]
     return found
 
 
-def _of_lines(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_], length: float) -> Repetition:
+def _of_lines(channels: list[Float64], vectors: Float64, where: NDArray[np.bool_], length: float) -> Repetition:
     """Repetition of one vector: lines repeat across and are constant along themselves; a signal repeats only."""
     image, area = where.shape[0] > 1, float(where.sum())
     across = np.array([-vectors[0, 1], vectors[0, 0]])
@@ -106,7 +107,7 @@ def _of_lines(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_],
     return Repetition(share, 0.0, vectors, (min(periods, 3),), area / where.shape[0] / length)
 
 
-def _of_cells(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_], *, quiet_rows: bool) -> Repetition:
+def _of_cells(channels: list[Float64], vectors: Float64, where: NDArray[np.bool_], *, quiet_rows: bool) -> Repetition:
     """Repetition of two vectors, at the nearest fourteen points of one half-plane of the lattice."""
     flat = _Flat(float(np.hypot(vectors[:, 0], vectors[:, 1]).max()), even=True, quiet_rows=quiet_rows)
     values, overlap = _correlations(channels, SHELLS @ vectors, where, flat)
@@ -129,7 +130,7 @@ def _of_cells(channels: list[Floats], vectors: Floats, where: NDArray[np.bool_],
     return Repetition((typical + noise) / best, larger, whole, periods, cells)
 
 
-def _binned(image: Floats, factor: int) -> Floats:
+def _binned(image: Float64, factor: int) -> Float64:
     """Mean of blocks of `factor` px along each axis that is long enough."""
     down = min(factor, image.shape[0])
     height, width = image.shape[0] // down, image.shape[1] // factor
@@ -155,7 +156,7 @@ class _Flat:
     quiet_rows: bool
 
 
-def _flattened(image: Floats, how: _Flat, factor: int) -> Floats:
+def _flattened(image: Float64, how: _Flat, factor: int) -> Float64:
     """Image ``(H, W)``, binned by `factor`, without its background."""
     size = max(3, int(BACKGROUND * how.length / factor)) | 1
     around = tuple(min(size, n) for n in image.shape)
@@ -167,7 +168,9 @@ def _flattened(image: Floats, how: _Flat, factor: int) -> Floats:
     return np.asarray(np.clip(flat, -BRIGHTEST, BRIGHTEST))
 
 
-def _correlations(channels: list[Floats], lags: Floats, where: NDArray[np.bool_], how: _Flat) -> tuple[Floats, Floats]:
+def _correlations(
+    channels: list[Float64], lags: Float64, where: NDArray[np.bool_], how: _Flat
+) -> tuple[Float64, Float64]:
     """Correlation ``(n,)`` of an area with itself at displacements ``lags (n, 2)`` px, and the share that overlaps."""
     factor = max(1, int(np.hypot(lags[:, 0], lags[:, 1]).min() / PIXELS))
     area = (_binned(where.astype(float), factor) > 0.5).astype(float)
@@ -189,7 +192,7 @@ def _correlations(channels: list[Floats], lags: Floats, where: NDArray[np.bool_]
     down = np.exp(2j * np.pi * np.outer(shifts[:, 0], np.fft.fftfreq(pad[0])))
     across = np.exp(2j * np.pi * np.outer(shifts[:, 1], np.fft.rfftfreq(pad[1])))
 
-    def at_lags(spectrum: Floats) -> Floats:
+    def at_lags(spectrum: Float64) -> Float64:
         return np.asarray(((down @ (spectrum * twice)) * across).sum(axis=1).real)
 
     total, all_pairs = float((products * twice).sum()), float((pairs * twice).sum())

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 __all__ = ["Peaks", "Spectrum", "averaged_spectrum", "find_peaks", "hann", "tile_starts"]
 
-Floats = NDArray[np.float64]
 
 #: Largest number of peaks kept, strongest first: enough for three lattices of a dozen independent harmonics each.
 MOST_PEAKS = 48
@@ -46,8 +47,8 @@ class Spectrum:
         The same for waves along y alone: noise of whole scan lines is equal in tiles side by side.
     """
 
-    power: Floats
-    background: Floats
+    power: Float64
+    background: Float64
     averages: float
     line_averages: float
 
@@ -79,13 +80,13 @@ class Peaks:
         Tile size ``(ty, tx)`` in px; one bin is 1/ty by 1/tx.
     """
 
-    frequency: Floats
-    evidence: Floats
-    power: Floats
+    frequency: Float64
+    evidence: Float64
+    power: Float64
     tile: tuple[int, int]
 
     @property
-    def bins(self) -> Floats:
+    def bins(self) -> Float64:
         """Frequencies in bins of the tile, ``(n, 2)``."""
         return np.asarray(self.frequency * np.array(self.tile))
 
@@ -105,7 +106,7 @@ def tile_starts(length: int, tile: int, most: int | None = None) -> NDArray[np.i
     return np.asarray(np.linspace(0, max(length - tile, 0), count).round(), dtype=np.intp)
 
 
-def _plane_free(tile: Floats) -> Floats:
+def _plane_free(tile: Float64) -> Float64:
     """Subtract the mean and the two mean slopes of a tile."""
     tile = tile - tile.mean()
     for axis in (0, 1):
@@ -117,7 +118,7 @@ def _plane_free(tile: Floats) -> Floats:
     return tile
 
 
-def hann(n: int) -> Floats:
+def hann(n: int) -> Float64:
     """Hann window of `n` samples, without zeros at its ends; 1 for a single sample."""
     return np.ones(1) if n == 1 else np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
 
@@ -159,14 +160,14 @@ def averaged_spectrum(frames: Sequence[NDArray[Any]], tile: tuple[int, int]) -> 
     return Spectrum(full, _smooth_background(full, averages), averages, line_averages)
 
 
-def _radius(shape: tuple[int, int]) -> Floats:
+def _radius(shape: tuple[int, int]) -> Float64:
     """Distance ``(ty, tx)`` of each bin from the zero frequency, in bins of the longer axis."""
     ky = np.fft.fftshift(np.fft.fftfreq(shape[0])) * max(shape)
     kx = np.fft.fftshift(np.fft.fftfreq(shape[1])) * max(shape)
     return np.asarray(np.hypot(ky[:, None], kx))
 
 
-def _median_from_low(low: Floats, averages: float) -> Floats:
+def _median_from_low(low: Float64, averages: float) -> Float64:
     """Median of a mean of exponential variables from its lower quartile, which sparse peaks do not raise.
 
     Source: the cube-root approximation of Wilson and Hilferty, PNAS 17 (1931) 684.
@@ -175,7 +176,7 @@ def _median_from_low(low: Floats, averages: float) -> Floats:
     return np.asarray(low * (middle / (middle - 0.6745 / (3.0 * np.sqrt(averages)))) ** 3)
 
 
-def _smooth_background(power: Floats, averages: float) -> Floats:
+def _smooth_background(power: Float64, averages: float) -> Float64:
     """Median of the power over rings (images) or neighbouring frequencies (signals), from the lower quartile."""
     if power.shape[0] == 1:
         half = max(8, power.shape[1] // 40)
@@ -194,8 +195,8 @@ def _smooth_background(power: Floats, averages: float) -> Floats:
 
 
 def _along(
-    spectrum: Spectrum, row: NDArray[np.intp], col: NDArray[np.intp], direction: tuple[Floats, Floats]
-) -> Floats:
+    spectrum: Spectrum, row: NDArray[np.intp], col: NDArray[np.intp], direction: tuple[Float64, Float64]
+) -> Float64:
     """Median power 2 to 12 bins away from each bin, in both directions along the unit vectors (dy, dx)."""
     power, (dy, dx) = spectrum.power, direction
     y = (row[:, None] + np.rint(ASIDE * dy[:, None]).astype(int)) % power.shape[0]
@@ -203,7 +204,7 @@ def _along(
     return _median_from_low(np.quantile(power[y, x], 0.25, axis=1), spectrum.averages)
 
 
-def _evidence(ratio: Floats, averages: Floats, samples: Floats, places: float) -> Floats:
+def _evidence(ratio: Float64, averages: Float64, samples: Float64, places: float) -> Float64:
     """Minus log of the probability that a mean of exponential variables exceeds `ratio` times the background.
 
     The mean is of `averages` variables, and the largest of `places` such means. The background is estimated from

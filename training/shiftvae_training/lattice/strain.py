@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.errors import LatticeError, WindowError
 from shiftvae_rt.latent_map import LatentMap
 
@@ -23,7 +24,6 @@ from .local_fourier import local_fourier
 
 __all__ = ["Strain", "strain_from_frame", "strain_from_shift"]
 
-Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 #: Standard deviation of the Gaussian that smooths the phases, in periods: the resolution of both methods.
@@ -44,15 +44,15 @@ class Strain:
         Positions in px, ``(rows,)`` and ``(cols,)``.
     """
 
-    exx: Floats
-    eyy: Floats
-    exy: Floats
-    rotation: Floats
-    centre_y_px: Floats
-    centre_x_px: Floats
+    exx: Float64
+    eyy: Float64
+    exy: Float64
+    rotation: Float64
+    centre_y_px: Float64
+    centre_x_px: Float64
 
 
-def strain_from_shift(latent_map: LatentMap, vectors: Floats, *, periods: float = SMOOTH_PERIODS) -> Strain:
+def strain_from_shift(latent_map: LatentMap, vectors: Float64, *, periods: float = SMOOTH_PERIODS) -> Strain:
     """Strain relative to the lattice ``vectors (2, 2)`` px, from the shift latents of a complete 2D latent map.
 
     Phases are averaged over a Gaussian with a standard deviation of `periods` times the longest vector, weighted by the
@@ -98,14 +98,14 @@ def strain_from_frame(frame: NDArray[Any], lattice: Lattice, *, periods: float =
     return _differentiate(weight * np.exp(1j * phases), vectors, y, x, 0.0)
 
 
-def _check(vectors: Floats, shape: tuple[int, ...]) -> None:
+def _check(vectors: Float64, shape: tuple[int, ...]) -> None:
     if np.shape(vectors) != (2, 2):
         raise LatticeError(f"strain needs two lattice vectors, got {len(vectors)}")
     if min(shape) < 3:
         raise WindowError(f"strain needs a map of at least 3 x 3 windows, got {shape[0]} x {shape[1]}")
 
 
-def _differentiate(phasor: Complex, vectors: Floats, y: Floats, x: Floats, sigma: float) -> Strain:
+def _differentiate(phasor: Complex, vectors: Float64, y: Float64, x: Float64, sigma: float) -> Strain:
     """Strain of ``phasor (2, rows, cols)`` = weight * exp(2 pi i g_k . u), smoothed by `sigma` grid points."""
     if sigma:
         phasor = gaussian_filter(phasor.real, (0, sigma, sigma)) + 1j * gaussian_filter(phasor.imag, (0, sigma, sigma))

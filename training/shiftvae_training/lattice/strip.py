@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter, uniform_filter
 from scipy.optimize import least_squares
 
+from shiftvae_rt.array_types import Float64
+
 __all__ = ["fit_in_strip", "is_strip"]
 
-Floats = NDArray[np.float64]
 
 #: Periods along an axis, below which an area is a strip.
 FEW = 6.0
@@ -27,7 +28,7 @@ MOST_PIXELS = 20_000
 FURTHEST = 0.5
 
 
-def is_strip(where: NDArray[np.bool_], vectors: Floats) -> bool:
+def is_strip(where: NDArray[np.bool_], vectors: Float64) -> bool:
     """Tell whether the area of a cell ``vectors (2, 2)``, px, holds fewer than six of its periods along an axis."""
     if len(vectors) < 2 or not where.any():
         return False
@@ -36,8 +37,8 @@ def is_strip(where: NDArray[np.bool_], vectors: Floats) -> bool:
 
 
 def fit_in_strip(
-    channels: list[Floats], reciprocal: Floats, orders: NDArray[np.intp], where: NDArray[np.bool_]
-) -> Floats:
+    channels: list[Float64], reciprocal: Float64, orders: NDArray[np.intp], where: NDArray[np.bool_]
+) -> Float64:
     """Refine the lattice of a strip.
 
     Parameters
@@ -72,7 +73,7 @@ def fit_in_strip(
     values -= values.mean(axis=0)
     slopes = np.concatenate([np.ones((len(places), 1)), places / extent], axis=1)
 
-    def left(flat: Floats) -> Floats:
+    def left(flat: Float64) -> Float64:
         """What waves of this basis, with the amplitudes that suit them best, leave of the pixels."""
         turns = 2 * np.pi * places @ (orders @ (reciprocal + flat.reshape(2, 2) / extent)).T
         design = np.concatenate([slopes, np.cos(turns), np.sin(turns)], axis=1)
@@ -85,7 +86,7 @@ def fit_in_strip(
     return np.asarray(reciprocal + np.reshape(found, (2, 2)) / extent)
 
 
-def _full(channels: list[Floats], period: int) -> NDArray[np.bool_]:
+def _full(channels: list[Float64], period: int) -> NDArray[np.bool_]:
     """Pixels that are half a period or more within what shows about as much as where the frame is full."""
     size = [min(max(3, period | 1), n) for n in channels[0].shape]
     level = [uniform_filter(channel, size, mode="nearest") for channel in channels]

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from .algebra import sublattices
 from .local_phase import local_waves
 
 __all__ = ["LocalPower", "local_power", "unanchored_part"]
 
-Floats = NDArray[np.float64]
 
 #: Width of a tile in periods: under its Hann window it resolves what a window of two or three periods can.
 TILE_PERIODS = 4.0
@@ -52,10 +53,10 @@ class LocalPower:
         float64 ``(n,)``: mean noise power, from frequencies halfway between the points of the reciprocal lattice.
     """
 
-    power: Floats
-    noise: Floats
+    power: Float64
+    noise: Float64
 
-    def coverage(self) -> Floats:
+    def coverage(self) -> Float64:
         """Share of the frame, 0..1, in which each wave is present, float64 ``(n,)``.
 
         The larger of two estimates: tiles above a threshold (right when the contrast varies) and the participation
@@ -70,7 +71,7 @@ class LocalPower:
         return np.asarray(np.maximum(above, spread))
 
 
-def local_power(channels: list[Floats], reciprocal: Floats, orders: NDArray[np.intp]) -> LocalPower:
+def local_power(channels: list[Float64], reciprocal: Float64, orders: NDArray[np.intp]) -> LocalPower:
     """Measure the power of lattice waves in tiles of a few periods.
 
     Parameters

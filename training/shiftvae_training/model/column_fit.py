@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from .prominence import fine_noise, prominent_maxima
 
 __all__ = ["Columns", "columns_of_cell", "find_columns", "fit_columns"]
 
-Floats = NDArray[np.float64]
 
 #: A maximum is a column when its prominence is this share of the image's range, and this many times its noise.
 PROMINENT, ABOVE_NOISE = 0.02, 3.0
@@ -33,9 +34,9 @@ class Columns:
     NaN where a fit diverged from its start.
     """
 
-    centre: Floats
-    height: Floats
-    width: Floats
+    centre: Float64
+    height: Float64
+    width: Float64
 
     def first(self, count: int) -> Columns:
         """First `count` of the columns ``(..., k)``."""
@@ -46,7 +47,7 @@ class Columns:
         return Columns(self.centre[index], self.height[index], self.width[index])
 
 
-def find_columns(image: Floats) -> NDArray[np.intp]:
+def find_columns(image: Float64) -> NDArray[np.intp]:
     """Prominent maxima of ``image (H, W)`` smoothed over 3 px, ``(n, 2)`` row and column, brightest first.
 
     A line (H = 1) is smoothed and searched along x alone. Maxima on the edge are left out.
@@ -58,8 +59,8 @@ def find_columns(image: Floats) -> NDArray[np.intp]:
 
 
 def columns_of_cell(
-    image: Floats, anchor: Floats | None, wrap: Callable[[Floats], Floats]
-) -> tuple[Floats, int, float]:
+    image: Float64, anchor: Float64 | None, wrap: Callable[[Float64], Float64]
+) -> tuple[Float64, int, float]:
     """Columns in `image`: one of each kind, then their neighbours; and the radius for fitting them.
 
     Parameters
@@ -93,8 +94,8 @@ def columns_of_cell(
     else:
         first = found[np.argmin(np.hypot(*(found - anchor).T))]
     others = found[np.argsort(np.hypot(*(found - first).T), kind="stable")]
-    kinds: list[Floats] = []
-    rest: list[Floats] = []
+    kinds: list[Float64] = []
+    rest: list[Float64] = []
     for place in others:
         new = len(kinds) < MOST_COLUMNS and all(np.hypot(*wrap(place - k)) > SAME for k in kinds)
         (kinds if new else rest).append(place)
@@ -104,7 +105,7 @@ def columns_of_cell(
     return np.array([*kinds, *near]), len(kinds), float(np.clip(0.5 * nearest_gap, 2.0, 12.0))
 
 
-def fit_columns(images: Floats, starts: Floats, radius: float, *, sloping: bool = False, rounds: int = 1) -> Columns:
+def fit_columns(images: Float64, starts: Float64, radius: float, *, sloping: bool = False, rounds: int = 1) -> Columns:
     """Fit an isotropic Gaussian on a background to each column, by unweighted least squares.
 
     Parameters
@@ -138,7 +139,7 @@ def fit_columns(images: Floats, starts: Floats, radius: float, *, sloping: bool 
     values = images[np.arange(count)[:, None, None], rows.clip(0, height - 1), cols.clip(0, width - 1)]
     y, x = (a.reshape(count * k, -1) - starts[..., i].reshape(-1, 1) for i, a in enumerate((rows, cols)))
 
-    def fit(others: Floats | float) -> Columns:
+    def fit(others: Float64 | float) -> Columns:
         left = (values - others).reshape(count * k, -1)
         fitted = _gauss_newton(left, y, x, weight, radius, line=height == 1, sloping=sloping).reshape(count, k, 4)
         return Columns(fitted[..., :2] + starts, fitted[..., 2], fitted[..., 3])
@@ -149,7 +150,7 @@ def fit_columns(images: Floats, starts: Floats, radius: float, *, sloping: bool 
     return found
 
 
-def _others(columns: Columns, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Floats:
+def _others(columns: Columns, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Float64:
     """Sum of all other Gaussians at the pixels of each column, ``(n, k, pixels)``; failed fits add nothing."""
     total = np.zeros(rows.shape)
     for j in range(rows.shape[1]):
@@ -162,8 +163,8 @@ def _others(columns: Columns, rows: NDArray[np.intp], cols: NDArray[np.intp]) ->
 
 
 def _gauss_newton(
-    values: Floats, y: Floats, x: Floats, weight: Floats, radius: float, *, line: bool, sloping: bool
-) -> Floats:
+    values: Float64, y: Float64, x: Float64, weight: Float64, radius: float, *, line: bool, sloping: bool
+) -> Float64:
     """Centre y and x, height and width ``(n, 4)`` for each of ``values (n, pixels)``; the background is fitted too."""
     n, values = len(values), values * weight
     cy, cx, width = np.zeros(n), np.zeros(n), np.full(n, radius / 2)
@@ -194,7 +195,7 @@ def _gauss_newton(
     return result
 
 
-def _solve(design: Floats, values: Floats) -> Floats:
+def _solve(design: Float64, values: Float64) -> Float64:
     """Least squares for each of ``design (n, pixels, p)``, ``values (n, pixels)``; slightly damped, never singular."""
     normal = np.einsum("nij,nik->njk", design, design)
     normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(design.shape[-1])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float32
+
 __all__ = ["GRAIN", "LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer"]
 
 #: Largest posterior width of a phase, rad: there the divergence of a wrapped normal from the uniform prior is 0.
@@ -19,14 +21,12 @@ LEAST_SLOPE = 0.05
 #: Share of its level that a window must vary by, or rounding is all that float32 convolutions see of it.
 GRAIN = 1e-6
 
-Floats = NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class StemLayer:
     """A valid convolution without bias: ``weight (out, in, kh, kw)``, dilated along both axes."""
 
-    weight: Floats
+    weight: Float32
     dilation: int
 
 
@@ -63,8 +63,8 @@ class EncoderWeights:
     window: tuple[int, int]
     stem: tuple[StemLayer, ...]
     stem_relu: bool
-    stem_bias: Floats | None
-    head: tuple[tuple[Floats, Floats], ...]
+    stem_bias: Float32 | None
+    head: tuple[tuple[Float32, Float32], ...]
     lattice: NDArray[np.float64]
     planar_prior_px: float
     content: int

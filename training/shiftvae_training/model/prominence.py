@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 __all__ = ["fine_noise", "prominent_maxima"]
 
-Floats = NDArray[np.float64]
 
 #: Fourth difference. Along both axes it gives a 40th of the height of a Gaussian of 2 px, and 70 noise deviations.
 FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
@@ -20,7 +21,7 @@ FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
 MEDIAN = 0.6745
 
 
-def prominent_maxima(image: Floats, least: float) -> NDArray[np.intp]:
+def prominent_maxima(image: Float64, least: float) -> NDArray[np.intp]:
     """Maxima of ``image (H, W)`` with a prominence of at least `least`, ``(n, 2)`` row and column, highest first.
 
     The highest has the range of the image as its prominence. Maxima on the edge are left out.
@@ -55,7 +56,7 @@ def prominent_maxima(image: Floats, least: float) -> NDArray[np.intp]:
     return np.array(inner, dtype=np.intp).reshape(-1, 2)
 
 
-def fine_noise(image: Floats) -> float:
+def fine_noise(image: Float64) -> float:
     """Standard deviation of the white noise in ``image (H, W)``; H = 1 for a line. 0 if the image is too small."""
     kernel = FOURTH[None] if len(image) == 1 else np.outer(FOURTH, FOURTH)
     if any(n < k for n, k in zip(image.shape, kernel.shape, strict=True)):

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.kernels.windows import window_statistics
 from shiftvae_rt.latent_map import LatentMap
 
 __all__ = ["Confound", "find_confounds", "nuisance_maps"]
 
-Floats = NDArray[np.float64]
 
 #: Correlations of at least this size get a flag.
 NOTABLE = 0.5
@@ -86,7 +86,7 @@ def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: flo
     return found
 
 
-def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Floats]:
+def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Float64]:
     """Nuisance maps ``(rows, cols)`` by name, at the windows of `latent_map`, averaged over the channels."""
     grid = latent_map.grid
     mean, sd = (a.mean(axis=0).astype(float) for a in window_statistics(frame, grid.window, grid.stride))
@@ -101,17 +101,17 @@ def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Float
     return maps
 
 
-def _fine_detail(channel: Floats) -> Floats:
+def _fine_detail(channel: Float64) -> Float64:
     """Difference of Gaussians of 1 and 2 px: the finest detail that is not mostly noise."""
     sigma = (0.0 if channel.shape[0] == 1 else 1.0, 1.0)
     return np.asarray(gaussian_filter(channel, sigma) - gaussian_filter(channel, [2 * s for s in sigma]))
 
 
-def _smooth(values: Floats, sigma: float) -> Floats:
+def _smooth(values: Float64, sigma: float) -> Float64:
     return np.asarray(gaussian_filter(values, [min(sigma, n / 4) if n > 1 else 0.0 for n in values.shape]))
 
 
-def _correlate(one: Floats, other: Floats) -> tuple[float, float]:
+def _correlate(one: Float64, other: Float64) -> tuple[float, float]:
     """Pearson's r, and the share of displacements around the edges with an |r| at least as large."""
     if any(np.ptp(values) <= FLAT * np.abs(values).max() for values in (one, other)):
         return 0.0, 1.0

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 __all__ = ["ACCENT", "FAINT", "INK", "WIDTH", "bare", "data_uri", "limits", "quiet_style", "scale_bar", "subplots"]
 
-Floats = NDArray[np.float64]
 
 INK, FAINT, ACCENT = "#1f2933", "#9aa5b1", "#c2410c"
 STYLE: Any = {
@@ -66,7 +67,7 @@ def bare(ax: Axes, title: str = "") -> None:
     ax.set_title(title)
 
 
-def limits(values: Floats, share: float = 0.5) -> tuple[float, float]:
+def limits(values: Float64, share: float = 0.5) -> tuple[float, float]:
     """Give the range of the colours: all values but a `share` in per cent at each end."""
     low, high = np.nanpercentile(values, [share, 100 - share])
     return float(low), float(high) if high > low else float(low) + 1.0

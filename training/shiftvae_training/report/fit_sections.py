@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+
+from shiftvae_rt.array_types import Float64
 
 from .figure_style import data_uri
 from .findings import Findings, windows_of
@@ -13,7 +14,6 @@ from .page import figure, paragraph, section, table
 
 __all__ = ["coverage_section", "reconstruction_section", "settings_section", "training_section"]
 
-Floats = NDArray[np.float64]
 
 #: Number of windows in the figure of reconstructions.
 RECONSTRUCTED = 6
@@ -28,7 +28,7 @@ def reconstruction_section(found: Findings) -> str:
 
 
 @torch.no_grad()
-def _reconstruct(found: Findings) -> tuple[Floats, Floats]:
+def _reconstruct(found: Findings) -> tuple[Float64, Float64]:
     """A few windows of the frame and their reconstructions, averaged over the channels, ``(n, h, w)``."""
     model, scaled = found.trained.model, windows_of(found, RECONSTRUCTED)
     windows, sd = model.windows(scaled, 1)

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from ..model.column_fit import Columns, columns_of_cell, fit_columns
 from ..model.shift_vae import ShiftVAE
 from .motif_change import change_of_motif
 
 __all__ = ["LatentAxis", "Meaning", "explain"]
 
-Floats = NDArray[np.float64]
 
 #: Quantiles of a latent between which a traversal runs, and its number of steps: beyond them the decoder has no data.
 ENDS, STEPS = (0.025, 0.975), 9
@@ -61,11 +62,11 @@ class LatentAxis:
     """
 
     name: str
-    values: Floats
+    values: Float64
     templates: NDArray[np.float32]
-    move_px: Floats
-    brighten: Floats
-    widen: Floats
+    move_px: Float64
+    brighten: Float64
+    widen: Float64
     sd: float
     change: float
     unexplained: float
@@ -88,15 +89,15 @@ class Meaning:
         Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
     """
 
-    columns_px: Floats
+    columns_px: Float64
     axes: tuple[LatentAxis, ...]
     used: tuple[int, ...]
     pixel_size_nm: tuple[float, float] | None
-    _centre: Floats
-    _scale: Floats
-    _coefficients: Floats
+    _centre: Float64
+    _scale: Float64
+    _coefficients: Float64
 
-    def displacement_px(self, content: Floats) -> Floats:
+    def displacement_px(self, content: Float64) -> Float64:
         """Displacement ``(k, 2, ...)`` px of each column from its mean place, for ``content (m, ...)`` of all latents.
 
         A quadratic in the content, fitted to columns of decoded templates. Multiply by ``1000 * pixel_size_nm`` of its
@@ -133,7 +134,7 @@ class Meaning:
 
 @torch.no_grad()
 def explain(
-    model: ShiftVAE, content: Floats, varies: tuple[bool, ...], *, pixel_size_nm: tuple[float, float] | None
+    model: ShiftVAE, content: Float64, varies: tuple[bool, ...], *, pixel_size_nm: tuple[float, float] | None
 ) -> Meaning:
     """Traverse every content latent that varies and fit the columns that the decoder draws.
 
@@ -155,14 +156,14 @@ def explain(
     middle = _draw(model, centre[None]).mean(axis=1)[0]
     anchor = model.anchor.double().numpy() - [float(place[0]) for place in model.decoder.places()]
 
-    def wrap(vector: Floats) -> Floats:
+    def wrap(vector: Float64) -> Float64:
         return model.shift.wrap_px(torch.from_numpy(vector).float()).double().numpy()
 
     places, kinds, radius = columns_of_cell(middle, anchor, wrap)
     start = fit_columns(middle[None], places, radius, rounds=ROUNDS).centre[0]
     start = np.where(np.isfinite(start), start, places)
 
-    def columns_at(content: Floats) -> tuple[NDArray[np.float32], Columns]:
+    def columns_at(content: Float64) -> tuple[NDArray[np.float32], Columns]:
         drawn = _draw(model, content)
         return drawn.astype(np.float32), fit_columns(drawn.mean(axis=1), start, radius, rounds=ROUNDS)
 
@@ -210,15 +211,15 @@ def explain(
     )
 
 
-def _draw(model: ShiftVAE, content: Floats) -> Floats:
+def _draw(model: ShiftVAE, content: Float64) -> Float64:
     return model.decoder.template(torch.from_numpy(content).float()).double().numpy()
 
 
-def _relative(columns: Columns) -> Floats:
+def _relative(columns: Columns) -> Float64:
     return columns.centre - columns.centre[:, :1]
 
 
-def _slope(values: Floats, along: Floats) -> Floats:
+def _slope(values: Float64, along: Float64) -> Float64:
     """Least-squares slope of ``along (n, ...)`` over ``values (n,)``; 0 where fewer than half are finite."""
     flat = along.reshape(len(values), -1)
     slopes = np.zeros(flat.shape[1])
@@ -229,13 +230,13 @@ def _slope(values: Floats, along: Floats) -> Floats:
     return slopes.reshape(along.shape[1:])
 
 
-def _quadratic(z: Floats) -> Floats:
+def _quadratic(z: Float64) -> Float64:
     """Monomials up to degree two of ``z (n, m)``, constant first."""
     i, j = np.triu_indices(z.shape[1])
     return np.concatenate([np.ones((len(z), 1)), z, z[:, i] * z[:, j]], axis=1)
 
 
-def _direction(move: Floats) -> str:
+def _direction(move: Float64) -> str:
     """Direction in the image of a (y, x) vector, to 45 degrees: right, down and right, down, ..."""
     names = ("right", "down and right", "down", "down and left", "left", "up and left", "up", "up and right")
     return names[round(np.arctan2(move[0], move[1]) / (np.pi / 4)) % 8]

@@ -8,8 +8,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
-from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.latent_map import LatentMap
 
 from ..fitting.optimise import Step
@@ -18,8 +18,6 @@ from .figure_style import ACCENT, FAINT, INK, bare, limits, subplots
 from .meaning import LatentAxis
 
 __all__ = ["draw_balance", "draw_cell_histogram", "draw_losses", "draw_reconstructions", "draw_traversal"]
-
-Floats = NDArray[np.float64]
 
 
 def draw_traversal(axis: LatentAxis, window: tuple[int, int]) -> Figure:
@@ -48,7 +46,7 @@ def draw_traversal(axis: LatentAxis, window: tuple[int, int]) -> Figure:
     return figure
 
 
-def draw_reconstructions(windows: Floats, drawn: Floats, noise_sd: float) -> Figure:
+def draw_reconstructions(windows: Float64, drawn: Float64, noise_sd: float) -> Figure:
     """Draw windows ``(n, h, w)``, their reconstructions, and the residuals in standard deviations of the noise."""
     if windows.shape[1] == 1:
         figure, axes = subplots(1, len(windows), 1.8, sharey=True)
@@ -88,13 +86,13 @@ def draw_losses(history: Sequence[Step]) -> Figure:
     return figure
 
 
-def _padded(values: Floats) -> tuple[float, float]:
+def _padded(values: Float64) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     pad = 0.08 * (high - low) + 1e-6
     return low - pad, high + pad
 
 
-def draw_cell_histogram(shift: Floats, vectors: Floats) -> Figure:
+def draw_cell_histogram(shift: Float64, vectors: Float64) -> Figure:
     """Draw the histogram of ``shift (axes, n)`` px within the cell: flat when every position is equally likely."""
     figure, axes = subplots(1, 1, 2.9 if len(shift) == 2 else 1.7, width=3.6)
     ax = axes[0, 0]

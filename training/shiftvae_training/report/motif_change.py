@@ -12,14 +12,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
+
 from ..model.column_fit import Columns
 
 __all__ = ["cell_around", "change_of_motif"]
 
-Floats = NDArray[np.float64]
 
-
-def cell_around(place: Floats, shape: tuple[int, ...], wrap: Callable[[Floats], Floats]) -> NDArray[np.bool_]:
+def cell_around(place: Float64, shape: tuple[int, ...], wrap: Callable[[Float64], Float64]) -> NDArray[np.bool_]:
     """Pixels of a template nearer to ``place (2,)`` than to its copies on the lattice; all pixels without a lattice.
 
     ``wrap`` brings vectors ``(..., 2)`` px into the cell around 0.
@@ -29,7 +29,7 @@ def cell_around(place: Floats, shape: tuple[int, ...], wrap: Callable[[Floats], 
 
 
 def change_of_motif(
-    templates: Floats, columns: Columns, places: Floats, wrap: Callable[[Floats], Floats]
+    templates: Float64, columns: Columns, places: Float64, wrap: Callable[[Float64], Float64]
 ) -> tuple[float, float]:
     """Measure the change of a cell from the first to the last template.
 
@@ -64,7 +64,7 @@ def change_of_motif(
     return float(np.std(seen)) / max(contrast, 1e-30), float(np.var(left) / max(np.var(seen), 1e-30))
 
 
-def _small_changes(columns: Columns, kind: int, lattice: Floats, shape: tuple[int, ...]) -> list[Floats]:
+def _small_changes(columns: Columns, kind: int, lattice: Float64, shape: tuple[int, ...]) -> list[Float64]:
     """Patterns ``(h, w)`` of a column and its copies ``lattice (n, 2)`` px away as they brighten, move and widen."""
     (y, x), width = np.indices(shape), columns.width[kind]
     patterns = np.zeros((4, *shape))

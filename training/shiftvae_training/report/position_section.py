@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from shiftvae_rt.array_types import Float64
 
 from ..lattice.strain import strain_from_shift
 from .balance import balance_under_noise
@@ -15,7 +16,6 @@ from .scan_figures import draw_latent_maps, draw_strain
 
 __all__ = ["position_section"]
 
-Floats = NDArray[np.float64]
 
 #: Number of windows in the figure of uncertainties.
 BALANCED = 300
@@ -54,7 +54,7 @@ def position_section(found: Findings) -> str:
     return section("Position of the motif", *parts)
 
 
-def _shifts_anywhere(found: Findings) -> Floats:
+def _shifts_anywhere(found: Findings) -> Float64:
     """Shifts ``(axes, n)`` px of windows at random places: a regular grid of windows would beat with the lattice."""
     model, frame = found.trained.model, found.frame
     h, w = model.window

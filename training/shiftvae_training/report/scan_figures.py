@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
+from shiftvae_rt.array_types import Float64
 from shiftvae_rt.latent_map import LatentMap
 
 from ..lattice.strain import Strain
@@ -16,14 +16,13 @@ from .figure_style import ACCENT, FAINT, INK, WIDTH, bare, limits, scale_bar, su
 
 __all__ = ["draw_latent_maps", "draw_scan", "draw_strain"]
 
-Floats = NDArray[np.float64]
 
 #: Windows along a side of a shift map.
 SHOWN = 40
 
 
 def draw_scan(
-    frame: Floats, window: tuple[int, int], vectors: Floats, pixel_size_nm: tuple[float, float] | None
+    frame: Float64, window: tuple[int, int], vectors: Float64, pixel_size_nm: tuple[float, float] | None
 ) -> Figure:
     """Draw ``frame (H, W)`` with a few windows marked, and one window enlarged with the lattice vectors."""
     height, width = frame.shape

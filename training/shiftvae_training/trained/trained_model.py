@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from shiftvae_rt.array_types import Float32
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import ModelFileError
 from shiftvae_rt.frame import Frame, PixelSize, pixel_size_text
@@ -31,7 +32,6 @@ from .window_coder import WindowCoder
 
 __all__ = ["TrainedModel", "load"]
 
-Floats = NDArray[np.float32]
 #: A latent is walked this many of its spreads to either side, in this many steps; two in fewer each.
 SPREADS, STEPS, STEPS_OF_TWO = 2.0, 9, 7
 
@@ -146,7 +146,7 @@ class TrainedModel:
             return self.mapper(stride=stride).map(frame.pixels, pixel_size_nm=size)
         return self.mapper(stride=stride).map(frame, pixel_size_nm=pixel_size_nm)
 
-    def encode(self, windows: ArrayLike) -> tuple[Floats, Floats]:
+    def encode(self, windows: ArrayLike) -> tuple[Float32, Float32]:
         """Encode windows that were cut already.
 
         Parameters
@@ -168,7 +168,7 @@ class TrainedModel:
         """
         return self._coder.encode(windows)
 
-    def decode(self, latents: ArrayLike, *, motif: str | None = None) -> Floats:
+    def decode(self, latents: ArrayLike, *, motif: str | None = None) -> Float32:
         """Draw the windows that latents stand for.
 
         Parameters

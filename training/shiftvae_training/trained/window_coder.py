@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shiftvae_rt.array_types import Float32
 from shiftvae_rt.encode.onnx_graph import OnnxGraph
 from shiftvae_rt.errors import FrameError, ModelFileError
 from shiftvae_rt.model.model_file import ModelFile
 
 __all__ = ["WindowCoder"]
 
-Floats = NDArray[np.float32]
 #: Windows that go through a graph together.
 TOGETHER = 256
 
@@ -39,7 +39,7 @@ class WindowCoder:
         training = file.manifest.training
         self._classes = training.classes if training is not None else ()
 
-    def encode(self, windows: ArrayLike) -> tuple[Floats, Floats]:
+    def encode(self, windows: ArrayLike) -> tuple[Float32, Float32]:
         """Means and standard deviations ``(..., latents)`` of raw ``windows (..., C, h, w)``.
 
         See `TrainedModel.encode`.
@@ -64,7 +64,7 @@ class WindowCoder:
         found = both.reshape(*pixels.shape[: pixels.ndim - len(shape)], 2, latents)
         return found[..., 0, :].copy(), found[..., 1, :].copy()
 
-    def decode(self, latents: ArrayLike, *, motif: str | None = None) -> Floats:
+    def decode(self, latents: ArrayLike, *, motif: str | None = None) -> Float32:
         """Windows ``(..., C, h, w)`` of reported ``latents (..., L)``; see `TrainedModel.decode`."""
         values = np.asarray(latents, dtype=np.float32)
         if values.ndim < 1 or values.shape[-1] != len(self._names):
@@ -77,7 +77,7 @@ class WindowCoder:
             raise FrameError(f"expected motif to be {known}, got {motif!r}")
         told = np.array([[name == motif for name in self._classes]], np.float32)
 
-        def draw(part: Floats) -> Floats:
+        def draw(part: Float32) -> Float32:
             extra = {"class": np.repeat(told, len(part), axis=0)} if self._classes else {}
             return self._decoder.run(latents=part, **extra)[0]
 
@@ -105,7 +105,7 @@ class WindowCoder:
         return OnnxGraph(self._file.decoder_graph)
 
 
-def _in_parts(run: Callable[[Floats], Floats], values: NDArray[Any], shape: tuple[int, ...]) -> Floats:
+def _in_parts(run: Callable[[Float32], Float32], values: NDArray[Any], shape: tuple[int, ...]) -> Float32:
     """What `run` gives for all of ``values (n, ...)``, a part at a time: ``(n, *shape)``."""
     found = np.empty((len(values), *shape), np.float32)
     for first in range(0, len(values), TOGETHER):
