@@ -1,8 +1,8 @@
-"""Tiles of the training frames, kept apart from the regions that are held out.
+"""Random tiles of the training frames, which never touch the held-out regions.
 
-A tile is a small crop in which a few windows lie on a regular grid: they share the encoder's work, and the displacement
-between any two of them is known exactly. Neighbouring windows overlap, so a fair held-out set is made of whole regions
-whose pixels no training tile ever touches.
+A tile is a small crop with a few windows on a regular grid: they share the encoder's work, and the displacement between
+any two of them is known exactly. Neighbouring windows overlap, so a fair held-out set consists of whole regions whose
+pixels are in no training tile.
 """
 
 from __future__ import annotations
@@ -30,19 +30,29 @@ __all__ = [
 
 Frames = list[NDArray[Any]]
 
-#: px between the windows of a tile, and windows along each side of it, for signals and images.
+#: px between the windows of a tile, and number of windows along each side of it, for signals and images.
 TILE_STRIDE = 4
 TILE_SIDE = {1: 8, 2: 4}
 
 #: Share of each frame that is held out.
 HELD_OUT = 0.1
-#: A tile shows the lattice when it is seen in this share of its pixels: the mask is good to a period or two.
+#: A tile shows the lattice when the mask covers this share of its pixels; the mask is accurate to a period or two.
 SHOWN = 0.75
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """A batch: ``pixels (N, C, h, w)`` float32 raw, the frame of each tile, and the (y, x) of its first pixel."""
+    """A batch of N tiles.
+
+    Attributes
+    ----------
+    pixels
+        ``(N, C, h, w)`` float32, in raw detector units.
+    frame
+        ``(N,)`` index of the frame of each tile.
+    origin
+        ``(N, 2)`` px (y, x): first pixel of each tile.
+    """
 
     pixels: NDArray[np.float32]
     frame: NDArray[np.int64]
@@ -50,26 +60,26 @@ class Tiles:
 
 
 def share_around(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Share ``(H, W)`` of a box ``(height, width)`` around every pixel that ``mask (H, W)`` covers.
+    """Share ``(H, W)`` that ``mask (H, W)`` covers of a box of `size` px ``(height, width)`` around every pixel.
 
-    Beyond the edges the mask goes on as it ends.
+    Beyond the edges the mask continues with its edge values.
     """
     return np.asarray(uniform_filter(mask.astype(np.float64), size, mode="nearest"))
 
 
 def shown_around(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels of ``mask (H, W)`` around which it covers three quarters of a box ``(height, width)``."""
+    """Pixels ``(H, W)`` around which ``mask (H, W)`` covers three quarters of a box of ``size (height, width)`` px."""
     return _enough(share_around(mask, size))
 
 
 def places_within(mask: NDArray[np.bool_], tile: tuple[int, int]) -> NDArray[np.bool_]:
-    """First pixels ``(H - h + 1, W - w + 1)`` of the tiles of which ``mask (H, W)`` covers three quarters."""
+    """First pixels ``(H - h + 1, W - w + 1)`` of the tiles that ``mask (H, W)`` covers to three quarters."""
     rows, cols = (slice(t // 2, max(0, n - t + 1) + t // 2) for n, t in zip(mask.shape, tile, strict=True))
     return _enough(share_around(mask, tile)[rows, cols])
 
 
 def _enough(covered: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where the share is three quarters; of a mask so patchy that it is so nowhere, where it is largest, unless 0."""
+    """Mask of shares of at least three quarters; if there are none, of the largest share, unless that is 0."""
     return np.asarray((covered > 0) & (covered >= min(SHOWN, covered.max(initial=0.0)) - 1e-9))
 
 
@@ -81,11 +91,18 @@ class TileSampler:
     frames
         ``(C, H, W)`` each, raw detector units.
     tile
-        ``(height, width)`` px; shrunk by the caller to fit the smallest frame.
+        ``(height, width)`` px, at most that of the smallest frame.
     seed
-        Of regions and tiles.
+        Seed of the regions and of the tiles.
     places
-        For every frame the first pixels that a tile may have, bool ``(H - h + 1, W - w + 1)``; default all.
+        For every frame a mask of the first pixels that tiles may have, bool ``(H - h + 1, W - w + 1)``; default all.
+
+    Attributes
+    ----------
+    places
+        Number of possible training tiles.
+    some
+        Number of tiles to look at outside the optimiser's steps.
 
     Raises
     ------
@@ -110,7 +127,7 @@ class TileSampler:
         self._origins = [free for free, _ in chosen]
         self._held_out = [held for _, held in chosen]
         self.places = sum(len(o) for o in self._origins)
-        #: So many tiles are looked at: more where every frame is one window.
+        # more tiles where every frame is one window
         self.some = 64 if self.places > len(frames) else 512
         if not self.places or not any(len(h) for h in self._held_out):
             shapes = ", ".join(sorted({f"{f.shape[1]} x {f.shape[2]}" for f in frames}))
@@ -120,14 +137,14 @@ class TileSampler:
             )
 
     def draw(self, count: int) -> Tiles:
-        """`count` tiles from the training part, every place as likely as any other."""
+        """`count` tiles from the training part; every position is equally likely."""
         sizes = np.array([len(o) for o in self._origins], dtype=float)
         frame = self._rng.choice(len(sizes), size=count, p=sizes / sizes.sum())
         origin = np.array([self._origins[f][self._rng.integers(len(self._origins[f]))] for f in frame])
         return self._cut(frame, origin)
 
     def held_out(self, most: int) -> Tiles:
-        """The same at most `most` tiles of the held-out regions at every call."""
+        """At most `most` tiles of the held-out regions, the same at every call."""
         pairs = [(i, origin) for i, origins in enumerate(self._held_out) for origin in origins]
         step = max(1, len(pairs) // most)
         pairs = pairs[::step][:most]
@@ -137,14 +154,14 @@ class TileSampler:
         channels = self._frames[0].shape[0]
         pixels = np.empty((len(frame), channels, *self._tile), np.float32)
         for index in np.unique(frame):
-            mine = frame == index
-            pixels[mine] = extract_windows_at(self._frames[index], origin[mine], self._tile)
+            members = frame == index
+            pixels[members] = extract_windows_at(self._frames[index], origin[members], self._tile)
         return Tiles(pixels, frame, origin)
 
     def _split(
         self, shape: tuple[int, ...], places: NDArray[np.bool_] | None, rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First pixels of all training tiles, and of the held-out tiles, which none of those overlaps."""
+        """First pixels ``(n, 2)`` of all training tiles, and of the held-out tiles, which no training tile overlaps."""
         tall, wide = (n - t + 1 for n, t in zip(shape, self._tile, strict=True))
         if tall < 1 or wide < 1:
             return np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
@@ -152,20 +169,20 @@ class TileSampler:
         candidates = np.argwhere(free)
         if not len(candidates):
             return candidates, candidates
-        if free.size == 1:  # a frame that is one tile is held out, or it is not
+        if free.size == 1:  # a frame that is one tile is either held out or used for training
             return (candidates[:0], candidates) if rng.random() < HELD_OUT else (candidates, candidates[:0])
         total = len(candidates)
         held: list[tuple[int, int]] = []
-        wanted = max(1, round(HELD_OUT * shape[0] * shape[1] / (self._tile[0] * self._tile[1])))
-        drawn = candidates[rng.integers(total, size=4 * wanted)]
+        target = max(1, round(HELD_OUT * shape[0] * shape[1] / (self._tile[0] * self._tile[1])))
+        drawn = candidates[rng.integers(total, size=4 * target)]
         last = candidates[-int(rng.integers(2))]  # a corner of a small frame
         for index, (y, x) in enumerate([*drawn, last]):
             touching = np.ix_(np.abs(np.arange(tall) - y) < self._tile[0], np.abs(np.arange(wide) - x) < self._tile[1])
             left = np.count_nonzero(free) - np.count_nonzero(free[touching])
             if left < 0.5 * total and (held or index < len(drawn)):
-                continue  # half of all places stay with the training; of a small frame, what a corner leaves
+                continue  # keep half of all positions for training; in a small frame, what one corner leaves
             free[touching] = False
             held.append((int(y), int(x)))
-            if len(held) == wanted:
+            if len(held) == target:
                 break
         return np.argwhere(free), np.array(held, dtype=np.int64).reshape(-1, 2)

@@ -289,15 +289,15 @@ ATOMAI = atomai_encoder().state_dict(prefix="encoder.")
 @pytest.mark.parametrize(
     ("weights", "package", "arguments", "error", "message"),
     [
-        ({}, "pyroved", ["t"], ModelFileError, "has no encoder_z.fc_layers"),
-        ({}, "atomai", ["none"], ModelFileError, "has no encoder.dense or encoder.conv"),
+        ({}, "pyroved", ["t"], ModelFileError, "encoder_z.fc_layers"),
+        ({}, "atomai", ["none"], ModelFileError, "encoder.dense or encoder.conv"),
         ({"encoder_z.fc13.weight": torch.zeros(1)}, "pyroved", ["t"], ModelFileError, "a model with classes"),
-        (pyroved_model().state_dict(), "atomai", ["rt"], ModelFileError, "expected what an AtomAI VAE saves"),
+        (pyroved_model().state_dict(), "atomai", ["rt"], ModelFileError, "encoder.dense or encoder.conv"),
         (ATOMAI, "atomai", ["t"], ModelFileError, "rt or r for an AtomAI rVAE"),
-        (ATOMAI, "atomai", ["rt"], ModelFileError, "of 2 latents were expected"),
-        (pyroved_model().state_dict(), "pyroved", ["none"], ModelFileError, "of 2 latents were expected, not 'none'"),
-        (pyroved_model().state_dict(), "pyroved", ["t", "--window", "24"], WindowError, "got one with 256 inputs"),
-        (pyroved_model(inputs=259).state_dict(), "pyroved", ["t"], WindowError, "class-conditional"),
+        (ATOMAI, "atomai", ["rt"], ModelFileError, "of 2 latents, got 'rt'"),
+        (pyroved_model().state_dict(), "pyroved", ["none"], ModelFileError, "of 2 latents, got 'none'"),
+        (pyroved_model().state_dict(), "pyroved", ["t", "--window", "24"], WindowError, "256 inputs"),
+        (pyroved_model(inputs=259).state_dict(), "pyroved", ["t"], WindowError, "259 inputs"),
         (
             {k: v * math.nan for k, v in pyroved_model().state_dict().items()},
             "pyroved", ["t"], ModelFileError, "is not finite",

@@ -1,8 +1,8 @@
-"""Physical conditions on the latents of neighbouring windows.
+"""Physical constraints on the latents of neighbouring windows: pairs of posteriors in, a violation out.
 
-Each is a term that is added to the objective. It sees the posteriors of pairs of windows that lie in one tile, the
-displacement between them, which is exact, and where the windows lie. One of your own is an object with a ``weight`` and
-a ``__call__``: see docs/how-to/constraints.md.
+Each constraint is a weighted term of the objective. It receives the posteriors of pairs of windows of one tile, the
+exact displacement between them and the positions of the windows. To add one, write an object with a ``weight`` and a
+``__call__``: see docs/how-to/constraints.md.
 """
 
 from .decorrelation import Decorrelation

@@ -1,4 +1,4 @@
-"""Content that does not follow brightness or the scan."""
+"""Constraint: the content is uncorrelated with brightness and scan position."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Decorrelation", "correlation"]
 
 @dataclass(frozen=True)
 class Decorrelation:
-    """Content latents do not follow the local mean intensity or the scan row.
+    """Content latents are uncorrelated with the local mean intensity and the scan row.
 
-    Violation: squared correlation over the batch, summed over content latents and nuisances (0..1 each). It removes
-    what is linear in them; physics that truly runs along the scan, or changes the brightness, goes with it.
+    Violation: squared Pearson correlation over the batch, summed over content latents and nuisances (0..1 each). It
+    removes linear dependence, including that of real physics which varies along the scan or changes the brightness.
     """
 
     weight: float = 50.0

@@ -1,4 +1,4 @@
-"""Two windows cut a known distance apart see the same motif moved by that distance."""
+"""Constraint: windows cut a known distance apart show the same motif displaced by that distance."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class KnownDisplacement:
     weight: float = 100.0
 
     def __call__(self, pairs: Pairs) -> Tensor:
-        """Mean violation."""
+        """Mean violation over the pairs."""
         return pairs.shift.mismatch(pairs.here.code, pairs.there.code, pairs.displacement).mean()

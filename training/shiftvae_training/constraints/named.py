@@ -1,4 +1,4 @@
-"""Constraints by the name that a user types."""
+"""Constraints by their names on the command line and in settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .total_variation import TotalVariation
 
 __all__ = ["CONSTRAINTS", "parse_constraint"]
 
-#: Each takes a weight, and has a default for it.
+#: Classes by name; each takes a weight, and has a default weight.
 CONSTRAINTS: dict[str, Callable[..., Constraint]] = {
     "displacement": KnownDisplacement,
     "smooth": SmoothLatents,
@@ -22,12 +22,12 @@ CONSTRAINTS: dict[str, Callable[..., Constraint]] = {
 
 
 def parse_constraint(text: str) -> dict[str, float]:
-    """Read ``name=weight``, or ``name`` alone, which has the constraint's own weight.
+    """Read ``name=weight``, or ``name`` alone for the default weight of that constraint.
 
     Raises
     ------
     ValueError
-        for another name, or a weight that is no number.
+        for a name alone that is unknown, or a weight that is not a number.
     """
     name, _, weight = text.partition("=")
     if not weight and name in CONSTRAINTS:

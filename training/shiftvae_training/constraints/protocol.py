@@ -1,4 +1,4 @@
-"""What a constraint sees, and what it gives."""
+"""Protocol of a constraint, and the windows that it receives."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["Constraint", "Pairs", "Windows"]
 
 @dataclass(frozen=True)
 class Windows:
-    """Where the windows of a batch lie, and how bright they are: N tiles of w windows each.
+    """Positions and brightness of the windows of a batch: N tiles of w windows each.
 
     Attributes
     ----------
     frame
-        ``(N, w)`` int64: which training frame.
+        ``(N, w)`` int64: index of the training frame.
     centre
-        ``(N, w, 2)`` px (y, x) in that frame.
+        ``(N, w, 2)`` px (y, x): centre of the window in that frame.
     mean
-        ``(N, w)`` local mean intensity, over channels, in units of a window's standard deviation.
+        ``(N, w)`` local mean intensity, averaged over channels, in units of a window's standard deviation.
     """
 
     frame: Tensor
@@ -34,13 +34,13 @@ class Windows:
 
     @classmethod
     def none(cls) -> Windows:
-        """No windows at all."""
+        """Empty set of windows."""
         return cls(torch.zeros(0, 0, dtype=torch.int64), torch.zeros(0, 0, 2), torch.zeros(0, 0))
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Windows and their partners in the same tile.
+    """Pairs of windows of the same tile.
 
     Attributes
     ----------
@@ -48,11 +48,11 @@ class Pairs:
         Posteriors of windows and of their partners, each ``(N, w, ...)``: ``mean`` and ``log_sd`` of the content
         ``(N, w, m)``, and the shift's raw code.
     displacement
-        ``(N, w, 2)`` px (y, x) from the one to the other, exact.
+        ``(N, w, 2)`` px (y, x) from `here` to `there`, exact.
     shift
-        Turns codes into px.
+        Shift latent, which interprets the raw codes.
     windows
-        Of `here`.
+        Positions and brightness of the windows `here`.
     """
 
     here: Posterior
@@ -70,4 +70,4 @@ class Constraint(Protocol):
         """Nats for a violation of 1."""
 
     def __call__(self, pairs: Pairs) -> Tensor:
-        """Mean violation over the pairs, not yet weighted; a scalar that has a gradient."""
+        """Mean violation over the pairs, without the weight: a differentiable scalar."""

@@ -1,4 +1,4 @@
-"""Order parameters vary slowly on the scale of the lattice."""
+"""Constraint: order parameters vary slowly on the scale of the lattice."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class SmoothLatents:
     """Content varies slowly on the scale of the lattice.
 
     Violation: squared difference of the content means between windows less than a window apart, in units of the prior.
-    The paper's condition (Ziatdinov, Wong, Kalinin 2023), here differentiable and on true neighbours. It also blurs
-    sharp walls; for those, `TotalVariation`.
+    It also blurs sharp domain walls; for those use `TotalVariation`. Source: the physics constraint of Ziatdinov, Wong,
+    Kalinin, MLST 4 (2023) 045033, here differentiable and applied to real neighbours.
     """
 
     weight: float = 50.0

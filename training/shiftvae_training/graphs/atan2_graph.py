@@ -1,8 +1,8 @@
-"""atan2 in ONNX, from arithmetic alone.
+"""atan2 in ONNX, from arithmetic operators alone.
 
-ONNX has Atan only, and onnxruntime computes that with vector instructions for most of a tensor and with the C library
-for the rest: the last bit of a value then depends on how many others there are, and rows of a frame would differ from
-the whole. Sums, products and quotients are rounded the same everywhere.
+ONNX has only Atan, which onnxruntime computes with vector instructions for most of a tensor and with the C library for
+the rest: the last bit of a value depends on its position in the tensor, and a part of a frame would differ from the
+whole. Sums, products and quotients are rounded identically everywhere.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from .graph_builder import GraphBuilder
 
 __all__ = ["atan2"]
 
-#: Turning an angle of 0 to 45 degrees by half of that leaves a tangent of at most this.
+#: Largest tangent that remains after an angle of 0 to 45 degrees is turned by -22.5 degrees.
 TANGENT = float(np.tan(np.pi / 8))
 
 
 def atan2(build: GraphBuilder, y: str, x: str) -> str:
-    """Angle of ``(x, y)``, -pi to pi, within 4e-7: the smaller over the larger side, then mirrored into its octant.
+    """Angle of ``(x, y)`` in rad, -pi to pi, with an error below 4e-7.
 
-    Each mirror is a factor of 1 or -1 about its axis: onnxruntime's `Where` takes five times as long as all else here.
+    The angle of the shorter over the longer side is mirrored into its octant. Each mirror is a factor of 1 or -1 about
+    its axis, because onnxruntime's `Where` is slower than all other operators here together.
     """
     zero, tiny, one = build.constant(0.0), build.constant(1e-30), build.constant(1.0)
     abs_y, abs_x = build.node("Abs", y), build.node("Abs", x)
@@ -51,11 +52,11 @@ def _minus_where(build: GraphBuilder, condition: str) -> str:
 
 
 def _coefficients() -> NDArray[np.float64]:
-    """Of atan(u) / u in powers of u**2, for abs(u) up to `TANGENT`; off by less than 1e-8."""
+    """Coefficients of atan(u) / u in powers of u**2, for abs(u) up to `TANGENT`; the error is below 1e-8."""
 
-    def wanted(square: NDArray[np.float64]) -> NDArray[np.float64]:
+    def function(square: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.arctan(np.sqrt(square)) / np.sqrt(square)
 
-    series = Chebyshev.interpolate(wanted, 5, domain=[0, TANGENT**2])
+    series = Chebyshev.interpolate(function, 5, domain=[0, TANGENT**2])
     coefficients: NDArray[np.float64] = series.convert(kind=Polynomial).coef
     return coefficients

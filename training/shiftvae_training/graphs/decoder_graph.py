@@ -1,4 +1,4 @@
-"""The decoder in ONNX: reported latents in, windows out."""
+"""The decoder as an ONNX graph: reported latents in, windows out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def decoder_graph(model: ShiftVAE) -> bytes:
     shift = _shift(build, model, content)
     label = "class" if classes else ""
     if isinstance(decoder, CoordinateDecoder):
-        drawn = _asked(build, decoder, content, _places(build, model, shift), label)
+        drawn = _evaluated(build, decoder, content, _places(build, model, shift), label)
     elif isinstance(decoder, TemplateDecoder) and model.further:
         drawn = _sampled(build, decoder, _template(build, decoder, content, label, shift), _places(build, model, shift))
     elif isinstance(decoder, TemplateDecoder):
@@ -51,7 +51,7 @@ def decoder_graph(model: ShiftVAE) -> bytes:
 
 
 def _shift(build: GraphBuilder, model: ShiftVAE, content: str) -> str:
-    """What the decoder calls the shift ``(N, dimensions)``: without anchor and gain, in the cell."""
+    """Shift ``(N, dimensions)`` px as the decoder takes it: without anchor and gain, reduced to the cell."""
     axes = model.dimensions
     shift = build.node("Sub", build.slice("latents", 1, 0, end=axes), build.constant(model.anchor[2 - axes :].numpy()))
     if content:
@@ -65,7 +65,7 @@ def _shift(build: GraphBuilder, model: ShiftVAE, content: str) -> str:
 
 
 def _places(build: GraphBuilder, model: ShiftVAE, shift: str) -> tuple[str, str]:
-    """Places (y, x) of all pixels in the motif's frame, each ``(N, h, w)`` px; see `decoder.places_of_pixels`."""
+    """Positions y and x of all pixels in the motif's frame, each ``(N, h, w)`` px; see `decoder.places_of_pixels`."""
     axes = model.dimensions
     pixels = np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in model.window], indexing="ij")
 
@@ -95,7 +95,7 @@ def _template(build: GraphBuilder, decoder: TemplateDecoder, content: str, label
     mean = build.constant(decoder.mean.numpy())
     if label:
         mean = build.node("MatMul", label, mean)
-    if decoder.hidden is None:  # as many copies as there are windows
+    if decoder.hidden is None:  # one copy of the mean for each window
         nothing = build.node("Mul", build.slice(shift, 1, 0, end=1), build.constant([[0.0]]))
         flat = build.node("Add", nothing, mean)
     else:
@@ -147,20 +147,22 @@ def _sampled(build: GraphBuilder, decoder: TemplateDecoder, template: str, place
     return build.node("GridSample", template, grid, align_corners=1, padding_mode="border", mode="bilinear")
 
 
-def _asked(build: GraphBuilder, decoder: CoordinateDecoder, content: str, places: tuple[str, str], label: str) -> str:
+def _evaluated(
+    build: GraphBuilder, decoder: CoordinateDecoder, content: str, places: tuple[str, str], label: str
+) -> str:
     sides = [
         build.node("Unsqueeze", build.node("Div", place, build.constant(max(n - 1, 1) / 2)), build.constant([3], int))
         for place, n in zip(places, decoder.window, strict=True)
     ]
     x = build.node("MatMul", build.node("Concat", *sides, axis=3), build.constant(decoder.from_place.weight.numpy().T))
     x = build.node("Add", x, build.constant(decoder.from_place.bias.numpy()))
-    told = [name for name in (content, label) if name]
-    if decoder.from_content is None:  # as many copies as there are windows
+    inputs = [name for name in (content, label) if name]
+    if decoder.from_content is None:  # one copy for each window
         x = build.node("Add", x, build.node("Mul", sides[0], build.constant(0.0)))
     else:
-        seen = build.node("Concat", *told, axis=1) if len(told) > 1 else told[0]
-        seen = build.node("MatMul", seen, build.constant(decoder.from_content.weight.numpy().T))
-        x = build.node("Add", x, build.node("Unsqueeze", seen, build.constant([1, 2], int)))
+        joined = build.node("Concat", *inputs, axis=1) if len(inputs) > 1 else inputs[0]
+        joined = build.node("MatMul", joined, build.constant(decoder.from_content.weight.numpy().T))
+        x = build.node("Add", x, build.node("Unsqueeze", joined, build.constant([1, 2], int)))
     for layer in decoder.linears:
         x = build.node("MatMul", build.node("Tanh", x), build.constant(layer.weight.numpy().T))
         x = build.node("Add", x, build.constant(layer.bias.numpy()))

@@ -1,9 +1,9 @@
-"""From trained weights to ONNX: the dense encoder for any stride, with normalisation and latents inside.
+"""The dense encoder as an ONNX graph for any stride, including normalisation and latents.
 
-The same network that was trained on single windows runs here as a fully convolutional graph over the frame. What makes
-that exact is the shape of the network (see `networks`): its stem sums to zero over every window and has no bias, so it
-is blind to a window's mean and proportional to its contrast; dividing the stem's output by the map of window standard
-deviations is then the same as a z-score of every window.
+The network that was trained on single windows runs here as a fully convolutional graph over the frame. This is exact
+because of its structure (see `networks`): the kernels of the first layer sum to zero and the stem has no bias, so its
+output does not depend on a window's mean and is proportional to its contrast. Dividing it by the map of the windows'
+standard deviations is then equivalent to normalising every window to mean 0 and variance 1.
 
 At stride ``s`` a layer of dilation ``d`` needs its input only at every ``gcd(s, d)``-th pixel, so the layers before it
 run on a coarser grid.
@@ -37,7 +37,7 @@ FLAT = 1e30
 
 
 def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
-    """Serialised graph: ``frame (N, C, H, W)`` to ``mean, std (N, L, rows, cols)``, a window every `stride` px."""
+    """Serialised graph: raw ``frame (N, C, H, W)`` to ``mean, std (N, L, rows, cols)``, a window every `stride` px."""
     build = GraphBuilder()
     features = _stem(build, weights, stride)
     sd = _window_sd(build, weights, stride)
@@ -56,8 +56,8 @@ def _stem(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
     dilations = [layer.dilation for layer in weights.stem] + [stride]
     for index, layer in enumerate(weights.stem):
         kernel = layer.weight * scale if index == 0 else layer.weight
-        wanted = gcd(stride, *dilations[index + 1 :])
-        step, dilation = wanted // grid, layer.dilation // grid
+        needed = gcd(stride, *dilations[index + 1 :])  # grid of this layer's output, px
+        step, dilation = needed // grid, layer.dilation // grid
         flat = weights.dimensions == 1
         x = build.node(
             "Conv",
@@ -69,14 +69,14 @@ def _stem(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
         )
         if weights.stem_relu:
             x = build.node("Relu", x)
-        grid = wanted
+        grid = needed
     return x
 
 
 def _window_sd(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str:
-    """Standard deviation of every window, ``(N, 1, rows, cols)``; float64 inside: it is a difference of large sums.
+    """Standard deviation ``(N, 1, rows, cols)`` of every window, computed in float64 as a difference of large sums.
 
-    `FLAT` for a window that varies less than the floor, or than `GRAIN` of its level: it counts as constant.
+    A window that varies less than the floor, or than `GRAIN` of its level, counts as constant and gets `FLAT`.
     """
     channels = len(weights.channel_scale)
     x = build.node("Cast", "frame", to=TensorProto.DOUBLE)
@@ -97,7 +97,7 @@ def _window_sd(build: GraphBuilder, weights: EncoderWeights, stride: int) -> str
 
 
 def _mean_of_channels(build: GraphBuilder, values: str, channels: int) -> str:
-    """Mean of ``values (N, C, rows, cols)``: one scale for all channels keeps the ratio between them."""
+    """Mean of ``values (N, C, rows, cols)`` over the channels: one deviation for all of them keeps their ratio."""
     if channels == 1:
         return values
     total, *rest = (build.slice(values, 1, c, end=c + 1) for c in range(channels))
@@ -114,11 +114,9 @@ def _box_sum(build: GraphBuilder, x: str, window: tuple[int, int], stride: int) 
 
 
 def _running_sum(build: GraphBuilder, x: str, axis: int, size: int, stride: int) -> str:
-    """Sums of `size` neighbours at every `stride`-th place along `axis`, by blocks and then by doubling."""
+    """Sums of `size` neighbours at every `stride`-th position along `axis`, by blocks and then by doubling."""
     block = gcd(size, stride)
-    if (
-        block > 1
-    ):  # first the blocks, on the coarse grid: places beyond the last whole block fall away by the slices' ends
+    if block > 1:  # sum blocks first, on the coarse grid; the ends of the slices drop what follows the last whole block
         parts = [
             build.slice(x, axis, k, block, end=k - block + 1 if k < block - 1 else 2**31 - 1) for k in range(block)
         ]
@@ -139,14 +137,14 @@ def _running_sum(build: GraphBuilder, x: str, axis: int, size: int, stride: int)
 
 
 def _add_behind(build: GraphBuilder, first: str, second: str, axis: int, offset: int, width: int) -> str:
-    """``first[i] + second[i + offset]`` for every place where the `width` values of `second` still fit."""
+    """Sum ``first[i] + second[i + offset]`` at every position where the `width` values of `second` still fit."""
     return build.node("Add", build.slice(first, axis, 0, end=-width), build.slice(second, axis, offset))
 
 
 def head(build: GraphBuilder, weights: EncoderWeights, x: str, sd: str) -> str:
-    """The 1x1 layers: from features of windows, and their deviations, to the raw outputs.
+    """1x1 layers of the head, from the features of windows `x` and their deviations `sd` to the raw outputs.
 
-    A single layer divides its outputs, which are fewer than the features and lie plane by plane already.
+    A single layer is applied before the division, because its outputs are fewer than the features.
     """
     layers = head_layers(weights)
     if len(layers) == 1 and weights.stem_bias is None:
@@ -164,9 +162,10 @@ def head(build: GraphBuilder, weights: EncoderWeights, x: str, sd: str) -> str:
 
 
 def head_layers(weights: EncoderWeights) -> list[tuple[Float32, Float32]]:
-    """The head; its last layer also gives what anchor and content add to the shift: linear, so it costs nothing there.
+    """Layers of the head; the last one also gives the contribution of anchor and content to the shift, which is linear.
 
-    On a lattice in cells, and then, where the lattice does not span the plane, in px what lies across it.
+    On a lattice that contribution is in lattice vectors, followed by its part across the lattice in px if the lattice
+    does not span the plane; without a lattice it is in px.
     """
     *layers, (weight, bias) = weights.head
     k, axes = len(weights.lattice), weights.dimensions
@@ -186,7 +185,7 @@ def head_layers(weights: EncoderWeights) -> list[tuple[Float32, Float32]]:
 
 
 def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
-    """Mean and standard deviation maps: shift in px, rotation in degrees, scale in per cent, content in its units."""
+    """Maps of mean and standard deviation: shift in px, rotation in degrees, scale in per cent, content."""
     k, m, axes, at = len(weights.lattice), weights.content, weights.dimensions, 0
 
     def take(count: int) -> str:
@@ -227,7 +226,7 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
 
 
 def _planar(build: GraphBuilder, weights: EncoderWeights, u: str, log_sd: str) -> tuple[str, str]:
-    """See `PlanarShift`."""
+    """Planar shift in px: mean and standard deviation, see `PlanarShift`."""
     unit, reach = build.constant(weights.planar_prior_px), weights.planar_reach_px
     sd = build.node("Mul", build.node("Exp", build.clip(log_sd, -8.0, 1.0)), unit)
     if not reach:
@@ -239,7 +238,7 @@ def _planar(build: GraphBuilder, weights: EncoderWeights, u: str, log_sd: str) -
 
 
 def _angle(build: GraphBuilder, code: str, fold: int) -> tuple[str, str]:
-    """Degrees; see `Rotation`."""
+    """Rotation in degrees: mean and standard deviation, see `Rotation`."""
     cosine, sine, log_width = (build.slice(code, 1, i, end=i + 1) for i in range(3))
     degrees = build.constant(180 / (np.pi * fold))
     width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
@@ -247,7 +246,7 @@ def _angle(build: GraphBuilder, code: str, fold: int) -> tuple[str, str]:
 
 
 def _magnification(build: GraphBuilder, code: str, prior: float) -> tuple[str, str]:
-    """Per cent larger; see `Scale`."""
+    """Scale in per cent: mean and standard deviation, see `Scale`."""
     mean, log_sd = (build.slice(code, 1, i, end=i + 1) for i in range(2))
     times = build.node("Exp", build.clip(build.node("Mul", mean, build.constant(prior)), *LOG_SCALE))
     times = build.node("Mul", times, build.constant(100.0))

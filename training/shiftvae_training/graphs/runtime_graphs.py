@@ -1,13 +1,13 @@
-"""The graphs that the runtime runs: the network of `encoder_graph`, cut where C++ does the rest better.
+"""The graphs that the runtime uses: the network of `encoder_graph`, without what the C++ core does better.
 
-`encoder_graph` is complete in itself: raw frame in, latents out. Three things in it are slow, or inexact on the frame's
-raw values, and the runtime takes them out of the graph:
+`encoder_graph` is complete: raw frame in, latents out. Three parts of it are slow, or inexact on raw values, and the
+runtime computes them outside the graph:
 
-- The standard deviation of every window. C++ needs 0.3 ms for what the graph does in 20 ms, and is exact.
-- The frame's offset. A first layer that sums to zero over its kernel sees only differences between neighbouring pixels,
-  so those are its input: exact for counts, whatever steps the frame has (a step from 200 to 60000 beside windows of
-  deviation 3 costs a float32 convolution of the raw values four digits).
-- The way from the network's last layer to latents: sixty passes over the maps in a graph, one in C++; see `Readout`.
+- The standard deviation of every window, which the C++ core computes exactly.
+- The frame's offset. A first layer with kernels that sum to zero depends only on differences between neighbouring
+  pixels, so those are its input: exact for counts, whatever steps the frame has. (With a step from 200 to 60000 beside
+  windows of deviation 3, a float32 convolution of the raw values loses four digits.)
+- The conversion of the network's outputs to latents: many passes over the maps in a graph, one in C++; see `Readout`.
 
 A kernel ``k`` that sums to zero acts on the differences through its cumulative sums: along each line, those of ``k``
 itself; down the first column, those of its line sums.
@@ -34,11 +34,11 @@ Shapes = dict[str, list[int | str]]
 
 
 def runtime_graphs(weights: EncoderWeights, strides: Sequence[int]) -> dict[str, bytes]:
-    """Members of the model file, by name.
+    """Members of the model file by name, as serialised graphs.
 
     A stem of one layer as large as the window shares no features between windows: ``filters.onnx`` is that layer, for
     normalised windows, and ``features.onnx`` the rest. Otherwise ``dense_s<stride>.onnx`` takes any part of a frame,
-    and ``layers.onnx`` has the network's numbers, for kernels that do the same.
+    and ``layers.onnx`` holds the weights for the native kernels, which compute the same.
     """
     if len(weights.stem) == 1:
         return {"filters.onnx": _filters_graph(weights), "features.onnx": _features_graph(weights)}
@@ -47,7 +47,7 @@ def runtime_graphs(weights: EncoderWeights, strides: Sequence[int]) -> dict[str,
 
 
 def _filters_graph(weights: EncoderWeights) -> bytes:
-    """``windows (N, C h w)``, normalised, to ``products (N, units)`` with the first layer's filters."""
+    """Graph from normalised ``windows (N, C h w)`` to ``products (N, units)`` with the first layer's filters."""
     build = GraphBuilder()
     stem = weights.stem[0].weight.reshape(len(weights.stem[0].weight), -1)
     build.node("MatMul", "windows", build.constant(np.ascontiguousarray(stem.T)), output="products")
@@ -55,7 +55,7 @@ def _filters_graph(weights: EncoderWeights) -> bytes:
 
 
 def _features_graph(weights: EncoderWeights) -> bytes:
-    """``products (N, units)`` to ``code (K, N)``."""
+    """Graph from ``products (N, units)`` to ``code (K, N)``."""
     build, x = GraphBuilder(), "products"
     if weights.stem_bias is not None:
         x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias)))
@@ -71,13 +71,13 @@ def _features_graph(weights: EncoderWeights) -> bytes:
 
 
 def _dense_graph(weights: EncoderWeights, stride: int) -> bytes:
-    """``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``code (N, K, rows, cols)``."""
+    """Graph from ``differences (N, 2 C, H, W - 1)`` and ``sd (N, 1, rows, cols)`` to ``code (N, K, rows, cols)``."""
     build, x, grid = GraphBuilder(), "differences", 1  # grid: px between neighbouring values of x
     dilations = [layer.dilation for layer in weights.stem]
     for index, layer in enumerate(weights.stem):
         kernel = layer.weight if index else _kernel_of_differences(weights)
-        wanted = gcd(stride, *dilations[index + 1 :])  # no finer than what the later layers and the stride need
-        step, dilation = wanted // grid, layer.dilation // grid
+        needed = gcd(stride, *dilations[index + 1 :])  # coarsest grid that later layers and the stride allow, px
+        step, dilation = needed // grid, layer.dilation // grid
         flat = weights.dimensions == 1
         x = build.node(
             "Conv",
@@ -89,7 +89,7 @@ def _dense_graph(weights: EncoderWeights, stride: int) -> bytes:
         )
         if weights.stem_relu:
             x = build.node("Relu", x)
-        grid = wanted
+        grid = needed
     build.node("Identity", head(build, weights, x, "sd"), output="code")
     inputs: Shapes = {"differences": ["N", _inputs(weights), "H", "W"], "sd": ["N", 1, "rows", "cols"]}
     outputs: Shapes = {"code": ["N", len(head_layers(weights)[-1][1]), "rows", "cols"]}
@@ -97,9 +97,9 @@ def _dense_graph(weights: EncoderWeights, stride: int) -> bytes:
 
 
 def _layers_graph(weights: EncoderWeights) -> bytes:
-    """No inputs; the outputs are the kernels of the stem, the first for differences, and the head's weights and biases.
+    """Graph without inputs; its outputs are the kernels of the stem, the first for differences, and the head's layers.
 
-    The metadata say the dilation of each kernel, and what the code means.
+    The metadata hold the dilation of each kernel, and the readout of the code.
     """
     build, outputs = GraphBuilder(), Shapes()
 
@@ -117,7 +117,7 @@ def _layers_graph(weights: EncoderWeights) -> bytes:
 
 
 def readout_of(weights: EncoderWeights) -> Readout:
-    """What `latents` does, for the runtime."""
+    """Readout of the code for the runtime: it computes the same as `latents` in the graph."""
     return Readout(
         axes=weights.dimensions,
         vectors=tuple(tuple(vector[2 - weights.dimensions :]) for vector in weights.lattice.tolist()),
@@ -134,13 +134,13 @@ def _inputs(weights: EncoderWeights) -> int:
 
 
 def _kernel_of_differences(weights: EncoderWeights) -> NDArray[np.float32]:
-    """The first layer for ``difference_frame``: ``(out, 2 C, h, w - 1)``, or ``(out, C, 1, w - 1)`` for a signal."""
+    """Kernels of the first layer on differences: ``(out, 2 C, h, w - 1)``, or ``(out, C, 1, w - 1)`` for a signal."""
     kernel = weights.stem[0].weight.astype(np.float64) * np.reshape(weights.channel_scale, (1, -1, 1, 1))
-    right = np.cumsum(kernel[..., ::-1], axis=3)[..., ::-1]  # of each pixel and all to its right
+    right = np.cumsum(kernel[..., ::-1], axis=3)[..., ::-1]  # sum of each pixel and all to its right
     along = right[..., 1:]
     if weights.dimensions == 1:
         return along.astype(np.float32)
     down = np.zeros_like(along)
     down[:, :, 1:, 0] = np.cumsum(right[:, :, ::-1, 0], axis=2)[:, :, ::-1][:, :, 1:]
-    both = np.stack([along, down], axis=2)
-    return both.reshape(len(kernel), -1, *both.shape[3:]).astype(np.float32)
+    kernels = np.stack([along, down], axis=2)
+    return kernels.reshape(len(kernel), -1, *kernels.shape[3:]).astype(np.float32)

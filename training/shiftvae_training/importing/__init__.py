@@ -1,1 +1,5 @@
-"""Models of pyroVED and AtomAI become model files: ``weights -> ForeignModel -> graphs -> .svae``."""
+"""Conversion of pyroVED and AtomAI models to model files: ``weights -> ForeignModel -> graphs -> .svae``.
+
+`pyroved` and `atomai` read the weights, `graphs` and `decoder` write what `ForeignModel` computes as ONNX, and
+`import_model` compares the two before it writes.
+"""

@@ -1,6 +1,6 @@
-"""AtomAI's VAE and rVAE, from what their `save_weights` writes (version 0.8).
+"""Reader of AtomAI's VAE and rVAE, from the file that their `save_weights` writes (version 0.8).
 
-The encoder alone: the file does not say whether a sigmoid follows the decoder, which depends on the loss.
+Only the encoder is imported: the file does not say whether a sigmoid follows the decoder, which depends on the loss.
 """
 
 from __future__ import annotations
@@ -16,20 +16,27 @@ __all__ = ["read_atomai"]
 def read_atomai(
     weights: Weights, *, window: int | None, signal: bool, invariances: str, shift_prior: float
 ) -> ForeignModel:
-    """The model; what the file does not say is as it was given to ``VAE`` or ``rVAE`` and their `fit`.
+    """Read an AtomAI model.
+
+    Parameters
+    ----------
+    weights
+        The file's tensors.
+    window, signal, invariances, shift_prior
+        What the file does not say, as it was given to ``VAE`` or ``rVAE`` and their `fit`; see `ForeignModel`.
 
     Raises
     ------
     ModelFileError, WindowError
-        if the file holds another model, or not the one described.
+        if the file holds another kind of model, or one that does not fit the description.
     """
     if weights.has("encoder.fc13"):
-        raise ModelFileError(f"{weights.path} is a model with classes: only AtomAI's VAE and rVAE can be imported")
+        raise ModelFileError(f"expected an AtomAI VAE or rVAE, got a model with classes in {weights.path}")
     if invariances not in ("", "r", "rt"):
         raise ModelFileError(f"expected --invariances rt or r for an AtomAI rVAE, none for a VAE, got {invariances}")
     dense, convolutions = weights.layers("encoder.dense"), weights.layers("encoder.conv.block")
     if not dense and not convolutions:
-        raise ModelFileError(f"{weights.path} has no encoder.dense or encoder.conv: expected what an AtomAI VAE saves")
+        raise ModelFileError(f"expected an AtomAI VAE, got no encoder.dense or encoder.conv in {weights.path}")
     mean = weights.layer("encoder.fc11")
     inputs = dense[0][0].shape[1] if dense else mean[0].shape[1] // len(convolutions[-1][1])
     model = ForeignModel(
@@ -48,7 +55,7 @@ def read_atomai(
     )
     if convolutions and convolutions[0][0].shape[1] != 1:
         raise ModelFileError(
-            f"{weights.path} takes {convolutions[0][0].shape[1]} channels: one is all that is imported"
+            f"expected a model of 1 channel, got {convolutions[0][0].shape[1]} channels in {weights.path}"
         )
     check_latents(
         weights, model, "decoder.coord_latent.fc_latent.weight" if invariances else "decoder.decoder.0.weight"

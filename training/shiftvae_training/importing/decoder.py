@@ -1,4 +1,4 @@
-"""The decoder of an imported model: reported latents in, windows out."""
+"""The decoder of an imported model as an ONNX graph: reported latents in, windows out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["decoder_graph"]
 
 
 def decoder_graph(model: ForeignModel) -> bytes | None:
-    """Reported ``latents (N, L)`` to ``windows (N, 1, h, w)`` in the package's intensity, or None without a decoder."""
+    """Graph from reported ``latents (N, L)`` to ``windows (N, 1, h, w)`` in the package's intensity, or None."""
     decoder = model.decoder
     if decoder is None:
         return None
@@ -36,7 +36,7 @@ def decoder_graph(model: ForeignModel) -> bytes | None:
 
 
 def _coordinates(build: GraphBuilder, model: ForeignModel) -> str:
-    """What a coordinate decoder is asked for, ``(N, h w, axes)``: the window's grid, turned, scaled and moved."""
+    """Inputs ``(N, h w, axes)`` of a coordinate decoder: the window's grid, turned, scaled and moved."""
     h, w = model.window
     grid = np.stack(np.meshgrid(np.linspace(-1, 1, h), np.linspace(1, -1, w), indexing="ij"), -1).reshape(h * w, 2)
     grid = grid[:, 2 - model.axes :]
@@ -54,7 +54,7 @@ def _coordinates(build: GraphBuilder, model: ForeignModel) -> str:
         origin = build.node("Concat", *parts, axis=2) if len(parts) > 1 else parts[0]
         places = build.node("Add", build.constant(grid[None]), origin)  # relative to the motif, in the window's axes
     else:
-        copies = build.node("Mul", latent(names[0]), build.constant(0.0))  # as many as there are windows
+        copies = build.node("Mul", latent(names[0]), build.constant(0.0))  # one copy for each window
         places = build.node("Add", build.constant(grid[None]), copies)
     if "r" in letters:
         turn = build.node("Mul", latent("phi"), build.constant(np.pi / 180))

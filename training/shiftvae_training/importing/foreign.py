@@ -1,9 +1,10 @@
-"""A foreign network in numbers, and what it computes: the slow twin of the graphs.
+"""A network of pyroVED or AtomAI as tensors, and what it computes in torch: the reference for the graphs.
 
-Both packages share one family (the "spatial" VAE, arXiv 1909.11663): latents ``[turn][shift along axis 0 and 1][scale]
-[content]``, each N(0, 1) before; the decoder draws a pixel at ``s R(phi) r + t`` with ``t = prior * shift`` and
-``s = 1 + prior * scale``. There r runs from -1 to 1 over the window, its axis 0 downwards and its axis 1 to the left;
-the one axis of a signal to the left. What is reported is where the motif lies in the window: the r at which that is 0.
+Both packages use the spatial VAE (Bepler et al., arXiv 1909.11663): latents ``[turn][shift along axis 0 and 1][scale]
+[content]``, each with the prior N(0, 1); the decoder evaluates a pixel at ``s R(phi) r + t`` with ``t = prior * shift``
+and ``s = 1 + prior * scale``. There r runs from -1 to 1 over the window, its axis 0 downwards and its axis 1 to the
+left; the one axis of a signal to the left. The reported shift is the position of the motif in the window: the r at
+which that expression is 0.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ __all__ = ["ACTIVATIONS", "ForeignDecoder", "ForeignModel", "Layer"]
 #: Weight and bias of a linear layer ``(out, in)`` or a convolution ``(out, in, kh, kw)``.
 Layer = tuple[Tensor, Tensor]
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "softplus": F.softplus, "lrelu": F.leaky_relu}
-#: Slope of the convolutions' leaky ReLU below 0.
+#: Slope below 0 of the leaky ReLU after convolutions.
 CONVOLUTION_SLOPE = 0.1
 
 
 @dataclass(frozen=True)
 class ForeignDecoder:
-    """A decoder: of coordinates where `coordinates` is given (one pixel at a time), of all pixels at once otherwise.
+    """A decoder: of coordinates (one pixel at a time) if `coordinates` is given, else of all pixels at once.
 
     Attributes
     ----------
@@ -35,7 +36,7 @@ class ForeignDecoder:
     dense, activation
         Linear layers, the activation after each.
     out, sigmoid
-        The last layer, and whether a sigmoid follows it.
+        Last layer, and whether a sigmoid follows it.
     """
 
     coordinates: Layer | None
@@ -48,12 +49,12 @@ class ForeignDecoder:
 
 @dataclass(frozen=True)
 class ForeignModel:
-    """An encoder of single windows, perhaps with its decoder.
+    """An encoder of single windows, and its decoder if that is known.
 
     Attributes
     ----------
     package
-        Whose it is.
+        Name of the package.
     window
         ``(height, width)`` px; height 1 for a signal.
     convolutions
@@ -61,11 +62,13 @@ class ForeignModel:
     dense, activation
         Linear layers on the flattened window, the activation after each.
     mean, deviation, softplus
-        The two heads; the deviation is softplus or, without, exp of the second.
+        The two heads; the deviation is softplus of the second, or exp if `softplus` is False.
     invariances
-        Of ``r``, ``t`` and ``s``, in that order: those that the model has.
+        Letters of ``rts`` that the model has, in that order: rotation, translation, scale.
     shift_prior, scale_prior
-        Unit of the shift, half windows, and of the scale.
+        Unit of the shift latents in half windows, and of the scale latent.
+    decoder
+        The decoder, or None.
     """
 
     package: str
@@ -93,32 +96,32 @@ class ForeignModel:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the reported latents: shift, turn, scale, content."""
+        """Names of the reported latents: shift, rotation, scale, content."""
         shift = ("dy", "dx")[2 - self.axes :] if "t" in self.invariances else ()
         further = [name for letter, name in (("r", "phi"), ("s", "scale")) if letter in self.invariances]
         return (*shift, *further, *(f"z{i + 1}" for i in range(self.content)))
 
     @property
     def half_px(self) -> tuple[float, ...]:
-        """px that one unit of the shift latents moves an unturned motif of size 1, along each axis."""
+        """Distance along each axis, px, that one unit of the shift latents moves an unturned motif of scale 1."""
         return tuple(self.shift_prior * (n - 1) / 2 for n in self.window[2 - self.axes :])
 
     @property
     def priors(self) -> dict[str, float]:
-        """As they were given to the package, by name."""
+        """Priors by name, as given to the package."""
         known = {"t": ("shift", self.shift_prior), "s": ("scale", self.scale_prior)}
         return dict(pair for letter, pair in known.items() if letter in self.invariances)
 
     @property
     def prior_sd(self) -> tuple[float, ...]:
-        """Deviation of the prior of each reported latent, to first order, in its unit."""
+        """Prior standard deviation of each reported latent, to first order, in its unit."""
         shift = self.half_px if "t" in self.invariances else ()
         further = {"r": 180 / math.pi, "s": 100 * self.scale_prior}
         return (*shift, *(sd for letter, sd in further.items() if letter in self.invariances), *[1.0] * self.content)
 
     @property
     def description(self) -> str:
-        """The architecture in words."""
+        """Architecture in words."""
         sizes = [len(bias) for _, bias in (*self.dense, self.mean)]
         inputs = "-".join(map(str, [math.prod(self.window), *sizes]))
         if self.convolutions:
@@ -126,7 +129,7 @@ class ForeignModel:
         return f"{inputs} {self.activation}"
 
     def encode(self, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation ``(n, L)`` of scaled ``windows (n, h, w)``, as the package gives them; float64."""
+        """Mean and deviation ``(n, L)`` of scaled ``windows (n, h, w)`` as the package gives them, float64."""
         x = windows.double()[:, None]
         for weight, bias in self.convolutions:
             pad = [int(n > 1) for n in weight.shape[2:]]
@@ -138,19 +141,19 @@ class ForeignModel:
         return mean, F.softplus(raw) if self.softplus else raw.exp()
 
     def parts(self, latents: Tensor) -> dict[str, Tensor]:
-        """The package's ``latents (n, L)`` by the letter of their invariance, content as ``z``."""
+        """Package's ``latents (n, L)`` by the letter of their invariance, content as ``z``."""
         sizes = [{"t": self.axes, "z": self.content}.get(letter, 1) for letter in (*self.invariances, "z")]
         return dict(zip((*self.invariances, "z"), torch.split(latents, sizes, dim=1), strict=True))
 
     def reorder(self, latents: Tensor) -> Tensor:
-        """The package's ``latents (n, L)`` in the order of `names`."""
+        """Package's ``latents (n, L)`` in the order of `names`."""
         parts = self.parts(latents)
         return torch.cat([parts[letter] for letter in "trsz" if letter in parts], dim=1)
 
     def report(self, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
-        """The same as a latent map has them: ``(n, L)`` in the order of `names`, px, degrees, per cent.
+        """Mean and deviation ``(n, L)`` of the reported latents in the order of `names`, in px, degrees and per cent.
 
-        Deviations to first order; that of the shift is without what the turn's and the scale's add to it.
+        Deviations are to first order; that of the shift leaves out the uncertainty of rotation and scale.
         """
         means, deviations = self.parts(mean), self.parts(deviation)
         scale = 1 + self.scale_prior * means["s"] if "s" in means else mean.new_ones(len(mean), 1)

@@ -1,7 +1,7 @@
-"""Softplus, cosine and sine in ONNX, from arithmetic and Exp alone.
+"""Softplus, cosine and sine in ONNX, from arithmetic operators and Exp alone.
 
-onnxruntime's own are rounded differently at the end of a tensor, see `atan2_graph`; rows of a frame would differ from
-the whole.
+onnxruntime's own are rounded differently near the end of a tensor, see `atan2_graph`: a part of a frame would differ
+from the whole.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def softplus(build: GraphBuilder, x: str) -> str:
-    """``log(1 + exp(x))`` within 2e-7 of itself: max(x, 0) + 2 atanh(u / (2 + u)) with u = exp(-abs(x))."""
+    """Softplus log(1 + exp(x)) with a relative error below 2e-7: max(x, 0) + 2 atanh(u / (2 + u)), u = exp(-abs(x))."""
     u = build.node("Exp", build.node("Neg", build.node("Abs", x)))
     t = build.node("Div", u, build.node("Add", u, build.constant(2.0)))
     rest = _series(build, lambda q: 2 * np.arctanh(np.sqrt(q)) / np.sqrt(q), 1 / 9, t)
@@ -28,7 +28,7 @@ def softplus(build: GraphBuilder, x: str) -> str:
 
 
 def cosine_and_sine(build: GraphBuilder, angle: str) -> tuple[str, str]:
-    """Of angles in rad, within 4e-7 up to some turns: of a quarter of the angle, doubled twice."""
+    """Cosine and sine of angles in rad, with an error below 4e-7 up to a few turns: a quarter angle, doubled twice."""
     turns = build.node("Round", build.node("Mul", angle, build.constant(1 / (2 * np.pi))))
     rest = build.node("Sub", angle, build.node("Mul", turns, build.constant(2 * np.pi)))
     quarter = build.node("Mul", rest, build.constant(0.25))
@@ -43,7 +43,7 @@ def cosine_and_sine(build: GraphBuilder, angle: str) -> tuple[str, str]:
 
 
 def _series(build: GraphBuilder, function: Function, most: float, x: str) -> str:
-    """A function of ``x**2``, which is at most `most`, as a polynomial."""
+    """Polynomial approximation of a function of ``x**2``, for values of at most `most`."""
     fit = Chebyshev.interpolate(function, 6, domain=[0, most]).convert(kind=Polynomial)
     first, *rest = (build.constant(c) for c in reversed(fit.coef))
     square, series = build.node("Mul", x, x), first

@@ -1,7 +1,7 @@
-"""The graphs of an imported encoder: single windows for the runtime, whole frames for any program.
+"""The graphs of an imported encoder: over single windows for the runtime, over whole frames for any program.
 
-Such a network sees each window by itself (its first layer has a bias and does not sum to zero, its scaling is its own),
-so windows share nothing; the graph over frames cuts them itself.
+Such a network treats each window separately (its first layer has a bias and does not sum to zero, and each window may
+have its own scaling), so windows share no work; the graph over frames cuts the windows itself.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Shape = list[int | str]
 
 
 def window_graphs(model: ForeignModel) -> dict[str, bytes]:
-    """What the runtime runs on ``windows (N, h w)``, scaled, by name.
+    """Graphs by name that the runtime evaluates on scaled ``windows (N, h w)``.
 
-    ``windows.onnx`` gives ``mean, std (L, N)``. A first layer that is dense is ``filters.onnx`` instead, without its
-    bias, and the rest of the network, from its ``products (N, units)`` on, ``features.onnx``.
+    ``windows.onnx`` gives ``mean, std (L, N)``. If the first layer is dense, there is instead ``filters.onnx``, that
+    layer without its bias, and ``features.onnx``, the rest of the network from its ``products (N, units)`` on.
     """
     shape: Shape = ["N", math.prod(model.window)]
     if model.convolutions or not model.dense:
@@ -55,7 +55,7 @@ def _latents_graph(model: ForeignModel, name: str, shape: Shape, *, from_product
 
 
 def frame_graph(model: ForeignModel, intensity: Intensity, stride: int) -> bytes:
-    """``frame (N, 1, H, W)``, raw, to ``mean, std (N, L, rows, cols)``, a window every `stride` px."""
+    """Graph from raw ``frame (N, 1, H, W)`` to ``mean, std (N, L, rows, cols)``, with a window every `stride` px."""
     build = GraphBuilder()
     cut = _cut(build, _affine(build, intensity, "frame"), model.window, stride)
     places = build.slice(build.node("Shape", cut), 0, 0, end=3)
@@ -77,7 +77,7 @@ def _affine(build: GraphBuilder, intensity: Intensity, x: str) -> str:
 
 
 def _cut(build: GraphBuilder, x: str, window: tuple[int, int], stride: int) -> str:
-    """Every window, ``(N, rows, cols, h, w)``: the pixels at each place of a window are a slice of the frame."""
+    """All windows ``(N, rows, cols, h, w)``: the pixels at one position of the windows are a slice of the frame."""
     h, w = window
     lines = [build.slice(x, 2, i, stride, end=i + 1 - h or END) for i in range(h)]
     x = build.node("Concat", *lines, axis=1) if h > 1 else lines[0]
@@ -89,14 +89,14 @@ def _cut(build: GraphBuilder, x: str, window: tuple[int, int], stride: int) -> s
 
 
 def _to_unit(build: GraphBuilder, x: str) -> str:
-    """Each row of ``x (M, pixels)`` to 0..1, a constant one to zeros."""
+    """Scale each row of ``x (M, pixels)`` to 0..1; a constant row becomes zeros."""
     low, high = (build.node(f"Reduce{name}", x, axes=[1], keepdims=1) for name in ("Min", "Max"))
     extent = build.node("Max", build.node("Sub", high, low), build.constant(1e-30))
     return build.node("Div", build.node("Sub", x, low), extent)
 
 
 def _encode(build: GraphBuilder, model: ForeignModel, x: str, *, from_products: bool = False) -> tuple[str, str]:
-    """Scaled windows ``x (M, h w)``, or products with the first layer, to reported mean and deviation ``(M, L)``."""
+    """Reported mean and deviation ``(M, L)`` of scaled windows ``x (M, h w)``, or of their products."""
     if model.convolutions:
         x = build.node("Reshape", x, build.constant([-1, 1, *model.window], np.int64))
         for weight, bias in model.convolutions:
@@ -112,7 +112,7 @@ def _encode(build: GraphBuilder, model: ForeignModel, x: str, *, from_products: 
 
 
 def _reported(build: GraphBuilder, model: ForeignModel, mean: str, std: str) -> tuple[str, str]:
-    """As `ForeignModel.report`."""
+    """Reported mean and deviation ``(M, L)``: the graph of `ForeignModel.report`."""
     at, parts = 0, {}
     for letter in (*model.invariances, "z") if model.content else model.invariances:
         count = {"t": model.axes, "z": model.content}.get(letter, 1)
@@ -141,7 +141,7 @@ def _reported(build: GraphBuilder, model: ForeignModel, mean: str, std: str) -> 
 
 
 def _shift(build: GraphBuilder, model: ForeignModel, parts: dict[str, tuple[str, ...]]) -> tuple[str, str]:
-    """Mean and deviation of the shift in px, for a motif of size 1."""
+    """Mean and deviation of the shift in px, for a motif of scale 1."""
     shift, std = parts["t"]
     half = np.asarray(model.half_px)
     if "r" not in parts:

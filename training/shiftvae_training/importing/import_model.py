@@ -1,4 +1,4 @@
-"""From a foreign model to a model file: graphs, test vectors, manifest; compared with its twin before it is written."""
+"""Conversion of a foreign model to a model file: graphs, test vectors, manifest, checked against torch."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ KINDS: dict[str, tuple[Kind, str]] = {
     "phi": ("rotation", "deg"),
     "scale": ("scale", "%"),
 }
-#: The written graphs may differ from the foreign model by this much, in units of a latent's prior.
+#: Largest difference between the graphs and the foreign model in torch, in units of a latent's prior deviation.
 TOLERANCE = 1e-5
 COMPARED_STRIDE = 4
-#: Windows, of each of so many frames, on which spread and information are measured.
+#: Number of windows per frame, and of frames, on which spread and information are measured.
 MOST_WINDOWS, MOST_FRAMES = 1024, 4
 
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What was written; ``parity`` is the largest difference from the twin, in units of a latent's prior."""
+    """What was written; ``parity`` is the largest difference from torch, in units of a latent's prior deviation."""
 
     imported: Imported
     latents: tuple[Latent, ...]
@@ -59,9 +59,9 @@ def import_model(
     Parameters
     ----------
     model, weights
-        The network, and the file that it was read from.
+        The network, and the file from which it was read.
     scans
-        What it was trained on, or the like: spread, information and test vectors come from it.
+        Its training data or similar scans: spread, information and test vectors come from them.
     scaling
         How its windows were scaled.
 
@@ -70,7 +70,7 @@ def import_model(
     FrameError
         for frames of several channels or of other dimensions.
     TrainingError
-        if the graphs differ from the foreign model by more than 1e-5. Nothing is written then.
+        if the graphs differ from the foreign model by more than 1e-5 of a latent's prior; nothing is written then.
     """
     shape = scans.frames[0].shape
     if shape[0] != 1 or (shape[1] == 1) != (model.axes == 1):
@@ -91,8 +91,8 @@ def import_model(
     parity = _compare(model, scaling, golden, members)
     if not parity <= TOLERANCE:  # also catches NaN
         raise TrainingError(
-            f"the graphs differ from the {model.package} model by {parity:.2g} of a latent's prior, more than "
-            f"{TOLERANCE:g}; nothing was written: check --scaling, values far from 0..1 lose digits"
+            f"expected graphs within {TOLERANCE:g} of a latent's prior of the {model.package} model, got {parity:.2g}; "
+            "nothing was written: check --scaling, because values far from 0..1 lose digits"
         )
     imported = Imported(
         package=model.package,
@@ -108,10 +108,10 @@ def import_model(
 
 
 def _compare(model: ForeignModel, scaling: Scaling, golden: Golden, members: dict[str, bytes]) -> float:
-    """Largest difference of both graphs from the twin."""
+    """Largest difference of the graphs from torch, in units of a latent's prior deviation."""
     windows = _windows(golden.frame, scaling, model.window, COMPARED_STRIDE)
     with torch.no_grad():
-        wanted = torch.stack(model.report(*model.encode(torch.from_numpy(windows))))
+        target = torch.stack(model.report(*model.encode(torch.from_numpy(windows))))
     flat = windows.reshape(len(windows), -1).astype(np.float32)
     if "windows.onnx" in members:
         found = run_graph(members["windows.onnx"], {"windows": flat})
@@ -122,11 +122,11 @@ def _compare(model: ForeignModel, scaling: Scaling, golden: Golden, members: dic
     dense = np.stack([golden.mean[COMPARED_STRIDE], golden.std[COMPARED_STRIDE]])
     dense = dense.reshape(2, len(model.names), -1).swapaxes(1, 2)
     unit = np.asarray(model.prior_sd)
-    return max(float(np.abs((found - wanted.numpy()) / unit).max()) for found in (single, dense))
+    return max(float(np.abs((found - target.numpy()) / unit).max()) for found in (single, dense))
 
 
 def _windows(frame: NDArray[Any], scaling: Scaling, window: tuple[int, int], stride: int) -> Float64:
-    """Scaled windows ``(n, h, w)``, row by row, in float64 throughout."""
+    """Scaled windows ``(n, h, w)``, row by row, float64."""
     views = np.lib.stride_tricks.sliding_window_view(frame[0].astype(np.float64), window)
     return scaling.apply(views[::stride, ::stride].reshape(-1, *window))
 
@@ -155,7 +155,7 @@ def _manifest(
 
 
 def _latents(model: ForeignModel, scans: Scans, scaling: Scaling) -> tuple[Latent, ...]:
-    spread, information = _tried(model, scans, scaling)
+    spread, information = _statistics(model, scans, scaling)
     found = []
     for name, s, nats in zip(model.names, spread, information, strict=True):
         kind, unit = KINDS.get(name, ("content", ""))
@@ -163,8 +163,8 @@ def _latents(model: ForeignModel, scans: Scans, scaling: Scaling) -> tuple[Laten
     return tuple(found)
 
 
-def _tried(model: ForeignModel, scans: Scans, scaling: Scaling) -> tuple[list[float], list[float]]:
-    """Spread of each latent over windows of the scan, and what it says about one, nats; in the order of `names`."""
+def _statistics(model: ForeignModel, scans: Scans, scaling: Scaling) -> tuple[list[float], list[float]]:
+    """Spread of each latent over windows of the scans, and its information in nats, in the order of `names`."""
     means, nats = [], []
     for frame in scans.frames[:: -(-len(scans.frames) // MOST_FRAMES)]:
         all_of_them = WindowGrid((frame.shape[1], frame.shape[2]), model.window, 1)

@@ -1,4 +1,4 @@
-"""Layers of foreign networks as nodes of a graph."""
+"""Layers of foreign networks as nodes of an ONNX graph."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from .functions import softplus
 
 __all__ = ["activate", "array", "biased", "leaky", "linear", "multiplied"]
 
-#: Of the leaky ReLU, as torch has it by default.
+#: Slope below 0 of torch's default leaky ReLU.
 SLOPE = 0.01
 
 
 def linear(build: GraphBuilder, layer: Layer, x: str) -> str:
-    """A linear layer on the last axis of `x`."""
+    """Add a linear layer on the last axis of `x`."""
     return biased(build, layer, multiplied(build, layer, x))
 
 
 def multiplied(build: GraphBuilder, layer: Layer, x: str, output: str | None = None) -> str:
-    """A linear layer without its bias."""
+    """Add a linear layer without its bias."""
     return build.node("MatMul", x, build.constant(np.ascontiguousarray(array(layer[0]).T)), output=output)
 
 
 def biased(build: GraphBuilder, layer: Layer, x: str) -> str:
-    """The bias of a linear layer."""
+    """Add the bias of a linear layer."""
     return build.node("Add", x, build.constant(array(layer[1])))
 
 
 def activate(build: GraphBuilder, name: str, x: str) -> str:
-    """One of `foreign.ACTIVATIONS`."""
+    """Add the activation `name`, one of `foreign.ACTIVATIONS`."""
     if name == "lrelu":
         return leaky(build, x, SLOPE)
     if name == "softplus":
@@ -41,11 +41,11 @@ def activate(build: GraphBuilder, name: str, x: str) -> str:
 
 
 def leaky(build: GraphBuilder, x: str, slope: float) -> str:
-    """`x`, its negative part times `slope`."""
+    """Add a leaky ReLU: `x` with its negative part times `slope`."""
     return build.node("Max", x, build.node("Mul", x, build.constant(slope)))
 
 
 def array(tensor: Tensor) -> NDArray[np.float32]:
-    """The numbers of a tensor."""
+    """Tensor as a float32 array."""
     found: NDArray[np.float32] = tensor.detach().float().numpy()
     return found

@@ -1,6 +1,6 @@
-"""pyroVED's iVAE, from the state dict that its `save_weights` writes (version 0.3).
+"""Reader of pyroVED's iVAE, from the state dict that its `save_weights` writes (version 0.3).
 
-The decoder is read as one that ends in a sigmoid, as it does unless ``sigmoid_d=False``; encodings do not depend on it.
+The decoder is assumed to end in a sigmoid, as it does unless ``sigmoid_d=False``; the encoder does not depend on it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,25 @@ def read_pyroved(
     scale_prior: float,
     activation: str,
 ) -> ForeignModel:
-    """The model; what the file does not say is as it was given to ``iVAE``.
+    """Read a pyroVED model.
+
+    Parameters
+    ----------
+    weights
+        The file's tensors.
+    window, signal, invariances, shift_prior, scale_prior, activation
+        What the file does not say, as it was given to ``iVAE``; see `ForeignModel`.
 
     Raises
     ------
     ModelFileError, WindowError
-        if the file holds another model, or not the one described.
+        if the file holds another kind of model, or one that does not fit the description.
     """
     if weights.has("encoder_z.fc13") or weights.has("encoder_y"):
-        raise ModelFileError(f"{weights.path} is a model with classes: only pyroVED's iVAE can be imported")
+        raise ModelFileError(f"expected a pyroVED iVAE, got a model with classes in {weights.path}")
     dense = weights.layers("encoder_z.fc_layers")
     if not dense:
-        raise ModelFileError(f"{weights.path} has no encoder_z.fc_layers: expected what pyroVED's iVAE saves")
+        raise ModelFileError(f"expected a pyroVED iVAE, got a file without encoder_z.fc_layers: {weights.path}")
     model = ForeignModel(
         package="pyroVED",
         window=window_of(dense[0][0].shape[1], window, signal=signal),

@@ -1,4 +1,4 @@
-"""How a foreign model's windows were scaled before they came to it: part of the model, but not of its weights."""
+"""Intensity scaling of a foreign model's windows: a part of the model that its weights do not contain."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 @dataclass(frozen=True)
 class Scaling:
-    """Scaling to 0..1.
+    """Scaling of intensities to 0..1.
 
     Parameters
     ----------
     kind
-        ``"window"``: each window's own range; ``"scan"``: the range of the whole scan, for every later frame too;
-        ``"range"``: `low` to `high`; ``"none"``: the values as they are.
+        ``"window"`` scales each window by its own range; ``"scan"`` all frames by the range of the whole scan;
+        ``"range"`` all frames from `low` to `high`; ``"none"`` leaves the values unchanged.
+    low, high
+        Raw values that become 0 and 1.
     """
 
     kind: str
@@ -33,12 +35,12 @@ class Scaling:
     high: float = 1.0
 
     def settled(self, frames: list[NDArray[Any]]) -> Scaling:
-        """The same with the range found in the scan.
+        """Scaling with the range taken from `frames`, if that is its kind.
 
         Raises
         ------
         FrameError
-            if the scan has none.
+            if the frames are constant.
         """
         if self.kind != "scan":
             return self
@@ -50,7 +52,7 @@ class Scaling:
         return Scaling("scan", low, high)
 
     def apply(self, windows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scale ``windows (n, h, w)``; a constant one becomes zeros where its own range counts."""
+        """Scale ``windows (n, h, w)``; a constant window becomes zeros if its own range is used."""
         low, high = np.float64(self.low), np.float64(self.high)
         if self.kind == "window":
             low, high = windows.min(axis=(1, 2), keepdims=True), windows.max(axis=(1, 2), keepdims=True)
@@ -59,7 +61,7 @@ class Scaling:
 
     @property
     def intensity(self) -> Intensity:
-        """For the manifest and the graphs."""
+        """Scaling as the manifest and the graphs need it."""
         return Intensity(
             normalisation="minmax" if self.kind == "window" else "none",
             channel_offset=(self.low,),
@@ -69,17 +71,17 @@ class Scaling:
 
     @property
     def in_words(self) -> str:
-        """For people."""
+        """Scaling in words."""
         words = {"window": "every window to 0..1 by its own range", "none": "raw values, no scaling"}
-        whose = "of the scan it was tried on" if self.kind == "scan" else "that was given"
+        whose = "of the scan" if self.kind == "scan" else "that was given"
         return words.get(self.kind, f"{self.low:g} to {self.high:g} becomes 0..1, the range {whose}")
 
 
 def parse_scaling(text: str) -> Scaling:
-    """Read ``window``, ``scan``, ``none`` or ``LOW:HIGH``; ValueError for anything else."""
+    """Read ``window``, ``scan``, ``none`` or ``LOW:HIGH``; raises `ValueError` for anything else."""
     if text in ("window", "scan", "none"):
         return Scaling(text)
     found = re.fullmatch(f"({NUMBER}):({NUMBER})", text)
     if found and float(found[1]) < float(found[2]):
         return Scaling("range", float(found[1]), float(found[2]))
-    raise ValueError(f"expected window, scan, none or a range as 0:4095, got {text!r}")
+    raise ValueError(f"expected window, scan, none or a range such as 0:4095, got {text!r}")

@@ -1,4 +1,4 @@
-"""Files of weights, read without running any code that they hold."""
+"""Reader of weight files that never runs code from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Weights", "check_latents", "read_weights", "window_of"]
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by name; a nested name has dots."""
+    """Tensors of a file by name; nested names are joined by dots."""
 
     path: Path
     tensors: dict[str, Tensor]
@@ -35,35 +35,35 @@ class Weights:
         Raises
         ------
         ModelFileError
-            if they are not there or not finite.
+            if they are missing or not finite.
         """
         lacking = [n for n in (f"{name}.weight", f"{name}.bias") if n not in self.tensors]
         if lacking:
             found = ", ".join(sorted({n.rpartition(".")[0] for n in self.tensors})) or "nothing"
-            raise ModelFileError(f"{self.path} has no {lacking[0]} but {found}: save the state dict of a VAE")
+            raise ModelFileError(f"expected {lacking[0]} in {self.path}, got {found}: save the state dict of a VAE")
         weight, bias = self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"]
         if not (weight.isfinite().all() and bias.isfinite().all()):
             raise ModelFileError(f"{self.path}: {name} is not finite: the training diverged, train again")
         return weight, bias
 
     def layers(self, prefix: str) -> tuple[Layer, ...]:
-        """The numbered layers of a sequence, in order; those without weights are left out."""
+        """Numbered layers of a sequence, in order; those without weights are left out."""
         pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.weight")
         numbers = sorted(int(m[1]) for name in self.tensors if (m := pattern.fullmatch(name)))
         return tuple(self.layer(f"{prefix}.{n}") for n in numbers)
 
     def has(self, prefix: str) -> bool:
-        """Tell whether a name begins so."""
+        """Whether any name begins with `prefix`."""
         return any(name.startswith(prefix) for name in self.tensors)
 
 
 def read_weights(path: str | os.PathLike[str]) -> Weights:
-    """Read ``.pt``, ``.pth`` or ``.tar`` as torch saves a state dict, or ``.npz`` with an array for each name.
+    """Read a state dict saved by torch (``.pt``, ``.pth``, ``.tar``), or ``.npz`` with one array per name.
 
     Raises
     ------
     ModelFileError
-        if the file is missing, damaged, or would have to run code to be read.
+        if the file is missing, damaged, or could run code when read.
     """
     path = Path(path)
     try:
@@ -87,37 +87,37 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
     return Weights(path, tensors)
 
 
-def window_of(inputs: int, asked: int | None, *, signal: bool) -> tuple[int, int]:
-    """Window of a network with so many inputs.
+def window_of(inputs: int, given: int | None, *, signal: bool) -> tuple[int, int]:
+    """Window ``(height, width)`` px of a network with this many `inputs`; `given` is its side if known.
 
     Raises
     ------
     WindowError
-        if it is not the window that was asked for, or not square.
+        if it is not square, or its side is not the given one.
     """
     side = inputs if signal else math.isqrt(inputs)
     window = (1 if signal else side, side)
-    if math.prod(window) != inputs or asked not in (None, side):
-        wanted = f"{asked} px" if asked else "a square window"
+    if math.prod(window) != inputs or given not in (None, side):
+        expected = f"a window of {given} px" if given else "a square window"
         raise WindowError(
-            f"expected a network for {wanted}, got one with {inputs} inputs: give the window that it was trained with "
-            "(--signal for 1D); several channels and class-conditional networks cannot be imported"
+            f"expected a network for {expected}, got one with {inputs} inputs: give the window of its training "
+            "(--signal for 1D); networks with several channels or classes are not supported"
         )
     return window
 
 
 def check_latents(weights: Weights, model: ForeignModel, first_of_decoder: str) -> None:
-    """Compare the invariances with the decoder, which knows how many of the latents are content.
+    """Check the invariances against the decoder, whose layer `first_of_decoder` shows the number of content latents.
 
     Raises
     ------
     ModelFileError
-        if they disagree, or the network has too few latents for them.
+        if they disagree, or the network has too few latents.
     """
     latents, content = len(model.mean[1]), model.content
     known = weights.tensors[first_of_decoder].shape[1] if first_of_decoder in weights.tensors else max(content, 0)
     if known != content:
         raise ModelFileError(
-            f"{weights.path} has {latents} latents, {known} of them content: --invariances of {latents - known} "
-            f"latents were expected, not '{model.invariances or 'none'}': say which it was trained with"
+            f"expected --invariances of {latents - known} latents, got '{model.invariances or 'none'}': {weights.path} "
+            f"has {latents} latents, {known} of them content; give the invariances that it was trained with"
         )
