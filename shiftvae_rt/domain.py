@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["DomainGauge", "DomainVerdict", "Ruler", "residual_structure", "verdict_text", "window_features"]
 
 #: Number of windows, about, that the verdict on a frame uses: every second or third row and column of a large map.
-LOOKED_AT = 4096
+VERDICT_WINDOWS = 4096
 #: Windows that are scored together.
 BAND_WINDOWS = 1 << 13
 #: Least deviation of windows, in floors; and largest step between floats of their size, in units of that deviation.
@@ -94,7 +94,7 @@ class DomainGauge:
         `draw` is the decoder, from latents ``(n, L)`` to windows ``(n, C, h, w)``; they are compared with `samples`.
         """
         domain, faint, reasons = self._domain, [], []
-        step = max(1, round((mean[0].size / LOOKED_AT) ** 0.5))
+        step = max(1, round((mean[0].size / VERDICT_WINDOWS) ** 0.5))
         few_mean, few_std = (np.ascontiguousarray(a[:, ::step, ::step]) for a in (mean, std))
         ruler = self._ruler(step)
         advance = ruler.advance(few_mean)
@@ -190,7 +190,7 @@ class Ruler:
         phase = (self._to_turns.T.astype(np.float32) @ mean[:axes].reshape(axes, -1)).reshape(k, *mean.shape[1:])
         found = np.zeros((axes, k, *mean.shape[1:]), np.float32)
         for axis, advance in enumerate(found):
-            place, ahead, behind = self._from(axis, advance), self._from(axis, phase), self._until(axis, phase)
+            place, ahead, behind = self._ahead(axis, advance), self._ahead(axis, phase), self._behind(axis, phase)
             np.subtract(ahead, behind, out=place)
             place += (self.stride * steps * self._to_turns[axis]).astype(np.float32)[:, None, None]
             place -= np.rint(place)
@@ -209,12 +209,12 @@ class Ruler:
         strain: NDArray[np.float64] = turns @ self._vectors / (self.stride * self.steps)
         return strain
 
-    def _from(self, axis: int, values: Float32) -> Float32:
+    def _ahead(self, axis: int, values: Float32) -> Float32:
         """Give the windows that have another `steps` before them along `axis`."""
         return values[:, self.steps :] if axis == 0 and self.axes == 2 else values[:, :, self.steps :]
 
-    def _until(self, axis: int, values: Float32) -> Float32:
-        """Give the windows `steps` before those of `_from`."""
+    def _behind(self, axis: int, values: Float32) -> Float32:
+        """Give the windows `steps` before those of `_ahead`."""
         return values[:, : -self.steps] if axis == 0 and self.axes == 2 else values[:, :, : -self.steps]
 
 

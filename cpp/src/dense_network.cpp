@@ -29,7 +29,7 @@ float weight(const Convolution& conv, std::size_t u, std::size_t input, std::siz
 }
 
 // True if any unit has a weight other than 0 for this tap.
-bool heard(const Convolution& conv, std::size_t input, std::size_t y, std::size_t x) {
+bool is_used(const Convolution& conv, std::size_t input, std::size_t y, std::size_t x) {
     for (std::size_t u = 0; u < conv.units; ++u)
         if (weight(conv, u, input, y, x) != 0) return true;
     return false;
@@ -46,7 +46,7 @@ DenseNetwork::DenseNetwork(const std::vector<Convolution>& stem, const std::vect
     sides_ = stem[0].height > 1 ? 2 : 1;
     channels_ = stem[0].inputs / sides_;
     if (channels_ == 0 || stem[0].inputs % sides_ || stem[0].dilation != 1)
-        throw std::invalid_argument("the first layer does not take differences conv pixels");
+        throw std::invalid_argument("the first layer does not take differences of pixels");
     window_width_ = stem[0].width + 1;
     window_height_ = stem[0].height;
     for (std::size_t i = 1; i < stem.size(); ++i) {
@@ -97,8 +97,8 @@ void DenseNetwork::add_planes(Layer& layer, const Convolution& conv) {
     for (std::size_t input = 0; input < conv.inputs; ++input)
         for (std::size_t y = 0; y < conv.height; ++y)
             for (std::size_t x = 0; x < conv.width; ++x) {
-                if (!heard(conv, input, y, x)) continue;
-                if (x > 0 && heard(conv, input, y, x - 1)) {
+                if (!is_used(conv, input, y, x)) continue;
+                if (x > 0 && is_used(conv, input, y, x - 1)) {
                     ++layer.lengths.back();
                 } else {
                     layer.runs.push_back({y, input, x});

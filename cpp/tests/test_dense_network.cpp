@@ -21,17 +21,17 @@ struct Kernel {
 
 // The taps of the first layer that are not 0: all; as in models, all but those of vertical differences outside the
 // first column and in its first line; or a part, the same for all units.
-enum class Heard { all, as_in_models, some };
+enum class Taps { all, as_in_models, some };
 
 // Kernels and head end at the first 0.
 struct Case {
     std::size_t channels, height, width, stride;
-    Heard heard;
+    Taps used;
     Kernel stem[4];
     std::size_t head[4];
 };
 
-constexpr Heard all = Heard::all, as_in_models = Heard::as_in_models, some = Heard::some;
+constexpr Taps all = Taps::all, as_in_models = Taps::as_in_models, some = Taps::some;
 
 constexpr Case cases[] = {
     {1, 29, 53, 1, as_in_models, {{16, 4, 3, 1}, {32, 3, 3, 2}, {32, 3, 3, 4}}, {32, 10}},
@@ -67,8 +67,8 @@ struct Network {
             for (std::size_t at = 0; i == 0 && at < weights.size(); ++at) {
                 const std::size_t x = at % k.width, y = at / k.width % k.height;
                 const bool down = sides == 2 && at / (k.width * k.height) % 2;
-                if (c.heard == as_in_models && down && (x > 0 || y == 0)) weights[at] = 0;
-                if (c.heard == some && at % taps * 7 % 5 < 2) weights[at] = 0;
+                if (c.used == as_in_models && down && (x > 0 || y == 0)) weights[at] = 0;
+                if (c.used == some && at % taps * 7 % 5 < 2) weights[at] = 0;
             }
             stem.push_back({k.units, inputs, k.height, k.width, k.dilation, keep(std::move(weights))});
             window_height += (k.height - 1) * k.dilation;
@@ -313,7 +313,7 @@ CASE("lines in any parts give the same bits as all at once, and only the rows th
 
 CASE("a band that begins at a row gives the bits of those rows") {
     for (const Case& c : cases) {
-        if (c.heard != as_in_models) continue;  // the other kernels see the line above the window
+        if (c.used != as_in_models) continue;  // the other kernels see the line above the window
         const Network network(c, 13);
         const Grid grid = network.grid(c.height, c.width);
         const std::size_t windows = grid.rows() * grid.cols();

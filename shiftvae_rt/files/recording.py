@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import DataFileError, ShiftVaeError
 from ..frame import DTYPES, Frame, PixelSize
 
-__all__ = ["ChoiceWarning", "FrameStack", "LazyPixels", "Recording", "choose", "needs", "reading"]
+__all__ = ["ChoiceWarning", "FrameStack", "LazyPixels", "Recording", "choose", "reading", "refuse_name"]
 
 # The smallest detector dtype that holds every value of one that the kernels do not read.
 # int64 is what NumPy makes of Python integers; detectors stay far below 2**53, where float64 is exact.
@@ -176,7 +176,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
         ) from error
 
 
-def needs(path: Path, wanted: str | None) -> None:
+def refuse_name(path: Path, wanted: str | None) -> None:
     """Refuse ``FILE::NAME`` for a file that holds a single array without a name."""
     if wanted is not None:
         raise DataFileError(f"{path} holds one array without a name, got '::{wanted}': give the file alone")

@@ -93,7 +93,7 @@ class WindowRoute:
         outputs: list[Float32] = []
         for row in range(0, grid.rows, together):
             count = min(together, grid.rows - row)
-            values = self._room(count * grid.cols)
+            values = self._memory(count * grid.cols)
             part = lines[:, row * self._stride : (row + count - 1) * self._stride + self._window[0]]
             self._source.take(part, centre, values[: count * grid.cols].reshape(count, grid.cols, -1))
             found = self._run(values)[:, :, : count * grid.cols]
@@ -116,7 +116,7 @@ class WindowRoute:
             outputs.append(np.stack(found))
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
 
-    def _room(self, count: int) -> Float32:
+    def _memory(self, count: int) -> Float32:
         """Give this thread's memory for `count` windows, at least two: a product of one row is rounded differently."""
         count, size = max(count, 2), self._source.size
         buffer: Float32 = getattr(self._own, "buffer", np.zeros(0, np.float32))

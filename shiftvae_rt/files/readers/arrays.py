@@ -9,7 +9,7 @@ import numpy as np
 
 from ..interleaved import is_interleaved
 from ..named_axes import Plain, read_plain
-from ..recording import Recording, needs
+from ..recording import Recording, refuse_name
 
 __all__ = ["read"]
 
@@ -37,7 +37,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     if path.suffix.lower() == ".npy":
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if array.ndim != 1 and not is_interleaved(array.shape):
-            needs(path, wanted)
+            refuse_name(path, wanted)
         return read_plain(path, wanted, {"": Plain(array, array.dtype)})
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         members = {name: _Member(path, name, archive) for name in archive.files}

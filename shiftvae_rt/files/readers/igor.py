@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...errors import DataFileError
 from ..calibration import length_nm, pixel_edges_nm
 from ..levelling import LEVELLED, level_rows
-from ..recording import Recording, choose, needs
+from ..recording import Recording, choose, refuse_name
 
 __all__ = ["read"]
 
@@ -56,7 +56,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     pixels: NDArray[Any] = np.frombuffer(raw, dtype, prod(shape), start).reshape(shape, order="F")
     nm = [length_nm(abs(step), name) for step, name in zip(steps, axis_units, strict=True)]
     if len(shape) == 1:
-        needs(path, wanted)
+        refuse_name(path, wanted)
         return Recording(pixels, 1, nm[0], {"unit": unit})
     images = pixels.T[..., ::-1, :]  # (layers, y, x), y down
     images = images.reshape(-1, *images.shape[-2:]) if len(shape) == 4 else images
@@ -68,7 +68,7 @@ def read(path: Path, wanted: str | None) -> Recording:
         if unit in ("m", "") and names[at].lower().startswith(TOPOGRAPHY):
             images, metadata["levelled"] = level_rows(images[::-1])[::-1], LEVELLED  # in the order of acquisition
     else:
-        needs(path, wanted)
+        refuse_name(path, wanted)
     return Recording(images, 2, pixel_edges_nm(nm[1], nm[0]), metadata)
 
 

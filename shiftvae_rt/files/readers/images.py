@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..grey import to_grey
-from ..recording import Recording, needs
+from ..recording import Recording, refuse_name
 
 __all__ = ["read"]
 
@@ -17,7 +17,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     """Read the image as grey values."""
     from PIL import Image
 
-    needs(path, wanted)
+    refuse_name(path, wanted)
     with Image.open(path) as image:
         if image.mode.startswith("RGB") and any("16" in str(tile[3]) for tile in image.tile):
             return _deep_colour(path)  # Pillow keeps 8 of the 16 bits of a sample

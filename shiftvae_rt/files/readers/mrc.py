@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import DataFileError
 from ..axes import Arranged, Layout
 from ..calibration import length_nm, pixel_edges_nm
-from ..recording import Recording, needs
+from ..recording import Recording, refuse_name
 
 __all__ = ["read"]
 
@@ -24,7 +24,7 @@ MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 
 def read(path: Path, wanted: str | None) -> Recording:
     """Open the sections of the file as frames, with the axes of the file: columns are x, rows are y."""
-    needs(path, wanted)
+    refuse_name(path, wanted)
     with path.open("rb") as file:
         head = file.read(HEADER)
     byte_order = _byte_order(path, head)

@@ -51,9 +51,9 @@ def read(path: Path, wanted: str | None) -> Recording:
             f"({len(images) * rows * cols * 4} bytes), got {len(body)} bytes: copy it again"
         )
     names = [name if direction == "forward" else f"{name}:{direction}" for name, _, direction in images]
-    asked = wanted is not None or "Z" not in names
+    named = wanted is not None or "Z" not in names
     pixels_of = (np.frombuffer(body, ">f4", rows * cols, at * rows * cols * 4) for at in range(len(names)))
-    flat = [] if asked else [name for name, values in zip(names, pixels_of, strict=True) if _constant(values)]
+    flat = [] if named else [name for name, values in zip(names, pixels_of, strict=True) if _constant(values)]
     varying = [name for name in ("Z", *CONSTANT_HEIGHT) if name in names and name not in flat]
     at = choose(path, names, wanted or (varying or ["Z"])[0] if "Z" in names else wanted, "channel")
     _, unit, direction = images[at]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import DataFileError
 from ..calibration import length_nm, pixel_edges_nm
-from ..recording import Recording, needs
+from ..recording import Recording, refuse_name
 
 __all__ = ["read"]
 
@@ -42,7 +42,7 @@ class _Elements:
 
 def read(path: Path, wanted: str | None) -> Recording:
     """Open the valid elements of the series as frames or signals."""
-    needs(path, wanted)
+    refuse_name(path, wanted)
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(30)

@@ -100,9 +100,9 @@ class _Pages:
 @contextmanager
 def _whole_chain(path: Path) -> Iterator[None]:
     """Raise if the chain of pages is broken: tifffile only logs it, and gives the pages before the break."""
-    told: list[str] = []
+    logged: list[str] = []
     log, handler = logging.getLogger("tifffile"), logging.Handler()
-    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
     propagated, log.propagate = log.propagate, False
     log.addHandler(handler)
     try:
@@ -110,7 +110,7 @@ def _whole_chain(path: Path) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.propagate = propagated
-    if broken := [text for text in told if "TiffPages" in text]:
+    if broken := [text for text in logged if "TiffPages" in text]:
         raise DataFileError(f"{path} is truncated or damaged after some of its pages ({broken[0]}): copy it again")
 
 
