@@ -43,14 +43,19 @@ class Incoming:
 
     def hear_meanwhile(self, hear: Callable[[bytes, Sequence[memoryview]], bool]) -> None:
         """Offer `hear` the waiting messages; those that it does not handle (it returns False) are held for `take`."""
+        heard: set[bytes] = set()
         for _ in range(_MAX_HEARD):
             if len(self._held) >= _MAX_HELD or sum(map(_bytes_of, self._held)) >= MAX_FRAME_BYTES:
                 return
             message = receive(self._socket, self._meter.heard)
             if message is None:
                 return
-            if not hear(bytes(message[0]), message[1:]):
+            peer = bytes(message[0])
+            if not hear(peer, message[1:]):
                 self._held.append(message)
+            if peer in heard:  # ZeroMQ reads the peers in turn: everybody else who has something to say was heard
+                return
+            heard.add(peer)
 
 
 def _bytes_of(message: list[memoryview]) -> int:

@@ -35,8 +35,8 @@ DOOR = {
     "WANT": "ingest",
     "frame": "ingest",
 }
-#: What four producers keep of their maps beside one that says WANT and never sends.
-SHARE_WANT = 0.9 if LONG else 0.1
+#: What four producers keep of their maps beside one that says WANT and never sends: once a millisecond, or without end.
+SHARE_WANT = {"says WANT": 0.9 if LONG else 0.1, "says nothing but WANT": SHARE}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and bytes received are those of Linux")
 
@@ -136,16 +136,13 @@ def test_one_who_asks_for_more_than_its_share_takes_little_from_four(
     for each in four:
         each.wait_ready(LIMIT_S)
     live_maps_a_second(four, 0.3)
-    quiet, loud = [], []
-    for _ in range(SPELLS):
-        quiet.append(live_maps_a_second(four, SPELL_S))
-        rogue.go_on()
-        loud.append(live_maps_a_second(four, SPELL_S))
-        rogue.halt()
+    quiet = [live_maps_a_second(four, SPELL_S) for _ in range(SPELLS)]  # a rogue leaves much unread
+    rogue.go_on()
+    loud = [live_maps_a_second(four, SPELL_S) for _ in range(SPELLS)]
     with Control(serving.control) as control:
         assert "rogue" in control.status().report.streams, "the rogue said HELLO"
     for each in four:
         each.close(LIMIT_S)
     share = np.median(loud) / np.median(quiet)
     print(f"{kind}, four others: {np.median(quiet):.0f} maps/s, then {share:.0%}")
-    assert share >= SHARE_WANT
+    assert share >= SHARE_WANT[kind]
