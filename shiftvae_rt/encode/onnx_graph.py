@@ -68,7 +68,7 @@ class OnnxGraph:
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back with no more than a log line
             raise ProviderError(_missing(provider, self._session.get_providers(), _library_error(provider)))
         self.provider = provider
-        #: What the graph says about itself.
+        #: Metadata of the graph.
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         #: Names of its inputs.
         self.inputs = tuple(value.name for value in self._session.get_inputs())
