@@ -172,7 +172,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
     except Exception as error:  # third-party parsers raise anything: struct.error, KeyError, RuntimeError...
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataFileError(
-            f"{path} cannot be read: expected {what}, got '{reason}': is the file complete, and of the format of its ending?"
+            f"{path} cannot be read: expected {what}, got '{reason}': is the file complete, and what its ending says?"
         ) from error
 
 
