@@ -42,6 +42,9 @@ docs: .venv/dev-installed  ## the book, into build/docs: a warning is an error, 
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
 	$(BIN)/python docs/check_links.py build/docs
 
+notebooks: .venv/dev-installed  ## run the notebooks of the book, and store what they show
+	$(BIN)/python docs/run_notebooks.py
+
 links: .venv/dev-installed  ## the links of the book that lead elsewhere: asks their servers
 	$(BIN)/python -m sphinx -q -b linkcheck -d build/doctrees docs build/links
 
