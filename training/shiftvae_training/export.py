@@ -1,4 +1,4 @@
-"""From a trained model to a model file: graphs, test vectors, manifest; compared with torch before it is written."""
+"""Export of a trained model to a model file: graphs, test vectors, manifest, report, checked against torch."""
 
 from __future__ import annotations
 
@@ -48,21 +48,22 @@ from .train import Trained
 
 __all__ = ["IN_MEMORY", "Parity", "export_model", "golden_frame", "made_by", "make_model_file", "write_with_report"]
 
-#: Name of a model file that was never written.
+#: Name of a model file that is only in memory.
 IN_MEMORY = "model in memory"
 STRIDES = (1, 2, 4, 8)
 GOLDEN_STRIDE = 4
 #: Largest side of the test frame, px.
 GOLDEN_SIDE = 160
-#: The ONNX output may differ from torch, and from window-by-window encoding, by this much of a latent's spread.
+#: Largest difference of the ONNX output from torch, and from window-by-window encoding, as a share of a latent's
+#: spread.
 TORCH_TOLERANCE, WINDOW_TOLERANCE = 1e-4, 1e-5
 
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest differences on the test frame, in units of a latent's spread; shifts modulo the lattice.
+    """Largest differences on the test frame, in units of a latent's spread; shifts are compared modulo the lattice.
 
-    A latent that says nothing has no spread: its own posterior standard deviation takes the place then.
+    A latent without information has no spread; its posterior standard deviation is used instead.
     """
 
     against_torch: float
@@ -77,14 +78,14 @@ def export_model(
     sources: tuple[DataSource, ...],
     pixel_size_nm: PixelSize,
 ) -> Parity:
-    """Write the model file of `make_model_file` with `write_with_report`; returns how exact it is."""
+    """Write the model file of `make_model_file` with `write_with_report`; returns its parity with torch."""
     model, parity = make_model_file(trained, frames, sources=sources, pixel_size_nm=pixel_size_nm)
     write_with_report(path, model)
     return parity
 
 
 def write_with_report(path: str | os.PathLike[str], model: ModelFile) -> None:
-    """Write a model file at `path`, and its report, if it has one, beside it as .html.
+    """Write a model file at `path` and its report, if it has one, beside it as .html.
 
     Raises
     ------
@@ -99,16 +100,16 @@ def write_with_report(path: str | os.PathLike[str], model: ModelFile) -> None:
 def make_model_file(
     trained: Trained, frames: list[NDArray[Any]], *, sources: tuple[DataSource, ...], pixel_size_nm: PixelSize
 ) -> tuple[ModelFile, Parity]:
-    """Model file of a trained model, in memory, and how exact it is.
+    """Model file of a trained model, in memory, and its parity with torch.
 
     Parameters
     ----------
     trained
         The model and its training.
     frames
-        ``(C, H, W)`` each, raw: those that it was trained on.
+        Raw training frames ``(C, H, W)``.
     sources, pixel_size_nm
-        Where they come from, and the edges ``(y, x)`` of their pixels, nm.
+        Provenance of the frames, and the edges ``(y, x)`` of their pixels, nm.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a program gives to train on, as stacks of frames: arrays, frames, files, and lists of them."""
+"""Training data from a program, as stacks of frames: arrays, frames, files, and lists of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .scans import Scans, Stack, read_stack, usable_scans
 
 __all__ = ["Given", "gather_scans"]
 
-#: Whatever `fit` takes.
+#: Training data that `fit` accepts.
 Given: TypeAlias = "ArrayLike | Frame | str | os.PathLike[str] | Sequence[ArrayLike | Frame | str | os.PathLike[str]]"
 
 IN_MEMORY = "frames in memory"
@@ -27,7 +27,7 @@ IN_MEMORY = "frames in memory"
 def gather_scans(
     given: Given, *, pixel_size_nm: PixelSize = None, channels: bool = False, signals: bool = False
 ) -> Scans:
-    """Bring `given` into the one form that training takes.
+    """Convert `given` to the scans that training takes.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def gather_scans(
 
 
 def _frames_of(array: Any, *, channels: bool, signals: bool) -> list[Frame]:
-    """Frames of an array: one, or a stack of them."""
+    """Frames of an array, which is one frame or a stack of frames."""
     pixels: NDArray[Any] = np.asarray(array)
     axes = [*(["channels"] if channels else []), *(["length"] if signals else ["height", "width"])]
     if pixels.ndim not in (len(axes), len(axes) + 1):
@@ -83,7 +83,7 @@ def _frames_of(array: Any, *, channels: bool, signals: bool) -> list[Frame]:
 
 
 def _of_memory(frames: list[Frame]) -> list[Stack]:
-    """The stack of some frames, with a hash of their pixels; none without frames."""
+    """Stack of `frames` in memory, with a hash of their pixels; an empty list without frames."""
     if not frames:
         return []
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""The scans that a model is trained on: frames of one or several files, and where they came from."""
+"""Scans for training: frames of one or several files, and their provenance."""
 
 from __future__ import annotations
 
@@ -20,17 +20,27 @@ from shiftvae_rt.model.manifest import DataSource
 
 __all__ = ["FrameWarning", "Scans", "Stack", "has_contrast", "parse_frames", "read_scans", "read_stack", "usable_scans"]
 
-#: Pixel sizes of scans that train one model may differ by this much, relative.
+#: Largest relative difference between the pixel sizes of scans that train one model.
 PIXEL_SIZE_TOLERANCE = 0.03
 
 
 class FrameWarning(UserWarning):
-    """Frames of a file that are left out of the training, and why."""
+    """Warning with the frames of a file that are left out of the training, and the reasons."""
 
 
 @dataclass(frozen=True)
 class Scans:
-    """Frames ``(C, H, W)`` in raw detector units (height 1: signals), edges ``(y, x)`` of their pixels in nm, files."""
+    """Frames for one training.
+
+    Attributes
+    ----------
+    frames
+        ``(C, H, W)`` each, in raw detector units; height 1 for signals.
+    pixel_size_nm
+        Edges ``(y, x)`` of a pixel, nm; None if unknown.
+    sources
+        Provenance, one entry per file.
+    """
 
     frames: list[NDArray[Any]]
     pixel_size_nm: tuple[float, float] | None
@@ -39,7 +49,7 @@ class Scans:
 
 @dataclass(frozen=True)
 class Stack:
-    """Frames of one source, and the SHA-256 of it; `where` is its path, or what else people call it."""
+    """Frames of one source, with its SHA-256; `where` is its path, or another description for messages."""
 
     where: str
     name: str
@@ -48,7 +58,7 @@ class Stack:
 
 
 def read_scans(paths: Sequence[str], *, which: slice = slice(None), dimensions: int | None = None) -> Scans:
-    """Read frames of `paths`; `which` picks frames of each file. The rest as `read_stack` and `usable_scans`."""
+    """Read the frames `which` of each of `paths`; for arguments and errors see `read_stack` and `usable_scans`."""
     return usable_scans([read_stack(path, which=which, dimensions=dimensions) for path in paths], dimensions)
 
 
@@ -58,23 +68,23 @@ def read_stack(path: str, *, which: slice = slice(None), dimensions: int | None 
     Raises
     ------
     DataFileError
-        for a file that cannot be read, or has none of the frames.
+        for a file that cannot be read, or without any of the frames.
     """
     stack = read_frames(path, dimensions=dimensions)
     chosen = stack[which]
     if not len(chosen):
-        raise DataFileError(f"{path} has {len(stack)} frames, none of which is in --frames: choose others")
+        raise DataFileError(f"{path} has {len(stack)} frames, none of which --frames selects: choose others")
     file, _ = split_name(path)
     return Stack(str(path), file.name, _digest(file), chosen)
 
 
 def usable_scans(stacks: Sequence[Stack], dimensions: int | None = None) -> Scans:
-    """Frames to train on; blank ones and those with NaN are left out.
+    """Frames of `stacks` for training, without blank frames and frames with NaN.
 
     Raises
     ------
     DataFileError, FrameError
-        for a source that holds no usable frame, or frames of another kind than those before it.
+        for a source without a usable frame, or with frames of another kind than those before it.
     PixelSizeError
         for scans of different magnification.
 
@@ -93,8 +103,8 @@ def usable_scans(stacks: Sequence[Stack], dimensions: int | None = None) -> Scan
             pixels[0].shape[0] != frames[0].shape[0] or (pixels[0].shape[1] == 1) != (frames[0].shape[1] == 1)
         ):
             raise DataFileError(
-                f"{path} has frames of shape {pixels[0].shape}, the scans before it {frames[0].shape}: "
-                "train on one kind"
+                f"expected frames like those of the scans before, of shape {frames[0].shape}, got {pixels[0].shape} in "
+                f"{path}: train on one kind"
             )
         frames += pixels
         sizes += [size for frame in usable if (size := as_pixel_size(frame.pixel_size_nm)) is not None]
@@ -114,7 +124,7 @@ def usable_scans(stacks: Sequence[Stack], dimensions: int | None = None) -> Scan
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file; of a folder, of its files and their names."""
+    """SHA-256 of a file, or of the names and contents of all files in a folder."""
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     every = hashlib.sha256()
@@ -126,7 +136,7 @@ def _digest(path: Path) -> str:
 
 
 def has_contrast(pixels: NDArray[Any]) -> bool:
-    """Tell whether any pixel differs from another of its channel in ``pixels (C, H, W)``."""
+    """Whether any channel of ``pixels (C, H, W)`` is not constant."""
     return bool((pixels != pixels[:, :1, :1]).any())
 
 
@@ -155,7 +165,7 @@ def _usable(path: str, frames: Sequence[Frame], dimensions: int | None) -> tuple
 
 
 def parse_frames(text: str) -> slice:
-    """Read ``7``, ``0:20``, ``:20`` or ``5:``; ValueError for anything else."""
+    """Read ``7``, ``0:20``, ``:20`` or ``5:`` as a slice; raises `ValueError` for anything else."""
     if not re.fullmatch(r"[0-9]+|[0-9]*:[0-9]*", text):
         raise ValueError(f"expected one frame as 7, or frames as 0:20, :20 or 5:, got {text!r}")
     start, colon, stop = text.partition(":")

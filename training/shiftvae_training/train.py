@@ -47,21 +47,39 @@ from .scans import has_contrast
 
 __all__ = ["Trained", "train"]
 
-#: Windows on which the posterior deviations are calibrated.
+#: Number of windows on which the posterior deviations are calibrated.
 CALIBRATING = 800
-#: Frames that set the zero and the unit of the content, or more if they are small: so many pixels.
+#: Number of frames that set the zero and the unit of the content; small frames are more, with this many pixels in all.
 ZEROING, ZEROING_PIXELS = 8, 100_000
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model and how it came about.
+    """A trained model and the record of its training.
 
-    ``kl_nats`` and ``spread`` are for each latent, shift first; see `manifest.Latent`. ``seconds`` is CPU time.
-    ``coverage`` says how well the posterior deviations, which `calibrate` has scaled, cover. ``settings`` leave nothing
-    open any more, and ``choices`` say why. ``started_from`` is the SHA-256 of the model file whose training went on.
-    ``weights`` are those that the last step left, and ``order`` the index of each content latent then: ``model`` was
-    settled and calibrated since.
+    Attributes
+    ----------
+    model
+        The model, in canonical form and calibrated.
+    settings, choices
+        Settings with all automatic choices filled in, and the reasons of those choices.
+    lattice
+        Lattice of the frames.
+    history
+        Looks at the held-out tiles.
+    seconds
+        CPU time.
+    windows
+        Number of training positions.
+    kl_nats, spread
+        Information in nats and standard deviation of each reported latent, shift first; see `manifest.Latent`.
+    coverage
+        Coverage of the posterior deviations before and after calibration.
+    started_from
+        SHA-256 of the model file whose training was continued; empty for a new model.
+    weights, order
+        Weights after the last step, before the canonical form and calibration; and the index there of each content
+        latent. Training continues from these.
     """
 
     model: ShiftVAE
@@ -92,25 +110,26 @@ def train(
     Parameters
     ----------
     frames, settings
-        What is learned from, and how.
+        Training data, and settings of the model and its training.
     start
-        What to go on from; its model is changed, and `settings` are those of it. Its latents keep their order.
+        State from which to continue; its model is changed, and `settings` are those of it. Its latents keep their
+        order.
     progress
-        Told of every look at the held-out tiles.
+        Called with every look at the held-out tiles.
     stage
-        Told in words what begins and what was found, for a person who waits.
+        Called with words for the user: what begins, and what was found.
 
     Raises
     ------
     LatticeError
-        if a torus shift is wanted and no period is found, or not the one of `start`.
+        for a torus shift, if no period is found, or another one than that of `start`.
     FrameError
         if the frames differ in shape.
     TrainingError, WindowError
-        if the frames are too small or without contrast, or the encoder cannot have the window.
+        if the frames are too small or without contrast, or the encoder does not support the window.
     KeyboardInterrupt
-        if Ctrl-C came before there was anything to keep. Later it ends the training early, with the model of the best
-        look at the held-out tiles.
+        on Ctrl-C before the first look at the held-out tiles. Later, Ctrl-C ends the training early with the model of
+        the best look.
     """
     frames = [read_only(frame) for frame in frames]
     say = stage or (lambda _: None)
@@ -174,9 +193,10 @@ def train(
 def _finish(
     model: ShiftVAE, objective: Objective, sampler: TileSampler, content: torch.Tensor, order: tuple[int, ...] | None
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
-    """Settle shift and content, tie the shift to the brightest column; information and spread of each latent.
+    """Bring shift and content to canonical form and set the anchor.
 
-    Both on held-out and on fresh tiles; ``content (n, m)`` sets zero and unit. The order of `settle_content` is last.
+    ``content (n, m)`` sets zero and unit of the content. Returns information in nats and spread of each reported
+    latent, measured on held-out and fresh tiles, and the order of the content latents from `settle_content`.
     """
     tiles, source = _tiles_for_looking(model, sampler)
     _, posterior = objective(tiles, sample=False, source=source)
@@ -201,7 +221,7 @@ def _tiles_for_looking(model: ShiftVAE, sampler: TileSampler) -> tuple[torch.Ten
 
 
 def _content_of(model: ShiftVAE, frames: Frames, lattice: Lattice) -> torch.Tensor:
-    """Content ``(n, m)`` of windows all over a few of the frames, so that its mean is theirs and not that of a draw."""
+    """Content ``(n, m)`` of windows from all over a few frames, whose mean has no sampling error."""
     parts, step = [], max(4, model.window[1] // 8 * 4)
     seen = torch.from_numpy(_on_the_lattice(frames[0], lattice, model.window)[::step, ::step].copy())
     for frame in frames[:: -(-len(frames) // max(ZEROING, ZEROING_PIXELS // frames[0].size))]:
@@ -212,7 +232,7 @@ def _content_of(model: ShiftVAE, frames: Frames, lattice: Lattice) -> torch.Tens
 
 
 def _on_the_lattice(frame: NDArray[Any], lattice: Lattice, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """First pixels of the tiles or windows of ``frame (C, H, W)`` that show the lattice; all where there is none."""
+    """Mask of the first pixels of tiles in ``frame (C, H, W)`` that show the lattice; all without one."""
     mask = np.full(frame.shape[1:], has_contrast(frame))
     return places_within(mask if lattice.where is None else mask & lattice.where, size)
 
@@ -221,7 +241,7 @@ def _on_the_lattice(frame: NDArray[Any], lattice: Lattice, size: tuple[int, int]
 def _calibrate(
     model: ShiftVAE, sampler: TileSampler, kl_nats: tuple[float, ...], seed: int, labels: torch.Tensor | None
 ) -> tuple[Coverage, ...]:
-    """Make the posterior deviations cover, on windows of held-out and of fresh tiles."""
+    """Calibrate the posterior deviations on windows of held-out and fresh tiles."""
     tiles, source = _tiles_for_looking(model, sampler)
     cut, _ = model.windows(tiles - tiles.mean(dim=(-1, -2), keepdim=True), TILE_STRIDE)
     windows = cut.flatten(0, 2)

@@ -134,9 +134,7 @@ def test_the_output_is_checked_before_a_minute_is_spent(file, tmp_path, capsys):
 
 
 def test_frames_that_are_not_there_are_named(file, output, capsys):
-    assert "has 3 frames, none of which is in --frames" in refused(
-        capsys, "train", file, "-o", output, "--frames", "7:9"
-    )
+    assert "has 3 frames" in refused(capsys, "train", file, "-o", output, "--frames", "7:9")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +212,7 @@ def test_the_help_names_every_constraint(capsys):
     ("shift", "content", "words"),
     [
         ((4.1, 4.0), (2.0, 0.0), []),
-        ((4.1, 0.02), (2.0,), ["do not tell where the motif sits (shift 0.02 nats)"]),
+        ((4.1, 0.02), (2.0,), ["shift 0.02 nats"]),
         ((4.1, 4.0), (0.05, 0.01), ["no variation of the motif was found"]),
         ((4.1, 4.0), (), []),
         ((0.1, 0.1), (0.0,), ["(shift 0.10 nats)", "no variation"]),

@@ -1,4 +1,4 @@
-"""What the commands of the training half have in common: types of arguments, and where a model may go."""
+"""Common parts of the training commands: types of arguments, and the check of the output path."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from shiftvae_rt.output_file import try_output
 
 __all__ = ["automatic_or", "check_model_output", "checked", "field", "positive"]
 
-#: A model file with its report takes less.
+#: Upper bound of the size of a model file with its report.
 MODEL_BYTES = 16 << 20
 
 
 def check_model_output(path: str, *, force: bool, report: bool) -> None:
-    """Refuse a model path that cannot be written before a minute of work, not after it.
+    """Check before the work that a model file can be written.
 
     Parameters
     ----------
     path
         Model file that will be written.
     force
-        Whether files that are there already may be replaced.
+        Whether existing files may be replaced.
     report
-        Whether a report, the same name with .html, will be written beside it.
+        Whether a report of the same name, with .html, will be written beside it.
 
     Raises
     ------
     ModelFileError
         for another ending.
     DataFileError
-        for a place that cannot be written, or has a file already.
+        for a path that cannot be written, or where a file exists.
     """
     if Path(path).suffix.lower() != ".svae":
         raise ModelFileError(f"expected a model file that ends in .svae, got {path}: rename it")
@@ -43,7 +43,7 @@ def check_model_output(path: str, *, force: bool, report: bool) -> None:
 
 
 def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let argparse say what `parse` says."""
+    """Turn the `ValueError` of `parse` into argparse's error, with its message."""
 
     def checked_parse(text: str) -> Any:
         try:
@@ -55,23 +55,23 @@ def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """Read a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
 
 
 def field(check: Callable[[str, Any], None], name: str, parse: Callable[[str], Any] = str) -> Callable[[str], Any]:
-    """Read the value of a field of a settings class, and let its own check judge.
+    """Make an argument type from a field of a settings class, validated by the check of that class.
 
     Parameters
     ----------
     check
-        Takes name and value; `ValueError` says what is wrong.
+        Function of name and value that raises a `ValueError` with the reason.
     name
         Name of the field.
     parse
-        From a word to a value; a word that it cannot read is judged as it is.
+        Function from a word to a value; a word that it cannot read is checked unchanged.
     """
 
     def parse_field(text: str) -> Any:
@@ -86,5 +86,5 @@ def field(check: Callable[[str, Any], None], name: str, parse: Callable[[str], A
 
 
 def automatic_or(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """None for 'auto'; else what `parse` says."""
+    """Make a parser that gives None for 'auto', and else the result of `parse`."""
     return lambda text: None if text == "auto" else parse(text)

@@ -1,4 +1,4 @@
-"""The main job from end to end: a scan, a model, a service, new scans streamed to it line by line, maps coming back.
+"""The demo from end to end: train on a scan, start a service, stream new scans to it line by line, collect the maps.
 
 simulator or file -> train -> model file -> `shiftvae serve` (its own process) -> rows in, maps out -> picture, scores
 """
@@ -46,19 +46,19 @@ from .summary import summarise
 
 __all__ = ["demo", "table"]
 
-#: Of a stack, so many frames are trained on at most, and never all of them.
+#: Largest number of frames of a stack that are used for training; at least half are left to stream.
 MOST_TRAINING_FRAMES = 20
-#: What became of the frames, in the order of the accounting identity.
+#: Counters of the frames, in the order of the accounting identity.
 COUNTED = ("offered", "processed", "dropped_producer", "dropped_stale", "rejected", "quarantined")
 
 
 def demo(settings: DemoSettings) -> dict[str, Any]:
-    """Run the demo; writes model, picture and ``summary.json`` into the folder and returns the summary.
+    """Run the demo: write model, picture and ``summary.json`` into the folder, and return the summary.
 
     Raises
     ------
     ShiftVaeError
-        as the parts do.
+        from reading, training, exporting or the service; `ServiceError` if no map was complete.
     """
     folder = Path(settings.output)
     try:
@@ -107,7 +107,7 @@ def demo(settings: DemoSettings) -> dict[str, Any]:
 
 
 def table(summary: dict[str, Any]) -> str:
-    """The summary for people."""
+    """Table of the summary as text."""
     training, stream, scores = summary["training"], summary["stream"], summary["scores"]
     steps = f"{training['steps']} steps, held-out loss {training['held_out_loss']} nats a window"
     lines = [
@@ -133,7 +133,7 @@ def table(summary: dict[str, Any]) -> str:
 
 
 def _scans(settings: DemoSettings) -> tuple[Scans, list[Frame], list[SimulatedFrame]]:
-    """What to train on, what to stream, and the truth about the latter (none for a file)."""
+    """Scans for training, frames to stream, and the truth of the latter (empty for a file)."""
     if settings.input is None:
         microscope = Microscope(seed=settings.seed)
         first = microscope.frame(0)
@@ -157,7 +157,7 @@ def _train(scans: Scans, settings: DemoSettings, model: Path) -> Trained:
 
 @contextmanager
 def _service(model: Path, stride: int) -> Iterator[tuple[str, str]]:
-    """`shiftvae serve` in a process of its own, on free ports of the loopback; its ingest and results endpoints."""
+    """Run `shiftvae serve` in a separate process on free loopback ports; yields its ingest and results endpoints."""
     anywhere = "tcp://127.0.0.1:0"
     command = [sys.executable, "-m", "shiftvae_rt", "serve", str(model), "--stride", str(stride), "--json"]
     command += ["--ingest", anywhere, "--results", anywhere, "--control", "off", "--http", "off"]
@@ -183,7 +183,7 @@ def _service(model: Path, stride: int) -> Iterator[tuple[str, str]]:
 def _stream(
     stream: list[Frame], settings: DemoSettings, ingest: str, results: str
 ) -> tuple[list[Result], dict[str, int]]:
-    """Offer the frames row by row as a microscope would; all results that came back, and what became of the frames."""
+    """Send the frames row by row as a microscope would; returns all results, and the counters of the frames."""
     collected: list[Result] = []
     over = threading.Event()
 
@@ -220,5 +220,5 @@ def _scores(result: Result, truth: SimulatedFrame, trained: Trained) -> dict[str
 
 
 def _mean_scores(scores: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over the streamed frames."""
+    """Means of the scores over the streamed frames."""
     return {name: np.round(np.mean([s[name] for s in scores], axis=0), 4).tolist() for name in scores[0]}

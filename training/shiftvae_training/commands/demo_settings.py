@@ -1,4 +1,4 @@
-"""What `shiftvae demo` can be told."""
+"""Settings of `shiftvae demo`."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def _rules() -> dict[str, Rule]:
 
 
 def check_demo_setting(name: str, value: object) -> None:
-    """Refuse a value that the field `name` of `DemoSettings` cannot have; `TrainingError` names it."""
+    """Check a value for the field `name` of `DemoSettings`; raises `TrainingError` with the name."""
     check_field(name, value, _rules()[name])
 
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What to train on, what to stream, and how; every field is checked when the settings are made.
+    """Settings of the demo's training and stream; every field is checked when the settings are made.
 
     Parameters
     ----------

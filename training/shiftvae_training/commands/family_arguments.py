@@ -17,7 +17,7 @@ __all__ = ["add_family", "classes_of_frames"]
 
 
 def add_family(parser: argparse.ArgumentParser) -> None:
-    """Options that choose a member of the model family."""
+    """Add the options that choose a member of the model family."""
     default = Settings()
     parser.add_argument(
         "--rotation",
@@ -60,12 +60,12 @@ def add_family(parser: argparse.ArgumentParser) -> None:
 
 
 def classes_of_frames(names: tuple[str, ...], scans: Scans) -> tuple[str, ...]:
-    """The class of each frame, from one for each file.
+    """Class of each frame, from one class per file.
 
     Raises
     ------
     FrameError
-        for another number of classes than of files.
+        if the numbers of classes and files differ.
     """
     if names and len(names) != len(scans.sources):
         raise FrameError(f"expected a class for each of {len(scans.sources)} scans, got {len(names)}: see --classes")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 PACKAGES = ("pyroved", "atomai")
-#: What both packages have where nothing is said.
+#: Default priors of both packages.
 PRIOR = 0.1
 
 
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read, translate, compare, write, say what came out."""
+    """Read the weights, convert and check them, write the model file and print a summary."""
     from ..importing.import_model import import_model
 
     check_model_output(arguments.output, force=arguments.force, report=False)
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def parse_invariances(text: str) -> str:
-    """Read ``t``, ``rt``, ``none`` and the like into letters in the order of the latents; ValueError for others."""
+    """Read ``t``, ``rt``, ``none`` ... as letters in the order of the latents; raises `ValueError` for others."""
     letters = "" if text == "none" else text
     if (not letters and text != "none") or set(letters) - set("rts") or len(set(letters)) != len(letters):
         raise ValueError(f"expected letters of r, t and s, each once, or none, got {text!r}")

@@ -1,4 +1,4 @@
-"""What a person wants to know of a training, as JSON and in words."""
+"""Summary of a training, as JSON and in words."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["readable", "summarise"]
 
-#: A shift that says less is hardly narrower than its prior.
+#: A shift with less information than this is hardly narrower than its prior.
 LEAST_SHIFT_NATS = 0.5
 
 
 def summarise(trained: Trained) -> dict[str, Any]:
-    """What a person wants to know of a training, ready for JSON."""
+    """Summary of a training, ready for JSON."""
     model = trained.model
     return {
         "lattice": trained.lattice.reason,
@@ -35,15 +35,15 @@ def summarise(trained: Trained) -> dict[str, Any]:
 
 
 def _warnings(shift_nats: Sequence[float], content_nats: Sequence[float]) -> list[str]:
-    """What makes the maps mean little."""
+    """Warnings about maps that mean little."""
     found = []
     if min(shift_nats) < LEAST_SHIFT_NATS:
         found.append(
-            f"the windows do not tell where the motif sits (shift {min(shift_nats):.2f} nats): the maps mean little; "
-            "train on more frames, with more --steps or a larger --window"
+            f"the windows do not show where the motif sits (shift {min(shift_nats):.2f} nats), so the maps mean "
+            "little: train on more frames, with more --steps or a larger --window"
         )
     if content_nats and max(content_nats) < USED_NATS:
-        found.append("no variation of the motif was found: the content maps are empty")
+        found.append("no variation of the motif was found, so the content maps are empty")
     return found
 
 

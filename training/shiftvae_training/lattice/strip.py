@@ -1,8 +1,8 @@
-"""The lattice of an area that is only a few periods wide, fitted to its pixels.
+"""Lattice of an area only a few periods wide, fitted to its pixels.
 
-Tiles of six periods do not fit into a narrow strip, and smaller ones see its edge: the phase of a wave is drawn towards
-the side where the strip is, and the period with it (by 3 % at three periods). So the waves are fitted together, by
-least squares, to those pixels alone that lie within the area.
+Tiles of six periods do not fit into a narrow strip, and smaller tiles contain its edge, which biases the phases and
+with them the period (by 3 % at three periods). Here all waves are fitted together by least squares, to the pixels
+within the area alone.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from shiftvae_rt.array_types import Float64
 __all__ = ["fit_in_strip", "is_strip"]
 
 
-#: Periods along an axis, below which an area is a strip.
+#: An area with fewer periods than this along an axis is a strip.
 FEW = 6.0
-#: The area ends where the deviation over a period is this share of the way from that of the emptiest tenth of the frame
-#: to that of the fullest.
+#: Edge of the area: where the local deviation is this share of the way from that of the lowest tenth of the frame to
+#: that of the highest.
 ENDS = 0.5
-#: Pixels that are fitted at most: every second, third... line of a larger area.
+#: Largest number of pixels that are fitted; of larger areas every second, third ... line is used.
 MOST_PIXELS = 20_000
-#: Furthest that a wave may move, in waves over the longer side of the area.
+#: Largest change of a wave, in periods over the longer side of the area.
 FURTHEST = 0.5
 
 
 def is_strip(where: NDArray[np.bool_], vectors: Float64) -> bool:
-    """Tell whether the area of a cell ``vectors (2, 2)``, px, holds fewer than six of its periods along an axis."""
+    """Whether the area `where` of a lattice ``vectors (2, 2)`` px has fewer than six periods along an axis."""
     if len(vectors) < 2 or not where.any():
         return False
     longest = float(np.hypot(*vectors.T).max())
@@ -39,7 +39,7 @@ def is_strip(where: NDArray[np.bool_], vectors: Float64) -> bool:
 def fit_in_strip(
     channels: list[Float64], reciprocal: Float64, orders: NDArray[np.intp], where: NDArray[np.bool_]
 ) -> Float64:
-    """Refine the lattice of a strip.
+    """Refine the reciprocal basis of a lattice in a strip.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def fit_in_strip(
     reciprocal
         float64 ``(2, 2)``, (y, x) in cycles per px.
     orders
-        int ``(n, 2)``: the waves to fit together, without their opposites.
+        int ``(n, 2)``: the waves to fit together, without their conjugates.
     where
-        bool ``(height, width)``: the area, good to a period.
+        bool ``(height, width)``: the area, accurate to a period.
 
     Returns
     -------
     ndarray
-        float64 ``(2, 2)``; what was given where the fit leaves it.
+        float64 ``(2, 2)``: the refined basis, or the given one if there are too few pixels or the fit diverges.
     """
     period = round(float(np.hypot(*np.linalg.pinv(reciprocal)).max()))
     inside = where & _full(channels, period)
@@ -74,7 +74,7 @@ def fit_in_strip(
     slopes = np.concatenate([np.ones((len(places), 1)), places / extent], axis=1)
 
     def left(flat: Float64) -> Float64:
-        """What waves of this basis, with the amplitudes that suit them best, leave of the pixels."""
+        """Residual of the pixels after a least-squares fit of the waves of this basis."""
         turns = 2 * np.pi * places @ (orders @ (reciprocal + flat.reshape(2, 2) / extent)).T
         design = np.concatenate([slopes, np.cos(turns), np.sin(turns)], axis=1)
         amplitudes = np.linalg.lstsq(design.T @ design, design.T @ values, rcond=1e-9)[0]
@@ -87,7 +87,7 @@ def fit_in_strip(
 
 
 def _full(channels: list[Float64], period: int) -> NDArray[np.bool_]:
-    """Pixels that are half a period or more within what shows about as much as where the frame is full."""
+    """Mask ``(H, W)`` of the pixels at least half a period within the part of the frame with high local deviation."""
     size = [min(max(3, period | 1), n) for n in channels[0].shape]
     level = [uniform_filter(channel, size, mode="nearest") for channel in channels]
     square = [uniform_filter(channel * channel, size, mode="nearest") for channel in channels]
