@@ -1,4 +1,4 @@
-"""How many threads a kernel may use."""
+"""Limits on the number of threads of a kernel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_THREADS = 256
 
 
 def check_threads(threads: int) -> None:
-    """Refuse a number of threads that the kernels do not take.
+    """Refuse a number of threads outside the limits.
 
     Raises
     ------
