@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-LOOP = "while True:\n    pass"
+#: Ends with its parent, however that ends.
+LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    pass"
 
 
 def main() -> int:

@@ -25,7 +25,12 @@ FRAME = np.random.default_rng(0).poisson(40, (256, 256)).astype(np.uint16)
 
 @pytest.fixture
 def two_busy_loops() -> Iterator[None]:
-    loops = [subprocess.Popen([sys.executable, "-c", "while True:\n    pass"]) for _ in range(2)]
+    loops = [
+        subprocess.Popen(
+            [sys.executable, "-c", "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    pass"]
+        )
+        for _ in range(2)
+    ]
     yield
     for loop in loops:
         loop.kill()
