@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from terminal import COLUMNS, Terminal
 
+from shiftvae_rt import ModelFile
+from shiftvae_training.fitting import progress as progress_room
 from shiftvae_training.fitting.optimise import Step
 from shiftvae_training.fitting.progress import Progress
 
@@ -93,3 +96,62 @@ def test_ctrl_c_stops_a_training_with_a_true_word_and_leaves_nothing(folder, whe
     assert "error" not in terminal.text
     assert "Traceback" not in terminal.text
     assert [path.name for path in folder.iterdir()] == ["scan.npy"]
+
+
+@windowless
+@pytest.mark.timeout(240)
+def test_ctrl_c_after_a_look_keeps_the_best_model_and_says_so(folder):
+    with Terminal(*TRAIN, 100_000, cwd=folder) as terminal:
+        terminal.read_until("100/100000")
+        assert terminal.ctrl_c() == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["m.html", "m.svae", "scan.npy"]
+    kept = re.search(r"stopped early: the model of step (\d+) of 100000", " ".join(terminal.text.split()))
+    assert kept is not None, terminal.text
+    assert ModelFile.read(folder / "m.svae").manifest.training.steps == int(kept[1])
+    assert "Traceback" not in terminal.text
+
+
+class Bar:
+    """A notebook's bar that remembers."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.n, self.said = total, 0, []
+
+    def set_description_str(self, words: str) -> None:
+        self.said.append(words)
+
+    def set_postfix_str(self, words: str, refresh: bool) -> None:
+        self.said.append(words)
+
+    def update(self, steps: int) -> None:
+        self.n += steps
+
+    def close(self) -> None:
+        self.said.append("closed")
+
+
+def test_a_notebook_has_one_bar_for_the_whole_training(monkeypatch, capsys):
+    bars = []
+    monkeypatch.setattr(progress_room, "_bar_of_a_notebook", lambda: lambda total: bars.append(Bar(total)) or bars[-1])
+    with Progress(200) as progress:
+        progress.stage("finding the lattice ...")
+        progress.stage("training ...")
+        progress.step(Step(100, loss=-1.25, kl_shift=1.0, kl_content=1.0, noise_sd=0.1))
+        progress.step(Step(200, loss=-2.5, kl_shift=1.0, kl_content=1.0, noise_sd=0.1))
+        progress.stage("calibrating ...")
+    (bar,) = bars
+    assert (bar.total, bar.n) == (200, 200)
+    losses = ["loss -1.2, noise 0.100", "loss -2.5, noise 0.100"]
+    assert bar.said == ["finding the lattice ...", "training ...", *losses, "calibrating ...", "closed"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_outside_a_notebook_there_is_no_such_bar():
+    assert progress_room._bar_of_a_notebook() is None
+
+
+def test_a_hidden_progress_says_nothing(capsys):
+    with Progress(100, shown=False) as progress:
+        progress.stage("training ...")
+        progress.step(Step(100, loss=0.0, kl_shift=1.0, kl_content=1.0, noise_sd=0.1))
+    assert capsys.readouterr() == ("", "")

@@ -222,6 +222,7 @@ def test_a_notebook_sees_what_it_is_and_a_picture(model):
     assert "TrainedModel" in page
     assert page.count("<img ") == 1
     assert "degrees" in page
+    assert "400 steps" in page
     assert len(repr(model)) < 120
     assert "mlp" in repr(model)
     assert "16 x 16" in repr(model)

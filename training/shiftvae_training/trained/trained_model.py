@@ -37,12 +37,7 @@ SPREADS, STEPS, STEPS_OF_TWO = 2.0, 9, 7
 
 
 def load(path: str | os.PathLike[str]) -> TrainedModel:
-    """Read a model that `TrainedModel.save` or ``shiftvae train`` wrote; imported models too.
-
-    Parameters
-    ----------
-    path
-        A ``.svae`` file.
+    """Read the model file (.svae) at `path`, of `TrainedModel.save` or any command.
 
     Raises
     ------
@@ -229,8 +224,7 @@ class TrainedModel:
         down, across
             Two of `names`.
         values
-            ``(n,)`` of the first and ``(m,)`` of the second, in their units; default seven each, two spreads to either
-            side.
+            ``(n,)`` and ``(m,)`` in the latents' units; default seven each, two spreads to either side.
         motif
             As for `decode`.
 
@@ -258,13 +252,15 @@ class TrainedModel:
     def __repr__(self) -> str:
         height, width = self.window
         size = f"{width}" if height == 1 else f"{height} x {width}"
-        return f"<TrainedModel {self.file.sha256[:8]}: {self._origin}, window {size} px, {', '.join(self.names)}>"
+        encoder = f"{self.file.manifest.encoder} encoder"
+        return f"<TrainedModel {self.file.sha256[:8]}: {encoder}, window {size} px, {', '.join(self.names)}>"
 
     def _repr_html_(self) -> str:
         manifest = self.file.manifest
         facts = {"pixel": pixel_size_text(manifest.pixel_size_nm)}
         if manifest.training is not None:
             facts |= {"lattice": manifest.training.period_reason, "chosen": "; ".join(manifest.training.choices)}
+            facts |= {"training": f"{manifest.training.steps} steps"}
         pairs = zip(manifest.latents, manifest.varies, strict=True)
         walked = next((latent.name for latent, varies in pairs if latent.kind == "content" and varies), None)
         if walked is None or self.file.decoder_graph is None or (manifest.training and manifest.training.classes):
@@ -280,13 +276,6 @@ class TrainedModel:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as the model file."""
         return TrainedModel, (self.file,)
-
-    @property
-    def _origin(self) -> str:
-        manifest = self.file.manifest
-        if manifest.training is None:
-            return f"imported from {manifest.imported.package}" if manifest.imported else "imported"
-        return f"{manifest.encoder} encoder after {manifest.training.steps} steps"
 
     @cached_property
     def _coder(self) -> WindowCoder:
