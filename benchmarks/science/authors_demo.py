@@ -1,13 +1,13 @@
-"""The 1D demo of the method's authors, synthesised exactly: single peaks, position and width unknown, much noise.
+"""The 1D demo of the method's authors, reproduced exactly: single noisy peaks of unknown position and width.
 
     python benchmarks/science/authors_demo.py
 
 5000 signals of 100 samples on [-12, 12]: a Gaussian peak of height 1, position mu uniform in -3..2.9, width sigma
-uniform in 0.5..4.99, noise of a deviation up to 0.099 that differs from signal to signal, all brought to 0..1 over
-the set (torch, seed 1). The loss is theirs: binary cross entropy of a signal summed over its samples, with one sample
-of the posterior, plus the divergences from the priors. Published: plain VAE 60.016, shift-VAE 60.438; the noise-free
-truth, without any divergence, 57.334. The limit is the loss of a perfect model of the truth: the marginal of the
-cross entropy over the true distribution of mu and sigma, and that over the best distribution of them.
+uniform in 0.5..4.99, noise with a standard deviation of up to 0.099 that differs between signals, all scaled to 0..1
+over the set (torch, seed 1). The loss is the authors': binary cross entropy of a signal summed over its samples, with
+one sample of the posterior, plus the KL divergences from the priors. Published: plain VAE 60.016, shift-VAE 60.438; the
+noise-free truth, without any divergence, 57.334. The limit is the loss of a perfect model of the truth: the marginal of
+the cross entropy over the true distribution of mu and sigma, and over the best distribution of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from shiftvae_training.train import Trained, train
 COUNT, LENGTH = 5000, 100
 PX = (LENGTH - 1) / 24
 PLACES = torch.linspace(-12, 12, LENGTH)
-#: Samples of the posterior over which the loss is averaged.
+#: Number of posterior samples over which the loss is averaged.
 DRAWS = 8
 
 
@@ -75,11 +75,11 @@ def limits(raw: Tensor, mu: Tensor, sigma: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def loss(trained: Trained, raw: Tensor) -> dict[str, float]:
-    """Cross entropy, divergences and their sum, for a signal, in nats.
+    """Cross entropy, divergences and their sum per signal, in nats.
 
-    What training did after the last step is undone: deviations as trained, and content in units of its prior. Settling
-    gave it the zero and unit of the sample; any other affine units make the same model, here those whose second moments
-    are the prior's.
+    The changes after the last training step are undone: deviations as trained, and content in units of its prior. The
+    canonical form has the zero and unit of the sample; any affine transformation gives an equivalent model, here the
+    one with the second moments of the prior.
     """
     model: ShiftVAE = copy.deepcopy(trained.model)
     for column, name in enumerate(model.names):
@@ -111,7 +111,7 @@ def read_back(trained: Trained, frames: list[NDArray[np.float32]]) -> NDArray[np
 
 
 def score(seed: int, steps: int) -> dict[str, object]:
-    """Train on the authors' signals; all scores on them, and the loss of as many that were never seen."""
+    """Train on the authors' signals; all scores on them, and the loss on the same number of new signals."""
     raw, mu, sigma = signals(1)
     frames = [row[None, None] for row in raw.numpy()]
     settings = Settings(
@@ -135,7 +135,7 @@ def score(seed: int, steps: int) -> dict[str, object]:
 
 
 def reaches(row: dict[str, object]) -> bool:
-    """Whether a row shows what was asked."""
+    """Whether a row reaches the targets."""
     value = {name: float(str(v)) for name, v in row.items()}
     return (
         value["loss"] < 60.016
@@ -161,7 +161,7 @@ def main() -> int:
         show(rows)
     good = sum(reaches(row) for row in rows)
     verdict = (
-        f"{good} of {len(rows)} reach what was asked: loss below 60.016 (the authors' plain VAE; their shift-VAE "
+        f"{good} of {len(rows)} reach the targets: loss below 60.016 (the authors' plain VAE; their shift-VAE "
         "60.438), slope 1 +- 0.03, r >= 0.995, |Spearman| >= 0.98, |r(mu, z1)| <= 0.05, z2 below 0.05 nats. "
         f"The noise-free truth scores {limit['truth']:.3f} without divergences; a perfect model of it "
         f"{limit['true prior']:.3f}, with the best prior {limit['best prior']:.3f}."

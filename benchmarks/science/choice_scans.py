@@ -28,7 +28,7 @@ class Field:
     angle_deg: float = 20.0
 
     def __call__(self, y: Array, x: Array, *, size: int, offset: float) -> Array:
-        """Values at positions; `offset` px moves the pattern."""
+        """Values at positions y, x in px, with the pattern moved by `offset` px."""
         turn = np.radians(self.angle_deg)
         along = (x - size / 2) * np.cos(turn) + (y - size / 2) * np.sin(turn) - offset
         if self.length_px is None:
@@ -44,15 +44,15 @@ class GeneratedScan:
     Parameters
     ----------
     name
-        In words.
+        Description for the table.
     lengths, angle_deg, turn_deg
-        Cell: px, angle between the vectors, turn of the first from the y axis.
+        Cell: lengths of the vectors in px, angle between them, angle of the first from the y axis.
     b
-        Place of B in the cell, fractions.
+        Position of B in the cell, in fractions of the vectors.
     counts
-        At an A peak.
+        Counts at an A peak.
     displacement, intensity
-        Field and size of the order parameters (px; relative), or None.
+        Field and amplitude of the order parameters (px; relative), or None.
     """
 
     name: str
@@ -100,7 +100,7 @@ class GeneratedScan:
 
 
 def _columns(places: Array, height: Array, sigma: float, size: int) -> Array:
-    """Sum of round Gaussians, by products of their profiles along y and x."""
+    """Sum of isotropic Gaussians, as products of their profiles along y and x."""
     rows, cols = (
         np.exp(-0.5 * ((np.arange(size) - places[:, i : i + 1]) / sigma) ** 2).astype(np.float32) for i in (0, 1)
     )

@@ -1,13 +1,13 @@
-"""The automatic choices against an exhaustive search on twelve generated scans; and what is declined.
+"""The automatic choices compared with an exhaustive search on twelve generated scans, and frames that are declined.
 
     python benchmarks/science/choice_table.py [--quick] [--search] [--write]
 
 For every scan one model is trained for each window of 1, 1.3, 2 and 3 periods (the automatic one is among them) with
 the automatic number of latents and smoothness, and one with fixed settings (1.3 periods, 2 latents, smoothness 50). All
-map the next frame; the score is R2 of the order parameters (mean where there are two) from the content latents, on the
-middle of the frame that all windows reach. Trainings already in benchmarks/results/choice-search.json are not repeated,
-unless ``--search`` asks for it. Exits with 1 if the chosen window scores below 0.9 of the best on more than two scans,
-or if something without a period is not declined.
+models map the next frame; the score is R2 of the order parameters (mean of two) from the content latents, on the middle
+of the frame, which all windows reach. Trainings in benchmarks/results/choice-search.json are not repeated without
+``--search``. Exits with 1 if the chosen window scores below 0.9 of the best on more than two scans, or if a frame
+without a period is not declined.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ there are two). With the {ENCODER} encoder, which learns faster than the dilated
 
 @dataclass(frozen=True)
 class Training:
-    """What identifies a training of the search."""
+    """Key of a training of the search."""
 
     scan: str
     window: int
@@ -63,13 +63,13 @@ class Training:
 
 
 def windows(scan: GeneratedScan) -> list[int]:
-    """Windows of the search beside the automatic one, px."""
+    """Windows of the search in addition to the automatic one, px."""
     rounded = [4 * round(n * scan.period_px / 4) for n in (1, 2, 3)]
     return sorted({max(12, size) for size in (*rounded, least_window(scan))})
 
 
 def least_window(scan: GeneratedScan) -> int:
-    """1.3 periods, px."""
+    """Window of 1.3 periods, px."""
     return max(12, 4 * math.ceil(1.3 * scan.period_px / 4))
 
 
@@ -88,7 +88,7 @@ def score(scan: GeneratedScan, training: Training) -> list[float]:
 
 
 class Search:
-    """Scores of trainings, kept in a file."""
+    """Scores of trainings, stored in a file."""
 
     def __init__(self, *, again: bool) -> None:
         known = json.loads(CACHE.read_text()) if CACHE.exists() and not again else []
@@ -107,7 +107,7 @@ class Search:
 
 
 def compare(scan: GeneratedScan, search: Search, lengths: tuple[int, ...]) -> dict[str, Any]:
-    """The automatic choice for one scan beside all windows and the fixed settings."""
+    """Scores of the automatic choice for one scan, of all windows and of the fixed settings."""
     frame, truths = scan.frame(0)
     choice = choose([frame], find_lattice([frame]), reach=REACH)
     sizes = sorted({choice.window, *windows(scan)})
@@ -134,7 +134,7 @@ def compare(scan: GeneratedScan, search: Search, lengths: tuple[int, ...]) -> di
 
 
 def declined() -> dict[str, str]:
-    """What training says of frames that have no period; empty where it trains."""
+    """Errors of training on frames without a period; empty if it trains."""
     rng = np.random.default_rng(0)
     frames = {kind: without_period(kind, 256, rng) for kind in ("noise", "blank", "islands", "amorphous")}
     portrait = imread(Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg")

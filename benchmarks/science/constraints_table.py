@@ -1,13 +1,13 @@
-"""What the constraints do to the latent maps: ripple at the lattice's own frequencies, the scores, and a sharp wall.
+"""Effect of the constraints on the latent maps: ripple at the lattice frequencies, scores, and the width of a wall.
 
     python benchmarks/science/constraints_table.py --seeds 1 --steps 3000
 
 Each row trains on one simulated 512 x 512 frame whose domain wall is sharp (half width 8 px), and maps the next at
-stride 4. Ripple: power of the leading content map at the lattice frequencies, in units of its variance, beside that of
-its noise in as many bins around them.
-Wall: half width of the tanh that fits the leading content map best, on the slope and gradient of the true field.
-Exits with 1 unless smoothness takes the ripple down 5 times with R2 not down by more than 0.01, and total variation
-keeps the wall within 20 % of its width without any condition on the content.
+stride 4. Ripple: power of the leading content map at the lattice frequencies, in units of its variance, compared with
+that of its noise in the same number of bins around them. Wall: half width of the tanh that fits the leading content map
+best, on the slope and gradient of the true field. Exits with 1 unless smoothness reduces the ripple by a factor of 5
+while R2 falls by at most 0.01, and total variation keeps the wall within 20 % of its width without a constraint on the
+content.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ VARIANTS = {
 
 
 def ripple(content: np.ndarray, reciprocal: np.ndarray) -> tuple[float, float]:
-    """Share of the leading map's variance at the lattice frequencies, and what noise has in as many bins beside them.
+    """Share of the leading map's variance at the lattice frequencies, and that of noise in the same number of bins.
 
-    Within four bins of the first orders and the diagonals; beside them, from six to twelve.
+    Lattice bins are within four bins of the first orders and the diagonals, noise bins six to twelve bins away.
     """
     rows, cols = content.shape[1:]
     taper = np.hanning(rows)[:, None] * np.hanning(cols)
@@ -88,7 +88,7 @@ def score(variant: str, seed: int, steps: int) -> dict[str, float | str]:
         raise SystemExit(f"{variant}, seed {seed}: training used no content latent in {steps} steps: give more")
     r2, linear = order_parameter_r2(content, truth)
     shift = score_shift(mean[:2], test.shift_px(y, x), trained.lattice.vectors)
-    wall_x = 0.55 * microscope.shape[1] + microscope.wall_step_px  # of frame 1, see Microscope.frame
+    wall_x = 0.55 * microscope.shape[1] + microscope.wall_step_px  # wall in frame 1, see Microscope.frame
     wall_x = wall_x % (0.8 * microscope.shape[1]) + 0.1 * microscope.shape[1]
     at, beside = ripple(content, trained.lattice.reciprocal)
     return {
@@ -126,7 +126,7 @@ def main() -> int:
             quieter = free["ripple"] / smooth["ripple"]
             width = flat["wall_px"] / free["wall_px"]
             words.append(
-                f"Seed {seed}: ripple down {quieter:.1f} times (asked: 5), without the condition it is "
+                f"Seed {seed}: ripple reduced {quieter:.1f} times (target: 5), without the constraint it is "
                 f"{free['ripple'] / free['noise_beside']:.1f} times the noise beside it; R2 {free['r2']} to "
                 f"{smooth['r2']}; wall with total variation x {width:.2f}."
             )

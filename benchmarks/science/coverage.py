@@ -1,4 +1,4 @@
-"""How often the truth of a simulated scan lies within the model's intervals, at four doses.
+"""Coverage of the model's intervals: how often the truth of a simulated scan lies within them, at four doses.
 
     python benchmarks/science/coverage.py --write
 
@@ -39,7 +39,7 @@ ASKED = ((0.68, 0.04), (0.95, 0.03))
 
 
 def covered(scores: np.ndarray) -> tuple[float, float]:
-    """Shares within one and within two deviations (1.96 for 95 %)."""
+    """Shares of scores within one and 1.96 standard deviations (68 % and 95 %)."""
     return float((np.abs(scores) < 1).mean()), float((np.abs(scores) < 1.96).mean())
 
 

@@ -1,11 +1,12 @@
-"""Latent to displacement: the content latents, given in px and pm, against the truth and a least-squares column fit.
+"""Latent to displacement: content latents converted to px and pm, compared with the truth and a column fit.
 
     python benchmarks/science/displacement.py --seeds 3 --doses 1 0.2
 
 Trains on one simulated 512 x 512 frame (100 counts at an A peak at dose 1, cell of 24 px, 10 pm a px), maps the next at
-stride 4, turns content into the displacement of the B column with `explain`, and reads it where the B columns sit. The
-column fit: round Gaussians through B and its four A neighbours, at the best radius. Both lose their mean: the zero of a
-displacement is a choice. Exits with 1 if a row misses 5 pm rms at dose 1, or 1.3 times the column fit.
+stride 4, converts the content to the displacement of the B column with `explain`, and reads it at the B columns. The
+column fit: isotropic Gaussians through B and its four A neighbours, at the best radius. The mean of both is subtracted,
+because the zero of a displacement is arbitrary. Exits with 1 if a row exceeds 5 pm rms at dose 1, or 1.3 times the
+error of the column fit.
 """
 
 from __future__ import annotations

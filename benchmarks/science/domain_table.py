@@ -1,10 +1,10 @@
-"""How many frames of another kind are flagged as out of domain, and how many of the same sample are flagged wrongly.
+"""Out-of-domain alarm: share of frames of another kind that are flagged, and of frames of the same sample.
 
     python benchmarks/science/domain_table.py --write
 
-One thread. Trains on one simulated frame; then frames of the same sample with another start, drift, wall, dose and
-noise, and frames that depart from it in one thing each. Exits with 1 if fewer than 95 % of a kind are flagged, or more
-than 1 % of the frames of the sample.
+One thread. Trains on one simulated frame, then maps frames of the same sample with another origin, drift, wall, dose
+and noise, and frames that differ from it in one property each. Exits with 1 if fewer than 95 % of a kind are flagged,
+or more than 1 % of the frames of the sample.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FLAGGED, FALSE_ALARMS = 0.95, 0.01
 
 
 def scope(number: int, crystal: Crystal = CRYSTAL) -> tuple[Microscope, int]:
-    """A microscope of its own for every frame, and the frame's number, which moves the wall."""
+    """Separate microscope for every frame, and the frame's number, which moves the wall."""
     rng = np.random.default_rng([2, number])
     drift = tuple(rng.uniform(-1.5, 1.5, 2))
     microscope = Microscope(crystal, FRAME, seed=1000 + number, drift_px=drift, dose=rng.uniform(0.85, 1.15))
@@ -61,7 +61,7 @@ def seen(crystal: Crystal) -> Callable[[int], np.ndarray]:
 
 
 def defocused(blur_px: float) -> Crystal:
-    """Columns blurred by a Gaussian, none of their counts lost."""
+    """Crystal with columns blurred by a Gaussian, at constant counts."""
     a, b = CRYSTAL.sigma_a_px**2, CRYSTAL.sigma_b_px**2
     wide_a, wide_b = a + blur_px**2, b + blur_px**2
     return replace(
@@ -74,14 +74,14 @@ def defocused(blur_px: float) -> Crystal:
 
 
 def magnified(factor: float) -> Crystal:
-    """All lengths times a factor."""
+    """Crystal with all lengths multiplied by a factor."""
     vectors = tuple(tuple(factor * v for v in vector) for vector in CRYSTAL.vectors)
     lengths = ("sigma_a_px", "sigma_b_px", "displacement_px", "wall_width_px")
     return replace(CRYSTAL, vectors=vectors, **{name: factor * getattr(CRYSTAL, name) for name in lengths})
 
 
 def tilted(trail_px: int, share: float) -> Callable[[int], np.ndarray]:
-    """Part of every column's counts displaced along x: two scans of one place, added."""
+    """Frames with a part of every column's counts displaced along x: the sum of two scans of one area."""
 
     def frame(number: int) -> np.ndarray:
         microscope, _ = scope(number)
@@ -122,7 +122,7 @@ def trained_mapper(encoder: str, steps: int, seed: int) -> LatentMapper:
 
 
 def cost(mapper: LatentMapper, turns: int) -> float:
-    """Relative time that the scores add to a 512 x 512 frame: CPU time, with and without in turns."""
+    """Relative CPU time that the scores add to a 512 x 512 frame, measured alternately with and without them."""
     pixels, gauge = Microscope(CRYSTAL).frame(0).pixels, mapper.gauge
     times: dict[bool, list[float]] = {True: [], False: []}
     for turn in range(2 * turns):
@@ -163,7 +163,8 @@ def main() -> int:
             )
             good &= flagged <= FALSE_ALARMS if kind == SAME else flagged >= FLAGGED
             show(rows)
-    verdict = f"{'All' if good else 'Not all'} as asked. The scores add {', '.join(costs)} to the time of a frame."
+    reached = "All targets are reached" if good else "Not all targets are reached"
+    verdict = f"{reached}. The scores add {', '.join(costs)} to the time of a frame."
     print(f"\n{verdict}")
     if options.write:
         publish("domain", "Out of domain", about=ABOUT, rows=rows, verdict=verdict)

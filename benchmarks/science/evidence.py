@@ -1,10 +1,11 @@
-"""What the lattice finder accepts and declines: scenes with a lattice that is hard to see, and frames without one.
+"""Lattices accepted and declined by the lattice finder: scenes with a lattice that is hard to see, and without one.
 
     python benchmarks/science/evidence.py [--quick] [--write] [--only vacuum] [--first-seed 200]
 
-Each scene is drawn with three seeds. A frame is judged right if the cell is right to 2 % (reduced bases are compared),
-or refused where there is none; with fewer than four periods a side either is right. Only `find_lattice` runs: no
-training. Exits with 1 if fewer than 95 % are right, or a wrong cell has a confidence of 0.9 or more.
+Each scene is drawn with three seeds. A result is right if the cell is within 2 % of the true one (reduced bases are
+compared), or if a frame without a lattice is declined; with fewer than four periods per side both are right. Only
+`find_lattice` runs, no training. Exits with 1 if fewer than 95 % are right, or a wrong cell has a confidence of 0.9 or
+more.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ highest of a wrong cell, or the lowest of the right ones where all are right; of
 
 
 def judge(scene: Scene, found: Lattice) -> bool:
-    """Whether the cell is right, or the refusal is."""
+    """Whether the cell, or the refusal, is right."""
     if not len(found.vectors):
         return scene.refusal or not scene.right
     return any(same_lattice(found.vectors, right, tolerance=TOLERANCE) for right in scene.right)

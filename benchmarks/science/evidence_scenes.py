@@ -1,7 +1,7 @@
 """Scenes of the accept / decline table: lattices that are hard to see, and frames that only seem to have one.
 
-`SCENES` maps names to functions of a seed; each gives a `Scene`. The seed sets noise, start and, where it does not
-matter for what the scene is about, a turn of the lattice.
+`SCENES` maps names to functions that make a `Scene` from a seed. The seed sets noise, origin and, where the scene does
+not depend on it, the rotation of the lattice.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "training
 from evidence_strangers import STRANGERS
 from lattice_frames import cell, crystal, scanned
 
-#: Below this many periods a side a refusal is as right as the cell.
+#: Below this many periods per side a refusal is as right as the cell.
 FEW = 4.0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A frame ``(1, height, width)``, the cells that are right (none for no lattice), and whether a refusal is."""
+    """Frame ``(1, height, width)``, the right cells (empty without a lattice), and whether a refusal is right."""
 
     frame: np.ndarray
     right: tuple[np.ndarray, ...]
@@ -40,7 +40,7 @@ def scene(name, maker, *arguments, **options):
 
 
 def lattice(rng, vectors, shape=(256, 256), motif="one", *, change=None, refusal=False, noise=None, **scan):
-    """A scan of a crystal, changed by `change(image, rng)` before the noise and `noise(frame, rng)` after it."""
+    """Scan of a crystal, modified by `change(image, rng)` before the Poisson noise and `noise(frame, rng)` after it."""
     image = crystal(vectors, shape, motif, strain=scan.pop("strain", 0.0), start=rng.uniform(size=2))
     if change is not None:
         image = change(image, rng)
@@ -52,11 +52,11 @@ def turned(rng, period, *arguments, angle=90.0, ratio=1.0, **options):
     return lattice(rng, cell(period, period * ratio, angle, rng.uniform(0, 90)), *arguments, **options)
 
 
-# What is done to images before the noise
+# Modifications of images before the noise
 
 
 def vacuum(share, kind="right"):
-    """No lattice on a share of the frame: at the right, at the top, or around an island."""
+    """Modification: vacuum on a share of the frame, at the right, at the top, or around an island."""
 
     def change(image, _):
         y, x = np.mgrid[0.0 : image.shape[0], 0.0 : image.shape[1]]
@@ -104,16 +104,16 @@ def hills(image, rng):
     return image + 20.0 * (rough - rough.min()) / np.ptp(rough)
 
 
-# ... and after it
+# Modifications of frames after the noise
 
 
 def hot(share, value):
-    """Pixels at random stand at a value, whatever the frame shows."""
+    """Modification: random pixels have a fixed value."""
     return lambda frame, rng: np.where(rng.uniform(size=frame.shape) < share, value, frame)
 
 
 def pickup(frequency, part=0.5):
-    """A wave of `frequency` (y, x) in cycles per px; amplitude in standard deviations of the frame."""
+    """Modification: an added wave of `frequency` (y, x) in cycles per px; amplitude in deviations of the frame."""
 
     def noise(frame, rng):
         y, x = np.mgrid[0.0 : frame.shape[1], 0.0 : frame.shape[2]]
@@ -162,7 +162,7 @@ def moire(rng, side):
 
 
 def atoms_with_moire(rng):
-    """Atoms of 9 px whose brightness a moire of 63 px modulates: the cell is the atoms', or seven times as large."""
+    """Atoms of 9 px with a brightness modulated by a moire of 63 px: the cell of the atoms, or seven times that."""
     atoms = cell(9.0, angle=60, turn=rng.uniform(0, 60))
     image = crystal(atoms, (320, 320), "wave") * (0.6 + 0.8 * crystal(7 * atoms, (320, 320), "wave"))
     return Scene(scanned(image, rng).astype(float), (atoms, 7 * atoms))

@@ -1,4 +1,4 @@
-"""Frames without a lattice, some of which seem to have one: rings, corrals, pick-up, photographs, noise."""
+"""Frames without a lattice, some of which appear to have one: rings, corrals, pick-up, photographs, noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def circle(count, radius, side, start=0.0):
 
 
 def ring(rng, count=12, radius=43.3, side=128):
-    """Gaussians on a circle, as far apart as a lattice's."""
+    """Gaussians on a circle, spaced like those of a lattice."""
     return spots(circle(count, radius, side, rng.uniform(0, 1)), side, 4.0) + noise(rng, side)
 
 
@@ -80,7 +80,7 @@ def texture(rng, side=256, slope=1.0):
 
 
 def dead_leaves(rng, side=256):
-    """Discs that cover one another, with textures of their own: the statistics of photographs."""
+    """Overlapping discs with different textures ("dead leaves"), which have the statistics of photographs."""
     image = np.zeros((side, side))
     y, x = np.mgrid[0.0:side, 0.0:side]
     for radius in np.sort(8.0 * rng.uniform(size=300) ** -0.7)[::-1].clip(3, 100):
@@ -91,7 +91,7 @@ def dead_leaves(rng, side=256):
 
 
 def fields(rng, side=256):
-    """Polygons of one grey each: the places nearest to random points, with lit edges."""
+    """Voronoi polygons of uniform grey with bright edges."""
     points = rng.uniform(0, side, (40, 2))
     y, x = np.mgrid[0.0:side, 0.0:side]
     nearest = np.argmin([(y - v) ** 2 + (x - u) ** 2 for v, u in points], axis=0)
@@ -132,7 +132,7 @@ def amorphous(rng):
 
 
 def packed(rng):
-    """Features at random places that keep their distance: a liquid."""
+    """Features at random positions with a minimum distance, as in a liquid."""
     places: list[np.ndarray] = []
     for place in rng.uniform(0, 256, (6000, 2)):
         if all(np.hypot(*(place - other)) > 15 for other in places):

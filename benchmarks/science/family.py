@@ -31,21 +31,21 @@ CRYSTAL = Crystal(
 OTHER = replace(CRYSTAL, peak_a=60.0, sigma_a_px=2.6, peak_b=60.0, sigma_b_px=1.5)
 SCAN = Microscope(CRYSTAL, shape=(384, 384))
 STEPS = 1500
-#: Linear R2 from which on the content latents hold the order parameter of the features.
+#: Linear R2 from which the content latents are said to represent the order parameter of the features.
 FOUND = 0.5
 
 Row = dict[str, Any]
 
 
 def exported(trained: Trained, frames: list[np.ndarray], *, stride: int) -> LatentMapper:
-    """The model through its file."""
+    """Mapper of the model, through its file."""
     with tempfile.TemporaryDirectory() as folder:
         export_model(Path(folder) / "m.svae", trained, frames, sources=(), pixel_size_nm=None)
         return LatentMapper(Path(folder) / "m.svae", stride=stride)
 
 
 def on_crystals(name: str, microscopes: list[Microscope], settings: Settings) -> Row:
-    """Train on a frame of each microscope; scores of the next frame of each, content pooled."""
+    """Train on one frame of each microscope; scores of the next frame of each, with pooled content."""
     frames = [as_pixels(m.frame(0).pixels) for m in microscopes]
     trained = train(frames, settings)
     mapper = exported(trained, frames, stride=4)
@@ -100,7 +100,7 @@ def on_features(name: str, *, turns: bool, grows: bool, settings: Settings) -> R
 
 
 def _shift_error(at: dict[str, Any], found: Any, rows: np.ndarray, cols: np.ndarray, truth: TurningScan) -> float:
-    """Rms error of the position, px an axis; the origin of the motif, which nothing fixes, fitted in its own frame."""
+    """Rms error of the position per axis, px, after a fit of the motif's origin, which the model does not determine."""
     place = np.stack([found.centre_y_px[rows] + at["dy"], found.centre_x_px[cols] + at["dx"]], axis=1)
     off = place - truth.position_px
     angle, size = np.radians(truth.turn_deg), 1 + truth.growth_percent / 100

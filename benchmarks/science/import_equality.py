@@ -1,8 +1,8 @@
-"""Encodings of imported models against those of pyroVED and AtomAI themselves, from their own packages.
+"""Encodings of imported models compared with those of the pyroVED and AtomAI packages.
 
     python benchmarks/science/import_equality.py [--quick] [--write]
 
-Trains small models of both packages for a moment, lets each package save its weights, imports them with
+Trains small models of both packages for a few steps, lets each package save its weights, imports them with
 `shiftvae import`, and maps a raw frame. Exits with 1 if a difference is above 1e-5.
 """
 
@@ -99,7 +99,7 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(found: Any, mean: Any, deviation: Any, letters: str, moved: Any) -> dict[str, float]:
-    """Largest differences, in units of the priors."""
+    """Largest differences, in units of the priors' deviations."""
     reported = dict(zip(found.names, found.mean.reshape(len(found.names), -1), strict=True))
     spread = dict(zip(found.names, found.std.reshape(len(found.names), -1), strict=True))
     content = [name for name in found.names if name.startswith("z")]

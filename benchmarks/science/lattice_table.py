@@ -1,7 +1,6 @@
-"""What the lattice finder finds: known cells, random cells, frames without a lattice, real scans. One core, no
-options to tune.
+"""Results of the lattice finder on known cells, random cells, frames without a lattice, and real scans.
 
-Run ``python benchmarks/science/lattice_table.py [--random 200] [--data FOLDER]``; it prints Markdown tables.
+Run ``python benchmarks/science/lattice_table.py [--random 200] [--data FOLDER]``; it prints Markdown tables. One core.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ REAL = [
 
 
 def words(vectors):
-    """Lengths and angle."""
+    """Lengths and angle of lattice vectors in words."""
     if not len(vectors):
         return "none"
     lengths = " x ".join(f"{n:.2f}" for n in np.hypot(*vectors.T))
@@ -89,7 +88,7 @@ def known_cells():
 
 
 def random_frame(seed):
-    """A frame of a random cell, motif, strain, dose and scan error, with its true vectors; and what it is, in words."""
+    """Frame with a random cell, motif, strain, dose and scan error, its true vectors, and a description."""
     rng = np.random.default_rng(seed)
     n = int(rng.choice([128, 256, 512]))
     motif = str(rng.choice(list(MOTIFS)))

@@ -1,12 +1,12 @@
-"""Order parameters on lattices of every kind, over window size and dose, beside a least-squares column fit.
+"""Order parameters on lattices of every kind, over window size and dose, compared with a least-squares column fit.
 
     python benchmarks/science/lattices.py [--quick] [--write] [--only hexagonal]
 
 Each row trains on one simulated 384 x 384 frame (period 16 px, growing by 3 % over the frame; drift, flyback lag) and
-maps the next at stride 4. The column fit: round Gaussians through all columns at their known approximate places, each
-on what the others leave; of every window the mean over the B columns in it, or the nearest. Both maps are read out by
-`order_parameter_r2`: 25 neighbours, in folds blocked in space. Exits with 1 if ours is below 0.9 where the fit reaches
-0.95.
+maps the next at stride 4. The column fit: isotropic Gaussians through all columns at their known approximate positions,
+each fitted after subtracting the others; for every window the mean over its B columns, or the nearest. Both maps are
+scored by `order_parameter_r2`: 25 neighbours, folds blocked in space. Exits with 1 if the model is below 0.9 where the
+fit reaches 0.95.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ half of what `shiftvae train` takes: with 800, few counts in windows of three pe
 
 
 def fitted(scan: Scan, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """B columns well inside the frame ``(n, 2)``, and the order parameter that a column fit finds there ``(n,)``."""
+    """B columns ``(n, 2)`` px well inside the frame, and the order parameter ``(n,)`` of the column fit there."""
     vectors, place, _ = LATTICES[scene.lattice]
     limits = np.array(scan.pixels.shape) - 1 - EDGE
     a, b = (c[((c > EDGE) & (c < limits)).all(axis=1)] for c in (scan.columns_a_px, scan.columns_b_px))
@@ -70,7 +70,7 @@ def fitted(scan: Scan, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 
 def over_windows(columns: np.ndarray, values: np.ndarray, y: np.ndarray, x: np.ndarray, window: int) -> np.ndarray:
-    """Mean of the values in each window ``(rows, cols)``; that of the nearest column where none is in it."""
+    """Mean ``(rows, cols)`` of the values in each window; without a column in it, the value of the nearest."""
     in_rows, in_cols = (np.abs(c[:, None] - columns[:, axis]) <= window / 2 for axis, c in enumerate((y, x)))
     count = in_rows.astype(float) @ in_cols.T
     nearest = values[cKDTree(columns).query(np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1))[1]]

@@ -1,11 +1,11 @@
-"""Width and asymmetry of periodic peaks along lines, beside the noise limit.
+"""Width and asymmetry of periodic peaks along lines, compared with the noise limit.
 
     python benchmarks/science/lines.py [--quick] [--write]
 
 Trains on 16 simulated lines of 4096 samples (peaks 24 px apart, 1 high, noise 0.05; width and asymmetry vary slowly)
 and reads both from the content latents of 4 fresh lines at stride 1, by `order_parameter_r2`. The limit: a
-least-squares fit of the true peak shape, with free position, height and background, to every peak; of each window the
-mean over its peaks, read out the same way. Exits with 1 if an R2 is below 0.95.
+least-squares fit of the true peak shape, with free position, height and background, to every peak; for each window the
+mean over its peaks, scored in the same way. Exits with 1 if an R2 is below 0.95.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ two windows are the automatic choice.
 
 
 def fit_peaks(line: SimulatedLine, period: float) -> np.ndarray:
-    """Place, fitted width and fitted asymmetry of every whole peak, ``(n, 3)``."""
+    """Position, fitted width and fitted asymmetry ``(n, 3)`` of every whole peak."""
     half = int(period / 2)
     fitted = []
     for peak in line.peaks_px[(line.peaks_px > half + 1) & (line.peaks_px < len(line.samples) - half - 2)]:
@@ -53,7 +53,7 @@ def fit_peaks(line: SimulatedLine, period: float) -> np.ndarray:
 
 
 def limit(lines: list[SimulatedLine], window: int, period: float) -> list[float]:
-    """R2 of width and asymmetry from the fits, each from its own."""
+    """R2 of the true width from the fitted width, and of the true asymmetry from the fitted one."""
     maps = []
     for line in lines:
         peaks = fit_peaks(line, period)

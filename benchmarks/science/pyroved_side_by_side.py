@@ -1,12 +1,11 @@
-"""pyroVED, from its own package and at its best setting, beside ours on the standard simulated scan.
+"""pyroVED's package at its best setting, and this project, on the standard simulated scan.
 
     python benchmarks/science/pyroved_side_by_side.py [PART...] [--seeds 3] [--minutes 25] [--quick] [--write]
 
 `random`: pyroVED on random windows; `centred`: on windows around the true A columns, an easier task; `sweep`: short
-runs that show the choice of its setting; `ours`: random windows, about 30 s of CPU. About two hours. Each run is
-kept in build/side_by_side as it goes on, and is taken from there the next time; what is there is shown, and with
---write goes into benchmarks/results and docs/reference/benchmarks.md. Exits with 1 where pyroVED is ahead of ours in
-a score.
+runs that justify its setting; `ours`: this project on random windows, about 30 s of CPU. About two hours. Each run is
+stored in build/side_by_side while it proceeds and reused the next time; all stored runs are shown, and with --write go
+into benchmarks/results and docs/reference/benchmarks.md. Exits with 1 if pyroVED is ahead in any score.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ import tables  # noqa: E402
 from peer_environment import enter_environment  # noqa: E402 - found beside this folder
 
 RUNS = ROOT / "build" / "side_by_side"
-#: Memory given back to the system after every step costs pyroVED a third of its time.
+#: Without these settings pyroVED spends a third of its time returning memory to the system after every step.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 CENTRED_S, SWEEP_S = 150.0, 40.0
-#: Settings that differ from the best in one thing, and the package's own.
+#: Settings that differ from the best in one parameter, and the defaults of the package.
 SWEEP: dict[str, dict[str, Any]] = {
     "best": {},
     "library defaults": {
@@ -44,7 +43,7 @@ SWEEP: dict[str, dict[str, Any]] = {
     "rate 1e-3": {"rate": 1e-3},
     "sigma 0.2": {"sigma": 0.2},
 }  # fmt: skip
-#: Steps of ours that were tried; the last takes about 30 s of CPU.
+#: Numbers of training steps of this project; the last takes about 30 s of CPU.
 OURS_STEPS = (600, 1800)
 
 
@@ -97,7 +96,7 @@ def main() -> int:
 
 
 def runs(part: str, seeds: int, minutes: float) -> Iterator[tuple[str, Rows]]:
-    """Name and rows, not yet begun, of each run of a part."""
+    """Name of each run of a part, and an iterator over its rows."""
     if part == "sweep":
         for name, change in SWEEP.items():
             yield f"sweep {name}", pyroved("centred", 0, change, cpu_s=SWEEP_S, every_s=SWEEP_S / 4)
@@ -113,22 +112,22 @@ def runs(part: str, seeds: int, minutes: float) -> Iterator[tuple[str, Rows]]:
 
 
 def pyroved(task: str, seed: int, change: dict[str, Any], *, cpu_s: float, every_s: float) -> Rows:
-    """The looks at one training of pyroVED at its best setting, changed."""
-    import pyroved_training  # there is pyroVED in the environment of the peers alone
+    """Looks at one training of pyroVED, at its best setting with `changes`."""
+    import pyroved_training  # installed only in the environment of the packages compared
 
     options = pyroved_training.Options(**change)
     yield from pyroved_training.trained(task, seed, options, cpu_s=cpu_s, every_s=every_s)
 
 
 def ours(seed: int, steps: int) -> Rows:
-    """The scores of one training of ours."""
+    """Scores of one training of this project."""
     import standard_image
 
     yield standard_image.score(seed, "dilated", steps)
 
 
 def follow(path: Path, rows: Rows) -> None:
-    """Keep the rows of a run as they come."""
+    """Store the rows of a run as they arrive."""
     kept: list[dict[str, Any]] = []
     for row in rows:
         kept.append(row)
@@ -138,7 +137,7 @@ def follow(path: Path, rows: Rows) -> None:
 
 
 def report(*, write: bool) -> int:
-    """Show and perhaps write what the runs so far have found."""
+    """Show the results of the runs so far, and write them if required."""
     kept = {path.stem: json.loads(path.read_text())["rows"] for path in sorted(RUNS.glob("*.json"))}
     rows, sweep = [], []
     for name, found in kept.items():
@@ -165,7 +164,7 @@ def report(*, write: bool) -> int:
 
 
 def compare(rows: list[dict[str, Any]]) -> tuple[str, bool]:
-    """In words: whether the longest runs of ours are ahead on every score, and how long each took to equal R2."""
+    """Verdict in words: whether the longest runs of this project lead in every score, and the times to equal R2."""
     ours = [row for row in rows if row["method"] == "ours"]
     if not ours:
         return "Ours has not run yet.", False

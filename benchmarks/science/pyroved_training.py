@@ -1,7 +1,8 @@
-"""pyroVED's iVAE trained on the standard scan, and its scores over CPU time. Runs in the environment of the peers.
+"""Training of pyroVED's iVAE on the standard scan, and its scores over CPU time.
 
-What is worked around in pyroVED 0.3.0: `SVItrainer.step` with test data trains on them, so it is never given any; its
-grid has y upwards, so that a positive t0 moves the motif up (towards smaller y) and a positive t1 right.
+Runs in the environment of the compared packages. Two properties of pyroVED 0.3.0 are taken into account:
+`SVItrainer.step` trains on test data, so it is given none; and its grid has y upwards, so that a positive t0 moves the
+motif up (towards smaller y) and a positive t1 right.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ Array = NDArray[Any]
 WINDOW = 24
 WINDOWS = 4000
 STRIDE = 4
-#: Centred windows: true A positions, moved by up to so many px along each axis; windows of a column to be tested.
+#: Centred windows: largest displacement from true A positions along each axis, px; number of test windows per column.
 JITTER, TESTS_A_SIDE = 3, 3
 
 
 @dataclass(frozen=True)
 class Options:
-    """What there is to choose in pyroVED; the default here is its best setting (see the sweep)."""
+    """Settings of pyroVED; the defaults are its best setting (see the sweep)."""
 
     likelihood: str = "gaussian"
     sigma: float = 0.1
@@ -44,7 +45,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Windows:
-    """Places of windows ``(rows, cols)``: their first pixels, and what is true at their centres."""
+    """Positions of windows ``(rows, cols)``: their first pixels, and the truth at their centres."""
 
     pixels: Array
     shift: Array
@@ -52,7 +53,7 @@ class Windows:
 
 
 def trained(task: str, seed: int, options: Options, *, cpu_s: float, every_s: float) -> Iterator[dict[str, Any]]:
-    """Train on frame 0 until `cpu_s` of CPU have gone into it; yield scores on frame 1 about every `every_s`.
+    """Train on frame 0 for `cpu_s` of CPU time; yield scores on frame 1 about every `every_s`.
 
     `task` is ``"random"`` (random windows; tested every 4th px) or ``"centred"`` (windows on A columns, give or take
     3 px, for both).
@@ -95,7 +96,7 @@ def trained(task: str, seed: int, options: Options, *, cpu_s: float, every_s: fl
 
 
 def score(model: iVAE, test: torch.Tensor, asked: Windows, prior: float) -> dict[str, float]:
-    """The scores of science/standard_image.py, of posterior means."""
+    """Scores of posterior means, as in science/standard_image.py."""
     rows, cols = asked.order.shape
     mean, _ = model.encode(test)
     latents = mean.double().numpy().T.reshape(-1, rows, cols)
@@ -112,7 +113,7 @@ def score(model: iVAE, test: torch.Tensor, asked: Windows, prior: float) -> dict
 
 
 def training_windows(frame: SimulatedFrame, task: str, rng: np.random.Generator) -> Array:
-    """``(n, 24, 24)`` counts: anywhere in the frame, or around A columns."""
+    """Training windows ``(n, 24, 24)`` of counts, at random positions or around A columns."""
     height, width = frame.pixels.shape
     if task == "random":
         tops = rng.integers(0, [height - WINDOW + 1, width - WINDOW + 1], (WINDOWS, 2))
@@ -125,7 +126,7 @@ def training_windows(frame: SimulatedFrame, task: str, rng: np.random.Generator)
 
 
 def test_windows(frame: SimulatedFrame, task: str, rng: np.random.Generator) -> Windows:
-    """Windows on a grid of rows and columns (so that folds can be blocked in space) and the truth about them."""
+    """Test windows on a grid of rows and columns (so that folds can be blocked in space), and their truth."""
     height, width = frame.pixels.shape
     if task == "random":
         y, x = (np.arange(0, n - WINDOW + 1, STRIDE) for n in (height, width))
@@ -143,7 +144,7 @@ def test_windows(frame: SimulatedFrame, task: str, rng: np.random.Generator) -> 
 
 
 def scaled(windows: Array, scaling: str, frame: Array) -> Array:
-    """Windows as float32: to 0..1 by window or by image, or to zero mean and unit variance by window."""
+    """Windows as float32, scaled to 0..1 by window or image, or to mean 0 and variance 1 by window."""
     values = windows.astype(np.float32)
     if scaling == "image min-max":
         return (values - frame.min()) / (frame.max() - frame.min())
@@ -163,7 +164,7 @@ def _around(columns: Array, rng: np.random.Generator) -> Array:
 
 
 def _in_rows(columns: Array, shape: tuple[int, int]) -> Array:
-    """Those columns whose windows lie in the frame, as a grid ``(rows, cols, 2)``."""
+    """Columns whose windows lie in the frame, as a grid ``(rows, cols, 2)`` of positions in px."""
     margin = WINDOW / 2 + JITTER + 1
     axes = [_lines(columns[:, axis]) for axis in (0, 1)]
     grid = np.full((*(int(a.max()) + 1 for a in axes), 2), np.nan)

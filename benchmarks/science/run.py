@@ -2,10 +2,10 @@
 
     python benchmarks/science/run.py [--quick] [NAME...]
 
-Runs the scripts beside this one, each in a process of its own with one thread, and lets each write its figures to
-benchmarks/results and its section of docs/reference/benchmarks.md. With --quick, a look at each: nothing is written.
-Names pick scripts. A script exits with 1 where a figure misses what was asked: the misses are in its table, and the
-suite goes on.
+Runs the scripts in this folder, each in a separate process with one thread; each writes its figures to
+benchmarks/results and its section of docs/reference/benchmarks.md. With --quick, a short run of each that writes
+nothing. NAME selects scripts. A script exits with 1 if a figure misses its target: the misses are in its table, and the
+suite continues.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scans with a known truth for the benchmarks: lattices of all kinds, and what may vary on them.
 
-Two columns a cell, A on the lattice and B within, seen through the microscope of `shiftvae_rt.simulator` (drift,
+Each cell has two columns, A on the lattice and B within, imaged by the microscope of `shiftvae_rt.simulator` (drift,
 flyback lag, Poisson counts). A field over the specimen, the order parameter, moves B along x, changes its brightness,
 or tilts the specimen, which doubles every column along x; the period may grow over the frame.
 """
@@ -21,15 +21,15 @@ def cell(a: float, b: float, angle: float, turn: float) -> np.ndarray:
     return np.stack([np.cos(directions), np.sin(directions)], axis=1) * [[a], [b]]
 
 
-#: Cells of about 1 in edge; where B sits, in fractions of the vectors; its brightness, A's being 1.
+#: Cells with edges of about 1; position of B in fractions of the vectors; its brightness relative to A.
 LATTICES = {
     "square": (cell(1, 1, 90, 0), (0.5, 0.5), 0.5),
     "oblique": (cell(0.95, 1.08, 76, 33), (0.5, 0.5), 0.5),
     "hexagonal": (cell(1, 1, 60, 17), (1 / 3, 1 / 3), 0.5),
     "honeycomb": (cell(1, 1, 60, 7), (1 / 3, 1 / 3), 1.0),
 }
-#: The order parameter, mean and largest change: displacement of B in periods; change of its brightness, in units of
-#: that; half distance of the two images of each column, in periods.
+#: Mean and largest change of the order parameter: displacement of B in periods; relative change of its brightness; half
+#: the distance of the two images of each column, in periods.
 ORDERS = {"displacement": (0.0, 0.08), "intensity": (0.0, 0.5), "tilt": (0.09, 0.05)}
 #: In periods; of an A peak.
 SIGMA_A, SIGMA_B, BACKGROUND = 0.115, 0.11, 0.11
@@ -37,10 +37,10 @@ SIGMA_A, SIGMA_B, BACKGROUND = 0.115, 0.11, 0.11
 
 @dataclass(frozen=True)
 class Scan:
-    """A scanned frame and the truth.
+    """A scanned frame and its truth.
 
-    ``pixels (height, width)`` counts; ``order`` at every pixel; ``columns_a_px``, ``columns_b_px`` ``(n, 2)``: where in
-    the frame they sit, B without its displacement.
+    ``pixels (height, width)`` are counts, ``order`` the order parameter at every pixel; ``columns_a_px`` and
+    ``columns_b_px (n, 2)`` the positions of the columns in the frame, B without its displacement.
     """
 
     pixels: np.ndarray
@@ -61,11 +61,11 @@ class Scene:
     Parameters
     ----------
     lattice, order
-        Of `LATTICES` and `ORDERS`.
+        Names in `LATTICES` and `ORDERS`.
     period_px
-        Edge of the cell.
+        Edge of the cell, px.
     counts
-        At an A peak, with the background.
+        Counts at an A peak, including the background.
     growth
         Relative growth of the period over the frame, along both axes.
     microscope
@@ -80,7 +80,7 @@ class Scene:
     microscope: Microscope = field(default_factory=lambda: Microscope(shape=(384, 384)))
 
     def frame(self, index: int) -> Scan:
-        """Scan frame number `index`: fresh noise, the wall moved on."""
+        """Frame number `index`, with fresh noise and the wall moved."""
         vectors, place_b, bright_b = LATTICES[self.lattice]
         period, shape, mean_and_change = self.period_px, self.microscope.shape, ORDERS[self.order]
         crystal = Crystal(
@@ -101,7 +101,7 @@ class Scene:
         moved = b + along_x * order(*b.T)[:, None] * (self.order == "displacement")
         peaks_b = bright_b * (1 + order(*b.T) * (self.order == "intensity"))
         counts = np.zeros(shape)
-        for side in (-1, 1):  # the two images of a column lie on each other unless it is tilted
+        for side in (-1, 1):  # the two images of a column coincide unless it is tilted
             apart = side * along_x * (self.order == "tilt")
             add_columns(counts, y, x, a + apart * order(*a.T)[:, None], 0.5, SIGMA_A * period)
             add_columns(counts, y, x, moved + apart * order(*b.T)[:, None], 0.5 * peaks_b, SIGMA_B * period)

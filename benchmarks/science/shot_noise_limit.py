@@ -1,11 +1,11 @@
-"""How well any method could do on the standard scan: the limit that counting noise and the window set.
+"""Limit of any method on the standard scan, set by counting noise and the size of the window.
 
     python benchmarks/science/shot_noise_limit.py --windows 24 32 40 48
 
-For every window of the scored frame at stride 4, the Cramer-Rao bound of the displacement of its B columns: Poisson
-counts of known columns, whose place, contrast and background are unknown with it. Beside it, what the window itself
-costs: its columns are not where its middle is, so near the wall they are displaced otherwise. *Plain* is the same for
-least squares without Poisson's weights, which is what a Gaussian likelihood comes to. R2 = 1 - error^2 / variance.
+For every window of the scored frame at stride 4, the Cramer-Rao bound of the displacement of its B columns, for Poisson
+counts of known columns with unknown position, contrast and background. In addition the error of the window itself: its
+columns are not at its centre, and near the wall their displacement differs. *Plain* is the same for least squares
+without Poisson weights, to which a Gaussian likelihood is equivalent. R2 = 1 - error^2 / variance.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ of the window is, and near the wall they are displaced otherwise.
 
 @dataclass(frozen=True)
 class Moved(Crystal):
-    """A crystal whose B columns are all displaced by `further_px` more."""
+    """Crystal with all B columns displaced by a further `further_px`."""
 
     further_px: float = 0.0
 
@@ -39,7 +39,7 @@ class Moved(Crystal):
 
 
 def bounds(microscope: Microscope, window: int) -> dict[str, float]:
-    """Rms errors in px, and the R2 that they leave."""
+    """Rms errors in px, and the R2 to which they limit any method."""
     counts = microscope.expected_counts(FRAME)
     there, back = (replace(microscope, crystal=Moved(further_px=s * STEP_PX)).expected_counts(FRAME) for s in (1, -1))
     along_b = (there - back) / (2 * STEP_PX)

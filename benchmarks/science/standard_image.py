@@ -2,9 +2,9 @@
 
     python benchmarks/science/standard_image.py --runs dilated:3000:20 mlp:3000:5 --write
 
-A run is encoder:steps:seeds; with --write, runs that are left out stay as they were found last. One thread. Trains on
-one 512 x 512 frame with automatic settings, maps the next (fresh noise, moved wall) at stride 4 by `LatentMapper`.
-Exits with 1 if the dilated encoder misses a figure that was asked.
+A run is encoder:steps:seeds; with --write, the results of other runs are kept. One thread. Trains on one 512 x 512
+frame with automatic settings, maps the next (fresh noise, moved wall) at stride 4 by `LatentMapper`. Exits with 1 if
+the dilated encoder misses a target.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.model.encoder_families import ENCODERS
 from shiftvae_training.train import train
 
-#: Asked of every seed of a whole training, and of 19 seeds in 20 of one that takes 20 s.
+#: Targets for every seed of a full training, and for 19 of 20 seeds of a short one of 20 s.
 WHOLE, SHORT = {"r2": 0.98, "linear_r2": 0.96, "circ": 0.995, "shift_px": 0.15}, {"r2": 0.96}
 RUNS = (
     f"dilated:{Settings().steps}:20",
@@ -82,7 +82,7 @@ def score(seed: int, encoder: str, steps: int) -> Row:
 
 
 def reached(row: Row) -> bool:
-    """Whether a seed has what is asked of its number of steps."""
+    """Whether a seed reaches the targets for its number of steps."""
     asked = WHOLE if row["steps"] >= Settings().steps else SHORT
     return all(row[k] <= v if k == "shift_px" else row[k] >= v for k, v in asked.items())
 
@@ -98,13 +98,13 @@ def summary(rows: list[Row]) -> Row:
 
 
 def others(rows: list[Row]) -> list[Row]:
-    """What the last time found in runs that are not among `rows`."""
+    """Published results of runs that are not among `rows`."""
     here = {order(row)[:2] for row in rows}
     return [row for row in last_details("standard-image") if order(row)[:2] not in here]
 
 
 def order(row: Row) -> tuple[int, int, int]:
-    """The default first, then the longer trainings, then by seed."""
+    """Sort key: the default encoder first, then the longer trainings, then by seed."""
     return list(ENCODERS).index(row["encoder"]), -row["steps"], row["seed"]
 
 
@@ -124,9 +124,9 @@ def main() -> int:
     short = [row for row in rows if row["encoder"] == "dilated" and row["steps"] < Settings().steps]
     missed = [row for row in rows if row["encoder"] == "dilated" and not reached(row)]
     good = all(row in short for row in missed) and len(missed) <= 0.05 * len(short)
-    verdict = "As asked: R2 >= 0.98, linear R2 >= 0.96, circ >= 0.995 and shift error <= 0.15 px; short: R2 >= 0.96. "
+    verdict = "Targets: R2 >= 0.98, linear R2 >= 0.96, circ >= 0.995 and shift error <= 0.15 px; short: R2 >= 0.96. "
     named = "; ".join(f"{row['steps']} steps, seed {row['seed']}" for row in missed)
-    verdict += f"The default encoder misses it at {named}." if missed else "No seed of the default encoder misses it."
+    verdict += f"The default encoder misses one at {named}." if missed else "No seed of the default encoder misses one."
     print(f"\n{verdict}")
     if options.write:
         lines = [summary(list(run)) for _, run in groupby(rows, key=lambda row: order(row)[:2])]

@@ -1,4 +1,4 @@
-"""Strain from the shift map, and by geometric phase analysis of the frame, against the true strain.
+"""Strain from the shift map, and by geometric phase analysis of the frame, compared with the true strain.
 
     python benchmarks/science/strain_table.py [--quick] [--write]
 
@@ -43,7 +43,7 @@ class StrainedCrystal(Crystal):
     """A crystal whose strain is known everywhere."""
 
     def strained(self, y: np.ndarray, x: np.ndarray, *, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:  # noqa: ARG002
-        """Where the strain takes the point ``(y, x)`` of the perfect lattice."""
+        """Position to which the strain moves the point ``(y, x)`` of the perfect lattice."""
         band = _step(x - LAMELLA[0]) - _step(x - LAMELLA[1])
         return y + SHEAR * band + SQUEEZE * _step(y - HALF), x + STRETCH * band
 
@@ -54,7 +54,7 @@ def _step(r: np.ndarray) -> np.ndarray:
 
 
 def true_strain(y: np.ndarray, x: np.ndarray, reference: np.ndarray, perfect: np.ndarray) -> Strain:
-    """At places ``y (rows,)``, ``x (cols,)``, against the lattice `reference` instead of the `perfect` one."""
+    """True strain at ``y (rows,)``, ``x (cols,)`` px, relative to the lattice `reference`, not `perfect`."""
     crystal, shape = StrainedCrystal(), (0, 0)
     at = np.stack(np.meshgrid(y, x, indexing="ij"))
     origin = at.copy()
@@ -75,7 +75,7 @@ def _nudges(step: float) -> list[np.ndarray]:
 
 
 def inner(strain: Strain, shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The part of a map that lies `MARGIN` px inside the frame."""
+    """Part of a map at least `MARGIN` px from the edges of the frame."""
     both = zip((strain.centre_y_px, strain.centre_x_px), shape, strict=True)
     return tuple(slice(*np.searchsorted(c, (MARGIN, n - MARGIN))) for c, n in both)
 
@@ -112,7 +112,7 @@ def score(case: tuple[str, float, float], steps: int) -> dict[str, float | str]:
 
 
 def smoothing_loss(vectors: np.ndarray, perfect: np.ndarray) -> float:
-    """rms in 0.001 that averaging over one period takes from the true exx of a line across the lamella."""
+    """Rms change, in 0.001, of the true exx along a line across the lamella from averaging over one period."""
     x = np.arange(0.0, 512.0)
     exx = true_strain(np.array([100.0, 101.0]), x, vectors, perfect).exx[0]
     weight = np.exp(-0.5 * (x[:, None] - x) ** 2 / np.hypot(*vectors.T).max() ** 2)

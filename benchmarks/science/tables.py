@@ -1,4 +1,4 @@
-"""Where the figures of benchmarks/science go: a Markdown table on the screen, JSON beside it, a section of the page.
+"""Output of the figures of benchmarks/science: a Markdown table on the screen, JSON, and a section of the page.
 
 A script collects its figures as rows, dicts with the same keys, and calls `show` for each and `publish` at the end::
 
@@ -31,13 +31,13 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The two options that all scripts of the suite have."""
+    """Add the two options that all scripts of the suite have."""
     parser.add_argument("--quick", action="store_true", help="few rows and steps, for a look")
     parser.add_argument("--write", action="store_true", help="also write benchmarks/results and the page of benchmarks")
 
 
 def table(rows: Rows) -> str:
-    """A Markdown table with the keys of the first row as its head."""
+    """Markdown table with the keys of the first row as its head."""
     return "\n".join([_head(rows[0]), *map(_line, rows)])
 
 
@@ -69,7 +69,7 @@ def publish(name: str, title: str, *, about: str, rows: Rows, details: Rows | No
 
 
 def last_details(name: str) -> list[dict[str, Any]]:
-    """The details that were published last; none if none were."""
+    """Details that were published last; an empty list without any."""
     out = _results(name)
     return json.loads(out.read_text()) if out.exists() else []
 

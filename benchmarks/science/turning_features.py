@@ -1,7 +1,7 @@
-"""Scans of isolated features that turn, grow and change, with the truth: for the members of the family that see it.
+"""Scans of isolated features that differ in rotation, size and shape, with their truth, for rotation and scale latents.
 
-A feature has a bright column and two weaker arms of different length, so that it looks like itself only after a full
-turn; the brightness of the longer arm is the order parameter.
+A feature has a bright column and two weaker arms of different length, so that it has no rotational symmetry; the
+brightness of the longer arm is the order parameter.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ SPACING_PX = 40
 
 @dataclass(frozen=True)
 class TurningScan:
-    """A frame ``(size, size)`` of counts, and for each feature its position ``(n, 2)`` px (y, x), turn in degrees
-    (counter-clockwise as seen), growth in per cent and relative brightness of its arm, ``(n,)``.
+    """A frame of n features and its truth.
+
+    The frame is ``(size, size)`` counts; the truth is the position ``(n, 2)`` px (y, x) of each feature, its turn in
+    degrees (counter-clockwise as displayed), its growth in per cent and the relative brightness of its arm, ``(n,)``.
     """
 
     pixels: np.ndarray

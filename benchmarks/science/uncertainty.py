@@ -1,9 +1,9 @@
-"""The balance of uncertainty in position and in shape, as the weights of their priors and the dose change.
+"""Uncertainty of position and content, as functions of the weights of their priors and the dose.
 
     python benchmarks/science/uncertainty.py [--quick] [--write]
 
-Each row trains on one simulated 384 x 384 frame and maps the next at stride 4. A posterior deviation of the shift is in
-px; one of the content in px too, of the displacement that the content stands for (slope of a linear fit to the truth).
+Each row trains on one simulated 384 x 384 frame and maps the next at stride 4. The posterior deviation of the shift is
+in px; that of the content is converted to px of the displacement by the slope of a linear fit to the truth.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 
 STRIDE = 4
-#: Weight of the divergence of the shift, of the content, and counts at an A peak.
+#: Weights of the KL divergences of shift and content, and counts at an A peak.
 CASES = [(1, 1, 100), (0.1, 1, 100), (10, 1, 100), (1, 0.1, 100), (1, 10, 100), (1, 1, 20), (1, 1, 500)]
 ABOUT = """
 `sd`: posterior deviation, median over the windows, in px; of the content, in px of the displacement it stands for. *As
