@@ -173,7 +173,7 @@ def main() -> int:
 
 
 ABOUT = """\
-5000 single peaks of unknown position and width in noise, as in the demo of the method's authors, synthesised
+5000 single noisy peaks of unknown position and width, the demo of the method's authors reproduced
 exactly; `--shift planar --likelihood bernoulli --encoder mlp`, 5000 steps of 96 signals. The loss is binary cross
 entropy summed over the 100 samples of a signal, plus divergences, mean over all 5000 signals (a tenth of which
 training held out); *slope* and *r* are of dx against the true position in px, through the model file."""

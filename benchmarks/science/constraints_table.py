@@ -27,9 +27,9 @@ from shiftvae_training.train import train
 STRIDE, WALL_PX = 4, 8.0
 ABOUT = """
 One simulated 512 x 512 frame whose domain wall is sharp (half width 8 px), the next one mapped at stride 4. `ripple`:
-power of the leading content map at the lattice frequencies, in units of its variance; `noise beside`: the same of as
-many bins around them. `wall`: half width of the best tanh.
-`row_r`: correlation of the leading map's row means with the row.
+power of the leading content map at the lattice frequencies, in units of its variance; `noise beside`: the same in an
+equal number of bins around them. `wall`: half width of the best tanh. `row_r`: correlation of the leading map's row
+means with the row.
 """
 VARIANTS = {
     "none": {"smooth": 0.0},

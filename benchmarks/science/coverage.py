@@ -26,13 +26,13 @@ from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 
 ABOUT = """
-The standard scan at four doses (counts at an A peak), trained on frame 0; the next three frames
-are mapped at stride 4, all windows counted. The *shift* is compared with the vector from the window's centre to the
-nearest A column, modulo the lattice, after the best global offset: which column is the anchor is not its question. The
-*content* latent that follows the displacement best is compared with its mean at the true displacement of the window's
-centre, by isotonic regression over all windows: a latent has no unit, so the question is whether windows of the same
-truth scatter as the deviations say. *Linear* is the coverage after the best linear readout instead, where its bend is
-an error too. *sd* and *error* are medians (of the absolute error / 0.6745), in px and in units of the latent.
+The standard scan at four doses (counts at an A peak), trained on frame 0; the next three frames are mapped at stride
+4, all windows counted. The *shift* is compared with the vector from the window's centre to the nearest A column,
+modulo the lattice, after the best global offset, so that the choice of the anchor does not matter. The *content*
+latent that follows the displacement best is compared with its mean at the true displacement of the window's centre, by
+isotonic regression over all windows: a latent has no unit, so the test is whether windows of the same truth scatter as
+the deviations predict. *Linear* is the coverage after the best linear fit instead, which counts its curvature as an
+error. *sd* and *error* are medians (of the absolute error / 0.6745), in px and in units of the latent.
 """
 DOSES = {20: 0.2, 50: 0.5, 100: 1.0, 1000: 10.0}
 ASKED = ((0.68, 0.04), (0.95, 0.03))

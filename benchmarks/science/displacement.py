@@ -30,9 +30,9 @@ from shiftvae_training.train import train
 
 STRIDE, PM, FIT_RADIUS = 4, 10.0, 7.0
 ABOUT = """
-The content of one model, turned into the displacement of the B column along x and read where the B columns sit, against
-the truth: rms in pm at 10 pm a px, of single windows and averaged over the windows that share a pixel; beside a
-least-squares column fit of the same frame. Dose 1 is 100 counts at an A peak.
+The content of one model, converted to the displacement of the B column along x and read at the B columns, compared with
+the truth: rms in pm at 10 pm per px, of single windows and averaged over the windows that share a pixel; and the same
+for a least-squares column fit of the frame. Dose 1 is 100 counts at an A peak.
 """
 
 

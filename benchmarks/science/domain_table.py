@@ -31,11 +31,11 @@ from shiftvae_training.train import train
 ABOUT = """
 Trains on one frame of the standard scan. *Same sample*: 384 x 384 px frames with fresh noise, lattice start, wall
 position and drift (up to 1.5 px a frame either way), and a dose within 15 %. The other frames differ from those in one
-thing: *defocus* blurs every column by a Gaussian of 2 px (its width grows from 3.0 to 3.6 px); *magnification* scales
-all lengths; *tilt* lets 40 % of every column trail by 3 px along x; *shear* leans the lattice; *blank* is the
+property: *defocus* blurs every column by a Gaussian of 2 px (its width grows from 3.0 to 3.6 px); *magnification*
+scales all lengths; *tilt* lets 40 % of every column trail by 3 px along x; *shear* leans the lattice; *blank* is the
 background alone; *hexagonal* is another lattice of the same period; the last two are other motifs on the same lattice.
-Asked: 95 % flagged, 1 % of the same sample. *Score* is that of the frames (2 %, median, 98 %; the threshold is 1), and
-*windows* the share of their windows whose own score is beyond 1.
+Targets: 95 % flagged, 1 % of the same sample. *Score* is that of the frames (2 %, median, 98 %; the threshold is 1),
+and *windows* the share of their windows with a score above 1.
 """
 FRAME = (384, 384)
 CRYSTAL = Crystal()

@@ -22,10 +22,10 @@ from shiftvae_training.lattice.find import Lattice, find_lattice
 
 TOLERANCE, SURE, WANTED = 0.02, 0.9, 0.95
 ABOUT = """
-Accept or decline: scenes whose lattice is hard to see, and frames that only seem to have one. Each is drawn with three
-seeds (noise, start, turn) and given to `find_lattice` alone. *Right* is the cell that the scene was drawn with, to 2 %
-between reduced bases, or "none"; below four periods a side a refusal is as right as the cell. *Confidence* is the
-highest of a wrong cell, or the lowest of the right ones where all are right; of refusals it is the highest.
+Accept or decline: scenes whose lattice is hard to see, and frames that only appear to have one. Each is drawn with
+three seeds (noise, origin, rotation) and given to `find_lattice` alone. *Right* is the cell of the scene, to 2 %
+between reduced bases, or "none"; below four periods per side a refusal is as right as the cell. *Confidence* is the
+highest of a wrong cell, or the lowest of the right ones if all are right; of refusals it is the highest.
 """
 
 

@@ -166,13 +166,13 @@ def _rows(members: dict[str, Any], score: Callable[[str, Any], Row]) -> list[Row
 ABOUT_CRYSTALS = """\
 `benchmarks/science/family.py`: the standard crystal at two thirds of its size (period 16 px, 384 x 384 px, 100 counts
 at an A peak), window 24 px, dilated encoder, 1500 steps, one seed; scores of the next frame as above. *Two motifs*
-are a frame each of this crystal and of one with other columns, content pooled: one model has to describe both."""
+are one frame of this crystal and one of a crystal with other columns, with pooled content: one model describes both."""
 
 ABOUT_FEATURES = """\
 The same script: about 120 isolated features of three columns, turned by any angle, larger or smaller by up to 18 %,
 the brightness of one arm the order parameter; window 28 px, 1500 steps, trained on one scan and scored on another, at
 the window nearest to each feature. The turn is compared after one global offset, the size after its mean, the
-position after one origin in the motif's own frame; none of these three is fixed by anything."""
+position after one origin in the motif's own frame; the model determines none of these three."""
 
 
 if __name__ == "__main__":

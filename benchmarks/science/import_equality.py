@@ -28,10 +28,10 @@ from shiftvae_rt.simulator import LineCrystal, Microscope
 from shiftvae_training.commands import import_model as import_command
 
 ABOUT = """
-Small models trained for a moment and saved by their own package, imported with `shiftvae import`, and run by the
-runtime on a raw frame of 96 x 96 px (a line of 400) at stride 4; beside it the package's own `encode` of the windows,
-scaled as in training. Differences are the largest over all windows, in units of a latent's prior; that of the shift is
-how far from 0 the package's own `transform_coordinates` takes the place that is reported.
+Small models trained for a few steps and saved by their own package, imported with `shiftvae import`, and run by the
+runtime on a raw frame of 96 x 96 px (a line of 400) at stride 4, compared with the package's own `encode` of the
+windows, scaled as in training. Differences are the largest over all windows, in units of a latent's prior; that of the
+shift is the distance from 0 to which the package's own `transform_coordinates` maps the reported position.
 """
 ASKED = 1e-5
 PRIOR, SCALE_PRIOR, WINDOW, LINE_WINDOW = 0.3, 0.1, 24, 48

@@ -41,11 +41,12 @@ CASES = [
     ("square", "displacement", 1, 1000),
 ]
 ABOUT = """
-Two columns a cell of 16 px that grows by 3 % over a 384 x 384 frame; drift and flyback lag. B is moved along x by up to
-0.08 periods, changes its brightness by up to 50 %, or all columns are doubled along x by a tilt. Trained on one frame,
-scored on the next: R2 of the order parameter at the window's centre, from the content latents and from a least-squares
-column fit averaged over the same windows, both by 25 neighbours in folds blocked in space. Trainings have 1500 steps,
-half of what `shiftvae train` takes: with 800, few counts in windows of three periods were not learned.
+Two columns per cell of 16 px, which grows by 3 % over a 384 x 384 frame; drift and flyback lag. B is moved along x by
+up to 0.08 periods, changes its brightness by up to 50 %, or all columns are doubled along x by a tilt. Trained on one
+frame, scored on the next: R2 of the order parameter at the window's centre, from the content latents and from a
+least-squares column fit averaged over the same windows, both by 25 neighbours in folds blocked in space. Trainings
+have 1500 steps, half the default of `shiftvae train`; 800 steps were too few for low counts in windows of three
+periods.
 """
 
 

@@ -59,10 +59,10 @@ or 10 s); each line is the look with the best R2 in `ran_s` seconds, chosen on t
 looks are in `benchmarks/results/science-pyroved.json`.
 """
 ABOUT_SWEEP = """
-40 s of CPU on centred windows for each setting that differs in one thing from the best, seed 0. The best look of
-four. Looks swing by 0.02 and more: a few settings are level with the best one, and far ahead of the package's own;
-none comes near ours. `sigma` is that of the Gaussian likelihood; *image min-max* scales a whole frame to 0..1,
-*window* each window; `prior` is the shift's, in half windows.
+40 s of CPU on centred windows for each setting that differs in one thing from the best, seed 0. The best look of four.
+Looks swing by 0.02 and more: a few settings equal the best one and are far ahead of the package's defaults; none comes
+close to this project's scores. `sigma` is that of the Gaussian likelihood; *image min-max* scales a whole frame to
+0..1, *window* each window; `prior` is the shift's, in half windows.
 """
 Rows = Iterator[dict[str, Any]]
 KINDS = (("pyroVED", "random"), ("pyroVED", "centred"), ("ours", "random"))

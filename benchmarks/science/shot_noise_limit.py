@@ -21,10 +21,10 @@ from shiftvae_rt.simulator import Array, Crystal, Microscope
 
 STRIDE, STEP_PX, FRAME = 4, 0.05, 1
 ABOUT = """
-Rms error of the displacement of a window's B columns, and the R2 that it leaves. *Noise*: the Cramer-Rao bound for
-Poisson counts of known columns whose place, contrast and background are unknown with it; *plain noise*: least squares
-without Poisson's weights, which is what a Gaussian likelihood comes to; *window*: the columns are not where the middle
-of the window is, and near the wall they are displaced otherwise.
+Rms error of the displacement of a window's B columns, and the R2 to which it limits any method. *Noise*: the
+Cramer-Rao bound for Poisson counts of known columns with unknown position, contrast and background; *plain noise*:
+least squares without Poisson weights, to which a Gaussian likelihood is equivalent; *window*: the columns are not at
+the centre of the window, and near the wall their displacement differs.
 """
 
 

@@ -24,11 +24,11 @@ STRIDE = 4
 #: Weights of the KL divergences of shift and content, and counts at an A peak.
 CASES = [(1, 1, 100), (0.1, 1, 100), (10, 1, 100), (1, 0.1, 100), (1, 10, 100), (1, 1, 20), (1, 1, 500)]
 ABOUT = """
-`sd`: posterior deviation, median over the windows, in px; of the content, in px of the displacement it stands for. *As
-trained* is the balance that the evidence lower bound strikes; *as exported* is after calibration against noise that is
-known. `error`: rms against the truth, with what neither prior nor noise explains (walls within a window, drift). On the
-torus the prior of the shift is uniform over the cell, so the weight of its divergence stands where the paper has the
-width of its shift prior.
+`sd`: posterior deviation, median over the windows, in px; of the content, in px of the displacement it represents. *As
+trained* is the balance that the evidence lower bound gives; *as exported* is after calibration against known noise.
+`error`: rms against the truth, with what neither prior nor noise explains (walls within a window, drift). On the torus
+the prior of the shift is uniform over the cell, so the weight of its divergence takes the role that the width of the
+shift prior has in the paper.
 """
 
 
