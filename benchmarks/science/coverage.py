@@ -35,7 +35,7 @@ the deviations predict. *Linear* is the coverage after the best linear fit inste
 error. *sd* and *error* are medians (of the absolute error / 0.6745), in px and in units of the latent.
 """
 DOSES = {20: 0.2, 50: 0.5, 100: 1.0, 1000: 10.0}
-ASKED = ((0.68, 0.04), (0.95, 0.03))
+TARGETS = ((0.68, 0.04), (0.95, 0.03))
 
 
 def covered(scores: np.ndarray) -> tuple[float, float]:
@@ -95,7 +95,7 @@ def _row(counts: int, what: str, error: np.ndarray, std: np.ndarray, linear: str
         "sd": round(float(np.median(std)), 4),
         "error": round(float(np.median(np.abs(error)) / 0.6745), 4),
         "linear": linear,
-        "as_asked": all(abs(share - wanted) <= most for share, (wanted, most) in zip(shares, ASKED, strict=True)),
+        "meets_target": all(abs(share - target) <= most for share, (target, most) in zip(shares, TARGETS, strict=True)),
     }
 
 
@@ -111,7 +111,7 @@ def main() -> int:
         for row in score(counts, 500 if options.quick else options.steps, options.seed):
             rows.append(row)
             show(rows)
-    good = sum(bool(row["as_asked"]) for row in rows)
+    good = sum(bool(row["meets_target"]) for row in rows)
     verdict = f"{good} of {len(rows)} within 68 +- 4 and 95 +- 3 %, after {options.steps} steps of training."
     print(f"\n{verdict}")
     if options.write:

@@ -33,7 +33,7 @@ runtime on a raw frame of 96 x 96 px (a line of 400) at stride 4, compared with 
 windows, scaled as in training. Differences are the largest over all windows, in units of a latent's prior; that of the
 shift is the distance from 0 to which the package's own `transform_coordinates` maps the reported position.
 """
-ASKED = 1e-5
+TARGET = 1e-5
 PRIOR, SCALE_PRIOR, WINDOW, LINE_WINDOW = 0.3, 0.1, 24, 48
 CASES: tuple[dict[str, Any], ...] = (
     {"package": "pyroved", "model": "iVAE", "invariances": "t"},
@@ -58,8 +58,8 @@ def main() -> int:
     for case in CASES[::3] if options.quick else CASES:
         rows.append(compare(case))
         show(rows)
-    good = sum(max(row["mean"], row["deviation"], row["shift"]) <= ASKED for row in rows)
-    verdict = f"{good} of {len(rows)} equal their package's own output to {ASKED:g}."
+    good = sum(max(row["mean"], row["deviation"], row["shift"]) <= TARGET for row in rows)
+    verdict = f"{good} of {len(rows)} equal their package's own output to {TARGET:g}."
     print("\n" + verdict)
     if options.write:
         publish("imports", "Imported models", about=ABOUT, rows=rows, verdict=verdict)

@@ -94,7 +94,7 @@ def summary(rows: list[Row]) -> Row:
         values = [row[name] for row in rows]
         worst = max(values) if name in ("cpu_s", "shift_px") else min(values)
         line[name] = f"{worst:.4g} ({median(values):.4g})"
-    return line | {"as_asked": f"{sum(map(reached, rows))} of {len(rows)}"}
+    return line | {"meet_target": f"{sum(map(reached, rows))} of {len(rows)}"}
 
 
 def others(rows: list[Row]) -> list[Row]:
