@@ -79,6 +79,14 @@ def test_a_latent_that_is_not_used_keeps_its_scale(before):
     torch.testing.assert_close(new.log_sd[..., 2], old.log_sd[..., 2])
 
 
+@torch.no_grad()
+def test_an_order_that_is_given_stands(before):
+    after = copy.deepcopy(before)
+    old = windows_of(before)
+    assert settle_content(after, old.mean.flatten(0, -2), KL, order=(0, 2, 1)) == [0, 2, 1]
+    torch.testing.assert_close(windows_of(after).mean[..., 1], old.mean[..., 2])  # not used: it keeps its scale
+
+
 def test_no_content_needs_no_settling():
     model = random_model(content=0)
     assert settle_content(model, torch.zeros(3, 0), torch.zeros(0)) == []

@@ -102,7 +102,8 @@ def settle_content(
     zero = torch.where(used, content.mean(0), 0.0)
     unit = torch.where(used, content.std(0).clamp(min=1e-6), 1.0)
     _rewrite(model, zero[order], unit[order], order)
-    for index in range(0 if isinstance(model.shift, TorusShift) else int(used.sum())):
+    vary = [] if isinstance(model.shift, TorusShift) else [new for new, old in enumerate(order) if used[old]]
+    for index in vary:
         if _direction(model, index) < 0:
             sign = torch.ones(model.content)
             sign[index] = -1.0
