@@ -82,7 +82,7 @@ class LiveLink:
                 return encode_array(*message)
         if self.closing and self._mailbox.idle:
             self.contact.state = "ending"
-            self._mailbox.give_up()  # a frame that was never finished
+            self._mailbox.give_up()  # counts a frame that was never finished as dropped
             return [encode(End(last_seq=self._mailbox.counters().offered))]
         newest_ns = self._mailbox.newest_ns
         if self._sent >= self._credit and newest_ns > self._newest_ns and now_ns - self._wanted_ns > WANT_NS:

@@ -56,13 +56,13 @@ class LosslessLink:
         self.changed = threading.Condition()
         self.contact = Contact()
         self.welcome: Welcome | None = None
-        self.next_seq: int | None = None  # of the next frame that is put; None before the first welcome
+        self.next_seq: int | None = None  # ``seq`` of the next frame that is put; None before the first WELCOME
         self.committed = 0
         self.counters = Counters()
         self.closing = self._said_end = False
         self.failure = ""
         self._unacknowledged: deque[tuple[FrameHeader, NDArray[Any]]] = deque()
-        self._ahead = 0  # how many of them were sent on this connection
+        self._ahead = 0  # number of unacknowledged frames that were sent on this connection
         self._ahead_bytes = 0
         self._credit = self._sent = self._received = self._answered = 0
         self._progress_ns = 0

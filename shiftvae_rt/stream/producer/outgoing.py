@@ -54,7 +54,7 @@ class OutgoingFrame:
     utc_ns: int = 0
     replaced: bool = False  # a newer frame came
     over: bool = False  # has its outcome
-    rectangles: Rectangles | None = None  # of a frame that is filled by rectangles
+    rectangles: Rectangles | None = None  # set if the frame is filled by rectangles
 
     @classmethod
     def of_rows(

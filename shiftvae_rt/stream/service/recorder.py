@@ -68,7 +68,7 @@ class Recorder:
         self._since_s = None
         try:
             self._journal.commit_live()
-        except Exception as error:  # noqa: BLE001  # as in `keep`
+        except Exception as error:  # noqa: BLE001  # a failure of the disk must not stop the live stream
             self._say(str(error) or type(error).__name__)
 
     def end(self, session: Session) -> None:
@@ -79,7 +79,7 @@ class Recorder:
             self._journal.end(session.recording)
             if self._since_s is None:
                 self._since_s = time.monotonic()
-        except Exception as error:  # noqa: BLE001  # as in `keep`
+        except Exception as error:  # noqa: BLE001  # a failure of the disk must not stop the live stream
             self._say(str(error) or type(error).__name__)
 
     def _lose(self, reason: str) -> None:

@@ -95,8 +95,8 @@ class Service:
 
             self._ingest, self.ingest = bind(context, "ingest", ingest, gate)
             self._results, self.results = bind(context, "results", results, gate)
-            self._requests, self.control = _bind_if_asked(context, "control", options.control, gate)
-            self._pushed, self.open_ingest = _bind_if_asked(context, "open-ingest", options.open_ingest, gate)
+            self._requests, self.control = _bind_optional(context, "control", options.control, gate)
+            self._pushed, self.open_ingest = _bind_optional(context, "open-ingest", options.open_ingest, gate)
             self._incoming = Incoming(self._ingest, gate.meter)
             self._publisher = Publisher(self._results, self.epoch)
 
@@ -155,7 +155,7 @@ class Service:
             self._closing = closing.pop_all()
 
     def _idle_s(self) -> float:
-        """Time since the serving loop turned last, s."""
+        """Time since the last turn of the serving loop, s."""
         return time.monotonic() - self._turned_s
 
     def run(self) -> None:
@@ -176,7 +176,7 @@ class Service:
         """Handle one message of each socket; False if none waits."""
         self._turned_s = time.monotonic()
         self._publisher.welcome_readers()
-        asked = self._control is not None and self._control.answer_one()
+        requested = self._control is not None and self._control.answer_one()
         pushed = self._open is not None and self._open.take()
         message = self._incoming.take()
         if message is not None:
@@ -187,7 +187,7 @@ class Service:
         if self._producers.floor_is_free:
             self._hear_meanwhile()  # the newest frames may be those whose WANT has not been read yet
         self._producers.give_turn()
-        return asked or pushed or message is not None or bool(self._incoming)
+        return requested or pushed or message is not None or bool(self._incoming)
 
     def _meanwhile(self) -> None:
         """Between two parts of an encoding: read PING and WANT, and send GRANT for the next frame if it is time."""
@@ -265,7 +265,7 @@ class Service:
         self._closing.close()
 
 
-def _bind_if_asked(
+def _bind_optional(
     context: zmq.Context[zmq.Socket[bytes]], name: str, endpoint: str | None, gate: Gatekeeper
 ) -> tuple[zmq.Socket[bytes] | None, str | None]:
     """Bind the door called `name`, if it has an endpoint; see `sockets.bind`."""

@@ -53,7 +53,7 @@ class Incoming:
             peer = bytes(message[0])
             if not hear(peer, message[1:]):
                 self._held.append(message)
-            if peer in heard:  # ZeroMQ reads the peers in turn: everybody else who has something to say was heard
+            if peer in heard:  # ZeroMQ reads the peers in turn: every other peer with a message was heard
                 return
             heard.add(peer)
 

@@ -88,8 +88,8 @@ DOORS: dict[str, Door] = {
     "open-ingest": Door(zmq.PULL, _MAX_FRAME, incoming=64, outgoing=1, waiting_bytes=256 << 20),
     # a request of up to twice the allowed length is read, so that the answer can say that it is too long
     "control": Door(zmq.ROUTER, 2 * MAX_CONTROL_BYTES, incoming=9, outgoing=_ANSWERS, waiting_bytes=256 << 10),
-    # libzmq reads subscriptions from a peer as long as there are any, and tells of each: only few may wait. A reader
-    # says once what it wants; with the system's smallest buffer, the system itself slows down one that never stops.
+    # libzmq reads subscriptions as long as there are any, and reports each: only few may wait. A normal reader
+    # subscribes once; with the smallest buffer of the system, the system itself slows down a peer that never stops.
     "results": Door(zmq.XPUB, 512, incoming=8, outgoing=64, waiting_bytes=2 << 10, kernel_bytes=1024),
 }
 
