@@ -58,7 +58,7 @@ class LiveLink:
         self._mode: Mode = mode
         self.contact = Contact(silence_s)
         self._session = uuid.uuid4().hex
-        self._earlier = Counters()  # settled by runtimes of earlier epochs
+        self._earlier = Counters()  # outcomes that earlier starts of the service decided
         self._epoch = ""
         self.welcome: Welcome | None = None
         self.closing = False
