@@ -40,7 +40,7 @@ from lattice_frames import without_period
 
 CACHE = Path(__file__).resolve().parents[1] / "results" / "choice-search.json"
 ENCODER, STEPS, LEARNT = "mlp", (400, 1200), 0.8
-STRIDE, NEAR, WANTED = 4, 0.9, 10
+STRIDE, NEAR, TARGET = 4, 0.9, 10
 REACH = TILE_STRIDE * (TILE_SIDE[2] - 1)
 ABOUT = f"""
 Trainings of {STEPS[0]} steps on one generated scan, of {STEPS[1]} where no window reached {LEARNT} with so few; scored
@@ -168,7 +168,7 @@ def main() -> int:
     print(f"\n{verdict}")
     if options.write:
         publish("choices", "Automatic choices", about=ABOUT, rows=rows, verdict=verdict)
-    return 0 if near >= WANTED * len(rows) / len(SCANS) and all(said.values()) else 1
+    return 0 if near >= TARGET * len(rows) / len(SCANS) and all(said.values()) else 1
 
 
 if __name__ == "__main__":

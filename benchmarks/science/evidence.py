@@ -20,7 +20,7 @@ from tables import add_options, publish, show
 
 from shiftvae_training.lattice.find import Lattice, find_lattice
 
-TOLERANCE, SURE, WANTED = 0.02, 0.9, 0.95
+TOLERANCE, SURE, TARGET = 0.02, 0.9, 0.95
 ABOUT = """
 Accept or decline: scenes whose lattice is hard to see, and frames that only appear to have one. Each is drawn with
 three seeds (noise, origin, rotation) and given to `find_lattice` alone. *Right* is the cell of the scene, to 2 %
@@ -81,7 +81,7 @@ def main() -> int:
     if options.write:
         rows = [{key: value for key, value in row.items() if key != "reasons"} for row in details]
         publish("evidence", "Lattices accepted and declined", about=ABOUT, rows=rows, details=details, verdict=verdict)
-    return 1 if share < WANTED or sure else 0
+    return 1 if share < TARGET or sure else 0
 
 
 if __name__ == "__main__":

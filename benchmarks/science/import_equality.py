@@ -85,13 +85,13 @@ def compare(case: dict[str, Any]) -> dict[str, Any]:
         np.save(Path(folder) / "scan.npy", frame)
         parser = argparse.ArgumentParser()
         import_command.add_arguments(parser)
-        asked = parser.parse_args([
+        arguments = parser.parse_args([
             str(weights), f"{folder}/scan.npy", "-o", f"{folder}/m.svae", "--from", case["package"],
             "--invariances", case["invariances"], "--prior", str(PRIOR), "--scale-prior", str(SCALE_PRIOR),
             "--activation", case.get("activation", "tanh"), "--scaling", case.get("scaling", "scan"),
             *(["--signal"] if signal else []),
         ])  # fmt: skip
-        import_command.run(asked)
+        import_command.run(arguments)
         found = LatentMapper(f"{folder}/m.svae", stride=4).map(frame[0] if signal else frame)
     return {
         "package": case["package"], "model": case["model"], "invariances": case["invariances"], "windows": len(scaled),

@@ -22,7 +22,7 @@ from shiftvae_training.fitting.evaluate import order_parameter_r2
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 
-WANTED, TRAINING, TESTS = 0.95, 16, 4
+TARGET, TRAINING, TESTS = 0.95, 16, 4
 #: px: 1.3 periods, and the automatic choice.
 WINDOWS = (32, None)
 ABOUT = f"""
@@ -103,8 +103,8 @@ def main() -> int:
         for seed in range(1 if options.quick else options.seeds):
             rows.append(score(seed, window, "dilated", 500 if options.quick else options.steps))
             show(rows)
-    good = sum(min(row["width_r2"], row["asymmetry_r2"]) >= WANTED for row in rows)
-    verdict = f"{good} of {len(rows)} reach R2 {WANTED} for both."
+    good = sum(min(row["width_r2"], row["asymmetry_r2"]) >= TARGET for row in rows)
+    verdict = f"{good} of {len(rows)} reach R2 {TARGET} for both."
     print(f"\n{verdict}")
     if options.write:
         publish("lines", "Lines: width and asymmetry", about=ABOUT, rows=rows, verdict=verdict)

@@ -62,10 +62,10 @@ def trained(task: str, seed: int, options: Options, *, cpu_s: float, every_s: fl
     microscope = Microscope(seed=seed)
     rng = np.random.default_rng([seed, 99])
     learned = training_windows(microscope.frame(0), task, rng)
-    asked = test_windows(microscope.frame(1), task, rng)
-    frames = {name: microscope.frame(i).pixels.astype(np.float32) for i, name in enumerate(("learned", "asked"))}
-    data = torch.from_numpy(scaled(learned, options.scaling, frames["learned"]))
-    test = torch.from_numpy(scaled(asked.pixels.reshape(-1, WINDOW, WINDOW), options.scaling, frames["asked"]))
+    tested = test_windows(microscope.frame(1), task, rng)
+    frames = {name: microscope.frame(i).pixels.astype(np.float32) for i, name in enumerate(("trained", "tested"))}
+    data = torch.from_numpy(scaled(learned, options.scaling, frames["trained"]))
+    test = torch.from_numpy(scaled(tested.pixels.reshape(-1, WINDOW, WINDOW), options.scaling, frames["tested"]))
     model = iVAE(
         (WINDOW, WINDOW),
         latent_dim=2,
@@ -88,22 +88,22 @@ def trained(task: str, seed: int, options: Options, *, cpu_s: float, every_s: fl
         epoch += 1
         if used - reported >= every_s or used >= cpu_s:
             reported = used
-            scores = score(model, test, asked, options.prior)
+            scores = score(model, test, tested, options.prior)
             loss = trainer.loss_history["training_loss"][-1]
             yield {"task": task, "seed": seed, **asdict(options), "cpu_s": round(used, 1), "epochs": epoch} | scores | {
                 "steps": epoch * len(loader), "loss": round(float(loss), 2),
             }  # fmt: skip
 
 
-def score(model: iVAE, test: torch.Tensor, asked: Windows, prior: float) -> dict[str, float]:
+def score(model: iVAE, test: torch.Tensor, tested: Windows, prior: float) -> dict[str, float]:
     """Scores of posterior means, as in science/standard_image.py."""
-    rows, cols = asked.order.shape
+    rows, cols = tested.order.shape
     mean, _ = model.encode(test)
     latents = mean.double().numpy().T.reshape(-1, rows, cols)
-    r2, linear = order_parameter_r2(latents[2:], asked.order)
+    r2, linear = order_parameter_r2(latents[2:], tested.order)
     shift = latents[:2] * prior * (WINDOW - 1) / 2
     shift[0] *= -1
-    found = score_shift(shift, asked.shift, Microscope().crystal.vectors)
+    found = score_shift(shift, tested.shift, Microscope().crystal.vectors)
     return {
         "r2": round(r2, 4),
         "linear_r2": round(linear, 4),

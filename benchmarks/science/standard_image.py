@@ -83,8 +83,8 @@ def score(seed: int, encoder: str, steps: int) -> Row:
 
 def reached(row: Row) -> bool:
     """Whether a seed reaches the targets for its number of steps."""
-    asked = WHOLE if row["steps"] >= Settings().steps else SHORT
-    return all(row[k] <= v if k == "shift_px" else row[k] >= v for k, v in asked.items())
+    targets = WHOLE if row["steps"] >= Settings().steps else SHORT
+    return all(row[k] <= v if k == "shift_px" else row[k] >= v for k, v in targets.items())
 
 
 def summary(rows: list[Row]) -> Row:

@@ -1,4 +1,4 @@
-"""The offline half: from a recorded scan to a model file. Needs the extra ``[train]``.
+"""Training of shift-VAE models: from recorded scans to a model file. Needs the extra ``[train]``.
 
 ::
 
@@ -6,7 +6,7 @@
     model = fit(frame)
     model.save("sample.svae")
 
-Names are imported when they are first used, so that `import shiftvae_training` costs nothing but itself.
+Names are imported on first use, so that `import shiftvae_training` does not import torch.
 """
 
 from __future__ import annotations

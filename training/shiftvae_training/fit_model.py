@@ -1,4 +1,4 @@
-"""From frames to a trained model, in one call: the flow of ``shiftvae train``, and its door for a program.
+"""From frames to a trained model in one call: the flow of ``shiftvae train``, and its Python interface.
 
 ::
 
@@ -33,15 +33,15 @@ from .trained.trained_model import TrainedModel
 
 __all__ = ["Callback", "EncoderName", "Fitted", "fit", "fit_scans"]
 
-#: Told of every look at the held-out regions; it may raise KeyboardInterrupt to end the training.
+#: Function called after every look at the held-out regions; it may raise KeyboardInterrupt to end the training.
 Callback: TypeAlias = Callable[[Step], object]
-#: The families that ship; one that you add to `ENCODERS` has a name of its own.
+#: Names of the encoder families: those included, or one added to `ENCODERS`.
 EncoderName: TypeAlias = Literal["dilated", "narrow", "mlp"] | str
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model, the training that it comes from, and how exact its graphs are."""
+    """A model, its training, and the parity of its graphs with torch."""
 
     model: TrainedModel
     trained: Trained
@@ -74,46 +74,50 @@ def fit(
     callbacks: Sequence[Callback] = (),
     start: TrainedModel | None = None,
 ) -> TrainedModel:
-    """Train a model on frames: the same flow, to the bit, as ``shiftvae train``.
+    """Train a model on frames, with bitwise the same result as ``shiftvae train``.
 
-    Ctrl-C (in a notebook, "interrupt") ends a training early and keeps the model of the best look at the held-out
-    regions; before the first look it stops everything. Torch's random numbers and threads are as they were afterwards.
+    Ctrl-C (in a notebook, "interrupt") ends the training early and keeps the model of the best look at the held-out
+    regions; before the first look it raises KeyboardInterrupt. Torch's random state and threads are restored
+    afterwards.
 
     Parameters
     ----------
     frames
-        An array, raw detector units: an image ``(H, W)`` or a stack ``(N, H, W)``; or a `Frame`; or the path of a
+        An array in raw detector units, an image ``(H, W)`` or a stack ``(N, H, W)``; a `Frame`; the path of a
         microscope file; or a list of any of these. All frames have one shape.
     pixel_size_nm
-        Edge of a pixel of all frames, nm, or ``(y, x)``; None takes what frames and files say.
+        Edge of a pixel of all frames, nm, or ``(y, x)``; None takes it from frames and files.
     channels
-        Arrays are ``(C, H, W)`` or ``(N, C, H, W)``.
+        Whether arrays are ``(C, H, W)`` or ``(N, C, H, W)``.
     signals
-        Arrays and files are 1D: ``(L,)``, or a signal a row ``(N, L)``; with `channels` ``(C, L)`` or ``(N, C, L)``.
+        Whether arrays and files are 1D: ``(L,)``, or one signal per row ``(N, L)``; with `channels` ``(C, L)`` or
+        ``(N, C, L)``.
     window
         Edge of a window, px, at least 4; ``"auto"`` chooses it from the lattice.
     latents
         Number of content latents, 0 to 8; ``"auto"`` chooses it.
     encoder
-        ``"dilated"``, ``"narrow"`` (half the time), ``"mlp"`` (the network of the paper), or a family of your own.
+        ``"dilated"``, ``"narrow"`` (faster, slightly noisier), ``"mlp"`` (the network of the paper), or the name of a
+        family added to `ENCODERS`.
     shift
-        ``"torus"``: a lattice. ``"planar"``: isolated features, one a window; needs `window`.
+        ``"torus"`` for a lattice; ``"planar"`` for isolated features, one per window, which needs `window`.
     rotation
-        Features turn (planar): 1, or n where one looks the same after 1/n of a turn; 0 if not.
+        Rotational symmetry of features that turn (planar only): 1 for none, n if a feature looks the same after
+        ``360 / n`` degrees; 0 if features do not turn.
     scale
-        Features differ in size (planar).
+        Whether features differ in size (planar only).
     decoder
-        ``"template"``, or ``"coordinate"``, the paper's, far slower.
+        ``"template"``, or ``"coordinate"``, the much slower decoder of the paper.
     likelihood
-        ``"gaussian"`` with learned noise, ``"poisson"`` for counts, ``"bernoulli"`` on data brought to 0..1.
+        ``"gaussian"`` with learned noise, ``"poisson"`` for counts, ``"bernoulli"`` for data scaled to 0..1.
     kl_shift, kl_content
-        Weights of the divergences from the priors, at least 0.
+        Weights of the KL divergences from the priors, at least 0.
     constraints
-        Weights of the physical conditions by name, beside ``{"displacement": 100}``; 0 switches one off.
+        Weights of the named constraints, in addition to ``{"displacement": 100}``; 0 switches one off.
     conditions
-        Conditions of your own: objects with a ``weight``, called with pairs of windows.
+        Further constraints: objects with a ``weight``, called with pairs of windows.
     classes
-        Name of the class of each frame, which the decoder is told; none by default.
+        Name of the class of each frame, on which the decoder is conditioned; none by default.
     steps
         Largest number of optimiser steps.
     seed
@@ -121,40 +125,40 @@ def fit(
     threads
         Number of threads of torch.
     progress
-        Show stages and a bar, on stderr or in the notebook.
+        Whether to show stages and a progress bar, on stderr or in the notebook.
     callbacks
         Functions that are called with a `Step` after every look at the held-out regions.
     start
-        A model to go on from. What belongs to it (window to likelihood, weights of divergences) stays as it is and is
-        left out here; its constraints stay too, where none of that name is given. Its latents keep their order and
-        sign. Frames must have its lattice, pixel size and channels.
+        A model whose training is continued. Its own settings (window to likelihood, weights of the divergences) are
+        kept and must be left out here; its constraints are kept unless given. Its latents keep their order and sign.
+        The frames must have its lattice, pixel size and channels.
 
     Returns
     -------
     TrainedModel
-        With its model file in memory: `TrainedModel.save` writes it.
+        The model, with its model file in memory; `TrainedModel.save` writes it.
 
     Raises
     ------
     TrainingError
-        for a setting that is not allowed, naming it; for frames that are too small or without contrast.
+        for a setting that is not allowed, with its name; for frames that are too small or without contrast.
     FrameError, DataFileError
-        for something that is not a frame, or a file that cannot be read.
+        for data that are not frames, or a file that cannot be read.
     LatticeError
-        if there is no lattice, or another than that of `start`.
+        if there is no lattice, or not that of `start`.
     PixelSizeError
-        for frames of different pixel sizes, or another than that of `start`.
+        for frames of different pixel sizes, or not that of `start`.
     WindowError
         for a window that the encoder does not support.
     KeyboardInterrupt
-        if Ctrl-C came before there was a model to keep.
+        on Ctrl-C before the first look.
 
     Examples
     --------
     >>> model = fit("scan.dm4", steps=2000)  # doctest: +SKIP
     >>> model.save("scan.svae")  # doctest: +SKIP
     """
-    asked: dict[str, Any] = {
+    given: dict[str, Any] = {
         "window": _unless_auto("window", window, whole(4)),
         "content": _unless_auto("latents", latents, whole(0, MOST_CONTENT)),
         "encoder": encoder,
@@ -177,7 +181,7 @@ def fit(
     check_field("progress", progress, flag())
     check_field("callbacks", callbacks, Rule("a list of functions", _are_functions))
     check_field("start", start, Rule("a model as fit and load give it, or None", _is_start))
-    settings = Settings(**asked) if start is None else settings_to_go_on(start, Settings(**asked))
+    settings = Settings(**given) if start is None else settings_to_go_on(start, Settings(**given))
     if start is None:
         settings = replace(settings, constraints=Settings().constraints | settings.constraints)
     shown = Progress(settings.steps, shown=progress)
@@ -195,16 +199,16 @@ def fit_scans(
     callbacks: Sequence[Callback] = (),
     start: TrainedModel | None = None,
 ) -> Fitted:
-    """Train on scans and make the model file in memory; as `fit`, whose flow it is.
+    """Train on scans and make the model file in memory; for errors see `fit`.
 
     Parameters
     ----------
     scans, settings
-        What is learned from, and how; of a training that goes on, from `settings_to_go_on`.
+        Training data and settings; to continue a training, settings from `settings_to_go_on`.
     progress
-        Told of stages and looks.
+        Shows stages and looks.
     callbacks, start
-        As for `fit`.
+        See `fit`.
     """
     state, threads = None, torch.get_num_threads()
     if start is not None:
@@ -230,13 +234,13 @@ def fit_scans(
     return Fitted(TrainedModel(file), trained, parity)
 
 
-def settings_to_go_on(start: TrainedModel, asked: Settings) -> Settings:
-    """Settings of a model whose training goes on: its own, with the steps, seed, threads and conditions of `asked`.
+def settings_to_go_on(start: TrainedModel, given: Settings) -> Settings:
+    """Settings to continue the training of `start`: its own, with the steps, seed, threads and conditions of `given`.
 
     Raises
     ------
     TrainingError
-        for an imported model, and for a setting that is not the model's own, naming it.
+        for an imported model, and for a setting that differs from the model's own, with its name.
     """
     manifest, training = start.file.manifest, start.file.manifest.training
     if training is None:
@@ -256,16 +260,16 @@ def settings_to_go_on(start: TrainedModel, asked: Settings) -> Settings:
     }
     default = Settings()
     for name, value in own.items():
-        given = getattr(asked, name)
-        if given not in (getattr(default, name), value):
+        new = getattr(given, name)
+        if new not in (getattr(default, name), value):
             name = "latents" if name == "content" else name
-            raise TrainingError(f"expected {name} to be that of start, {value!r}, got {given!r}: leave it out")
+            raise TrainingError(f"expected {name} to be that of start, {value!r}, got {new!r}: leave it out")
     known = {name: weight for name, weight in training.constraints.items() if name in CONSTRAINTS}
-    return replace(asked, **own, constraints=known | asked.constraints)
+    return replace(given, **own, constraints=known | given.constraints)
 
 
 def _check_same_kind(scans: Scans, start: TrainedModel) -> None:
-    """Refuse frames of other channels, dimensions or pixel size than those of a model that training goes on from."""
+    """Check that the frames have the channels, dimensions and pixel size of the model whose training is continued."""
     manifest = start.file.manifest
     channels, height = scans.frames[0].shape[:2]
     if channels != manifest.channels or (height == 1) != (manifest.dimensions == 1):
@@ -285,7 +289,7 @@ def _check_same_kind(scans: Scans, start: TrainedModel) -> None:
 
 
 def _unless_auto(name: str, value: object, rule: Rule) -> object:
-    """None for "auto"; else `value`, which must keep the rule."""
+    """None for "auto"; else `value`, checked by the rule."""
     check_field(name, value, Rule(f"'auto' or {rule.expected}", lambda v: v == "auto" or rule.accepts(v)))
     return None if value == "auto" else value
 

@@ -1,7 +1,7 @@
-"""What a training is doing, for a person who waits: stages in words, and how far the optimiser is.
+"""Progress of a training for the user: its stages in words, and the steps of the optimiser.
 
-In a terminal the optimiser has a bar, and in a notebook the whole training has one; elsewhere (a log, a batch queue) a
-line every tenth of the steps.
+A terminal shows a bar for the optimiser, a notebook one bar for the whole training; elsewhere (a log, a batch queue)
+there is a line after every tenth of the steps.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKING", "Progress"]
 
-#: The stage after a training.
+#: Words for the stage after the training.
 CHECKING = "comparing the exported model with torch, drawing the report ..."
 
-#: The bar takes what 80 columns leave: about 20 of them.
+#: Format of the bar for 80 columns, of which the bar itself takes about 20.
 _BAR = "{percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt}, {remaining} to go{postfix}"
 _LINES = 10
 
 
 class Progress:
-    """Says what a training does, on stderr or in the notebook; a context that ends the bar.
+    """Progress display on stderr or in the notebook; a context manager that closes the bar.
 
     Parameters
     ----------
     steps
-        Steps of the optimiser.
+        Number of optimiser steps.
     shown
-        False says nothing.
+        Whether to show anything.
     """
 
     def __init__(self, steps: int, *, shown: bool = True) -> None:
@@ -52,7 +52,7 @@ class Progress:
         self._end_bar()
 
     def stage(self, words: str) -> None:
-        """Say what begins now, or what was found."""
+        """Show in words what begins now, or what was found."""
         if not self._shown:
             return
         if self._notebook_bar is not None:
@@ -64,7 +64,7 @@ class Progress:
         say(words)
 
     def step(self, step: Step) -> None:
-        """Say how far the optimiser is."""
+        """Show the progress of the optimiser at one look."""
         about = f"loss {step.loss:.1f}, noise {step.noise_sd:.3f}"
         if not self._shown:
             return
@@ -90,11 +90,11 @@ class Progress:
 
 
 def _bar_of_a_notebook() -> Any:
-    """The bar that tqdm has for a notebook; None elsewhere, and in a notebook without its package ipywidgets."""
+    """Class of tqdm's notebook bar; None outside a notebook, and in a notebook without ipywidgets."""
     if "IPython" not in sys.modules:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tqdm says that ipywidgets is missing: then there are lines
+        warnings.simplefilter("ignore")  # tqdm warns when ipywidgets is missing; lines are shown then
         from tqdm.auto import tqdm
         from tqdm.notebook import tqdm_notebook
     return tqdm if issubclass(tqdm, tqdm_notebook) else None

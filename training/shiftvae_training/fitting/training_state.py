@@ -1,8 +1,7 @@
-"""What a training goes on from: all weights of a model, and the looks so far, as plain arrays in the model file.
+"""State from which a training continues: all weights of a model and the looks so far, as arrays in the model file.
 
-The graphs of a model file cannot give it: their first layers are scaled and summed for the runtime, which loses the
-last bits, and a decoder's weights stand in them in no order that could be relied on
-(docs/decisions/training-state.md).
+The graphs of a model file do not contain it: their first layers are scaled and summed for the runtime, which loses the
+last bits, and the order of a decoder's weights in a graph is not defined (docs/decisions/training-state.md).
 """
 
 from __future__ import annotations
@@ -34,16 +33,22 @@ from .optimise import Step
 __all__ = ["TrainingState", "pack_state", "read_looks", "unpack_state"]
 
 WEIGHT = "weight/"
-#: Numbers of a Bernoulli likelihood, ``(C,)`` each.
+#: Parameters of a Bernoulli likelihood, ``(C,)`` each.
 BERNOULLI = ("low", "high", "level", "spread")
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A model as the last step of its training left it.
+    """A model after the last step of its training, before canonical form and calibration.
 
-    ``order`` is the index in it of each content latent that was reported in the end, and ``history`` every look at
-    held-out tiles on the way there.
+    Attributes
+    ----------
+    model
+        The model.
+    order
+        Index in it of each reported content latent.
+    history
+        All looks at the held-out tiles.
     """
 
     model: ShiftVAE
@@ -52,12 +57,12 @@ class TrainingState:
 
 
 def pack_state(model: ShiftVAE, weights: Mapping[str, Tensor], order: Sequence[int], history: Sequence[Step]) -> bytes:
-    """Content of ``training.npz``.
+    """Bytes of ``training.npz``.
 
-    ``weight/NAME`` is a parameter or buffer of the torch module as the last step left it, not settled and calibrated as
-    that of `model` is by now; ``order (m,)`` the index in it of each content latent; ``looks (n, 5)`` float64 the
-    fields of each `Step`. A planar shift adds ``first_reach_px``, a Bernoulli likelihood ``low, high, level, spread
-    (C,)``.
+    Its arrays: ``weight/NAME``, a parameter or buffer of the torch module after the last step (`weights`; those of
+    `model` are canonical and calibrated by now); ``order (m,)``, the index there of each content latent; ``looks (n,
+    5)`` float64, the fields of each `Step`; for a planar shift ``first_reach_px``; for a Bernoulli likelihood ``low,
+    high, level, spread (C,)``.
     """
     arrays = {WEIGHT + name: value.numpy() for name, value in weights.items()}
     arrays["order"] = np.array(order, dtype=np.int64)
@@ -72,7 +77,7 @@ def pack_state(model: ShiftVAE, weights: Mapping[str, Tensor], order: Sequence[i
 
 
 def read_looks(file: ModelFile) -> tuple[Step, ...]:
-    """Give the looks at held-out tiles of the training that ended with this file; none where it holds no state."""
+    """Looks at the held-out tiles of the training that ended with this file; empty if the file has no state."""
     if file.training_state is None:
         return ()
     looks = read_arrays(file.training_state, "training.npz").get("looks")
@@ -82,12 +87,12 @@ def read_looks(file: ModelFile) -> tuple[Step, ...]:
 
 
 def unpack_state(file: ModelFile) -> TrainingState:
-    """Give the torch model of a model file as the last step left it, bit for bit.
+    """State of a model file: its torch model after the last step, bit for bit.
 
     Raises
     ------
     TrainingError
-        for a model that was imported, or whose encoder family is not in `ENCODERS` here.
+        for an imported model, or one whose encoder family is not in `ENCODERS`.
     ModelFileError
         for weights that do not fit the manifest.
     """
@@ -97,7 +102,7 @@ def unpack_state(file: ModelFile) -> TrainingState:
     if manifest.encoder not in ENCODERS:
         raise TrainingError(
             f"expected an encoder of {', '.join(ENCODERS)}, got {manifest.encoder!r} in {file.path}: add your "
-            "family to ENCODERS before you go on"
+            "family to ENCODERS before you continue its training"
         )
     arrays = read_arrays(file.training_state, "training.npz")
     weights = {n.removeprefix(WEIGHT): torch.from_numpy(a) for n, a in arrays.items() if n.startswith(WEIGHT)}
@@ -117,8 +122,10 @@ def unpack_state(file: ModelFile) -> TrainingState:
         if sorted(order) != list(range(model.content)):
             raise ValueError(f"order of the content latents {order}")
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        told = f"{file.path}: training.npz does not fit the manifest ({' '.join(str(error).split())}): export it again"
-        raise ModelFileError(told) from error
+        reason = " ".join(str(error).split())
+        raise ModelFileError(
+            f"{file.path}: training.npz does not fit the manifest ({reason}): export it again"
+        ) from error
     return TrainingState(model, order, read_looks(file))
 
 
@@ -129,7 +136,7 @@ def _shift(manifest: Manifest, first_reach_px: float | None) -> Shift:
 
 
 def _further(manifest: Manifest) -> tuple[PoseLatent, ...]:
-    """Rotation and scale, where the model has them."""
+    """Rotation and scale latents that the model has."""
     found: list[PoseLatent] = []
     for latent in manifest.latents:
         if latent.kind == "rotation" and latent.period is not None:

@@ -1,4 +1,4 @@
-"""The report of a model, as a notebook or a browser shows it."""
+"""The training report of a model, for a notebook or a browser."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Report"]
 
 @dataclass(frozen=True)
 class Report:
-    """The training report: one page of HTML without anything from elsewhere; a notebook shows it."""
+    """Training report: one self-contained page of HTML, which a notebook shows."""
 
     html: str
 
     def open(self) -> Path:
-        """Show it in a browser; returns the temporary file that it was written to."""
+        """Show the report in a browser; returns the temporary file to which it was written."""
         with tempfile.NamedTemporaryFile("w", suffix=".html", delete=False, encoding="utf-8") as file:
             file.write(self.html)
         webbrowser.open(Path(file.name).as_uri())

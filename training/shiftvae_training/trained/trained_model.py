@@ -1,7 +1,7 @@
-"""A trained model in a program: what it says of frames and windows, what it draws, and its way into a file and back.
+"""A trained model in a program: it maps frames, encodes and decodes windows, and is saved to and loaded from a file.
 
-All that it computes, it computes with the graphs of its model file, as the instrument will: a model that was saved and
-loaded gives the same bits.
+It computes with the graphs of its model file, as the instrument will, so that a saved and loaded model gives the same
+bits.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from .window_coder import WindowCoder
 
 __all__ = ["TrainedModel", "load"]
 
-#: A latent is walked this many of its spreads to either side, in this many steps; two in fewer each.
+#: Range of a traversal in spreads of the latent to each side; number of values for one latent, and for each of two.
 SPREADS, STEPS, STEPS_OF_TWO = 2.0, 9, 7
 
 
 def load(path: str | os.PathLike[str]) -> TrainedModel:
-    """Read the model file (.svae) at `path`, of `TrainedModel.save` or any command.
+    """Read the model file (.svae) at `path`, written by `TrainedModel.save` or a command.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def load(path: str | os.PathLike[str]) -> TrainedModel:
 
 
 class TrainedModel:
-    """A model as `fit` and `load` give it.
+    """Trained model, from `fit` or `load`.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class TrainedModel:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Units of the latents: ``"px"``, ``"deg"``, ``"%"``; ``""`` for content: its deviation over the scan."""
+        """Units of the latents: ``"px"``, ``"deg"``, ``"%"``; ``""`` for content, in deviations over the scan."""
         return tuple(latent.unit for latent in self.file.manifest.latents)
 
     @property
@@ -76,11 +76,11 @@ class TrainedModel:
 
     @cached_property
     def history(self) -> tuple[Step, ...]:
-        """Every look at held-out regions during the training; empty for an imported model."""
+        """All looks at held-out regions during the training; empty for an imported model."""
         return read_looks(self.file)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model file at `path` and its report beside it, as .html; files that are there are replaced.
+        """Write the model file at `path` and its report beside it, as .html; existing files are replaced.
 
         Parameters
         ----------
@@ -92,14 +92,14 @@ class TrainedModel:
         ModelFileError
             for another ending.
         DataFileError
-            for a place that cannot be written.
+            if a file cannot be written.
         """
         if Path(path).suffix.lower() != ".svae":
             raise ModelFileError(f"expected a model file that ends in .svae, got {os.fspath(path)}: rename it")
         write_with_report(path, self.file)
 
     def mapper(self, *, stride: int = 4, threads: int = 1) -> LatentMapper:
-        """Give the `LatentMapper` of this model, for many frames, or for frames that come row by row.
+        """`LatentMapper` of this model, for many frames or for frames that arrive row by row.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class TrainedModel:
         Raises
         ------
         WindowError
-            for a stride or a number of threads that cannot be had.
+            for a stride or a number of threads that is not supported.
         """
         known = self._mappers.get((stride, threads))
         if known is None:
@@ -124,8 +124,8 @@ class TrainedModel:
         Parameters
         ----------
         frame
-            Raw detector units, ``(height, width)`` or ``(channels, height, width)``; of a 1D model ``(length,)`` or
-            ``(channels, length)``. A `Frame` brings its pixel size.
+            Raw detector units, ``(height, width)`` or ``(channels, height, width)``; for a 1D model ``(length,)`` or
+            ``(channels, length)``. A `Frame` carries its pixel size.
         stride
             px between windows.
         pixel_size_nm
@@ -134,7 +134,7 @@ class TrainedModel:
         Raises
         ------
         FrameError, WindowError, PixelSizeError
-            as `LatentMapper.map`.
+            see `LatentMapper.map`.
         """
         if isinstance(frame, Frame):
             size = frame.pixel_size_nm if pixel_size_nm is None else pixel_size_nm
@@ -142,13 +142,13 @@ class TrainedModel:
         return self.mapper(stride=stride).map(frame, pixel_size_nm=pixel_size_nm)
 
     def encode(self, windows: ArrayLike) -> tuple[Float32, Float32]:
-        """Encode windows that were cut already.
+        """Encode windows that are already cut.
 
         Parameters
         ----------
         windows
-            Raw detector units, ``(..., channels, height, width)`` px as in `window`; of one channel also
-            ``(..., height, width)``; of a 1D model without ``height``.
+            Raw detector units, ``(..., channels, height, width)`` px as in `window`; for one channel also
+            ``(..., height, width)``; for a 1D model without ``height``.
 
         Returns
         -------
@@ -164,7 +164,7 @@ class TrainedModel:
         return self._coder.encode(windows)
 
     def decode(self, latents: ArrayLike, *, motif: str | None = None) -> Float32:
-        """Draw the windows that latents stand for.
+        """Draw windows from latents.
 
         Parameters
         ----------
@@ -176,8 +176,8 @@ class TrainedModel:
         Returns
         -------
         windows
-            ``(..., channels, height, width)`` float32, normalised as the network sees them: mean 0, and units of a
-            window's standard deviation. A signal has height 1.
+            ``(..., channels, height, width)`` float32, normalised as for the network: mean 0, in units of a window's
+            standard deviation. A signal has height 1.
 
         Raises
         ------
@@ -238,12 +238,12 @@ class TrainedModel:
         return self._walk((down, across), values, STEPS_OF_TWO, motif)
 
     def report(self) -> Report:
-        """Give the training report: a notebook shows it, ``report().open()`` a browser.
+        """Training report, which a notebook shows; ``report().open()`` shows it in a browser.
 
         Raises
         ------
         ModelFileError
-            for a model without one, as an imported model.
+            for a model without a report, such as an imported one.
         """
         if self.file.report is None:
             raise ModelFileError(f"{self.file.path} holds no report: it was not trained here")

@@ -1,4 +1,4 @@
-"""What a model draws along one latent, or over a plane of two."""
+"""Traversals: windows that a model draws along one latent, or over the plane of two."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Traversal", "points_of"]
 
-#: Inches of one drawing, and of what surrounds them.
+#: Side of one drawing, and width of the surroundings of all, inches.
 SIDE, AROUND = 0.85, 0.7
 #: Blank px between drawings.
 GAP = 2
@@ -26,14 +26,14 @@ GAP = 2
 
 @dataclass(frozen=True, repr=False)
 class Traversal:
-    """Windows drawn by the decoder, all other latents at 0.
+    """Windows drawn by the decoder along one or two latents, all others at 0.
 
     Attributes
     ----------
     names
-        The latents that change: one, or two.
+        Names of the one or two latents that change.
     values
-        Values of each, ``(n,)`` float32, in its unit.
+        Values ``(n,)`` float32 of each, in its unit.
     windows
         ``(n, C, h, w)`` float32, or ``(n, m, C, h, w)`` for n values of the first latent and m of the second; in units
         of a window's standard deviation. A signal has height 1.
@@ -52,17 +52,17 @@ class Traversal:
         return table_and_picture(repr(self), self.plot)
 
     def plot(self, *, channel: int = 0) -> Figure:
-        """Draw the windows side by side, all with one grey scale; of two latents, the first goes down.
+        """Draw the windows side by side with one grey scale; with two latents, the first changes downwards.
 
         Parameters
         ----------
         channel
-            Which channel of the windows, from 0.
+            Index of the channel, from 0.
 
         Returns
         -------
         matplotlib.figure.Figure
-            A notebook shows it; elsewhere, ``savefig("manifold.png")``.
+            A figure, which a notebook shows; elsewhere use ``savefig("manifold.png")``.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Traversal:
 
 
 def points_of(columns: Sequence[int], walks: Sequence[NDArray[np.float32]], latents: int) -> NDArray[np.float32]:
-    """Latents ``(n, ..., latents)`` float32 over the grid of `walks`, one axis each; 0 but in `columns`."""
+    """Latents ``(n, ..., latents)`` float32 over the grid of `walks`, one axis each; 0 except in `columns`."""
     points = np.zeros((*map(len, walks), latents), np.float32)
     for column, values in zip(columns, np.meshgrid(*walks, indexing="ij"), strict=True):
         points[..., column] = values

@@ -1,7 +1,7 @@
-"""Windows to latents and back, with the graphs of a model file, for windows that were cut already.
+"""Encoding and decoding of windows that are already cut, with the graphs of a model file.
 
-A frame is better mapped: neighbouring windows share their work there. The latents are those of the map, within 1e-5 of
-a latent's spread, which `export` checks.
+For whole frames a map is faster, because neighbouring windows share their work. The latents equal those of the map
+within 1e-5 of a latent's spread, which `export` checks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shiftvae_rt.model.model_file import ModelFile
 
 __all__ = ["WindowCoder"]
 
-#: Windows that go through a graph together.
+#: Largest number of windows in one call of a graph.
 TOGETHER = 256
 
 
@@ -55,13 +55,11 @@ class WindowCoder:
         if not np.isfinite(pixels).all():
             raise FrameError(f"expected windows of finite numbers, got {(~np.isfinite(pixels)).sum()} NaN or infinite")
         flat = pixels.reshape(-1, *shapes[0])
-        if (
-            self._manifest.intensity.normalisation == "zscore"
-        ):  # which is blind to the mean: without it no digit is lost
+        if self._manifest.intensity.normalisation == "zscore":  # independent of the mean, which would cost digits
             flat = flat - flat.mean(axis=(2, 3), keepdims=True, dtype=np.float64)
         latents = len(self._names)
-        both = _in_parts(lambda part: np.stack(self._encoder.run(frame=part), axis=1), flat, (2, latents, 1, 1))
-        found = both.reshape(*pixels.shape[: pixels.ndim - len(shape)], 2, latents)
+        stacked = _in_parts(lambda part: np.stack(self._encoder.run(frame=part), axis=1), flat, (2, latents, 1, 1))
+        found = stacked.reshape(*pixels.shape[: pixels.ndim - len(shape)], 2, latents)
         return found[..., 0, :].copy(), found[..., 1, :].copy()
 
     def decode(self, latents: ArrayLike, *, motif: str | None = None) -> Float32:
@@ -75,17 +73,17 @@ class WindowCoder:
         if (motif is not None or self._classes) and motif not in self._classes:
             known = f"one of {', '.join(self._classes)}" if self._classes else "None, as the model has no classes"
             raise FrameError(f"expected motif to be {known}, got {motif!r}")
-        told = np.array([[name == motif for name in self._classes]], np.float32)
+        one_hot = np.array([[name == motif for name in self._classes]], np.float32)
 
         def draw(part: Float32) -> Float32:
-            extra = {"class": np.repeat(told, len(part), axis=0)} if self._classes else {}
+            extra = {"class": np.repeat(one_hot, len(part), axis=0)} if self._classes else {}
             return self._decoder.run(latents=part, **extra)[0]
 
         shape = (self._manifest.channels, *self._manifest.window)
         return _in_parts(draw, values.reshape(-1, len(self._names)), shape).reshape(*values.shape[:-1], *shape)
 
     def _shapes(self) -> list[tuple[int, ...]]:
-        """Shapes that a window may have, the full one first."""
+        """Accepted shapes of a window, the full one first."""
         channels, (height, width) = self._manifest.channels, self._manifest.window
         shapes: list[tuple[int, ...]] = [(channels, height, width)]
         if self._manifest.dimensions == 1:
@@ -106,7 +104,7 @@ class WindowCoder:
 
 
 def _in_parts(run: Callable[[Float32], Float32], values: NDArray[Any], shape: tuple[int, ...]) -> Float32:
-    """What `run` gives for all of ``values (n, ...)``, a part at a time: ``(n, *shape)``."""
+    """Result ``(n, *shape)`` of `run` for all of ``values (n, ...)``, computed in parts."""
     found = np.empty((len(values), *shape), np.float32)
     for first in range(0, len(values), TOGETHER):
         part = np.ascontiguousarray(values[first : first + TOGETHER], np.float32)
