@@ -39,7 +39,7 @@ lint: .venv/dev-installed  ## style, types, import contracts, the stub of the co
 	$(BIN)/clang-tidy -p build/default --quiet $(wildcard cpp/src/*.cpp)
 
 docs: .venv/dev-installed  ## the book, into build/docs: a warning is an error, every link and anchor within it is checked
-	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
+	$(BIN)/python -m sphinx -q -E -W --keep-going -d build/doctrees docs build/docs
 	$(BIN)/python docs/check_links.py build/docs
 
 notebooks: .venv/dev-installed  ## run the notebooks of the book, and store what they show

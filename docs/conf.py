@@ -25,6 +25,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # the outputs are stored; tests/docs/test_notebooks.py runs them
 
+smartquotes = False  # two dashes begin an option
 default_role = "py:obj"  # `LatentMap` in a docstring becomes a link
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -54,12 +55,14 @@ def _plain(array: re.Match[str]) -> str:
     return f"NDArray[{array[1].split('.')[-1]}]"
 
 
-def join_names(*event: Any) -> None:
-    """Join the names of attributes that share a description: Sphinx would take the first for a type."""
-    lines = event[-1]
+def suit_napoleon(*event: Any) -> None:
+    """Change what napoleon misreads: names that share a description, and a colon in the first line of a property."""
+    what, lines = event[1], event[-1]
     lines[:] = [line.replace(", ", ",") if re.fullmatch(r"\w+(, \w+)+", line) else line for line in lines]
+    if what in ("property", "attribute", "data"):
+        lines.insert(0, "")
 
 
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-signature", say_array)
-    app.connect("autodoc-process-docstring", join_names, priority=400)  # before napoleon's 500
+    app.connect("autodoc-process-docstring", suit_napoleon, priority=400)  # before napoleon's 500

@@ -17,7 +17,6 @@ class CommandLine(SphinxDirective):
     """One section for each command."""
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_reread()  # the source of this page is the program
         commands = installed_commands()
         parser = command_parser(commands, [command.name for command in commands])
         sections: list[nodes.Node] = []

@@ -32,7 +32,6 @@ class ManifestSchema(SphinxDirective):
     """The schema as a block of JSON, and a link to it as a file."""
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_reread()  # the source of this page is the program
         up = "../" * self.env.docname.count("/")
         file = nodes.reference(NAME, NAME, refuri=up + NAME)
         link = nodes.paragraph("", "As a file: ", file)
