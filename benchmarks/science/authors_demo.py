@@ -135,7 +135,7 @@ def score(seed: int, steps: int) -> dict[str, object]:
 
 
 def reaches(row: dict[str, object]) -> bool:
-    """Whether a row reaches the targets."""
+    """Tell whether a row reaches the targets."""
     value = {name: float(str(v)) for name, v in row.items()}
     return (
         value["loss"] < 60.016

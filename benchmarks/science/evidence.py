@@ -30,7 +30,7 @@ highest of a wrong cell, or the lowest of the right ones if all are right; of re
 
 
 def judge(scene: Scene, found: Lattice) -> bool:
-    """Whether the cell, or the refusal, is right."""
+    """Tell whether the cell, or the refusal, is right."""
     if not len(found.vectors):
         return scene.refusal or not scene.right
     return any(same_lattice(found.vectors, right, tolerance=TOLERANCE) for right in scene.right)

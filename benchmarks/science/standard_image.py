@@ -82,7 +82,7 @@ def score(seed: int, encoder: str, steps: int) -> Row:
 
 
 def reached(row: Row) -> bool:
-    """Whether a seed reaches the targets for its number of steps."""
+    """Tell whether a seed reaches the targets for its number of steps."""
     targets = WHOLE if row["steps"] >= Settings().steps else SHORT
     return all(row[k] <= v if k == "shift_px" else row[k] >= v for k, v in targets.items())
 

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from shiftvae_rt.errors import FrameError, WindowError
 
 PACKAGES = ["shiftvae_rt", "shiftvae_rt.stream", "shiftvae_training"]
-RUNTIME = Path(__file__).parents[2] / "shiftvae_rt"
+ROOT = Path(__file__).parents[2]
+BOTH_HALVES = sorted([*(ROOT / "shiftvae_rt").rglob("*.py"), *(ROOT / "training").rglob("*.py")])
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -33,8 +34,8 @@ def test_functions_classes_methods_and_properties_are_read():
     } <= names
 
 
-@pytest.mark.parametrize("path", sorted(RUNTIME.rglob("*.py")), ids=lambda path: str(path.relative_to(RUNTIME)))
-def test_every_docstring_of_the_runtime_starts_with_its_subject(path):
+@pytest.mark.parametrize("path", BOTH_HALVES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_docstring_of_both_halves_starts_with_its_subject(path):
     assert without_subject(path.read_text(encoding="utf-8")) == []
 
 

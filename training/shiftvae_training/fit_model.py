@@ -1,4 +1,4 @@
-"""From frames to a trained model in one call: the flow of ``shiftvae train``, and its Python interface.
+"""Training in one call, from frames to a model: the flow of ``shiftvae train``, and its Python interface.
 
 ::
 

@@ -144,7 +144,7 @@ class TileSampler:
         return self._cut(frame, origin)
 
     def held_out(self, most: int) -> Tiles:
-        """At most `most` tiles of the held-out regions, the same at every call."""
+        """Tiles of the held-out regions, at most `most`, the same at every call."""
         pairs = [(i, origin) for i, origins in enumerate(self._held_out) for origin in origins]
         step = max(1, len(pairs) // most)
         pairs = pairs[::step][:most]

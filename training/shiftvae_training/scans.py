@@ -136,7 +136,7 @@ def _digest(path: Path) -> str:
 
 
 def has_contrast(pixels: NDArray[Any]) -> bool:
-    """Whether any channel of ``pixels (C, H, W)`` is not constant."""
+    """Tell whether any channel of ``pixels (C, H, W)`` is not constant."""
     return bool((pixels != pixels[:, :1, :1]).any())
 
 

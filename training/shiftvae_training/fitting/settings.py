@@ -1,4 +1,4 @@
-"""How to train: what a user may set, and what is chosen where nothing is."""
+"""Settings of a training, and their validation."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def _are_conditions(value: object) -> bool:
 
 
 def _is_condition(value: object) -> bool:
-    """Tell a constraint from its class, which has been forgotten to be called."""
+    """Tell whether `value` is a constraint, and not the class of one."""
     return callable(value) and not isinstance(value, type) and number().accepts(getattr(value, "weight", None))
 
 
 def _rules() -> dict[str, Rule]:
-    """Give the rule of every field; anew each time, as families of encoders may have been added."""
+    """Rule of every field; made at each call, because encoder families may have been added."""
     return {
         "window": optional(whole(4), "auto: choose it"),
         "content": optional(whole(0, MOST_CONTENT), "auto: choose it"),
@@ -70,24 +70,24 @@ def _rules() -> dict[str, Rule]:
 
 
 def check_setting(name: str, value: object) -> None:
-    """Refuse a value that the field `name` of `Settings` cannot have: the check of the class and of the command line.
+    """Check a value for the field `name` of `Settings`, as the class and the command line do.
 
     Raises
     ------
     TrainingError
-        with the field's name, what was expected and what came.
+        with the field's name, what was expected and what was given.
     """
     check_field(name, value, _rules()[name])
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; every field is checked when the settings are made.
+    """Settings of a training; every field is checked when they are made.
 
     Parameters
     ----------
     window
-        px; None chooses it, see `automatic`.
+        Edge of a window, px; None chooses it, see `automatic`.
     content
         Number of content latents, 0 to 8; None chooses it.
     encoder
@@ -101,28 +101,28 @@ class Settings:
     steps
         Optimiser steps.
     seed
-        Of everything that is random.
+        Seed of everything random.
     threads
-        Of torch.
+        Number of threads of torch.
     rotation
-        The motif turns: 0 if not, else its symmetry; 1 if it never looks the same, n if it does after ``360 / n``
-        degrees. Of isolated features.
+        Rotational symmetry of a motif that turns, for isolated features: 1 for none, n if it looks the same after
+        ``360 / n`` degrees; 0 if it does not turn.
     scale
-        The motif comes in different sizes. Of isolated features.
+        Whether the motif differs in size, for isolated features.
     decoder
-        ``"template"``, or ``"coordinate"``: the paper's, far slower.
+        ``"template"``, or ``"coordinate"``, the much slower decoder of the paper.
     likelihood
-        ``"gaussian"`` with learned noise, ``"poisson"`` for counts, ``"bernoulli"`` on data brought to 0..1.
+        ``"gaussian"`` with learned noise, ``"poisson"`` for counts, ``"bernoulli"`` for data scaled to 0..1.
     kl_shift, kl_content
-        Weights of the divergences from the priors: how much the uncertainty of position, and of shape, is worth. They
-        set the deviations as trained; the exported ones are calibrated (docs/reference/benchmarks.md).
+        Weights of the KL divergences from the priors of the pose and the content. They set the deviations as trained;
+        the exported ones are calibrated (docs/reference/benchmarks.md).
     classes
-        Name of the class of each frame, which the decoder is told and the encoder is not; none by default.
+        Name of the class of each frame, on which the decoder is conditioned but not the encoder; none by default.
 
     Raises
     ------
     TrainingError
-        naming the field, what was expected and what came.
+        with the field, what was expected and what was given.
     """
 
     window: int | None = None

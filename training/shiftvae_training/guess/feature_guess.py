@@ -75,7 +75,7 @@ class FeatureGuess:
 
     @property
     def whole(self) -> bool:
-        """Whether every frame is one window."""
+        """Tell whether every frame is one window."""
         return self.frames[0].shape[1:] == self.window
 
     def _nearest(self, frame: int, y: Float64, x: Float64) -> tuple[Float64, NDArray[np.int64]]:

@@ -44,7 +44,7 @@ MOST_WINDOWS, MOST_FRAMES = 1024, 4
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What was written; ``parity`` is the largest difference from torch, in units of a latent's prior deviation."""
+    """Summary of an import; ``parity`` is the largest difference from torch, in units of a latent's prior deviation."""
 
     imported: Imported
     latents: tuple[Latent, ...]

@@ -53,7 +53,7 @@ class Weights:
         return tuple(self.layer(f"{prefix}.{n}") for n in numbers)
 
     def has(self, prefix: str) -> bool:
-        """Whether any name begins with `prefix`."""
+        """Tell whether any name begins with `prefix`."""
         return any(name.startswith(prefix) for name in self.tensors)
 
 

@@ -78,7 +78,7 @@ class Candidate:
         return canonical(np.linalg.pinv(self.reciprocal).T)
 
     def along_axes(self, shape: tuple[int, ...]) -> bool:
-        """Whether all waves run along the fast or the slow axis of the scan; `shape` is that of a frame."""
+        """Tell whether all waves run along the fast or the slow axis of the scan; `shape` is that of a frame."""
         off = np.abs(self.orders @ self.reciprocal * np.array(shape[-2:]))
         single = len(self.reciprocal) == 2 or np.abs(self.orders).max() < 2
         return bool(shape[-2] > 1 and single and (off.min(axis=1) < ON_AXIS).all())

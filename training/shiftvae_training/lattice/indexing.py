@@ -248,7 +248,7 @@ def _enlarged(best: Indexing, peaks: Peaks, weights: Float64, least_periods: flo
 
 
 def _is_possible(basis: Float64, orders: Float64, tile: Float64, least_periods: float) -> bool:
-    """Whether the peaks determine a reduced basis (in bins), with periods neither too long nor too short."""
+    """Tell whether the peaks determine a reduced basis (in bins), with periods neither too long nor too short."""
     if np.hypot(*basis.T).min() < least_periods or np.linalg.matrix_rank(orders) < len(basis):
         return False
     if len(basis) == 2 and abs(np.linalg.det(basis)) < 0.8 * least_periods**2:

@@ -52,7 +52,7 @@ def partnered(peaks: Peaks) -> NDArray[np.bool_]:
 
 
 def off_one_line(bins: Float64) -> bool:
-    """Whether frequencies ``bins (n, 2)`` are more than one wave and its overtones."""
+    """Tell whether frequencies ``bins (n, 2)`` are more than one wave and its overtones."""
     if len(bins) < 2:
         return False
     longest = bins[np.argmax(np.hypot(bins[:, 0], bins[:, 1]))]
@@ -60,7 +60,7 @@ def off_one_line(bins: Float64) -> bool:
 
 
 def _off_line(first: Float64, second: Float64) -> NDArray[np.bool_]:
-    """Whether two vectors ``(..., 2)`` in bins do not lie on one line: the shorter ends off the line of the longer."""
+    """Tell whether vectors ``(..., 2)`` in bins do not lie on one line: the shorter ends off the line of the longer."""
     cross = np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0])
     longer = np.maximum(np.hypot(first[..., 0], first[..., 1]), np.hypot(second[..., 0], second[..., 1]))
     return np.asarray(cross > ON_LINE * longer)

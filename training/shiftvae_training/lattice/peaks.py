@@ -129,7 +129,7 @@ def best_scale(frames: list[Float64]) -> tuple[Peaks, Indexing]:
 
 
 def _doubles(fine: Float64, coarse: Float64) -> bool:
-    """Whether the cell of the reciprocal basis `fine` is twice that of `coarse`, and contains it."""
+    """Tell whether the cell of the reciprocal basis `fine` is twice that of `coarse`, and contains it."""
     if len(fine) != 2 or len(coarse) != 2:
         return False
     orders = coarse @ np.linalg.inv(fine)

@@ -45,7 +45,7 @@ BRIGHTEST, LEAST_CONTRAST = 4.0, 0.02
 
 @dataclass(frozen=True)
 class Repetition:
-    """How an area repeats under a lattice.
+    """Repetition of an area under a lattice.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _binned(image: Float64, factor: int) -> Float64:
 
 @dataclass(frozen=True)
 class _Flat:
-    """How to flatten an image.
+    """Flattening of an image.
 
     Attributes
     ----------

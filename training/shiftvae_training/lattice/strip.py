@@ -29,7 +29,7 @@ FURTHEST = 0.5
 
 
 def is_strip(where: NDArray[np.bool_], vectors: Float64) -> bool:
-    """Whether the area `where` of a lattice ``vectors (2, 2)`` px has fewer than six periods along an axis."""
+    """Tell whether the area `where` of a lattice ``vectors (2, 2)`` px has fewer than six periods along an axis."""
     if len(vectors) < 2 or not where.any():
         return False
     longest = float(np.hypot(*vectors.T).max())

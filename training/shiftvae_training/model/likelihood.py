@@ -39,7 +39,7 @@ class Seen:
 
 
 class Likelihood(Protocol):
-    """What the objective and the export need of a likelihood; `drawing` is ``(n, C, h, w)``, from a decoder."""
+    """Interface of a likelihood for objective and export; `drawing` is ``(n, C, h, w)``, from a decoder."""
 
     def windows(self, drawing: Tensor, noise_sd: Tensor) -> Tensor:
         """Drawn windows ``(n, C, h, w)``, normalised like the windows that the encoder sees."""

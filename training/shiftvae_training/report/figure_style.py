@@ -1,4 +1,4 @@
-"""How the figures of the report look, and how they get into its page."""
+"""Style of the report's figures, and their encoding for its page."""
 
 from __future__ import annotations
 

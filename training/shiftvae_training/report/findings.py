@@ -1,4 +1,4 @@
-"""What the sections of the report have in common: the model, a frame, its maps and what they mean."""
+"""Findings that the sections of the report share: the model, a frame, its maps and their meaning."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_WINDOWS = 250
 
 @dataclass(frozen=True)
 class Findings:
-    """What the sections of the report have in common.
+    """Findings that the sections of the report share.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class Findings:
     latent_map
         Map of that frame.
     meaning
-        What the content latents mean.
+        Meaning of the content latents.
     confounds
-        Correlations of the content with what is no physics.
+        Correlations of the content with nuisances.
     """
 
     trained: Trained
@@ -65,7 +65,7 @@ class Findings:
 
 
 def find(trained: Trained, frame: NDArray[Any], manifest: Manifest) -> Findings:
-    """Map a training frame ``(C, H, W)``, raw, and find out what its latents mean.
+    """Map a training frame ``(C, H, W)``, raw, and determine the meaning of its latents.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ class TrainedModel:
         write_with_report(path, self.file)
 
     def mapper(self, *, stride: int = 4, threads: int = 1) -> LatentMapper:
-        """`LatentMapper` of this model, for many frames or for frames that arrive row by row.
+        """Make the `LatentMapper` of this model, for many frames or for frames that arrive row by row.
 
         Parameters
         ----------
