@@ -1,7 +1,7 @@
 """The dense encoder as an ONNX graph for any stride, including normalisation and latents.
 
 The network that was trained on single windows runs here as a fully convolutional graph over the frame. This is exact
-because of its structure (see `networks`): the kernels of the first layer sum to zero and the stem has no bias, so its
+because of its structure (see `Encoder`): the kernels of the first layer sum to zero and the stem has no bias, so its
 output does not depend on a window's mean and is proportional to its contrast. Dividing it by the map of the windows'
 standard deviations is then equivalent to normalising every window to mean 0 and variance 1.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shiftvae_rt.array_types import Float64
 
 from .algebra import reduce_basis, sublattices
-from .lone_waves import off_one_line, partnered
+from .single_waves import off_one_line, partnered
 from .spectrum import Peaks
 
 __all__ = ["Indexing", "aliased", "index_peaks", "peak_weights", "strongest_orders"]

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from .column_fit import columns_of_cell, fit_columns
 from .coordinate_decoder import CoordinateDecoder
 from .decoder import Decoder, DecoderName, Margins
+from .encoder import Encoder
 from .encoder_weights import GRAIN, LOG_SCALE, LOG_SD, EncoderWeights
 from .likelihood import Gaussian, Likelihood, Seen
-from .networks import Encoder
 from .pose import Pose, PoseLatent
 from .rotation import Rotation
 from .scale import Scale

@@ -1,4 +1,4 @@
-"""All encoders see exactly their window, not its brightness nor its contrast."""
+"""The encoder of every family depends on exactly its window, and not on its brightness or contrast."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from shiftvae_rt.errors import WindowError
+from shiftvae_training.model.encoder import Encoder
 from shiftvae_training.model.encoder_families import ENCODERS
-from shiftvae_training.model.networks import Encoder
 
 NETWORKS = {
     "dilated 8": ("dilated", (8, 8), 1),
