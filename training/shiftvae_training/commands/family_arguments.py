@@ -55,7 +55,7 @@ def add_family(parser: argparse.ArgumentParser) -> None:
         type=field(check_setting, "classes", lambda text: tuple(text.split(","))),
         default=default.classes,
         metavar="NAME,NAME...",
-        help="class of each SCAN, told to the decoder: one model for several kinds of motif",
+        help="class of each SCAN, given to the decoder: one model for several kinds of motif",
     )
 
 

@@ -135,7 +135,7 @@ def _readable(found: dict[str, Any]) -> str:
         ("network", f"{found['network']}, window {window} px"),
         ("intensity", found["scaling"]),
         ("priors", priors or "none"),
-        ("information", f"{information} nats: what a window tells of each latent"),
+        ("information", f"{information} nats of each latent in a window"),
         ("exactness", f"differs from {found['package']} by {found['difference']:.1e} of a latent's prior"),
     ]
     return f"{found['model']}: {found['package']} weights {found['weights']}\n{described(lines, column=15, indent=2)}"

@@ -55,7 +55,7 @@ def readable(summary: dict[str, Any]) -> str:
         ("lattice", summary["lattice"].removeprefix("lattice of ")),
         *(("chosen" if i == 0 else "", reason) for i, reason in enumerate(summary["choices"])),
         ("training", f"{summary['steps']} steps, {summary['cpu_s']} s CPU"),
-        ("information", f"{information} nats: what a window tells of each latent"),
+        ("information", f"{information} nats of each latent in a window"),
         ("exactness", f"ONNX differs from torch by {summary['onnx_against_torch']:.1e} of a latent's spread"),
         ("", f"whole frames differ from single windows by {summary['dense_against_windows']:.1e}"),
         ("for experts", f"held-out loss {summary['held_out_loss']} nats a window"),

@@ -69,21 +69,36 @@ def optimise(
     settings: Settings,
     progress: Callable[[Step], None] | None,
 ) -> list[Step]:
-    """Adam with warm-up and cosine decay to nothing.
+    """Train `model` in place by Adam, with warm-up and cosine decay of the learning rate to 0.
 
-    Without a `guess` the model is trained already: nothing guides it, all terms count from the first step, the rate is
-    lower, and the first look is before the first step.
+    A `guess` of None means that the model is already trained: all terms count from the first step, the learning rate is
+    lower, and there is a look before the first step.
 
-    The model ends as the last step leaves it. The loss of held-out tiles only tells: it rises a little where the
-    decoder learns the noise of its pixels, while the encoder, which is what is exported, still improves. Keeping the
-    best look kept encoders that were far from done. A `KeyboardInterrupt` ends it early, and then the best look is what
-    there is: the model goes back to it, and the looks end there. Before the first look there is nothing to keep, and
-    the interrupt goes on.
+    The model of the last step is kept. The loss on held-out tiles does not select it: that loss rises slightly while
+    the decoder learns the noise of its pixels and the encoder still improves, so that the best look has an encoder far
+    from converged. A `KeyboardInterrupt` ends the training early with the model of the best look, where the history
+    ends; before the first look it is raised.
+
+    Parameters
+    ----------
+    model, objective, sampler
+        The model, the objective that it minimises, and the sampler of its tiles.
+    guess
+        First guess, which guides the first steps.
+    settings
+        Settings of the training.
+    progress
+        Called with every look.
 
     Returns
     -------
     list of Step
-        Every look at the held-out tiles; the last is that of the model.
+        All looks at the held-out tiles; the last is that of the model.
+
+    Raises
+    ------
+    TrainingError
+        if the loss is not finite.
     """
     steps, again = settings.steps, guess is None
     rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)

@@ -124,7 +124,7 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
             if parent.all() or np.linalg.matrix_rank(orders[parent]) < 2 or mean[parent].sum() < 0.6 * mean.sum():
                 continue
             rest, shown = local.power[~parent].sum(axis=0), local.power[parent].sum(axis=0)
-            here = shown > PARENT * np.quantile(shown, 0.9)  # vacuum tells nothing about the superlattice
+            here = shown > PARENT * np.quantile(shown, 0.9)  # vacuum has no information on the superlattice
             if here.sum() < LEAST_TILES:
                 continue
             rest, shown = rest[here], shown[here]
