@@ -25,7 +25,6 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # the outputs are stored; tests/docs/test_notebooks.py runs them
 
-smartquotes = False  # two dashes begin an option
 default_role = "py:obj"  # `LatentMap` in a docstring becomes a link
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 
 from docutils import nodes
@@ -46,7 +47,8 @@ class CommandLine(SphinxDirective):
             if isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
                 continue
             told = (action.help or "") % {**vars(action), "prog": parser.prog}
-            lines += [invocation(action), f": {' '.join(told.split())}", ""]
+            told = re.sub(r"(?<![\w`-])--[a-z][\w-]*", r"`\g<0>`", " ".join(told.split()))  # "--" would become a dash
+            lines += [invocation(action), f": {told}", ""]
         return self._markdown(lines)
 
     def _markdown(self, lines: list[str]) -> list[nodes.Node]:
