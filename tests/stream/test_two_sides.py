@@ -1,4 +1,4 @@
-"""Producer and runtime count alike, over a connection that breaks at any moment. No sockets between them, no clocks."""
+"""Producer and service count alike, over a connection that breaks at any moment. No sockets between them, no clocks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TwoSides(RuleBasedStateMachine):
         self.link = LiveLink(self.mailbox, "live")
         self.offered = 0
         self.rows: tuple[np.ndarray, int] | None = None
-        self.earlier: list[Counters] = []  # of runtimes that are gone
+        self.earlier: list[Counters] = []  # of services that are gone
         self.service = self.new_service()
         self.connect()
 
@@ -171,9 +171,9 @@ class TwoSides(RuleBasedStateMachine):
         assert ours.offered == ours.settled == self.offered
         assert theirs.offered == theirs.settled
         if not self.earlier:
-            assert ours == theirs, "one runtime: both sides count alike, outcome by outcome"
+            assert ours == theirs, "one service: both sides count alike, outcome by outcome"
         everywhere = sum(self.earlier, theirs)
-        assert everywhere.offered <= self.offered, "what a dead runtime never saw may be unknown, nothing is told twice"
+        assert everywhere.offered <= self.offered, "what a dead service never saw may be unknown, nothing is told twice"
         assert ours.processed <= everywhere.processed
 
 
@@ -199,7 +199,7 @@ def play(mapper: LatentMapper, **options: Any) -> None:
 def test_both_sides_count_alike_whatever_happens_to_the_connection(mapper: LatentMapper) -> None:
     TwoSides.most_in_flight = 0
     play(mapper)
-    assert TwoSides.most_in_flight == 2, "the runtime asked for the next message in the midst of an encoding"
+    assert TwoSides.most_in_flight == 2, "the service asked for the next message in the midst of an encoding"
 
 
 def mutant_gap_not_counted(account: Account, seq: int) -> None:

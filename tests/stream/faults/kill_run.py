@@ -1,6 +1,6 @@
-"""A producer, a runtime and a reader, killed again and again: is every frame there, exactly once, in order?
+"""A producer, a service and a reader, killed again and again: is every frame there, exactly once, in order?
 
-    python tests/stream/faults/kill_run.py MODEL FOLDER --frames 2000 --kills 15 --role runtime
+    python tests/stream/faults/kill_run.py MODEL FOLDER --frames 2000 --kills 15 --role service
 
 Each role is a process of its own and is started anew when it was killed. The parent imports everything once and forks,
 so that a start takes some 50 ms. Kills come while frames flow, never after a drain. The last line printed is a JSON
@@ -38,7 +38,7 @@ from shiftvae_rt.stream import (
 
 STREAM = "run"
 ONE_TRANSACTION = True  # what a mutant changes
-ROLES = ("producer", "runtime", "reader")
+ROLES = ("producer", "service", "reader")
 
 
 def frame_of(seq: int) -> np.ndarray:
@@ -63,7 +63,7 @@ class Endpoints:
             self.producer_key, self.reader_key = keys.add("scope", ("produce",)), keys.add("viewer", ("read",))
 
 
-def run_runtime(model: Path, folder: Path, ends: Endpoints) -> None:
+def run_service(model: Path, folder: Path, ends: Endpoints) -> None:
     options = Options(control=ends.control, journal=folder / "run.journal", keys=ends.keys)
     service = Service(LatentMapper(model), ingest=ends.ingest, results="tcp://127.0.0.1:0", options=options)
     signal.signal(signal.SIGTERM, lambda *_: service.stop())
@@ -106,7 +106,7 @@ def run_reader(folder: Path, ends: Endpoints) -> None:
             (folder / "reader.done").touch()
             return
         except ShiftVaeError:
-            time.sleep(0.05)  # the runtime is away
+            time.sleep(0.05)  # the service is away
 
 
 def open_output(folder: Path) -> sqlite3.Connection:
@@ -169,7 +169,7 @@ def play(arguments: argparse.Namespace) -> dict[str, object]:
     ends = Endpoints(folder, arguments.curve)
     roles = Roles(
         {
-            "runtime": lambda: run_runtime(arguments.model, folder, ends),
+            "service": lambda: run_service(arguments.model, folder, ends),
             "producer": lambda: run_producer(folder, ends, arguments.frames, arguments.rate),
             "reader": lambda: run_reader(folder, ends),
         },
@@ -206,7 +206,7 @@ def play(arguments: argparse.Namespace) -> dict[str, object]:
                 killed_at, next_kill = last, time.monotonic() + chance.uniform(0.05, 0.3)
     seconds = time.monotonic() - started
     for role in list(roles.pids):
-        roles.kill(role, signal.SIGTERM if role == "runtime" else signal.SIGKILL)
+        roles.kill(role, signal.SIGTERM if role == "service" else signal.SIGKILL)
     rows = open_output(folder).execute("SELECT seq, number FROM output ORDER BY rowid").fetchall()
     seqs = [seq for seq, _ in rows]
     return {

@@ -15,7 +15,7 @@ from shiftvae_rt.stream.service.lossless_intake import LosslessIntake
 
 
 def ack_before_commit() -> None:
-    """The runtime acknowledges what it has, and commits now and then."""
+    """The service acknowledges what it has, and commits now and then."""
     commit = Journal._commit
     calls = 0
 
@@ -29,7 +29,7 @@ def ack_before_commit() -> None:
 
 
 def no_dedupe() -> None:
-    """The runtime gives whatever comes the next number."""
+    """The service gives whatever comes the next number."""
     frame = LosslessIntake.frame
 
     def blind(self: LosslessIntake, session: Any, header: Any, buffer: Any) -> Any:
@@ -60,7 +60,7 @@ def liveness_only() -> None:
 
 
 def gaps_accepted() -> None:
-    """The producer forgets what it sent when a connection ends, and the runtime does not mind the gap."""
+    """The producer forgets what it sent when a connection ends, and the service does not mind the gap."""
     welcomed = LosslessLink._welcomed
 
     def careless(self: LosslessLink, welcome: Any, now_ns: int) -> None:

@@ -1,4 +1,4 @@
-"""Frames in both modes for a long time: does the memory of the runtime grow?
+"""Frames in both modes for a long time: does the memory of the service grow?
 
     python tests/stream/faults/soak.py MODEL FOLDER --frames 200000 [--leak 64]
 

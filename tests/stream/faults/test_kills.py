@@ -1,4 +1,4 @@
-"""R1 and T: nothing acknowledged is lost, doubled or reordered by kills; and a runtime that cheats is caught."""
+"""R1 and T: nothing acknowledged is lost, doubled or reordered by kills; and a service that cheats is caught."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("role", ["producer", "runtime", "reader", "mixed"])
+@pytest.mark.parametrize("role", ["producer", "service", "reader", "mixed"])
 def test_every_frame_is_read_exactly_once_whoever_is_killed(tiny_model: Path, tmp_path: Path, role: str) -> None:
     options = ["--frames", FRAMES, "--kills", KILLS, "--role", role, "--rate", 0 if LONG else 250]
     code, report = play(tiny_model, tmp_path, *options, limit_s=FRAMES // 50 + 60)
@@ -61,10 +61,10 @@ def test_every_frame_is_read_exactly_once_through_curve(tiny_model: Path, tmp_pa
 @pytest.mark.parametrize(
     ("mutant", "role"),
     [
-        ("ack_before_commit", "runtime"),
-        ("no_dedupe", "runtime"),
-        ("liveness_only", "runtime"),
-        ("gaps_accepted", "runtime"),
+        ("ack_before_commit", "service"),
+        ("no_dedupe", "service"),
+        ("liveness_only", "service"),
+        ("gaps_accepted", "service"),
         ("cursor_first", "reader"),
     ],
 )

@@ -76,7 +76,7 @@ class Talk:
         return [self.link.put(frame, 0.0) for frame in frames]
 
     def wait(self, seconds: float, *, received: int | None = None, answered: int = 0) -> None:
-        """Let time pass; the runtime answers every PING as one that has taken and answered this many messages."""
+        """Let time pass; the service answers every PING as one that has taken and answered this many messages."""
         for _ in range(round(seconds * 10)):
             self.now_ns += S // 10
             if "PING" in self.said() and received is not None:

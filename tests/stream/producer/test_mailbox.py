@@ -58,7 +58,7 @@ def test_a_scan_that_was_replaced_with_two_messages_on_their_way_is_decided_by_t
 
 
 @pytest.mark.parametrize(
-    ("next_seq", "runtime", "expected"),
+    ("next_seq", "settled", "expected"),
     [
         (1, {}, Counters(offered=2, dropped_producer=2)),
         (2, {"processed": 1}, Counters(offered=2, processed=1, dropped_producer=1)),
@@ -68,12 +68,12 @@ def test_a_scan_that_was_replaced_with_two_messages_on_their_way_is_decided_by_t
     ],
 )
 def test_frames_whose_answers_were_lost_count_as_the_runtime_counted_them(
-    mailbox: Mailbox, next_seq: int, runtime: dict[str, int], expected: Counters
+    mailbox: Mailbox, next_seq: int, settled: dict[str, int], expected: Counters
 ) -> None:
     for _ in range(2):
         mailbox.put(FRAME)
         mailbox.take(PLENTY)
-    mailbox.reconnected(next_seq, {**dict.fromkeys(("processed", "rejected", "dropped_producer"), 0), **runtime})
+    mailbox.reconnected(next_seq, {**dict.fromkeys(("processed", "rejected", "dropped_producer"), 0), **settled})
     assert mailbox.counters() == expected
 
 

@@ -1,4 +1,4 @@
-"""The producer: never in the way of an acquisition, and honest when the runtime goes."""
+"""The producer: never in the way of an acquisition, and honest when the service goes."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_reader_counts_the_results_that_it_missed(publisher: Any, mapper: Late
         for _ in range(5):
             subscriber.receive(LIMIT_S)
             gaps.append(subscriber.gaps)
-    assert gaps == [0, 0, 3, 3, 3], "neither what came before we did nor a restarted runtime is a gap"
+    assert gaps == [0, 0, 3, 3, 3], "neither what came before we did nor a restarted service is a gap"
 
 
 def test_something_else_than_a_result_is_a_wire_error(publisher: Any) -> None:

@@ -1,4 +1,4 @@
-"""Where the runtime may listen, and with which options."""
+"""Where the service may listen, and with which options."""
 
 from __future__ import annotations
 
