@@ -153,7 +153,7 @@ def test_a_scan_of_identical_motifs_is_reported_without_a_percentage_of_what_var
     trained = train(frames, Settings(encoder="mlp", steps=400))
     export_model(tmp_path / "m.svae", trained, frames, sources=(), pixel_size_nm=None)
     text = read((tmp_path / "m.html").read_text()).text
-    chosen = text[text.index("chosen from the scan") : text.index("most steps")]
+    chosen = text[text.index("chosen from the scan") : text.index("steps, at most")]
     assert "%" not in chosen
     assert chosen.count("nothing varies above the noise") == 3
     assert "For one unit of" not in text
