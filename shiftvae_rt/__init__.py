@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         WindowError,
         WireError,
     )
+    from .fields import Fields
     from .files import read_frames, write_latent_map
     from .frame import Frame
     from .kernels.assembly import assemble_latent_map, place_at_motifs
@@ -59,6 +60,7 @@ _HOMES = {
         "WindowError",
         "WireError",
     ),
+    "fields": ("Fields",),
     "files": ("read_frames", "write_latent_map"),
     "frame": ("Frame",),
     "latent_map": ("LatentMap",),
@@ -72,6 +74,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DataFileError",
+    "Fields",
     "Frame",
     "FrameError",
     "JournalError",

@@ -41,6 +41,22 @@ class FilterBank:
     def __init__(self, filters: _Float64, stride: int, segment: int) -> None: ...
     def apply(self, frame: _Frame, normalisation: str, sd_floor: float, centre: _Float64, out: _Float32) -> None: ...
 
+class LatticeFields:
+    def __init__(
+        self,
+        *,
+        shape: _Size,
+        first: tuple[float, float],
+        stride: float,
+        aspect: float,
+        vectors: Sequence[Sequence[float]],
+        gradient: Sequence[Sequence[float]],
+        half: int,
+        slope: Sequence[Sequence[float]],
+    ) -> None: ...
+    def rows_with(self, more: int) -> int: ...
+    def push(self, shift: _Float32, sd: _Float32, out: _Float32) -> None: ...
+
 class DenseNetwork:
     def __init__(
         self,

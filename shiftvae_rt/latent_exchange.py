@@ -64,6 +64,8 @@ def as_hyperspy(latent_map: LatentMap) -> Any:
 def as_xarray(latent_map: LatentMap) -> Any:
     """Give an xarray ``Dataset`` with ``mean`` and ``std`` over ``(latent, y, x)``, latents by their names.
 
+    A map with fields also has ``fields`` and ``field_std`` over ``(field, y, x)``.
+
     Raises
     ------
     ImportError
@@ -79,6 +81,11 @@ def as_xarray(latent_map: LatentMap) -> Any:
         coords[axis["name"]] = (axis["name"], centres, {"units": axis["units"]})
     dims = ("latent", "y", "x")
     values = {"mean": (dims, latent_map.mean.copy()), "std": (dims, latent_map.std.copy())}
+    fields = latent_map.fields
+    if fields is not None and fields.mean.shape[1:] == latent_map.mean.shape[1:]:
+        coords |= {"field": list(fields.names), "field_unit": ("field", list(fields.units))}
+        over = ("field", "y", "x")
+        values |= {"fields": (over, fields.mean.copy()), "field_std": (over, fields.std.copy())}
     return xarray.Dataset(values, coords, _provenance(latent_map))
 
 

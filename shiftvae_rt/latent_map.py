@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .domain import DomainGauge, DomainVerdict
 from .errors import FrameError
+from .fields import Fields
 from .frame import Frame, pixel_size_text
 from .kernels.assembly import assemble_latent_map, place_at_motifs
 from .kernels.window_grid import WindowGrid
@@ -51,6 +52,10 @@ class LatentMap:
     domain
         Verdict on whether the frame is like the training data; None for a band of an incomplete frame, and for a model
         that does not know its domain.
+    fields
+        Displacement, strain and rotation of the lattice, for all rows at hand of a map; of a band, the rows that became
+        complete with it, which lie a few above its own. None for a model without a lattice of two vectors, and for a
+        map that came over the network.
     gauge
         Scores single windows, where `domain` is known and the map did not come over the network.
     """
@@ -65,6 +70,7 @@ class LatentMap:
     pixel_size_nm: tuple[float, float] | None = None
     first_row: int = 0
     domain: DomainVerdict | None = None
+    fields: Fields | None = None
     gauge: DomainGauge | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:

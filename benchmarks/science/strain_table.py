@@ -14,14 +14,14 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
+from geometric_phase import Strain, strain_from_frame
 from tables import add_options, publish, show
 
 from shiftvae_rt.frame import as_pixels
+from shiftvae_rt.kernels.lattice_fields import FieldStream
 from shiftvae_rt.kernels.window_grid import WindowGrid
-from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.fitting.settings import Settings
-from shiftvae_training.lattice.strain import Strain, strain_from_frame, strain_from_shift
 from shiftvae_training.train import train
 
 STRIDE, MARGIN = 4, 40
@@ -51,6 +51,13 @@ class StrainedCrystal(Crystal):
 def _step(r: np.ndarray) -> np.ndarray:
     """Integral of a smooth step at 0 from 0 to 1."""
     return 0.5 * EDGE * np.logaddexp(0, 2 * r / EDGE)
+
+
+def strain_from_fields(grid: WindowGrid, vectors: np.ndarray, mean: np.ndarray, std: np.ndarray) -> Strain:
+    """The fields of the shift map, in the units of the reference method."""
+    fields = FieldStream(grid, vectors).push(mean[:2], std[:2])
+    exx, eyy, exy = (fields[name] / 100 for name in ("exx", "eyy", "exy"))
+    return Strain(exx, eyy, exy, np.radians(fields["rotation"]), grid.centre_y_px, grid.centre_x_px)
 
 
 def true_strain(y: np.ndarray, x: np.ndarray, reference: np.ndarray, perfect: np.ndarray) -> Strain:
@@ -88,13 +95,11 @@ def score(case: tuple[str, float, float], steps: int) -> dict[str, float | str]:
     test, model = microscope.frame(1), trained.model
     frame = as_pixels(test.pixels).astype(np.float32)
     mean, std = model.map_frame(frame - frame.mean(), STRIDE)
-    names = ("dy", "dx", "z1", "z2")
     grid = WindowGrid(test.pixels.shape, model.window, STRIDE)
-    latent_map = LatentMap(mean, std, names, ("px", "px", "", ""), (True,) * 4, grid, "0" * 64)
     vectors = trained.lattice.vectors
     row: dict[str, float | str] = {"case": name}
     found = {
-        "ours": strain_from_shift(latent_map, vectors),
+        "ours": strain_from_fields(grid, vectors, mean, std),
         "GPA": strain_from_frame(test.pixels, trained.lattice),
     }
     perfect = np.array(crystal.vectors)

@@ -4,6 +4,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -15,6 +17,7 @@
 #include "shiftvae/dense_network.hpp"
 #include "shiftvae/filter_bank.hpp"
 #include "shiftvae/isa.hpp"
+#include "shiftvae/lattice_fields.hpp"
 #include "shiftvae/readout.hpp"
 #include "shiftvae/windows.hpp"
 
@@ -344,6 +347,50 @@ bool place(const Floats& values, const Floats& precision, const Floats& shift_y,
     return place_at_motifs(values_data, precision_data, y_data, x_data, latents, grid, target, threads);
 }
 
+using Square = std::array<std::array<double, 2>, 2>;
+
+std::unique_ptr<LatticeFields> lattice_fields_of(Window map, std::array<double, 2> first, double stride, double aspect,
+                                                 const Square& vectors, const Square& gradient, std::size_t half,
+                                                 const Square& slope) {
+    constexpr std::size_t most = std::size_t{1} << 24U;
+    const auto [rows, cols] = map;
+    if (rows < 1 || cols < 1 || rows > most || cols > most || half < 1 || half > 4096 || !(stride > 0) || !(aspect > 0))
+        throw py::value_error(
+            "expected a map of 1 to 2**24 rows and columns, a stride and an aspect above 0, and half a box of 1 to "
+            "4096 windows, got " +
+            std::to_string(rows) + " x " + std::to_string(cols) + ", " + std::to_string(stride) + ", " +
+            std::to_string(aspect) + " and " + std::to_string(half));
+    LatticeFields::Lattice lattice{};
+    LatticeFields::Average average{half, {}};
+    for (std::size_t i = 0; i < 2; ++i)
+        for (std::size_t j = 0; j < 2; ++j) {
+            lattice.vectors[i][j] = vectors[i][j];
+            lattice.gradient[i][j] = gradient[i][j];
+            average.slope[i][j] = slope[i][j];
+        }
+    const double area = vectors[0][0] * vectors[1][1] - vectors[0][1] * vectors[1][0];
+    if (!(std::fabs(area) > 1e-9) || !std::isfinite(area))
+        throw py::value_error("expected lattice vectors that are not parallel, got an area of " + std::to_string(area));
+    const LatticeFields::Map shape{rows, cols, first[0], first[1], stride, aspect};
+    return std::make_unique<LatticeFields>(shape, lattice, average);
+}
+
+void push_shifts(LatticeFields& stream, const Floats& shift, const Floats& sd, Floats out) {
+    if (shift.ndim() != 3 || shift.shape(1) > extent(stream.rows_left()))
+        throw py::value_error("expected shifts of shape (2, at most " + std::to_string(stream.rows_left()) + " rows, " +
+                              std::to_string(stream.cols()) + "), got " + text(shift));
+    const Shape shape{2, shift.shape(1), extent(stream.cols())};
+    need(shift, shape, "shift");
+    need(sd, shape, "sd");
+    const std::size_t count = static_cast<std::size_t>(shape[1]), complete = stream.rows_with(count);
+    need(out, {extent(2 * LatticeFields::fields), extent(complete), shape[2]}, "out");
+    const float *from = shift.data(), *deviation = sd.data();
+    float* to = out.mutable_data();
+    const std::size_t cols = stream.cols();
+    const py::gil_scoped_release unlocked;
+    stream.push(from, deviation, count * cols, count, to, complete * cols);
+}
+
 std::vector<std::string> isas() {
     const char* names[8];
     const std::size_t count = available_isas(names, 8);
@@ -412,6 +459,11 @@ PYBIND11_MODULE(_core, m) {
         .def("push", &push_lines, py::arg("lines").noconvert(), py::arg("deviation").noconvert(),
              py::arg("code").noconvert())
         .def("stop", &DenseStream::stop);
+    py::class_<LatticeFields>(m, "LatticeFields", py::metaclass(plain))
+        .def(py::init(&lattice_fields_of), py::kw_only(), py::arg("shape"), py::arg("first"), py::arg("stride"),
+             py::arg("aspect"), py::arg("vectors"), py::arg("gradient"), py::arg("half"), py::arg("slope"))
+        .def("rows_with", &LatticeFields::rows_with, py::arg("more"))
+        .def("push", &push_shifts, py::arg("shift").noconvert(), py::arg("sd").noconvert(), py::arg("out").noconvert());
     m.def("assemble_latent_map", &assemble, py::arg("values").noconvert(), py::arg("precision").noconvert(),
           py::arg("frame_shape"), py::arg("window"), py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
     m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),

@@ -76,7 +76,8 @@ def write_latent_map(
         ``.npz``: ``mean`` and ``std`` ``(latent, rows, cols)`` float32, ``names``, ``units``, ``centre_y_px``,
         ``centre_x_px``, ``pixel_size_nm`` (y, x; NaN where unknown), ``model_sha256``; ``out_of_domain``,
         ``domain_score``, ``domain_reason`` and ``domain_windows (rows, cols)``, NaN where the model does not know its
-        domain.
+        domain. A map with fields also has
+        ``fields`` and ``field_std`` ``(field, rows, cols)`` float32, ``field_names`` and ``field_units``.
         ``.tif``: the means as an ImageJ stack, one page a latent, calibrated.
         ``.hspy``: signals mean, std and window scores with axes (frame), latent, y, x; HyperSpy, napari, Swift read it.
         ``.png``: a picture for people, of one frame. Written whole or not at all; an existing file is replaced.

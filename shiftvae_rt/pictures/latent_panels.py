@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["draw_latent_map"]
 
 _POSES = {"dy": "dy: shift down", "dx": "dx: shift right", "phi": "phi: counter-clockwise", "scale": "scale: larger"}
+_FIELDS = {
+    "uy": "uy: displacement down",
+    "ux": "ux: displacement right",
+    "exx": "exx: strain along x",
+    "eyy": "eyy: strain along y",
+    "exy": "exy: shear",
+    "rotation": "rotation: clockwise",
+}
 _COLOURS: dict[str, Colours] = {"dy": "cyclic", "dx": "cyclic", "phi": "cyclic", "scale": "signed"}
 
 
@@ -63,13 +71,15 @@ def _frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
 
 
 def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
-    """Make panels for the latents of the pose (shift, rotation, scale), and for those of the content."""
+    """Make panels for the pose (fields, or else shift; rotation, scale), and for the latents of the content."""
     half = latent_map.grid.stride / 2
     y, x = latent_map.centre_y_px, latent_map.centre_x_px
     extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
-    pose: list[Panel] = []
+    pose = _field_panels(latent_map, extent)
     content: list[Panel] = []
     for index, name in enumerate(latent_map.names):
+        if pose and name in ("dy", "dx"):
+            continue  # sawtooths of the lattice; the fields say what they mean
         colours = _COLOURS.get(name, "content")
         (pose if name in _POSES else content).append(
             Panel(
@@ -82,3 +92,16 @@ def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
             )
         )
     return pose, content
+
+
+def _field_panels(latent_map: LatentMap, extent: tuple[float, float, float, float]) -> list[Panel]:
+    """Make a panel for each field; displacements in pm where the pixel size is known."""
+    fields = latent_map.fields
+    if fields is None or fields.mean.shape[1:] != latent_map.mean.shape[1:]:
+        return []
+    panels = []
+    for name, unit, image in zip(fields.names, fields.units, fields.mean, strict=True):
+        if unit == "px" and latent_map.pixel_size_nm is not None:
+            unit, image = "pm", image * np.float32(1e3 * latent_map.pixel_size_nm[name == "ux"])
+        panels.append(Panel(_FIELDS[name], image, unit=unit, extent_px=extent, colours="signed"))
+    return panels

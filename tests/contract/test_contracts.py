@@ -31,11 +31,11 @@ PLANTS = {
 
 
 def plant_of(contract: dict) -> tuple[str, str]:
-    """The lowest room of a layered contract, and the highest."""
+    """The lowest room of a layered contract, and the highest; of a single layer, two that are to be independent."""
     if contract["id"] in PLANTS:
         return PLANTS[contract["id"]]
     container, layers = contract["containers"][0], contract["layers"]
-    lowest, highest = (re.split(r"\s*\|\s*", layers[i])[0].strip("()") for i in (-1, 0))
+    lowest, highest = (re.split(r"\s*\|\s*", layers[i])[i].strip("()") for i in (-1, 0))
     return f"{container}.{lowest}", f"{container}.{highest}"
 
 

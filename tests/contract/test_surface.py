@@ -35,6 +35,7 @@ def run_python(code: str) -> str:
 def test_the_runtime_exports_exactly_these_names():
     assert shiftvae_rt.__all__ == [
         "DataFileError",
+        "Fields",
         "Frame",
         "FrameError",
         "JournalError",

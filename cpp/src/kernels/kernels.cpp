@@ -7,6 +7,7 @@
 #endif
 
 #include "dense.hpp"
+#include "fields.hpp"
 #include "lines.hpp"
 #include "readout.hpp"
 #include "sliding.hpp"
@@ -52,6 +53,12 @@ const Kernels table = {
     pair_values,
     bend_units,
     store_planes,
+    lattice_phases,
+    unit_phases,
+    unwrap_turns,
+    displacement_row,
+    strain_row,
+    strain_deviations,
     {transform<float>, pack_spectra<float>, multiply_spectra<float>, scale_products<float>},
     {transform<double>, pack_spectra<double>, multiply_spectra<double>, scale_products<double>},
     weights_are_sound,

@@ -75,6 +75,34 @@ struct SpectrumScaling {
     std::size_t line_pitch, window_pitch, unit_pitch;  // from channel to channel; for line_sums from line to line
 };
 
+// A row of windows whose shift is known modulo a lattice; [axis], [k] for each lattice vector.
+struct PhaseRow {
+    const float* shift[2];
+    const float* sd[2];
+    const float* centre[2];  // turns of the windows' centres
+    float reciprocal[2][2];  // [axis][k], cycles for a px
+};
+
+// Turns of the windows of a row, and of their averages, which are unwrapped; [k] for each lattice vector.
+struct DisplacementRow {
+    const float* turns[2];
+    const double* averaged[2];
+    double vectors[2][2];         // [k][axis], px
+    double mean[2];               // px along each axis, taken off, as is
+    const double* mean_along[2];  // for each window of the row
+};
+
+// Unit phasors of a row, and of the rows above and below it, or the row itself at an edge of the map; [k]. Values at -1
+// and `count` are those of the neighbouring columns, or of the first and last column themselves.
+struct StrainRow {
+    const float *cosine[2], *sine[2], *cosine_above[2], *sine_above[2], *cosine_below[2], *sine_below[2];
+    float vectors[2][2];   // [k][axis], px
+    float mean[2][2];      // [axis][along]: gradient that is taken off
+    float aspect;          // height of a pixel over its width
+    float per_row;         // 1 / (2 pi px) between the rows whose phases are compared
+    const float* per_col;  // and between the columns, for each window
+};
+
 template <class T>
 struct SpectrumKernels {
     // values[p] = sum over k of values[k] exp(2 pi i k p / size), for `spectrum_lanes` complex numbers each; inputs in
@@ -180,6 +208,22 @@ struct Kernels {
     // planes[u][i] = values[i][u] / divisor[i] + bias[u], for `units` of `pitch`; planes are plane_pitch apart.
     void (*store_planes)(const float* values, const float* divisor, const float* bias, std::size_t units,
                          std::size_t pitch, std::size_t count, float* planes, std::size_t plane_pitch) noexcept;
+
+    // Turns of each window for both phases, and its phasors over the variance of its shift: cosines and sines of the
+    // first phase, then of the second.
+    void (*lattice_phases)(const PhaseRow& row, std::size_t count, float* const* turns, double* const* planes) noexcept;
+    // The phasors at unit length, and their turns.
+    void (*unit_phases)(const double* cosine, const double* sine, std::size_t count, float* cosine_to, float* sine_to,
+                        float* turns) noexcept;
+    // The turns nearest to `near` that are these but for whole ones.
+    void (*unwrap_turns)(const float* turns, const double* near, std::size_t count, double* out) noexcept;
+    // Displacement along y and x of the lattice points that the averages tell, px.
+    void (*displacement_row)(const DisplacementRow& row, std::size_t count, float* const* out) noexcept;
+    // exx, eyy, exy in % and rotation in degrees.
+    void (*strain_row)(const StrainRow& row, std::size_t count, float* const* out) noexcept;
+    // Their deviations, for those of the shift along y and x, px; slope [axis][along]: what is left of these, 1 / px.
+    void (*strain_deviations)(const float* const* sd, const float (*slope)[2], float aspect, std::size_t count,
+                              float* const* out) noexcept;
 
     SpectrumKernels<float> spectra;
     SpectrumKernels<double> exact_spectra;

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...output_file import whole_or_nothing
 
 if TYPE_CHECKING:
+    from ...fields import Fields
     from ...latent_map import LatentMap
 
 __all__ = ["write"]
@@ -25,9 +26,13 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
     scores = np.array([np.nan if each.domain is None else each.domain.score for each in maps])
     reasons = np.array(["" if each.domain is None else each.domain.reason for each in maps])
     mean, std = np.stack([each.mean for each in maps]), np.stack([each.std for each in maps])
+    fields: dict[str, Any] = (
+        {} if first.fields is None else _fields([each.fields for each in maps if each.fields], several)
+    )
     with whole_or_nothing(path) as part:
         np.savez(
             part,
+            **fields,
             mean=mean if several else mean[0],
             std=std if several else std[0],
             names=np.array(first.names),
@@ -41,3 +46,16 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
             domain_reason=reasons if several else reasons[0],
             domain_windows=windows if several else windows[0],
         )
+
+
+def _fields(fields: Sequence[Fields], several: bool) -> dict[str, Any]:
+    """Values and deviations ``(field, rows, cols)``, names and units, if there are any; `several` as in `write`."""
+    if not fields:
+        return {}
+    mean, std = np.stack([each.mean for each in fields]), np.stack([each.std for each in fields])
+    return {
+        "fields": mean if several else mean[0],
+        "field_std": std if several else std[0],
+        "field_names": np.array(fields[0].names),
+        "field_units": np.array(fields[0].units),
+    }

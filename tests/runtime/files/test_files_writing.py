@@ -13,6 +13,7 @@ from tiny_models import tiny_domain, tiny_manifest, tiny_weights
 
 from shiftvae_rt.domain import DomainGauge, DomainVerdict
 from shiftvae_rt.errors import DataFileError
+from shiftvae_rt.fields import Fields
 from shiftvae_rt.files import read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixel_size
 from shiftvae_rt.kernels.window_grid import WindowGrid
@@ -31,6 +32,22 @@ def made_map(seed=0, *, frame_shape=(60, 80), pixel_size_nm=NM) -> LatentMap:
     units = tuple("px" if name.startswith("d") else "" for name in names)
     varies = tuple(name != "z2" for name in names)
     return LatentMap(mean, np.abs(std), names, units, varies, grid, "ab" * 32, as_pixel_size(pixel_size_nm))
+
+
+def test_fields_go_into_the_archive_with_their_names_and_units(tmp_path):
+    plain = made_map()
+    mean, std = np.random.default_rng(1).normal(size=(2, 6, *plain.mean.shape[1:])).astype(np.float32)
+    latent_map = replace(plain, fields=Fields(mean, std))
+    write_latent_map(tmp_path / "a.npz", latent_map)
+    write_latent_map(tmp_path / "b.npz", [latent_map, latent_map])
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as read, np.load(tmp_path / "b.npz") as stack:
+        np.testing.assert_array_equal(read["fields"], mean)
+        np.testing.assert_array_equal(read["field_std"], std)
+        assert read["field_names"].tolist() == ["uy", "ux", "exx", "eyy", "exy", "rotation"]
+        assert read["field_units"].tolist() == ["px", "px", "%", "%", "%", "deg"]
+        np.testing.assert_array_equal(stack["fields"][1], mean)
+    xarray = pytest.importorskip("xarray")
+    assert isinstance(latent_map.to_xarray()["fields"].sel(field="exx"), xarray.DataArray)
 
 
 def judged_map() -> LatentMap:

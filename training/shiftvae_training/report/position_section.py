@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from shiftvae_rt.array_types import Float64
+from shiftvae_rt.fields import Fields
+from shiftvae_rt.kernels.lattice_fields import FieldStream
 
-from ..lattice.strain import strain_from_shift
 from .balance import balance_under_noise
 from .figure_style import data_uri
 from .findings import Findings, windows_of
 from .model_figures import draw_balance, draw_cell_histogram
 from .page import figure, section
-from .scan_figures import draw_latent_maps, draw_strain
+from .scan_figures import draw_fields, draw_latent_maps
 
 __all__ = ["position_section"]
 
@@ -48,10 +49,18 @@ def position_section(found: Findings) -> str:
         parts.append(figure(balance, "uncertainty of position and content", caption))
     parts.append("</div>")
     if len(vectors) == 2 and axes == 2 and min(found.latent_map.mean.shape[1:]) > 8:
-        strain = strain_from_shift(found.latent_map, vectors)
-        caption = "Gradient of the shift relative to the mean lattice, averaged over one period; y points down."
-        parts.append(figure(data_uri(draw_strain(strain)), "strain maps", caption))
+        caption = (
+            "Displacement of the motif from the mean lattice, its strain and its rotation, averaged over one period; "
+            "y points down."
+        )
+        parts.append(figure(data_uri(draw_fields(_fields(found))), "displacement and strain maps", caption))
     return section("Position of the motif", *parts)
+
+
+def _fields(found: Findings) -> Fields:
+    """Fields of the map, also of one that the runtime has not made."""
+    shift, sd = found.latent_map.mean[:2], found.latent_map.std[:2]
+    return FieldStream(found.latent_map.grid, found.manifest.lattice).push(shift, sd)
 
 
 def _shifts_anywhere(found: Findings) -> Float64:

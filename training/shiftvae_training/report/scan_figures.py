@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from shiftvae_rt.array_types import Float64
+from shiftvae_rt.fields import Fields
 from shiftvae_rt.latent_map import LatentMap
 
-from ..lattice.strain import Strain
 from .figure_style import ACCENT, FAINT, INK, WIDTH, bare, limits, scale_bar, subplots
 
-__all__ = ["draw_latent_maps", "draw_scan", "draw_strain"]
+__all__ = ["draw_fields", "draw_latent_maps", "draw_scan"]
 
 
 #: Windows along a side of a shift map.
@@ -100,19 +100,14 @@ def draw_latent_maps(latent_map: LatentMap, indices: Sequence[int]) -> Figure:
     return figure
 
 
-def draw_strain(strain: Strain) -> Figure:
-    """Draw strain in per cent and rotation in 0.01 rad, each colour scale centred on the median."""
-    figure, axes = subplots(1, 4, 2.6)
-    for ax, (name, values) in zip(
-        axes[0],
-        (("exx", strain.exx), ("eyy", strain.eyy), ("exy", strain.exy), ("rotation", strain.rotation)),
-        strict=True,
-    ):
-        percent = 100 * values
-        most = float(np.nanpercentile(np.abs(percent - np.median(percent)), 98)) or 1.0
-        middle = float(np.median(percent))
-        image = ax.imshow(percent, cmap="RdBu_r", vmin=middle - most, vmax=middle + most)
-        bare(ax, f"{name}, %" if name != "rotation" else "rotation, 0.01 rad")
+def draw_fields(fields: Fields) -> Figure:
+    """Draw displacement, strain and rotation, each colour scale centred on the median."""
+    figure, axes = subplots(2, 3, 2.6)
+    for ax, name, unit, values in zip(axes.flat, fields.names, fields.units, fields.mean, strict=True):
+        middle = float(np.median(values))
+        most = float(np.nanpercentile(np.abs(values - middle), 98)) or 1.0
+        image = ax.imshow(values, cmap="RdBu_r", vmin=middle - most, vmax=middle + most)
+        bare(ax, f"{name}, {unit}")
         bar = figure.colorbar(image, ax=ax, orientation="horizontal", shrink=0.85, aspect=30, pad=0.03)
         bar.outline.set_visible(False)
     return figure

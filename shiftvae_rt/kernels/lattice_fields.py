@@ -1,0 +1,107 @@
+"""Fields of a map as its rows come, from the shift of each window (C++ kernel).
+
+The shift is known modulo the lattice, as a phase for each lattice vector. Averaged over about one period, weighted by
+the precision of the shift, the phases have the gradient of the displacement: geometric phase analysis of the shift
+latents. Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import _core
+from ..array_types import Float32, Float64
+from ..errors import WindowError
+from ..fields import FIELD_NAMES, Fields
+from .window_grid import WindowGrid
+
+__all__ = ["FieldStream"]
+
+#: Width of the average, in periods of the longest lattice vector: the standard deviation of a Gaussian as wide.
+AVERAGED_PERIODS = 1.0
+
+
+class FieldStream:
+    """Rows of the shift map in, rows of the fields out: the same bits however the rows come.
+
+    A row of fields needs rows of windows below it and comes `lag` rows later, the last ones with the last row.
+
+    Parameters
+    ----------
+    grid
+        Windows of the whole frame.
+    vectors
+        Two lattice vectors ``(y, x)``, px, that are not parallel.
+    gradient
+        ``(2, 2)`` mean displacement in px along each axis for a px along y and x, which is taken off as no strain.
+    aspect
+        Height of a pixel over its width.
+
+    Raises
+    ------
+    WindowError
+        for lattice vectors that are parallel, or not two.
+    """
+
+    def __init__(
+        self,
+        grid: WindowGrid,
+        vectors: Sequence[Sequence[float]],
+        gradient: Sequence[Sequence[float]] = ((0.0, 0.0), (0.0, 0.0)),
+        aspect: float = 1.0,
+    ) -> None:
+        lattice = np.asarray(vectors, float)
+        if lattice.shape != (2, 2) or abs(np.linalg.det(lattice)) < 1e-6:
+            raise WindowError(f"expected two lattice vectors (y, x) that are not parallel, got {vectors}")
+        width = AVERAGED_PERIODS * float(np.hypot(*lattice.T).max()) / grid.stride
+        half = max(1, round((math.sqrt(6 * width**2 + 1) - 1) / 2))  # two boxes as wide as the Gaussian
+        self._stream = _core.LatticeFields(
+            shape=(grid.rows, grid.cols),
+            first=(float(grid.centre_y_px[0]), float(grid.centre_x_px[0])),
+            stride=float(grid.stride),
+            aspect=aspect,
+            vectors=lattice.tolist(),
+            gradient=np.asarray(gradient, float).tolist(),
+            half=half,
+            slope=_slopes(half, grid),
+        )
+        #: Rows by which the fields come later.
+        self.lag = 2 * half + 1
+        self._cols, self._row = grid.cols, 0
+
+    def push(self, shift: Float32, sd: Float32) -> Fields:
+        """Take the next rows of the shift map and give the rows of the fields that became complete, maybe none.
+
+        Parameters
+        ----------
+        shift, sd
+            ``(2, rows, cols)`` posterior mean and standard deviation of the shift along y and x, px.
+        """
+        complete = self._stream.rows_with(shift.shape[1])
+        found = np.empty((2 * len(FIELD_NAMES), complete, self._cols), np.float32)
+        self._stream.push(np.ascontiguousarray(shift), np.ascontiguousarray(sd), found)
+        first, self._row = self._row, self._row + complete
+        return Fields(found[: len(FIELD_NAMES)], found[len(FIELD_NAMES) :], first)
+
+
+def _slopes(half: int, grid: WindowGrid) -> list[list[float]]:
+    """Deviation of the gradient of y and of x, along y and along x, for a deviation of the shift of 1 px; 1 / px.
+
+    The shifts of windows that share pixels share their noise: they are as alike as the windows overlap.
+    """
+    box = np.ones(2 * half + 1) / (2 * half + 1)
+    average = np.convolve(box, box)
+    slope = (np.concatenate([average, [0, 0]]) - np.concatenate([[0, 0], average])) / (2 * grid.stride)
+    (down, across_y), (along, across_x) = (
+        [_noise_under(weights, grid.stride, side) for weights in (slope, average)] for side in grid.window
+    )
+    return [[down * across_x, along * across_y]] * 2
+
+
+def _noise_under(weights: Float64, stride: int, window: int) -> float:
+    apart = np.abs(np.subtract.outer(np.arange(len(weights)), np.arange(len(weights)))) * stride
+    alike = np.maximum(0.0, 1 - apart / window)
+    return float(np.sqrt(weights @ alike @ weights))
