@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .latent_map import LatentMap
     from .model.model_file import ModelFile
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "kernels.assembly": ("assemble_latent_map", "place_at_motifs"),

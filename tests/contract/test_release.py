@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,12 @@ def test_the_citation_names_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == shiftvae_rt.__version__
     assert citation["authors"] == [{"name": "shiftvae-rt contributors"}]
+
+
+def test_the_changelog_has_a_section_for_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## \[([\d.]+|Unreleased)\]", text, re.MULTILINE)
+    assert sections[:2] == ["Unreleased", shiftvae_rt.__version__]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda path: path.stem)
