@@ -24,7 +24,8 @@ from peer_environment import enter_environment
 from tables import add_options, publish, show
 
 from shiftvae_rt import LatentMapper
-from shiftvae_rt.simulator import LineCrystal, Microscope
+from shiftvae_rt.line_simulator import LineCrystal
+from shiftvae_rt.simulator import Microscope
 from shiftvae_training.commands import import_model as import_command
 
 ABOUT = """

@@ -49,7 +49,7 @@ def _images(arguments: argparse.Namespace, indices: Iterator[int]) -> Iterator[t
 
 def _lines(arguments: argparse.Namespace, indices: Iterator[int]) -> Iterator[tuple[int, Frame]]:
     from ..frame import Frame
-    from ..simulator import LineCrystal
+    from ..line_simulator import LineCrystal
 
     detector = LineCrystal(seed=arguments.seed)
     for index in indices:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..errors import FrameError, WindowError
-from ..frame import DTYPES
+from .frame_arrays import buffer_for, check_frame, per_channel
 from .threads import check_threads
 from .window_grid import WindowGrid
 
@@ -24,8 +24,6 @@ __all__ = [
 ]
 
 Normalisation: TypeAlias = Literal["none", "zscore", "minmax"]
-
-_NATIVE = frozenset(np.dtype(name) for name in DTYPES)
 
 
 def extract_windows(
@@ -80,11 +78,11 @@ def extract_windows(
     MemoryError
         if the windows do not fit into memory.
     """
-    _check_frame(frame)
+    check_frame(frame)
     grid = WindowGrid((frame.shape[1], frame.shape[2]), _size(window), stride)
     _check_options(normalisation, sd_floor, threads)
-    out = _buffer(out, (grid.rows, grid.cols, frame.shape[0], *grid.window), "windows")
-    constants = None if centre is None else _constants(frame, centre)
+    out = buffer_for(out, (grid.rows, grid.cols, frame.shape[0], *grid.window), "windows")
+    constants = None if centre is None else per_channel(frame, centre)
     _core.extract_windows(frame, grid.window, stride, normalisation, sd_floor, constants, out, threads)
     return out
 
@@ -129,7 +127,7 @@ def extract_windows_at(
     MemoryError
         if the windows do not fit into memory.
     """
-    _check_frame(frame)
+    check_frame(frame)
     grid = WindowGrid((frame.shape[1], frame.shape[2]), _size(window))
     _check_options(normalisation, sd_floor, threads)
     places = np.asarray(origins)
@@ -138,7 +136,7 @@ def extract_windows_at(
             f"expected origins as integers of shape (count, 2), got {places.dtype} of shape {places.shape}: "
             "give y, x of each window's top-left pixel"
         )
-    out = _buffer(out, (len(places), frame.shape[0], *grid.window), "windows")
+    out = buffer_for(out, (len(places), frame.shape[0], *grid.window), "windows")
     places = np.ascontiguousarray(places, dtype=np.int64)
     try:
         _core.extract_windows_at(frame, places, grid.window, normalisation, sd_floor, out, threads)
@@ -185,12 +183,12 @@ def window_statistics(
     MemoryError
         if the statistics do not fit into memory.
     """
-    _check_frame(frame)
+    check_frame(frame)
     grid = WindowGrid((frame.shape[1], frame.shape[2]), _size(window), stride)
     _check_options("none", 0.0, threads)
-    mean = _buffer(None, (frame.shape[0], grid.rows, grid.cols), "means")
-    sd = _buffer(None, (frame.shape[0], grid.rows, grid.cols), "deviations")
-    constants = None if centre is None else _constants(frame, centre)
+    mean = buffer_for(None, (frame.shape[0], grid.rows, grid.cols), "means")
+    sd = buffer_for(None, (frame.shape[0], grid.rows, grid.cols), "deviations")
+    constants = None if centre is None else per_channel(frame, centre)
     _core.window_statistics(frame, grid.window, stride, constants, mean, sd, threads)
     return mean, sd
 
@@ -229,10 +227,10 @@ def convert_frame(
     FrameError
         for a frame of another shape, dtype or memory layout, or a centre of another shape.
     """
-    _check_frame(frame)
+    check_frame(frame)
     _check_options("none", 0.0, threads)
-    out = _buffer(out, (frame.shape[0], frame.shape[1], frame.shape[2]), "pixels")
-    return out, _core.convert_frame(frame, _constants(frame, centre), out, threads)
+    out = buffer_for(out, (frame.shape[0], frame.shape[1], frame.shape[2]), "pixels")
+    return out, _core.convert_frame(frame, per_channel(frame, centre), out, threads)
 
 
 def difference_frame(frame: NDArray[Any], *, threads: int = 1) -> tuple[NDArray[np.float32], bool]:
@@ -259,36 +257,12 @@ def difference_frame(frame: NDArray[Any], *, threads: int = 1) -> tuple[NDArray[
     FrameError
         for a frame of another shape, dtype or memory layout.
     """
-    _check_frame(frame)
+    check_frame(frame)
     _check_options("none", 0.0, threads)
     if frame.shape[2] < 2:
         raise FrameError(f"expected lines of at least two pixels, got a frame of shape {frame.shape}")
-    out = _buffer(None, (2 * frame.shape[0], frame.shape[1], frame.shape[2] - 1), "differences")
+    out = buffer_for(None, (2 * frame.shape[0], frame.shape[1], frame.shape[2] - 1), "differences")
     return out, _core.difference_frame(frame, out, threads)
-
-
-def _constants(frame: NDArray[Any], centre: ArrayLike) -> NDArray[np.float64]:
-    constants = np.asarray(centre, dtype=np.float64)
-    if constants.shape not in ((), (frame.shape[0],)):
-        raise FrameError(
-            f"expected one centre for each of {frame.shape[0]} channels, got an array of shape {constants.shape}"
-        )
-    return np.array(np.broadcast_to(constants, (frame.shape[0],)), dtype=np.float64)
-
-
-def _check_frame(frame: Any) -> None:
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.size == 0:
-        shape = frame.shape if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise FrameError(f"expected a frame of shape (channels, height, width), got {shape}: use as_pixels")
-    if frame.dtype not in _NATIVE:
-        raise FrameError(
-            f"expected pixels of dtype {', '.join(DTYPES)} in native byte order, got {frame.dtype.str}: use as_pixels"
-        )
-    if (frame.shape[2] > 1 and frame.strides[2] != frame.itemsize) or not frame.flags.aligned:
-        raise FrameError(
-            f"expected lines whose pixels are adjacent in memory (a stride of {frame.itemsize} bytes, aligned), "
-            f"got a stride of {frame.strides[2]} bytes: use as_pixels"
-        )
 
 
 def _check_options(normalisation: str, sd_floor: float, threads: int) -> None:
@@ -303,23 +277,3 @@ def _size(window: tuple[int, int]) -> tuple[int, int]:
     if len(window) != 2:
         raise WindowError(f"expected a window (height, width), got {window}: a 1D window of w px is (1, w)")
     return int(window[0]), int(window[1])
-
-
-def _buffer(out: NDArray[np.float32] | None, shape: tuple[int, ...], what: str) -> NDArray[np.float32]:
-    """Give `out` after a check, or new memory; MemoryError names the size that the machine cannot give."""
-    if out is None:
-        size = math.prod(shape) * 4
-        try:
-            return np.empty(shape, dtype=np.float32)
-        except (MemoryError, ValueError):
-            raise MemoryError(
-                f"{what} of shape {shape} need {size / 2**30:.1f} GiB, more than this machine gives: "
-                "use a larger stride, or take the frame in bands"
-            ) from None
-    if out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
-        layout = "contiguous" if out.flags.c_contiguous else "not contiguous"
-        raise WindowError(
-            f"expected out as a writeable C-contiguous float32 array of shape {shape}, "
-            f"got {out.dtype} of shape {out.shape}, {layout}{'' if out.flags.writeable else ', read-only'}"
-        )
-    return out

@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,16 +30,15 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError
 from ..frame import as_pixels
 from ..output_file import write_whole
+from .archive import pack_members, read_arrays, unpack_members
 from .manifest import Manifest, Member
 from .onnx_check import check_graph
 from .signature import check_signature, sign
 
-__all__ = ["Golden", "ModelFile", "pack_model_file", "read_arrays", "sign_model_file", "write_model_file"]
+__all__ = ["Golden", "ModelFile", "pack_model_file", "sign_model_file", "write_model_file"]
 
-#: Largest member and largest file that are read, bytes.
-MAX_MEMBER_BYTES = 256 << 20
+#: Largest file that is read, bytes.
 MAX_FILE_BYTES = 512 << 20
-MAX_MANIFEST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -76,24 +74,6 @@ class Golden:
             return cls(as_pixels(arrays["frame"]), mean, std)
         except (KeyError, ValueError) as error:
             raise ModelFileError(f"golden.npz cannot be read ({error}): export the model again") from error
-
-
-def read_arrays(data: bytes, name: str) -> dict[str, NDArray[Any]]:
-    """Arrays by name of an uncompressed ``.npz`` of plain numbers; nothing in it is ever run.
-
-    Raises
-    ------
-    ModelFileError
-        naming the member `name`, if it holds anything else.
-    """
-    members = _unzip(data, name)
-    try:
-        return {
-            key.removesuffix(".npy"): np.load(io.BytesIO(content), allow_pickle=False)
-            for key, content in members.items()
-        }
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        raise ModelFileError(f"{name} cannot be read ({error}): export the model again") from error
 
 
 @dataclass(frozen=True)
@@ -165,8 +145,8 @@ class ModelFile:
             as for `read`.
         """
         path = Path(path)
-        every = _unzip(data, str(path))
-        if _zip(every) != data:
+        every = unpack_members(data, str(path))
+        if pack_members(every) != data:
             raise ModelFileError(f"{path}: the records of the zip are not as exported: copy the file again")
         if "manifest.json" not in every:
             raise ModelFileError(f"{path} has no manifest.json: it is not a shiftvae model file")
@@ -193,7 +173,7 @@ class ModelFile:
 
     def to_bytes(self) -> bytes:
         """Give the content of the whole file, as it was read."""
-        return _zip(self._members)
+        return pack_members(self._members)
 
     def encoder_graph(self, stride: int) -> bytes:
         """Give the serialised encoder, for any program: raw frame in, latents out.
@@ -257,7 +237,7 @@ def pack_model_file(manifest: Manifest, members: dict[str, bytes]) -> bytes:
     """Give the content of a model file; the manifest's ``members`` are filled in here."""
     hashes = {n: Member(size=len(c), sha256=hashlib.sha256(c).hexdigest()) for n, c in sorted(members.items())}
     manifest = msgspec.structs.replace(manifest, members=hashes)
-    return _zip({"manifest.json": manifest.to_json(), **members})
+    return pack_members({"manifest.json": manifest.to_json(), **members})
 
 
 def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
@@ -274,48 +254,10 @@ def sign_model_file(path: str | os.PathLike[str], key: Path) -> ModelFile:
     """
     path = Path(path)
     ModelFile.read(path)
-    members = _unzip(path.read_bytes(), str(path))
+    members = unpack_members(path.read_bytes(), str(path))
     members["manifest.sig"] = sign(members["manifest.json"], key)
-    write_whole(path, _zip(members))
+    write_whole(path, pack_members(members))
     return ModelFile.read(path)
-
-
-def _zip(members: dict[str, bytes]) -> bytes:
-    """Zip `members` in their order: the same bytes on every machine, at any time."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in members.items():
-            info = zipfile.ZipInfo(name)
-            info.create_system = 3
-            archive.writestr(info, content)
-    return buffer.getvalue()
-
-
-def _unzip(data: bytes, name: str) -> dict[str, bytes]:
-    """Unzip members that are stored uncompressed: nothing can grow beyond the bytes that are already in memory."""
-    members: dict[str, bytes] = {}
-    left = len(data)
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for info in archive.infolist():
-                if not info.filename.isascii():
-                    raise ModelFileError(
-                        f"{name}: member {info.filename[:40]!r} has no place in a model file: export the model again"
-                    )
-                cap = MAX_MANIFEST_BYTES if info.filename == "manifest.json" else MAX_MEMBER_BYTES
-                if info.compress_type != zipfile.ZIP_STORED or info.file_size > cap or info.filename in members:
-                    raise ModelFileError(
-                        f"{name}: member {info.filename!r} is compressed, doubled or larger than {cap} bytes"
-                    )
-                left -= info.file_size
-                if left < 0:
-                    raise ModelFileError(f"{name}: its members overlap, the file is damaged: copy it again")
-                members[info.filename] = archive.read(info)
-    except ModelFileError:
-        raise
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError, RuntimeError) as error:
-        raise ModelFileError(f"{name} is not a shiftvae model file, or is damaged ({error})") from error
-    return members
 
 
 def _check_hashes(members: dict[str, bytes], manifest: Manifest, path: Path) -> None:

@@ -12,10 +12,10 @@ from .journal.journal_reader import JournalReader, Record
 from .producer.lossless_producer import LosslessProducer
 from .producer.producer import Producer
 from .producer.replay import Pace, replay
+from .protocol.counters import Counters
 from .protocol.report import Report, counters_line
 from .protocol.results import Result
 from .protocol.stream_state import StreamState
-from .protocol.wire import Counters
 from .reader.control_client import Control, RecordedFrame
 from .reader.subscriber import Subscriber
 from .service.health import HTTP

@@ -95,6 +95,12 @@ def packages() -> set[str]:
     }
 
 
+@pytest.mark.parametrize("half", ["shiftvae_rt", "training/shiftvae_training"])
+def test_no_module_is_longer_than_three_hundred_lines(half):
+    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / half).rglob("*.py")}
+    assert {str(path): size for path, size in sizes.items() if size > 300} == {}
+
+
 def test_every_wing_has_a_contract():
     held = {contract["containers"][0] for contract in CONTRACTS.values() if contract["type"] == "layers"}
     assert packages() - held == set()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from shiftvae_rt.errors import FrameError
-from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope
+from shiftvae_rt.line_simulator import LineCrystal
+from shiftvae_rt.simulator import Crystal, Microscope
 
 STILL = {"drift_px": (0.0, 0.0), "flyback_px": 0.0}
 ONLY_A = Crystal(peak_b=0.0, background=0.0, shading=0.0)

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from shiftvae_rt.frame import as_pixels
+from shiftvae_rt.line_simulator import LineCrystal, SimulatedLine
 from shiftvae_rt.model.manifest import DataSource
-from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope, SimulatedLine
+from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.export import make_model_file
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import Trained, train

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 from ...errors import JournalError
+from ..protocol.counters import Counters
 from ..protocol.stream_state import StreamState
-from ..protocol.wire import Counters
 from .journal_lock import JournalLock, close_to_others
 from .journal_reader import (
     VERSION,

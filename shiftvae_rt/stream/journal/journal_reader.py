@@ -11,8 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from ...errors import JournalError
+from ..protocol.counters import Counters
 from ..protocol.stream_state import StreamState
-from ..protocol.wire import Counters
 
 __all__ = ["VERSION", "JournalReader", "Record", "connect", "guarded", "read_states"]
 

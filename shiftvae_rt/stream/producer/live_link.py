@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 
 from ..protocol.clock import clock_name
+from ..protocol.counters import Counters
 from ..protocol.messages import (
     PROTOCOL,
     Abort,
@@ -27,7 +28,7 @@ from ..protocol.messages import (
     Welcome,
     encode,
 )
-from ..protocol.wire import Counters, encode_array
+from ..protocol.wire import encode_array
 from .contact import IN_HAND_S, SILENCE_S, Contact, Parts
 from .mailbox import Mailbox
 

@@ -15,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...errors import ServiceError
+from ..protocol.counters import Counters
 from ..protocol.messages import (
     PROTOCOL,
     Committed,
@@ -29,7 +30,7 @@ from ..protocol.messages import (
     encode,
     other_model_text,
 )
-from ..protocol.wire import Counters, FrameHeader, encode_array
+from ..protocol.wire import FrameHeader, encode_array
 from .contact import IN_HAND_S, Contact, Parts
 from .outgoing import OutgoingFrame, Source
 

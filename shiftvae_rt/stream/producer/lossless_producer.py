@@ -17,14 +17,14 @@ from numpy.typing import ArrayLike
 from ...errors import FrameError, ServiceError
 from ...frame import Frame, PixelSize, as_pixel_size
 from ...names import name_fault
+from ..protocol.counters import Counters
 from ..protocol.messages import Welcome
-from ..protocol.wire import Counters
 from ..transport.keys import read_key
 from ..transport.sockets import INGEST
 from .driver import Driver
 from .lossless_link import LosslessLink
 from .outgoing import OutgoingFrame, Source
-from .producer import wire_pixels
+from .wire_pixels import wire_pixels
 
 __all__ = ["LosslessProducer"]
 

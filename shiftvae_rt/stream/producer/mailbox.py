@@ -20,8 +20,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...errors import FrameError
+from ..protocol.counters import Counters
 from ..protocol.messages import Outcome
-from ..protocol.wire import Counters, FrameHeader
+from ..protocol.wire import FrameHeader
 from .outgoing import OutgoingFrame, Source
 
 __all__ = ["Mailbox"]

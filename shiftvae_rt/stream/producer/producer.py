@@ -18,22 +18,22 @@ import os
 import time
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import FrameError, ServiceError
-from ...frame import DTYPES, Frame, PixelSize, as_pixel_size
+from ...frame import Frame, PixelSize, as_pixel_size
 from ..protocol.clock import monotonic_ns
+from ..protocol.counters import Counters
 from ..protocol.messages import Welcome
-from ..protocol.wire import Counters
 from ..transport.keys import read_key
 from ..transport.sockets import INGEST
 from .driver import Driver
 from .live_link import LiveLink
 from .mailbox import Mailbox
 from .outgoing import Source
+from .wire_pixels import wire_pixels
 
-__all__ = ["Producer", "wire_pixels"]
+__all__ = ["Producer"]
 
 #: Absence after which a service counts as gone, s; a service that is being restarted is back earlier.
 GONE_S = 5.0
@@ -291,13 +291,3 @@ class Producer:
         self._link.closing = True
         self._driver.join(timeout_s - self.absent_s)
         return self.counters
-
-
-def wire_pixels(array: ArrayLike) -> NDArray[Any]:
-    """Convert `array` to what the wire carries: a dtype of `DTYPES`, little-endian, one to three axes."""
-    pixels = np.asarray(array)
-    if pixels.dtype.name not in DTYPES:
-        raise FrameError(f"expected pixels of dtype {', '.join(DTYPES)}, got {pixels.dtype.name}: convert them first")
-    if not 1 <= pixels.ndim <= 3 or pixels.size == 0:
-        raise FrameError(f"expected (height, width), (channels, height, width) or a signal, got shape {pixels.shape}")
-    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)

@@ -19,7 +19,8 @@ from msgspec import Meta
 
 from ...errors import WireError
 from ...names import name_fault
-from .wire import Count, Counters, Text, decode
+from .counters import Counters
+from .wire import Count, Text, decode
 
 __all__ = [
     "KEY_REFUSED",

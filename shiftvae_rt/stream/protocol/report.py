@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .wire import Counters, Tally
+from .counters import Counters, Tally
 
 __all__ = ["Refusal", "Report", "counters_line"]
 

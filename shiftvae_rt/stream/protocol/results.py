@@ -12,16 +12,8 @@ from numpy.typing import NDArray
 from ...errors import ServiceError, WindowError, WireError
 from ...kernels.window_grid import WindowGrid
 from ...latent_map import LatentMap
-from .wire import (
-    MAX_RESULT_BYTES,
-    Centres,
-    Counters,
-    FrameHeader,
-    ResultHeader,
-    array_of,
-    decode_result_header,
-    encode_array,
-)
+from .counters import Counters
+from .wire import MAX_RESULT_BYTES, Centres, FrameHeader, ResultHeader, array_of, decode_result_header, encode_array
 
 __all__ = ["Result", "check_readable", "check_size", "read_result", "result_message"]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from .wire import Counters
+from .counters import Counters
 
 __all__ = ["StreamState"]
 

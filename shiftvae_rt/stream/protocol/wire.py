@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ...domain import DomainVerdict
 from ...errors import WireError
 from ...frame import DTYPES
+from .counters import Counters
 
 __all__ = [
     "MAX_FRAME_BYTES",
@@ -28,7 +29,6 @@ __all__ = [
     "MAX_RESULT_BYTES",
     "Centres",
     "Count",
-    "Counters",
     "FrameHeader",
     "ResultHeader",
     "Text",
@@ -49,43 +49,10 @@ MAX_HEADER_BYTES = 256 * 1024
 
 #: Whole number that a double holds exactly, so that every JSON reader agrees on it.
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
-#: Whole number without a limit: a producer that skips to the largest `seq` must not make the sum unreadable.
-Tally: TypeAlias = Annotated[int, Meta(ge=0)]
 Edge: TypeAlias = Annotated[float, Meta(gt=0)]
 Extent: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Text: TypeAlias = Annotated[str, Meta(max_length=256)]
 Shape: TypeAlias = Annotated[tuple[Extent, ...], Meta(min_length=1, max_length=4)]
-
-
-class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Outcomes of the frames of one stream, counted.
-
-    Attributes
-    ----------
-    offered
-        The sum of the others, plus 1 while a frame is in hand.
-    processed
-        Frames that have a map.
-    dropped_producer, dropped_stale
-        Frames dropped in the producer for a newer one, and frames that were too old when it was their turn.
-    rejected, quarantined
-        Frames that cannot be encoded, and frames whose encoding failed.
-    """
-
-    offered: Tally = 0
-    processed: Tally = 0
-    dropped_producer: Tally = 0
-    dropped_stale: Tally = 0
-    rejected: Tally = 0
-    quarantined: Tally = 0
-
-    @property
-    def settled(self) -> int:
-        """Frames whose outcome is known."""
-        return self.processed + self.dropped_producer + self.dropped_stale + self.rejected + self.quarantined
-
-    def __add__(self, other: Counters) -> Counters:
-        return Counters(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
 
 
 class Centres(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from ..protocol.counters import Counters
 from ..protocol.messages import Outcome
 from ..protocol.report import Report
-from ..protocol.wire import Counters
 from .refusals import Refusals
 from .timings import Timings
 

@@ -10,6 +10,7 @@ from ...errors import JournalError, WireError
 from ...latent_map import LatentMap
 from ..journal.journal import MAX_CRASHES, Journal
 from ..protocol.clock import monotonic_ns
+from ..protocol.counters import Counters
 from ..protocol.messages import (
     Committed,
     EndAck,
@@ -21,7 +22,7 @@ from ..protocol.messages import (
 )
 from ..protocol.results import result_message
 from ..protocol.stream_state import StreamState
-from ..protocol.wire import Counters, FrameHeader, decode_result_header
+from ..protocol.wire import FrameHeader, decode_result_header
 from .encoding import FRAME_FAULTS, Encoding, error_name
 from .live_intake import MAX_TEXT, Publish, check_source
 from .refusals import Refusals

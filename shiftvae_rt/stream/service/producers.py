@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ...errors import WireError
 from ..protocol.clock import monotonic_ns
+from ..protocol.counters import Counters
 from ..protocol.messages import (
     PROTOCOL,
     Abort,
@@ -30,7 +31,7 @@ from ..protocol.messages import (
     Welcome,
     decode_request,
 )
-from ..protocol.wire import MAX_FRAME_BYTES, Counters, FrameHeader, decode_frame_header
+from ..protocol.wire import MAX_FRAME_BYTES, FrameHeader, decode_frame_header
 from .encoding import Encoding
 from .floor import Floor
 from .live_intake import LiveIntake

@@ -9,8 +9,9 @@ from collections import OrderedDict
 import zmq
 
 from ...latent_map import LatentMap
+from ..protocol.counters import Counters
 from ..protocol.results import result_message
-from ..protocol.wire import Counters, FrameHeader
+from ..protocol.wire import FrameHeader
 from ..transport.sockets import DOORS, Socket
 
 __all__ = ["Publisher"]

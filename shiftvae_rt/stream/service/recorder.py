@@ -7,8 +7,9 @@ import time
 
 from ...latent_map import LatentMap
 from ..journal.journal import Journal
+from ..protocol.counters import Counters
 from ..protocol.results import result_message
-from ..protocol.wire import Counters, FrameHeader
+from ..protocol.wire import FrameHeader
 from ..transport.sparse_log import SparseLog
 from .sessions import Session
 

@@ -20,8 +20,9 @@ from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import DataFileError
 from shiftvae_rt.output_file import whole_or_nothing
 from shiftvae_rt.stream.journal.journal import Journal
+from shiftvae_rt.stream.protocol.counters import Counters
 from shiftvae_rt.stream.protocol.results import result_message
-from shiftvae_rt.stream.protocol.wire import Counters, decode_frame_header
+from shiftvae_rt.stream.protocol.wire import decode_frame_header
 
 h5py = pytest.importorskip("h5py")
 Make = Callable[..., Any]

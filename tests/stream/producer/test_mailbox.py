@@ -11,7 +11,7 @@ from stream_support import noisy
 from shiftvae_rt.errors import FrameError
 from shiftvae_rt.stream.producer.mailbox import Mailbox
 from shiftvae_rt.stream.producer.outgoing import Source
-from shiftvae_rt.stream.protocol.wire import Counters
+from shiftvae_rt.stream.protocol.counters import Counters
 
 PLENTY = 1 << 30
 FRAME = noisy((12, 5))

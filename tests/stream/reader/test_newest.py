@@ -16,8 +16,9 @@ from stream_support import FREE, LIMIT_S, frame_message, noisy
 
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Subscriber
+from shiftvae_rt.stream.protocol.counters import Counters
 from shiftvae_rt.stream.protocol.results import Result, read_result, result_message
-from shiftvae_rt.stream.protocol.wire import Counters, decode_frame_header
+from shiftvae_rt.stream.protocol.wire import decode_frame_header
 from shiftvae_rt.stream.reader.newest import Newest
 
 Make = Callable[..., Any]

@@ -18,8 +18,9 @@ from shiftvae_rt import cli
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import ServiceError, WireError
 from shiftvae_rt.stream import Producer, Service, Subscriber
+from shiftvae_rt.stream.protocol.counters import Counters
 from shiftvae_rt.stream.protocol.results import read_result, result_message
-from shiftvae_rt.stream.protocol.wire import Counters, decode_frame_header
+from shiftvae_rt.stream.protocol.wire import decode_frame_header
 
 Make = Callable[..., Any]
 FRAME = noisy((64, 64))

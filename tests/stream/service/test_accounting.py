@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shiftvae_rt.stream.protocol.wire import Counters
+from shiftvae_rt.stream.protocol.counters import Counters
 from shiftvae_rt.stream.service.accounting import MAX_ACCOUNTS, Account, Ledger
 
 OUTCOMES = ("processed", "dropped_stale", "rejected", "quarantined")

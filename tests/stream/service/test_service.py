@@ -17,7 +17,8 @@ from stream_support import (
 
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import ServiceError
-from shiftvae_rt.simulator import LineCrystal, Microscope
+from shiftvae_rt.line_simulator import LineCrystal
+from shiftvae_rt.simulator import Microscope
 from shiftvae_rt.stream import (
     Counters,
     Options,

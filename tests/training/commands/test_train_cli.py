@@ -10,7 +10,7 @@ import pytest
 from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.cli import main
 from shiftvae_rt.errors import DataFileError, PixelSizeError
-from shiftvae_rt.simulator import LineCrystal
+from shiftvae_rt.line_simulator import LineCrystal
 from shiftvae_training import scans as scans_module
 from shiftvae_training.commands import summary
 from shiftvae_training.scans import parse_frames, read_scans

@@ -7,8 +7,8 @@ import torch
 from random_models import OBLIQUE, torus
 
 from shiftvae_training.constraints import KnownDisplacement, Pairs, SmoothLatents, parse_constraint
+from shiftvae_training.model.posterior import Posterior
 from shiftvae_training.model.shift import UNIFORM, PlanarShift
-from shiftvae_training.model.shift_vae import Posterior
 
 #: px; none of the displacements below comes near it.
 REACH = 80.0

@@ -11,7 +11,7 @@ from conftest import Scan
 from scipy.ndimage import gaussian_filter
 
 from shiftvae_rt import LatentMapper
-from shiftvae_rt.simulator import LineCrystal
+from shiftvae_rt.line_simulator import LineCrystal
 from shiftvae_training.export import export_model
 from shiftvae_training.fitting.domain_fit import fit_domain
 

@@ -12,7 +12,8 @@ import torch
 from tiny_models import tiny_manifest, tiny_members, tiny_weights
 
 from shiftvae_rt import ModelFile, ModelFileError, TrainingError
-from shiftvae_rt.model.model_file import pack_model_file, read_arrays
+from shiftvae_rt.model.archive import read_arrays
+from shiftvae_rt.model.model_file import pack_model_file
 from shiftvae_training.fitting.training_state import read_looks, unpack_state
 from shiftvae_training.train import train
 

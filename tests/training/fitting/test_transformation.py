@@ -7,10 +7,11 @@ import torch
 from random_models import counts, random_model
 
 from shiftvae_training.fitting.transformation import transformation_mismatch
+from shiftvae_training.model.posterior import Posterior
 from shiftvae_training.model.rotation import Rotation
 from shiftvae_training.model.scale import Scale
 from shiftvae_training.model.shift import PlanarShift
-from shiftvae_training.model.shift_vae import Member, Posterior
+from shiftvae_training.model.shift_vae import Member
 
 WINDOW = (25, 25)
 

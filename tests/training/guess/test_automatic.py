@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from shiftvae_rt.errors import TrainingError
-from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope
+from shiftvae_rt.line_simulator import LineCrystal
+from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.guess.automatic import choose
 from shiftvae_training.lattice.find import find_lattice
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope
+from shiftvae_rt.line_simulator import LineCrystal
+from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.fitting.evaluate import order_parameter_r2
 from shiftvae_training.guess.component_signs import component_signs
 from shiftvae_training.guess.first_guess import make_first_guess

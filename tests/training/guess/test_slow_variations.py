@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shiftvae_rt.simulator import Crystal, LineCrystal, Microscope
+from shiftvae_rt.line_simulator import LineCrystal
+from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.guess.slow_variations import find_slow_variations
 from shiftvae_training.lattice.find import find_lattice
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..model.posterior import Posterior
 from ..model.shift import Shift
-from ..model.shift_vae import Posterior
 
 __all__ = ["Constraint", "Pairs", "Windows"]
 

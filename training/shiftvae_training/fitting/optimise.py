@@ -13,7 +13,8 @@ from shiftvae_rt.errors import TrainingError
 
 from ..guess.first_guess import Guess
 from ..model.encoder_families import ENCODERS
-from ..model.shift_vae import Posterior, ShiftVAE
+from ..model.posterior import Posterior
+from ..model.shift_vae import ShiftVAE
 from ..sampling import TILE_STRIDE, Tiles, TileSampler
 from .objective import Objective, Terms
 from .prepare import features_of

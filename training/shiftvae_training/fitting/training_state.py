@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from shiftvae_rt.errors import ModelFileError, TrainingError
+from shiftvae_rt.model.archive import read_arrays
 from shiftvae_rt.model.manifest import Manifest, Training
-from shiftvae_rt.model.model_file import ModelFile, read_arrays
+from shiftvae_rt.model.model_file import ModelFile
 
 from ..model.decoder import DecoderName
 from ..model.encoder_families import ENCODERS

@@ -10,7 +10,8 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users r
 
 from ..model.decoder import places_of_pixels
 from ..model.pose import Pose
-from ..model.shift_vae import Posterior, ShiftVAE
+from ..model.posterior import Posterior
+from ..model.shift_vae import ShiftVAE
 
 __all__ = ["transformation_mismatch"]
 

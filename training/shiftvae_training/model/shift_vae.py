@@ -5,7 +5,6 @@ Source: Ziatdinov, Wong, Kalinin, MLST 4 (2023) 045033.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -21,12 +20,13 @@ from .encoder import Encoder
 from .encoder_weights import GRAIN, LOG_SCALE, LOG_SD, EncoderWeights
 from .likelihood import Gaussian, Likelihood, Seen
 from .pose import Pose, PoseLatent
+from .posterior import Posterior
 from .rotation import Rotation
 from .scale import Scale
 from .shift import PlanarShift, Shift, TorusShift
 from .template_decoder import TemplateDecoder
 
-__all__ = ["Member", "Posterior", "ShiftVAE"]
+__all__ = ["Member", "ShiftVAE"]
 
 #: Number of windows whose templates locate the brightest column; a latent with a smaller deviation than this is
 #: ignored.
@@ -62,35 +62,6 @@ class Reported(NamedTuple):
     unit: str
     kind: Literal["shift", "rotation", "scale", "content"]
     period: float | None
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """Posterior of windows; each part is ``(..., n)`` with its own n.
-
-    Attributes
-    ----------
-    code
-        Raw code of the shift, see `Shift`.
-    mean, log_sd
-        Mean of the content, and logarithm of its standard deviation.
-    further
-        Raw codes of the further latents of the pose, see `PoseLatent`.
-    """
-
-    code: Tensor
-    mean: Tensor
-    log_sd: Tensor
-    further: tuple[Tensor, ...] = ()
-
-    def __getitem__(self, index: object) -> Posterior:
-        """Posterior of some of the windows."""
-        return self.each(lambda part: part[index])  # type: ignore[index]
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> Posterior:
-        """Apply `change` to every part."""
-        further = tuple(change(part) for part in self.further)
-        return Posterior(change(self.code), change(self.mean), change(self.log_sd), further)
 
 
 class ShiftVAE(nn.Module):
