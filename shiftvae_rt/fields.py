@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from .array_types import Float32
 
-__all__ = ["FIELD_NAMES", "FIELD_UNITS", "Fields", "joined"]
+__all__ = ["FIELD_NAMES", "FIELD_UNITS", "Fields", "MeanLattice"]
 
 #: Names of the fields, in their order.
 FIELD_NAMES = ("uy", "ux", "exx", "eyy", "exy", "rotation")
 #: Their units.
 FIELD_UNITS = ("px", "px", "%", "%", "%", "deg")
+
+
+@dataclass(frozen=True)
+class MeanLattice:
+    """Lattice against which displacement and strain are measured.
+
+    Attributes
+    ----------
+    vectors
+        Two lattice vectors ``(y, x)``, px.
+    gradient
+        ``(2, 2)`` mean displacement along y and x, in px, for a px along y and x, which is taken off as no strain.
+    aspect
+        Height of a pixel over its width.
+    """
+
+    vectors: tuple[tuple[float, float], tuple[float, float]]
+    gradient: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,11 +72,3 @@ class Fields:
             raise KeyError(f"no field {name!r}: expected one of {', '.join(FIELD_NAMES)}")
         values: Float32 = self.mean[FIELD_NAMES.index(name)]
         return values
-
-
-def joined(bands: Sequence[Fields]) -> Fields:
-    """Join bands of rows that follow each other; at least one."""
-    if len(bands) == 1:
-        return bands[0]
-    mean, std = (np.concatenate([getattr(band, name) for band in bands], axis=1) for name in ("mean", "std"))
-    return Fields(mean, std, bands[0].first_row)

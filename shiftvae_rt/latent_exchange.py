@@ -82,7 +82,7 @@ def as_xarray(latent_map: LatentMap) -> Any:
     dims = ("latent", "y", "x")
     values = {"mean": (dims, latent_map.mean.copy()), "std": (dims, latent_map.std.copy())}
     fields = latent_map.fields
-    if fields is not None and fields.mean.shape[1:] == latent_map.mean.shape[1:]:
+    if fields is not None:
         coords |= {"field": list(fields.names), "field_unit": ("field", list(fields.units))}
         over = ("field", "y", "x")
         values |= {"fields": (over, fields.mean.copy()), "field_std": (over, fields.std.copy())}

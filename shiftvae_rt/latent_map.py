@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .domain import DomainGauge, DomainVerdict
 from .errors import FrameError
-from .fields import Fields
+from .fields import Fields, MeanLattice
 from .frame import Frame, pixel_size_text
 from .kernels.assembly import assemble_latent_map, place_at_motifs
+from .kernels.lattice_fields import FieldStream
 from .kernels.window_grid import WindowGrid
 from .latent_exchange import as_hyperspy, as_xarray
 from .pictures.latent_panels import draw_latent_map
@@ -52,10 +53,9 @@ class LatentMap:
     domain
         Verdict on whether the frame is like the training data; None for a band of an incomplete frame, and for a model
         that does not know its domain.
-    fields
-        Displacement, strain and rotation of the lattice, for all rows at hand of a map; of a band, the rows that became
-        complete with it, which lie a few above its own. None for a model without a lattice of two vectors, and for a
-        map that came over the network.
+    lattice
+        Mean lattice of the training scan, against which `fields` are measured; None for a model without a lattice of
+        two vectors.
     gauge
         Scores single windows, where `domain` is known and the map did not come over the network.
     """
@@ -70,7 +70,7 @@ class LatentMap:
     pixel_size_nm: tuple[float, float] | None = None
     first_row: int = 0
     domain: DomainVerdict | None = None
-    fields: Fields | None = None
+    lattice: MeanLattice | None = None
     gauge: DomainGauge | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -80,6 +80,16 @@ class LatentMap:
         if self.domain is not None and self.domain.out_of_domain:
             about += f", out of domain: {self.domain.reason}"
         return f"<LatentMap {about}, model {self.model_sha256[:8]}>"
+
+    @cached_property
+    def fields(self) -> Fields | None:
+        """Displacement, strain and rotation of the lattice, for a complete map.
+
+        None for a band of rows (see `ScanMapper.new_fields`), and where there is no `lattice`.
+        """
+        if self.lattice is None or self.mean.shape[1] != self.grid.rows:
+            return None
+        return FieldStream(self.grid, self.lattice).push(self.mean[:2], self.std[:2])
 
     @cached_property
     def window_scores(self) -> NDArray[np.float32] | None:

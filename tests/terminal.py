@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -34,6 +35,7 @@ class Terminal:
 
         def own_terminal() -> None:
             os.setsid()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it, and so would we
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         command = [sys.executable, "-m", "shiftvae_rt", *map(str, words)]

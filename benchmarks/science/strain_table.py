@@ -17,6 +17,7 @@ import numpy as np
 from geometric_phase import Strain, strain_from_frame
 from tables import add_options, publish, show
 
+from shiftvae_rt.fields import MeanLattice
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.kernels.lattice_fields import FieldStream
 from shiftvae_rt.kernels.window_grid import WindowGrid
@@ -55,7 +56,7 @@ def _step(r: np.ndarray) -> np.ndarray:
 
 def strain_from_fields(grid: WindowGrid, vectors: np.ndarray, mean: np.ndarray, std: np.ndarray) -> Strain:
     """The fields of the shift map, in the units of the reference method."""
-    fields = FieldStream(grid, vectors).push(mean[:2], std[:2])
+    fields = FieldStream(grid, MeanLattice(vectors.tolist())).push(mean[:2], std[:2])
     exx, eyy, exy = (fields[name] / 100 for name in ("exx", "eyy", "exy"))
     return Strain(exx, eyy, exy, np.radians(fields["rotation"]), grid.centre_y_px, grid.centre_x_px)
 

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from ..domain import DomainGauge
 from ..errors import FrameError, ModelFileError, ShiftVaeError, WindowError
+from ..fields import MeanLattice
 from ..frame import DTYPES, PixelSize, as_pixels, pixel_size_text
 from ..kernels.threads import check_threads
 from ..latent_map import LatentMap
@@ -194,6 +195,21 @@ class LatentMapper:
         if kind.name not in DTYPES:
             raise FrameError(f"expected rows of dtype {', '.join(DTYPES)}, got {kind.name}: convert them first")
         return ScanMapper(self, (int(frame_shape[0]), int(frame_shape[1])), kind, pixel_size_nm)
+
+    def mean_lattice(self, pixel_size_nm: tuple[float, float] | None) -> MeanLattice | None:
+        """Give the mean lattice of the training scan, px, for frames with pixels of `pixel_size_nm` ``(y, x)`` in nm.
+
+        None for a model without a lattice of two vectors.
+        """
+        manifest = self.model.manifest
+        if manifest.dimensions != 2 or len(manifest.lattice) != 2:
+            return None
+        height, width = pixel_size_nm or manifest.pixel_size_nm or (1.0, 1.0)
+        first, second = manifest.lattice
+        if manifest.domain is None:
+            return MeanLattice((first, second), aspect=height / width)
+        (yy, xy), (yx, xx) = manifest.domain.strain  # along y, and along x: of y and of x
+        return MeanLattice((first, second), ((yy, yx), (xy, xx)), height / width)
 
     def terminate(self) -> None:
         """Make the encoding in another thread fail soon; later ones are not affected."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FrameError, PixelSizeError
-from ..fields import Fields, joined
+from ..fields import Fields
 from ..frame import PixelSize, as_pixel_size, as_pixels
 from ..kernels.lattice_fields import FieldStream
 from ..kernels.window_grid import WindowGrid
@@ -19,7 +19,6 @@ from .bands import encode_in_bands
 from .frame_centre import NO_CENTRE, frame_centre
 
 if TYPE_CHECKING:
-    from ..model.manifest import Manifest
     from .mapper import LatentMapper
     from .routes import RowStream
 
@@ -76,8 +75,9 @@ class ScanMapper:
         self._samples = Samples(self.grid, manifest.intensity)
         shape = (len(manifest.latents), self.grid.rows, self.grid.cols)
         self._mean, self._std = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        self._field_stream = _field_stream(manifest, self.grid, self._pixel_size_nm)
-        self._fields: list[Fields] = []  # bands, from row 0 on
+        self._lattice = mapper.mean_lattice(self._pixel_size_nm)
+        self._field_stream: FieldStream | None = None
+        self._field_rows = 0  # rows of the map that the fields have had
 
     @property
     def complete(self) -> bool:
@@ -130,14 +130,27 @@ class ScanMapper:
                 self._centre = NO_CENTRE if exact else frame_centre(self._lines, self.grid.window)
             self._encode(first, last, self._centre)
         self._forget_lines()
-        return self._band(first, last, self._fields[-1:]) if last > first else None
+        return self._band(first, last) if last > first else None
 
     def result(self) -> LatentMap:
         """Give the rows of the map so far, from row 0, and the verdict on whether they are like the training data."""
-        band, gauge = self._band(0, self._rows_done, self._fields), self._mapper.gauge
+        band, gauge = self._band(0, self._rows_done), self._mapper.gauge
         if gauge is None or not self._rows_done:
             return band
         return replace(band, domain=gauge.judge(band.mean, band.std, self._samples, self._mapper.draw), gauge=gauge)
+
+    def new_fields(self) -> Fields | None:
+        """Give the rows of the fields that became complete since the last call, from row 0 on, maybe none of them.
+
+        They follow the rows of the map by about two and a half lattice periods, the last ones with its last row, and
+        are those of the whole frame to the bit. None for a model without a lattice of two vectors.
+        """
+        if self._lattice is None:
+            return None
+        if self._field_stream is None:
+            self._field_stream = FieldStream(self.grid, self._lattice)
+        first, self._field_rows = self._field_rows, self._rows_done
+        return self._field_stream.push(self._mean[:2, first : self._rows_done], self._std[:2, first : self._rows_done])
 
     def _encode(self, first: int, last: int, centre: NDArray[np.float64]) -> None:
         """Fill rows `first` to `last` of the map."""
@@ -150,8 +163,6 @@ class ScanMapper:
             self._encode_lines(first, last, centre)
         if self._mapper.gauge is not None:
             self._samples.take(self._lines, self._top, first, last)
-        if self._field_stream is not None:
-            self._fields.append(self._field_stream.push(self._mean[:2, first:last], self._std[:2, first:last]))
         self._rows_done = last
 
     def _push_on(self, stream: RowStream, first: int, last: int) -> None:
@@ -201,7 +212,7 @@ class ScanMapper:
                 "the beam is blanked or the wrong channel was sent"
             )
 
-    def _band(self, first: int, last: int, fields: list[Fields]) -> LatentMap:
+    def _band(self, first: int, last: int) -> LatentMap:
         mapper = self._mapper
         return LatentMap(
             mean=self._mean[:, first:last],
@@ -213,20 +224,8 @@ class ScanMapper:
             model_sha256=mapper.model.sha256,
             pixel_size_nm=self._pixel_size_nm,
             first_row=first,
-            fields=joined(fields) if fields else None,
+            lattice=self._lattice,
         )
-
-
-def _field_stream(
-    manifest: Manifest, grid: WindowGrid, pixel_size_nm: tuple[float, float] | None
-) -> FieldStream | None:
-    """Start the fields of a frame; None for a model whose shift is not on a lattice of two vectors."""
-    if manifest.dimensions != 2 or len(manifest.lattice) != 2:
-        return None
-    edges = pixel_size_nm or manifest.pixel_size_nm or (1.0, 1.0)
-    strain = manifest.domain.strain if manifest.domain is not None else ((0.0, 0.0), (0.0, 0.0))
-    gradient = np.transpose(strain).tolist()  # of y and x along each axis, where the manifest has along each of y and x
-    return FieldStream(grid, manifest.lattice, gradient, aspect=edges[0] / edges[1])
 
 
 def _check_pixel_size(frame_nm: tuple[float, float] | None, model_nm: tuple[float, float] | None) -> None:

@@ -8,14 +8,13 @@ latents. Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from .. import _core
 from ..array_types import Float32, Float64
 from ..errors import WindowError
-from ..fields import FIELD_NAMES, Fields
+from ..fields import FIELD_NAMES, Fields, MeanLattice
 from .window_grid import WindowGrid
 
 __all__ = ["FieldStream"]
@@ -33,12 +32,8 @@ class FieldStream:
     ----------
     grid
         Windows of the whole frame.
-    vectors
-        Two lattice vectors ``(y, x)``, px, that are not parallel.
-    gradient
-        ``(2, 2)`` mean displacement in px along each axis for a px along y and x, which is taken off as no strain.
-    aspect
-        Height of a pixel over its width.
+    lattice
+        Lattice against which displacement and strain are measured.
 
     Raises
     ------
@@ -46,25 +41,19 @@ class FieldStream:
         for lattice vectors that are parallel, or not two.
     """
 
-    def __init__(
-        self,
-        grid: WindowGrid,
-        vectors: Sequence[Sequence[float]],
-        gradient: Sequence[Sequence[float]] = ((0.0, 0.0), (0.0, 0.0)),
-        aspect: float = 1.0,
-    ) -> None:
-        lattice = np.asarray(vectors, float)
-        if lattice.shape != (2, 2) or abs(np.linalg.det(lattice)) < 1e-6:
-            raise WindowError(f"expected two lattice vectors (y, x) that are not parallel, got {vectors}")
-        width = AVERAGED_PERIODS * float(np.hypot(*lattice.T).max()) / grid.stride
+    def __init__(self, grid: WindowGrid, lattice: MeanLattice) -> None:
+        vectors = np.asarray(lattice.vectors, float)
+        if vectors.shape != (2, 2) or abs(np.linalg.det(vectors)) < 1e-6:
+            raise WindowError(f"expected two lattice vectors (y, x) that are not parallel, got {lattice.vectors}")
+        width = AVERAGED_PERIODS * float(np.hypot(*vectors.T).max()) / grid.stride
         half = max(1, round((math.sqrt(6 * width**2 + 1) - 1) / 2))  # two boxes as wide as the Gaussian
         self._stream = _core.LatticeFields(
             shape=(grid.rows, grid.cols),
             first=(float(grid.centre_y_px[0]), float(grid.centre_x_px[0])),
             stride=float(grid.stride),
-            aspect=aspect,
-            vectors=lattice.tolist(),
-            gradient=np.asarray(gradient, float).tolist(),
+            aspect=lattice.aspect,
+            vectors=vectors.tolist(),
+            gradient=lattice.gradient,
             half=half,
             slope=_slopes(half, grid),
         )
@@ -82,7 +71,9 @@ class FieldStream:
         """
         complete = self._stream.rows_with(shift.shape[1])
         found = np.empty((2 * len(FIELD_NAMES), complete, self._cols), np.float32)
-        self._stream.push(np.ascontiguousarray(shift), np.ascontiguousarray(sd), found)
+        # maps that came over the network may lie anywhere in memory
+        shift, sd = (np.require(plane, np.float32, ["C", "A"]) for plane in (shift, sd))
+        self._stream.push(shift, sd, found)
         first, self._row = self._row, self._row + complete
         return Fields(found[: len(FIELD_NAMES)], found[len(FIELD_NAMES) :], first)
 

@@ -97,7 +97,7 @@ def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
 def _field_panels(latent_map: LatentMap, extent: tuple[float, float, float, float]) -> list[Panel]:
     """Make a panel for each field; displacements in pm where the pixel size is known."""
     fields = latent_map.fields
-    if fields is None or fields.mean.shape[1:] != latent_map.mean.shape[1:]:
+    if fields is None:
         return []
     panels = []
     for name, unit, image in zip(fields.names, fields.units, fields.mean, strict=True):

@@ -121,6 +121,7 @@ def _header(
         age_ms=round(age_s * 1e3, 3),
         utc_ns=header.utc_ns,
         counters=counters,
+        lattice=latent_map.lattice,
         domain=latent_map.domain,
     )
 
@@ -161,6 +162,7 @@ def read_result(parts: Sequence[bytes | memoryview]) -> Result:
         model_sha256=header.model_sha256,
         pixel_size_nm=header.pixel_size_nm,
         first_row=header.first_row,
+        lattice=header.lattice,
         domain=header.domain,
     )
     return Result(

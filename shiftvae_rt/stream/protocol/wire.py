@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...domain import DomainVerdict
 from ...errors import WireError
+from ...fields import MeanLattice
 from ...frame import DTYPES
 from .counters import Counters
 
@@ -143,6 +144,9 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Time from the offer of the newest row to the publication of this result.
     counters
         Outcomes of the frames of this stream so far.
+    lattice
+        Mean lattice of the training scan, from which a reader computes displacement and strain; null for a model
+        without a lattice of two vectors.
     domain
         Whether a complete frame is of the kind that the model was trained on; null for a band, and for a model without
         a description of its training data.
@@ -177,7 +181,8 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     age_ms: Annotated[float, Meta(ge=0)]
     utc_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     counters: Counters
-    domain: DomainVerdict | None = None  # records of older journals lack it
+    lattice: MeanLattice | None = None  # records of older journals lack this and the next
+    domain: DomainVerdict | None = None
 
 
 _frame_headers = msgspec.json.Decoder(FrameHeader)

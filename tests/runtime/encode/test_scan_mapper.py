@@ -41,6 +41,28 @@ def test_rows_give_the_whole_frame_to_the_bit(mappers, bands, stride, dtype):
     assert [part.complete for part in parts] == [False] * (len(parts) - 1) + [True]
 
 
+@given(bands=band_splits(), stride=st.sampled_from([1, 2, 4]))
+@settings(max_examples=20, deadline=None)
+def test_fields_that_come_with_the_rows_are_those_of_the_whole_frame(mappers, bands, stride):
+    frame = counts((61, 43), seed=3)
+    mapper = mappers[stride]
+    whole = mapper.map(frame).fields
+    scan = mapper.begin_scan(frame.shape, dtype=frame.dtype)
+    parts = []
+    for band in bands:
+        part = scan.push_rows(frame[band])
+        assert part is None or part.complete or part.fields is None
+        parts.append(scan.new_fields())
+    assert [part.first_row for part in parts] == list(np.cumsum([0, *(p.mean.shape[1] for p in parts[:-1])]))
+    np.testing.assert_array_equal(np.concatenate([part.mean for part in parts], axis=1), whole.mean)
+    np.testing.assert_array_equal(np.concatenate([part.std for part in parts], axis=1), whole.std)
+    np.testing.assert_array_equal(scan.result().fields.mean, whole.mean)
+
+
+def test_a_model_of_signals_has_no_fields(lines):
+    assert lines.map(np.sin(np.arange(200.0) / 3)).fields is None
+
+
 def test_rows_come_as_soon_as_their_last_line_is_there(mapper):
     frame = counts((24, 30))
     scan = mapper.begin_scan(frame.shape, dtype=np.uint16)

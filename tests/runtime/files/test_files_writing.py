@@ -13,7 +13,7 @@ from tiny_models import tiny_domain, tiny_manifest, tiny_weights
 
 from shiftvae_rt.domain import DomainGauge, DomainVerdict
 from shiftvae_rt.errors import DataFileError
-from shiftvae_rt.fields import Fields
+from shiftvae_rt.fields import MeanLattice
 from shiftvae_rt.files import read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixel_size
 from shiftvae_rt.kernels.window_grid import WindowGrid
@@ -35,9 +35,8 @@ def made_map(seed=0, *, frame_shape=(60, 80), pixel_size_nm=NM) -> LatentMap:
 
 
 def test_fields_go_into_the_archive_with_their_names_and_units(tmp_path):
-    plain = made_map()
-    mean, std = np.random.default_rng(1).normal(size=(2, 6, *plain.mean.shape[1:])).astype(np.float32)
-    latent_map = replace(plain, fields=Fields(mean, std))
+    latent_map = replace(made_map(), lattice=MeanLattice(((8.0, 0.0), (0.0, 8.0))))
+    mean, std = latent_map.fields.mean, latent_map.fields.std
     write_latent_map(tmp_path / "a.npz", latent_map)
     write_latent_map(tmp_path / "b.npz", [latent_map, latent_map])
     with np.load(tmp_path / "a.npz", allow_pickle=False) as read, np.load(tmp_path / "b.npz") as stack:
@@ -202,7 +201,7 @@ class TestPng:
 
         write_latent_map(tmp_path / "a.png", latent_map)
         with_unused = (saturation() > 20).mean()
-        used = LatentMap(**{**vars(latent_map), "varies": (True,) * 4})
+        used = replace(latent_map, varies=(True,) * 4)
         write_latent_map(tmp_path / "a.png", used)
         assert with_unused < 0.9 * (saturation() > 20).mean()
 

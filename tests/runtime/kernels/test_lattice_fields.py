@@ -7,6 +7,7 @@ import pytest
 
 from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.errors import WindowError
+from shiftvae_rt.fields import MeanLattice
 from shiftvae_rt.kernels.lattice_fields import FieldStream
 from shiftvae_rt.kernels.window_grid import WindowGrid
 
@@ -37,7 +38,7 @@ def shift_map(grid: WindowGrid) -> np.ndarray:
 
 def fields_of(shift: np.ndarray, grid: WindowGrid, sd: np.ndarray | None = None, **options):
     sd = np.full_like(shift, 0.1) if sd is None else sd
-    return FieldStream(grid, VECTORS, **options).push(shift, sd)
+    return FieldStream(grid, MeanLattice(VECTORS.tolist(), **options)).push(shift, sd)
 
 
 @pytest.mark.parametrize("step", [1, 4, 8])
@@ -73,7 +74,7 @@ def test_rows_are_the_same_however_they_come(parts):
     shift = shift_map(grid) + np.random.default_rng(0).normal(0, 0.3, (2, grid.rows, grid.cols)).astype(np.float32)
     sd = np.full_like(shift, 0.3)
     whole = fields_of(shift, grid, sd)
-    stream, bands, row = FieldStream(grid, VECTORS), [], 0
+    stream, bands, row = FieldStream(grid, MeanLattice(VECTORS.tolist())), [], 0
     while row < grid.rows:
         count = parts[len(bands) % len(parts)]
         band = stream.push(shift[:, row : row + count], sd[:, row : row + count])
@@ -123,9 +124,9 @@ def test_uncertain_shifts_count_little():
 
 def test_two_lattice_vectors_are_needed():
     with pytest.raises(WindowError, match="two lattice vectors .* not parallel"):
-        FieldStream(grid_of(), VECTORS[:1])
+        FieldStream(grid_of(), MeanLattice(VECTORS[:1].tolist()))
     with pytest.raises(WindowError, match="not parallel"):
-        FieldStream(grid_of(), [[1.0, 2.0], [2.0, 4.0]])
+        FieldStream(grid_of(), MeanLattice(((1.0, 2.0), (2.0, 4.0))))
 
 
 def test_a_field_is_asked_for_by_its_name():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shiftvae_rt.array_types import Float64
-from shiftvae_rt.fields import Fields
+from shiftvae_rt.fields import Fields, MeanLattice
 from shiftvae_rt.kernels.lattice_fields import FieldStream
 
 from .balance import balance_under_noise
@@ -60,7 +60,8 @@ def position_section(found: Findings) -> str:
 def _fields(found: Findings) -> Fields:
     """Fields of the map, also of one that the runtime has not made."""
     shift, sd = found.latent_map.mean[:2], found.latent_map.std[:2]
-    return FieldStream(found.latent_map.grid, found.manifest.lattice).push(shift, sd)
+    first, second = found.manifest.lattice
+    return FieldStream(found.latent_map.grid, MeanLattice((first, second))).push(shift, sd)
 
 
 def _shifts_anywhere(found: Findings) -> Float64:
