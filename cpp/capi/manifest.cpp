@@ -1,0 +1,89 @@
+#include "manifest.hpp"
+
+#include <algorithm>
+
+#include "json.hpp"
+#include "refusal.hpp"
+
+namespace shiftvae {
+namespace {
+
+constexpr const char* format = "shiftvae-model-2";
+constexpr double most = 1e30;             // of any measure
+constexpr double least_sd = 1e-15;        // a constant window becomes zeros
+constexpr std::size_t most_size = 1U << 28U;  // of a member, bytes
+
+Manifest::Vector vector_of(const Json& json, double low, double high) {
+    const std::vector<Json>& items = json.items(2);
+    if (items.size() != 2) refuse_file("manifest.json: expected pairs (y, x)");
+    return {items[0].number(low, high), items[1].number(low, high)};
+}
+
+void read_latents(const Json& json, Manifest& manifest) {
+    for (const Json& latent : json.items(1024)) {
+        const Json& period = latent.at("period");
+        manifest.latents.push_back({latent.at("name").text(), latent.at("unit").text(),
+                                    latent.at("spread").number(0, most), period.is_null() ? 0 : period.number(0, most)});
+    }
+}
+
+void read_intensity(const Json& json, Manifest& manifest) {
+    const std::string& kind = json.at("normalisation").text();
+    if (kind != "zscore")
+        refuse(SV_UNSUPPORTED, "the model scales its windows by \"" + kind + "\": this library knows \"zscore\" alone");
+    for (const Json& scale : json.at("channel_scale").items(1024))
+        manifest.channel_scale.push_back(static_cast<float>(scale.number(-most, most)));
+    if (manifest.channel_scale.size() != manifest.channels) refuse_file("manifest.json: a scale for each channel is not there");
+    manifest.sd_floor = static_cast<float>(std::max(json.at("sd_floor").number(0, most), least_sd));
+}
+
+void read_domain(const Json& json, Manifest& manifest) {
+    if (json.is_null()) return;
+    const std::vector<Json>& rows = json.at("strain").items(2);
+    if (rows.size() != manifest.dimensions) refuse_file("manifest.json: the strain has not the axes of the model");
+    if (manifest.dimensions == 2)
+        for (std::size_t axis = 0; axis < 2; ++axis) manifest.strain[axis] = vector_of(rows[axis], -most, most);
+}
+
+void read_members(const Json& json, Manifest& manifest) {
+    const std::vector<std::string>& names = json.keys();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const Json& member = json.values()[i];
+        manifest.members.push_back({names[i], member.at("sha256").text(), member.at("size").integer(0, most_size)});
+    }
+}
+
+}  // namespace
+
+Manifest read_manifest(Bytes text) {
+    const Json json = Json::parse(text, "manifest.json");
+    const std::string& found = json.at("format").text();
+    if (found != format)
+        refuse_file("the model file has the format " + found + ", this library reads " + format);
+    Manifest manifest{};
+    manifest.text = text.text();
+    manifest.dimensions = json.at("dimensions").integer(1, 2);
+    manifest.channels = json.at("channels").integer(1, 1024);
+    const std::vector<Json>& window = json.at("window").items(2);
+    if (window.size() != 2) refuse_file("manifest.json: expected a window (height, width)");
+    manifest.window_height = window[0].integer(1, manifest.dimensions == 1 ? 1 : 1024);
+    manifest.window_width = window[1].integer(1, 1024);
+    for (const Json& stride : json.at("strides").items(64)) {
+        manifest.strides.push_back(stride.integer(1, 4096));
+        const std::size_t count = manifest.strides.size();
+        if (count > 1 && manifest.strides[count - 2] >= manifest.strides[count - 1])
+            refuse_file("manifest.json: the strides do not rise");
+    }
+    read_latents(json.at("latents"), manifest);
+    for (const Json& vector : json.at("lattice").items(manifest.dimensions))
+        manifest.lattice.push_back(vector_of(vector, -1e6, 1e6));
+    read_intensity(json.at("intensity"), manifest);
+    const Json& edges = json.at("pixel_size_nm");
+    const Manifest::Vector edge = edges.is_null() ? Manifest::Vector{1, 1} : vector_of(edges, 1e-12, 1e12);
+    manifest.aspect = edge[0] / edge[1];
+    read_domain(json.at("domain"), manifest);
+    read_members(json.at("members"), manifest);
+    return manifest;
+}
+
+}  // namespace shiftvae

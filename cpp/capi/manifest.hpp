@@ -1,0 +1,39 @@
+// What the library needs to know of a model file's manifest.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "bytes.hpp"
+
+namespace shiftvae {
+
+struct Manifest {
+    struct Latent {
+        std::string name, unit;
+        double spread;
+        double period;  // of an angle, in its unit; 0: none
+    };
+    struct Member {
+        std::string name, sha256;
+        std::size_t size;
+    };
+    using Vector = std::array<double, 2>;  // y, x
+
+    std::string text;
+    std::size_t dimensions, channels, window_height, window_width;
+    std::vector<std::size_t> strides;  // px, rising
+    std::vector<Latent> latents;
+    std::vector<Vector> lattice;  // px
+    std::vector<float> channel_scale;
+    float sd_floor;
+    double aspect;       // height of a pixel over its width
+    Vector strain[2];    // [along]: mean displacement for a px along that axis, px
+    std::vector<Member> members;
+};
+
+// Refuses another format, a field that is missing or wrong, and fields that contradict each other.
+Manifest read_manifest(Bytes text);
+
+}  // namespace shiftvae

@@ -1,0 +1,169 @@
+#include "scan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "array_file.hpp"
+#include "refusal.hpp"
+
+namespace shiftvae {
+namespace {
+
+// Rows of the map that are encoded in one run.
+constexpr std::size_t rows_together = 32;
+
+// body(pixel) with a value of the type of these pixels.
+template <class Body>
+auto with_type(PixelType type, Body body) {
+    switch (type) {
+        case PixelType::uint8: return body(std::uint8_t{});
+        case PixelType::uint16: return body(std::uint16_t{});
+        case PixelType::int16: return body(std::int16_t{});
+        case PixelType::uint32: return body(std::uint32_t{});
+        case PixelType::int32: return body(std::int32_t{});
+        case PixelType::float32: return body(float{});
+        default: return body(double{});
+    }
+}
+
+// Number of pixels that are NaN or infinite.
+std::size_t not_finite(const FrameView& lines) {
+    return with_type(lines.type, [&](auto pixel) {
+        using T = decltype(pixel);
+        std::size_t bad = 0;
+        if constexpr (std::is_floating_point_v<T>) {
+            for (std::size_t c = 0; c < lines.channels; ++c)
+                for (std::size_t y = 0; y < lines.height; ++y) {
+                    const T* line = static_cast<const T*>(lines.line(c, y));
+                    for (std::size_t x = 0; x < lines.width; ++x) bad += !std::isfinite(line[x]);
+                }
+        }
+        return bad;
+    });
+}
+
+// True if every pixel of a channel equals its first one.
+bool is_flat(const FrameView& lines, const char* first_pixels) {
+    return with_type(lines.type, [&](auto pixel) {
+        using T = decltype(pixel);
+        for (std::size_t y = 0; y < lines.height; ++y)
+            for (std::size_t c = 0; c < lines.channels; ++c) {
+                T first;
+                std::memcpy(&first, first_pixels + c * sizeof(T), sizeof(T));
+                const T* line = static_cast<const T*>(lines.line(c, y));
+                for (std::size_t x = 0; x < lines.width; ++x)
+                    if (line[x] != first) return false;
+            }
+        return true;
+    });
+}
+
+// Appends lines as (lines, channels, width).
+void append(const FrameView& lines, std::vector<char>& kept) {
+    const std::size_t size = lines.width * pixel_size(lines.type), old = kept.size();
+    kept.resize(old + lines.height * lines.channels * size);
+    char* to = kept.data() + old;
+    for (std::size_t y = 0; y < lines.height; ++y)
+        for (std::size_t c = 0; c < lines.channels; ++c, to += size) std::memcpy(to, lines.line(c, y), size);
+}
+
+}  // namespace
+
+Grid grid_of(const Model& model, std::size_t height, std::size_t width) {
+    const Manifest& manifest = model.manifest;
+    if (height < manifest.window_height || width < manifest.window_width)
+        refuse(SV_WINDOW, "the frame is " + std::to_string(height) + " x " + std::to_string(width) +
+                              " px (height x width), smaller than the window of " +
+                              std::to_string(manifest.window_height) + " x " + std::to_string(manifest.window_width) +
+                              " px: scan a larger area or train with a smaller window");
+    if (manifest.dimensions == 1 && height != 1)
+        refuse(SV_FRAME, "the model is one of line signals, expected a height of 1, got " + std::to_string(height));
+    return {height, width, manifest.window_height, manifest.window_width, model.stride};
+}
+
+Scan::Scan(std::shared_ptr<const Model> model, std::size_t height, std::size_t width, PixelType type)
+    : model_(std::move(model)),
+      grid_(grid_of(*model_, height, width)),
+      type_(type),
+      line_(model_->manifest.channels * width * pixel_size(type)) {}
+
+Scan::Rows Scan::push(const FrameView& lines, float* mean, float* sd) {
+    if (failed_) refuse(SV_FRAME, "this scan has failed before: end it and begin another");
+    if (lines.height == 0) return {rows_done_, 0};
+    check(lines);
+    try {
+        return encode(lines, mean, sd);
+    } catch (...) {
+        failed_ = true;
+        throw;
+    }
+}
+
+void Scan::check(const FrameView& lines) {
+    const std::size_t left = grid_.frame_height - lines_seen_;
+    if (lines.height > left)
+        refuse(SV_FRAME, "expected at most " + std::to_string(left) + " more lines, got " + std::to_string(lines.height));
+    if (const std::size_t bad = not_finite(lines))
+        refuse(SV_FRAME, std::to_string(bad) + " of " + std::to_string(lines.channels * lines.height * lines.width) +
+                             " pixels are NaN or infinite: fill or crop them before encoding");
+    const std::size_t size = pixel_size(type_);
+    if (lines_seen_ == 0) {
+        first_pixel_.resize(lines.channels * size);
+        for (std::size_t c = 0; c < lines.channels; ++c)
+            std::memcpy(first_pixel_.data() + c * size, lines.line(c, 0), size);
+    }
+    const bool flat = flat_ && is_flat(lines, first_pixel_.data());
+    if (flat && lines.height == left)
+        refuse(SV_FRAME, "the frame is constant: the beam is blanked or the wrong channel was sent");
+    flat_ = flat;
+}
+
+Scan::Rows Scan::encode(const FrameView& fresh, float* mean, float* sd) {
+    const FrameView lines = with_kept(fresh);
+    lines_seen_ += fresh.height;
+    const std::size_t first = rows_done_, window = grid_.window_height, cols = grid_.cols();
+    const std::size_t complete = lines_seen_ < window ? 0 : (lines_seen_ - window) / grid_.stride + 1;
+    for (std::size_t row = first; row < complete; row = rows_done_) {
+        if (!rows_) rows_.emplace(*model_->dense, grid_.frame_width, model_->step, frame_centre(lines, window));
+        const std::size_t until = std::min(row + rows_together, complete);
+        FrameView needed = lines;
+        needed.height = (until - 1) * grid_.stride + window - top_;
+        const auto outcome =
+            rows_->push(needed, top_, until - row, mean + row * cols, sd + row * cols, grid_.rows() * cols);
+        if (outcome != DenseStream::Outcome::done)
+            refuse(SV_FRAME, "neighbouring pixels differ by more than float32 can hold: rescale the frame");
+        rows_done_ = until;
+    }
+    keep(lines);
+    return {first, rows_done_ - first};
+}
+
+// The kept lines and the new ones: the caller's own memory if none are kept.
+FrameView Scan::with_kept(const FrameView& lines) {
+    if (kept_.empty()) return lines;
+    append(lines, kept_);
+    const std::size_t size = grid_.frame_width * pixel_size(type_);
+    return {kept_.data(), type_, lines.channels, kept_.size() / line_, lines.width, static_cast<std::ptrdiff_t>(size),
+            static_cast<std::ptrdiff_t>(line_)};
+}
+
+// Keeps the lines that later windows need, and no others.
+void Scan::keep(const FrameView& lines) {
+    std::size_t from = lines_seen_;
+    if (rows_done_ < grid_.rows())
+        from = std::min(std::max(rows_ ? rows_->first_line() : rows_done_ * grid_.stride, top_), lines_seen_);
+    if (kept_.empty()) {
+        FrameView rest = lines;
+        rest.height = lines_seen_ - from;
+        if (rest.height) rest.pixels = lines.line(0, from - top_);
+        append(rest, kept_);
+    } else {
+        kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>((from - top_) * line_));
+    }
+    top_ = from;
+}
+
+}  // namespace shiftvae
