@@ -17,7 +17,7 @@ constexpr Kind kinds[] = {{"|u1", PixelType::uint8},  {"<u2", PixelType::uint16}
                           {"<u4", PixelType::uint32}, {"<i4", PixelType::int32},  {"<f4", PixelType::float32},
                           {"<f8", PixelType::float64}};
 
-constexpr std::size_t head_size = 10;           // before the description
+constexpr std::size_t head_size = 10;  // before the description
 constexpr std::size_t most_on_an_axis = 1U << 20U;
 
 }  // namespace

@@ -16,7 +16,9 @@ struct Bytes {
     Bytes from(std::size_t at) const noexcept { return {first + at, size - at}; }
 };
 
-inline std::uint32_t number16(const std::uint8_t* at) noexcept { return at[0] | static_cast<std::uint32_t>(at[1]) << 8U; }
+inline std::uint32_t number16(const std::uint8_t* at) noexcept {
+    return at[0] | static_cast<std::uint32_t>(at[1]) << 8U;
+}
 inline std::uint32_t number32(const std::uint8_t* at) noexcept { return number16(at) | number16(at + 2) << 16U; }
 
 }  // namespace shiftvae

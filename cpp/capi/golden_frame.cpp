@@ -125,7 +125,8 @@ void check(const Model& model, Bytes archive, std::size_t network_stride) {
     const std::string ending = "_s" + std::to_string(network_stride);
     const ArrayFile frame = array_of(members, "frame");
     const ArrayFile mean = array_of(members, "mean" + ending), sd = array_of(members, "std" + ending);
-    if (frame.shape[0] != model.manifest.channels) refuse_file("golden.npz: the frame has other channels than the model");
+    if (frame.shape[0] != model.manifest.channels)
+        refuse_file("golden.npz: the frame has other channels than the model");
     const Grid grid = grid_of(model, frame.shape[1], frame.shape[2]);
     const Grid whole{frame.shape[1], frame.shape[2], grid.window_height, grid.window_width, network_stride};
     const std::size_t expected[] = {model.latents(), whole.rows(), whole.cols()};

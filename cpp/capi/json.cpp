@@ -222,7 +222,8 @@ double Json::number(double low, double high) const {
 }
 
 std::size_t Json::integer(std::size_t low, std::size_t high) const {
-    const bool fits = kind_ == Kind::number && number_ >= static_cast<double>(low) && number_ <= static_cast<double>(high);
+    const bool fits =
+        kind_ == Kind::number && number_ >= static_cast<double>(low) && number_ <= static_cast<double>(high);
     const std::size_t value = fits ? static_cast<std::size_t>(number_) : 0;
     if (!fits || static_cast<double>(value) != number_)
         refuse_as("an integer from " + std::to_string(low) + " to " + std::to_string(high));

@@ -9,8 +9,8 @@ namespace shiftvae {
 namespace {
 
 constexpr const char* format = "shiftvae-model-2";
-constexpr double most = 1e30;             // of any measure
-constexpr double least_sd = 1e-15;        // a constant window becomes zeros
+constexpr double most = 1e30;                 // of any measure
+constexpr double least_sd = 1e-15;            // a constant window becomes zeros
 constexpr std::size_t most_size = 1U << 28U;  // of a member, bytes
 
 Manifest::Vector vector_of(const Json& json, double low, double high) {
@@ -23,7 +23,8 @@ void read_latents(const Json& json, Manifest& manifest) {
     for (const Json& latent : json.items(1024)) {
         const Json& period = latent.at("period");
         manifest.latents.push_back({latent.at("name").text(), latent.at("unit").text(),
-                                    latent.at("spread").number(0, most), period.is_null() ? 0 : period.number(0, most)});
+                                    latent.at("spread").number(0, most),
+                                    period.is_null() ? 0 : period.number(0, most)});
     }
 }
 
@@ -33,7 +34,8 @@ void read_intensity(const Json& json, Manifest& manifest) {
         refuse(SV_UNSUPPORTED, "the model scales its windows by \"" + kind + "\": this library knows \"zscore\" alone");
     for (const Json& scale : json.at("channel_scale").items(1024))
         manifest.channel_scale.push_back(static_cast<float>(scale.number(-most, most)));
-    if (manifest.channel_scale.size() != manifest.channels) refuse_file("manifest.json: a scale for each channel is not there");
+    if (manifest.channel_scale.size() != manifest.channels)
+        refuse_file("manifest.json: a scale for each channel is not there");
     manifest.sd_floor = static_cast<float>(std::max(json.at("sd_floor").number(0, most), least_sd));
 }
 
@@ -58,8 +60,7 @@ void read_members(const Json& json, Manifest& manifest) {
 Manifest read_manifest(Bytes text) {
     const Json json = Json::parse(text, "manifest.json");
     const std::string& found = json.at("format").text();
-    if (found != format)
-        refuse_file("the model file has the format " + found + ", this library reads " + format);
+    if (found != format) refuse_file("the model file has the format " + found + ", this library reads " + format);
     Manifest manifest{};
     manifest.text = text.text();
     manifest.dimensions = json.at("dimensions").integer(1, 2);

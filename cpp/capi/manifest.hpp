@@ -28,8 +28,8 @@ struct Manifest {
     std::vector<Vector> lattice;  // px
     std::vector<float> channel_scale;
     float sd_floor;
-    double aspect;       // height of a pixel over its width
-    Vector strain[2];    // [along]: mean displacement for a px along that axis, px
+    double aspect;     // height of a pixel over its width
+    Vector strain[2];  // [along]: mean displacement for a px along that axis, px
     std::vector<Member> members;
 };
 

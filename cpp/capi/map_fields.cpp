@@ -17,9 +17,11 @@ constexpr std::size_t planes = LatticeFields::fields;
 
 std::size_t half_of(const Manifest& manifest, std::size_t stride) {
     double longest = 0;
-    for (const Manifest::Vector& vector : manifest.lattice) longest = std::max(longest, std::hypot(vector[0], vector[1]));
+    for (const Manifest::Vector& vector : manifest.lattice)
+        longest = std::max(longest, std::hypot(vector[0], vector[1]));
     const double width = averaged_periods * longest / static_cast<double>(stride);
-    const double half = std::nearbyint((std::sqrt(6 * width * width + 1) - 1) / 2);  // two boxes as wide as the Gaussian
+    const double half =
+        std::nearbyint((std::sqrt(6 * width * width + 1) - 1) / 2);  // two boxes as wide as the Gaussian
     if (!(half <= most_half)) refuse(SV_UNSUPPORTED, "the lattice vectors are too long for fields at this stride");
     return std::max<std::size_t>(1, static_cast<std::size_t>(half));
 }
@@ -46,7 +48,8 @@ LatticeFields::Average average_of(const Manifest& manifest, std::size_t stride) 
         const double ahead = i < average.size() ? average[i] : 0, behind = i >= 2 ? average[i - 2] : 0;
         slope[i] = (ahead - behind) / (2 * px);
     }
-    const double height = static_cast<double>(manifest.window_height), width = static_cast<double>(manifest.window_width);
+    const double height = static_cast<double>(manifest.window_height),
+                 width = static_cast<double>(manifest.window_width);
     const double down = noise_under(slope, px, height) * noise_under(average, px, width);
     const double along = noise_under(slope, px, width) * noise_under(average, px, height);
     return {half, {{down, along}, {down, along}}};
@@ -67,7 +70,8 @@ void write_fields(const Model& model, const Grid& grid, const float* mean, const
             }
         area = lattice.vectors[0][0] * lattice.vectors[1][1] - lattice.vectors[0][1] * lattice.vectors[1][0];
     }
-    if (!(std::fabs(area) >= 1e-6)) refuse(SV_UNSUPPORTED, "the model has no lattice of two vectors, so it has no fields");
+    if (!(std::fabs(area) >= 1e-6))
+        refuse(SV_UNSUPPORTED, "the model has no lattice of two vectors, so it has no fields");
     const std::size_t rows = grid.rows(), cols = grid.cols();
     const LatticeFields::Map map{rows,
                                  cols,

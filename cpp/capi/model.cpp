@@ -31,9 +31,10 @@ void check_sizes(const std::vector<ZipMember>& members) {
 void check_kind(const std::vector<ZipMember>& members) {
     for (const char* name : {"filters.onnx", "windows.onnx"})
         if (find_member(members, name))
-            refuse(SV_UNSUPPORTED, std::string("the model takes windows one by one (") + name +
-                                       ", as mlp and most imported models do), which this library lacks: use "
-                                       "shiftvae_rt in Python, encoder_s4.onnx in onnxruntime, or train a dilated encoder");
+            refuse(SV_UNSUPPORTED,
+                   std::string("the model takes windows one by one (") + name +
+                       ", as mlp and most imported models do), which this library lacks: use "
+                       "shiftvae_rt in Python, encoder_s4.onnx in onnxruntime, or train a dilated encoder");
 }
 
 void check_hashes(const std::vector<ZipMember>& members, const Manifest& manifest) {
@@ -124,13 +125,14 @@ std::size_t network_stride(const Manifest& manifest, std::size_t stride) {
 }  // namespace
 
 std::shared_ptr<const Model> load_model(Bytes file, std::size_t stride) {
-    if (file.size > most_file) refuse_file("a model file has at most 512 MiB, got " + std::to_string(file.size) + " bytes");
+    if (file.size > most_file)
+        refuse_file("a model file has at most 512 MiB, got " + std::to_string(file.size) + " bytes");
     const std::vector<ZipMember> members = read_stored_zip(file, "the model file");
     check_sizes(members);
     check_records(file, members, {"manifest.json", "manifest.sig"});
     check_kind(members);
     auto model = std::make_shared<Model>();
-    Manifest& manifest = model->manifest = read_manifest(needed(members, "manifest.json"));
+    const Manifest& manifest = model->manifest = read_manifest(needed(members, "manifest.json"));
     check_hashes(members, manifest);
     const std::size_t base = network_stride(manifest, stride);
     model->stride = stride;

@@ -20,6 +20,8 @@ private:
 [[noreturn]] inline void refuse(int code, const std::string& text) { throw Refusal(code, text); }
 
 // A model file that is not as it was exported.
-[[noreturn]] inline void refuse_file(const std::string& what) { refuse(SV_FILE, what + ": copy or export the model again"); }
+[[noreturn]] inline void refuse_file(const std::string& what) {
+    refuse(SV_FILE, what + ": copy or export the model again");
+}
 
 }  // namespace shiftvae

@@ -33,15 +33,17 @@ auto with_type(PixelType type, Body body) {
 std::size_t not_finite(const FrameView& lines) {
     return with_type(lines.type, [&](auto pixel) {
         using T = decltype(pixel);
-        std::size_t bad = 0;
         if constexpr (std::is_floating_point_v<T>) {
+            std::size_t bad = 0;
             for (std::size_t c = 0; c < lines.channels; ++c)
                 for (std::size_t y = 0; y < lines.height; ++y) {
                     const T* line = static_cast<const T*>(lines.line(c, y));
                     for (std::size_t x = 0; x < lines.width; ++x) bad += !std::isfinite(line[x]);
                 }
+            return bad;
+        } else {
+            return std::size_t{0};
         }
-        return bad;
     });
 }
 
@@ -105,7 +107,8 @@ Scan::Rows Scan::push(const FrameView& lines, float* mean, float* sd) {
 void Scan::check(const FrameView& lines) {
     const std::size_t left = grid_.frame_height - lines_seen_;
     if (lines.height > left)
-        refuse(SV_FRAME, "expected at most " + std::to_string(left) + " more lines, got " + std::to_string(lines.height));
+        refuse(SV_FRAME,
+               "expected at most " + std::to_string(left) + " more lines, got " + std::to_string(lines.height));
     if (const std::size_t bad = not_finite(lines))
         refuse(SV_FRAME, std::to_string(bad) + " of " + std::to_string(lines.channels * lines.height * lines.width) +
                              " pixels are NaN or infinite: fill or crop them before encoding");
@@ -146,7 +149,12 @@ FrameView Scan::with_kept(const FrameView& lines) {
     if (kept_.empty()) return lines;
     append(lines, kept_);
     const std::size_t size = grid_.frame_width * pixel_size(type_);
-    return {kept_.data(), type_, lines.channels, kept_.size() / line_, lines.width, static_cast<std::ptrdiff_t>(size),
+    return {kept_.data(),
+            type_,
+            lines.channels,
+            kept_.size() / line_,
+            lines.width,
+            static_cast<std::ptrdiff_t>(size),
             static_cast<std::ptrdiff_t>(line_)};
 }
 

@@ -32,7 +32,8 @@ void add_block(std::uint32_t* hash, const std::uint8_t* data) noexcept {
     std::uint32_t e = hash[4], f = hash[5], g = hash[6], h = hash[7];
     for (std::size_t i = 0; i < 64; ++i) {
         const std::uint32_t choice = (e & f) ^ (~e & g), majority = (a & b) ^ (a & c) ^ (b & c);
-        const std::uint32_t one = h + (turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)) + choice + round_constants[i] + w[i];
+        const std::uint32_t one =
+            h + (turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)) + choice + round_constants[i] + w[i];
         const std::uint32_t two = (turned(a, 2) ^ turned(a, 13) ^ turned(a, 22)) + majority;
         h = g, g = f, f = e, e = d + one;
         d = c, c = b, b = a, a = one + two;
@@ -44,7 +45,8 @@ void add_block(std::uint32_t* hash, const std::uint8_t* data) noexcept {
 }  // namespace
 
 std::string sha256(Bytes data) {
-    std::uint32_t hash[] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    std::uint32_t hash[] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                            0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     const std::size_t whole = data.size / block * block, left = data.size - whole;
     for (std::size_t at = 0; at < whole; at += block) add_block(hash, data.first + at);
     std::uint8_t tail[2 * block] = {};

@@ -18,8 +18,8 @@ using namespace shiftvae;
 namespace {
 
 constexpr const char* out_of_memory = "this machine gives no more memory: use a larger stride, or smaller frames";
-constexpr long most_file = 512L << 20;
-constexpr int most_px = 1 << 24;
+constexpr long most_file = 536870912;  // bytes
+constexpr int most_px = 16777216;
 
 // What sv_error reads: both kinds of handles begin with it.
 struct Handle {
@@ -70,8 +70,7 @@ const Model& model_of(const sv_model& handle) {
 
 std::size_t px(int length, const char* what) {
     if (length < 1 || length > most_px)
-        refuse(SV_ARGUMENT,
-               std::string("expected a ") + what + " of 1 to 16777216 px, got " + std::to_string(length));
+        refuse(SV_ARGUMENT, std::string("expected a ") + what + " of 1 to 16777216 px, got " + std::to_string(length));
     return static_cast<std::size_t>(length);
 }
 
@@ -96,7 +95,8 @@ FrameView view_of(const void* pixels, PixelType type, std::size_t channels, std:
 }
 
 std::vector<std::uint8_t> read_file(const char* path) {
-    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path, "rb"), [](FILE* one) { return std::fclose(one); });
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path, "rb"),
+                                                     [](FILE* one) { return std::fclose(one); });
     const bool found = file && std::fseek(file.get(), 0, SEEK_END) == 0;
     const long size = found ? std::ftell(file.get()) : -1;
     if (size < 0 || std::fseek(file.get(), 0, SEEK_SET) != 0)
@@ -122,11 +122,11 @@ std::size_t stride_of(int stride) {
 }
 
 // Text of a latent; null beyond the last one.
-const char* latent_text(const sv_model* handle, int latent, std::string Manifest::Latent::*text) noexcept {
+const char* latent_text(const sv_model* handle, int latent, std::string Manifest::Latent::* text) noexcept {
     if (!handle || !handle->model || latent < 0) return nullptr;
     const auto& latents = handle->model->manifest.latents;
     return static_cast<std::size_t>(latent) < latents.size() ? (latents[static_cast<std::size_t>(latent)].*text).c_str()
-                                                            : nullptr;
+                                                             : nullptr;
 }
 
 }  // namespace
@@ -160,9 +160,7 @@ const char* sv_manifest(const sv_model* model) {
     return model && model->model ? model->model->manifest.text.c_str() : "";
 }
 
-int sv_latents(const sv_model* model) {
-    return model && model->model ? static_cast<int>(model->model->latents()) : 0;
-}
+int sv_latents(const sv_model* model) { return model && model->model ? static_cast<int>(model->model->latents()) : 0; }
 
 int sv_channels(const sv_model* model) {
     return model && model->model ? static_cast<int>(model->model->manifest.channels) : 0;
@@ -214,8 +212,7 @@ int sv_scan_begin(sv_model* model, int height, int width, int pixel_type, sv_sca
     return guarded(*model, [&] {
         model_of(*model);
         need(out != nullptr, "expected a place for the scan, got null");
-        *out = new sv_scan{
-            {}, Scan(model->model, px(height, "height"), px(width, "width"), pixel_type_of(pixel_type))};
+        *out = new sv_scan{{}, Scan(model->model, px(height, "height"), px(width, "width"), pixel_type_of(pixel_type))};
     });
 }
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fuzz the C++ kernels with libFuzzer under ASan and UBSan: cpp/fuzz/run.sh [SECONDS A TARGET] [BUILD FOLDER]
+# Fuzz the C++ kernels and the C library's reader of model files with libFuzzer under ASan and UBSan:
+# cpp/fuzz/run.sh [SECONDS A TARGET] [BUILD FOLDER] [TARGETS]
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -10,7 +11,7 @@ if ! command -v "$compiler" >/dev/null; then
   exit 0
 fi
 mkdir -p "$build"
-flags="-std=c++17 -g -O1 -Iinclude -Isrc -DSHIFTVAE_X86 -fno-omit-frame-pointer -ffp-contract=off -pthread"
+flags="-std=c++17 -g -O1 -Iinclude -Isrc -Icapi -Itests -DSHIFTVAE_X86 -fno-omit-frame-pointer -ffp-contract=off -pthread"
 checks="-fsanitize=address,undefined -fno-sanitize-recover=all"
 case $(uname -m) in
   x86_64) ;;
@@ -27,13 +28,13 @@ for isa in sse2 avx2 avx512; do
   "$compiler" $flags $checks -fsanitize=fuzzer-no-link $machine -DSHIFTVAE_ISA=$isa -c src/kernels/kernels.cpp -o "$build/$isa.o"
   objects="$objects $build/$isa.o"
 done
-for source in src/*.cpp src/kernels/dispatch.cpp; do
+for source in src/*.cpp src/kernels/dispatch.cpp capi/*.cpp; do
   object="$build/$(basename "$source" .cpp).o"
   # shellcheck disable=SC2086
   "$compiler" $flags $checks -fsanitize=fuzzer-no-link -c "$source" -o "$object"
   objects="$objects $object"
 done
-for target in windows filters frames readout assembly dense; do
+for target in ${3:-windows filters frames readout assembly dense model}; do
   # shellcheck disable=SC2086
   "$compiler" $flags $checks -fsanitize=fuzzer fuzz/fuzz_$target.cpp $objects -o "$build/fuzz_$target"
   mkdir -p "$build/corpus_$target"

@@ -35,7 +35,7 @@ def install(prefix: Path) -> Path:
     return prefix
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An error code of the library, with its text."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -66,7 +66,7 @@ class Library:
         c.sv_fields.argtypes = [pointer, integer, integer, pointer, pointer, pointer, pointer]
 
     def open(self, source: Path | bytes, stride: int = 4) -> CModel:
-        """Open a model file, or its content; `Refused` with the text of the handle that came in its place."""
+        """Open a model file, or its content; `RefusedError` with the text of the handle that came in its place."""
         handle = ctypes.c_void_p()
         if isinstance(source, bytes):
             code = self.c.sv_open_bytes(source, len(source), stride, ctypes.byref(handle))
@@ -90,7 +90,7 @@ class CModel:
         text = self.c.sv_error(self.handle).decode()
         assert bool(text) == bool(code)
         if code:
-            raise Refused(code, text)
+            raise RefusedError(code, text)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         rows, cols = ctypes.c_int(), ctypes.c_int()
@@ -157,5 +157,5 @@ class CScan:
             ctypes.byref(rows),
         )
         if code:
-            raise Refused(code, self.model.c.sv_error(self.handle).decode())
+            raise RefusedError(code, self.model.c.sv_error(self.handle).decode())
         return first.value, rows.value

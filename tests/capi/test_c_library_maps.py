@@ -1,8 +1,9 @@
-"""The C library gives the maps of `LatentMapper`, to the bit: every dtype, stride and number of channels, in any parts."""
+"""The C library gives the maps of `LatentMapper` to the bit: any dtype, stride and number of channels, in any parts."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def bands_of(rng: np.random.Generator, height: int) -> list[tuple[int, int]]:
     """Parts of a frame, some of a single line, some of none."""
     ends = np.sort(rng.integers(0, height + 1, rng.integers(1, 12)))
     edges = [0, *ends.tolist(), height]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def assert_same(found: tuple[np.ndarray, np.ndarray], wanted) -> None:

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 import pytest
-from c_library import ARGUMENT, FILE, FRAME, OK, UNSUPPORTED, WINDOW, Library, Refused
+from c_library import ARGUMENT, FILE, FRAME, OK, UNSUPPORTED, WINDOW, Library, RefusedError
 from tiny_models import tiny_manifest, tiny_members, tiny_weights
 
 from shiftvae_rt import LatentMapper
@@ -29,8 +29,8 @@ def packed(members: dict[str, bytes], **changes: object) -> bytes:
     return pack_model_file(tiny_manifest(tiny_weights(), **changes), members)
 
 
-def refused(library: Library, source, stride: int = 4) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refused(library: Library, source, stride: int = 4) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
         library.open(source, stride)
     return caught.value
 
@@ -142,12 +142,12 @@ def test_a_pixel_that_is_no_number_is_refused_and_the_scan_goes_on(library: Libr
     bad = frame.copy()
     bad[0, 30, 7] = value
     model = library.open(tiny_model)
-    with pytest.raises(Refused, match="1 of 1600") as caught:
+    with pytest.raises(RefusedError, match="1 of 1600") as caught:
         model.map(bad)
     assert caught.value.code == FRAME
     scan = model.begin(frame)
     scan.push(frame[:, :20])
-    with pytest.raises(Refused, match="1 of 800"):
+    with pytest.raises(RefusedError, match="1 of 800"):
         scan.push(bad[:, 20:])
     scan.push(frame[:, 20:])
     np.testing.assert_array_equal(scan.mean, LatentMapper(tiny_model).map(frame[0]).mean)
@@ -155,12 +155,12 @@ def test_a_pixel_that_is_no_number_is_refused_and_the_scan_goes_on(library: Libr
 
 def test_a_constant_frame_is_refused_at_its_last_line(library: Library, tiny_model):
     model, frame = library.open(tiny_model), np.full((1, 40, 40), 7, np.uint16)
-    with pytest.raises(Refused, match="constant") as caught:
+    with pytest.raises(RefusedError, match="constant") as caught:
         model.map(frame)
     assert caught.value.code == FRAME
     scan = model.begin(frame)
     assert scan.push(frame[:, :39]) == (0, 6)
-    with pytest.raises(Refused, match="constant"):
+    with pytest.raises(RefusedError, match="constant"):
         scan.push(frame[:, 39:])
     frame[0, 39, 39] = 8
     assert scan.push(frame[:, 39:]) == (6, 1)
@@ -170,28 +170,28 @@ def test_differences_beyond_float32_end_a_scan(library: Library, tiny_model):
     frame = np.random.default_rng(0).normal(size=(1, 40, 40))
     frame[0, 20, 20] = 1e300
     scan = library.open(tiny_model).begin(frame)
-    with pytest.raises(Refused, match="float32") as caught:
+    with pytest.raises(RefusedError, match="float32") as caught:
         scan.push(frame)
     assert caught.value.code == FRAME
-    with pytest.raises(Refused, match="begin another"):
+    with pytest.raises(RefusedError, match="begin another"):
         scan.push(frame)
 
 
 def test_frames_and_lines_that_do_not_fit_are_refused(library: Library, tiny_model, tiny_line_model):
     model, frame = library.open(tiny_model), np.random.default_rng(0).integers(0, 9, (1, 40, 40)).astype(np.uint8)
     for height, width, code in ((15, 40, WINDOW), (40, 15, WINDOW), (0, 40, ARGUMENT), (40, -1, ARGUMENT)):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RefusedError) as caught:
             model.grid(height, width)
         assert caught.value.code == code
     scan = model.begin(frame)
     scan.push(frame[:, :30])
-    with pytest.raises(Refused, match="at most 10 more lines, got 11"):
+    with pytest.raises(RefusedError, match="at most 10 more lines, got 11"):
         scan.push(frame[:, :11])
     assert scan.push(frame[:, :0]) == (4, 0)
     scan.push(frame[:, 30:])
-    with pytest.raises(Refused, match="at most 0 more lines"):
+    with pytest.raises(RefusedError, match="at most 0 more lines"):
         scan.push(frame[:, :1])
-    with pytest.raises(Refused, match="height of 1") as caught:
+    with pytest.raises(RefusedError, match="height of 1") as caught:
         library.open(tiny_line_model).grid(2, 40)
     assert caught.value.code == FRAME
 
@@ -230,6 +230,6 @@ def test_null_pointers_unknown_types_and_crooked_memory_are_refused(library: Lib
 def test_a_model_without_a_lattice_of_two_vectors_has_no_fields(library: Library, tiny_line_model):
     signal = np.random.default_rng(0).normal(size=(1, 1, 100)).astype(np.float32)
     model = library.open(tiny_line_model)
-    with pytest.raises(Refused, match="no lattice") as caught:
+    with pytest.raises(RefusedError, match="no lattice") as caught:
         model.fields(signal, *model.map(signal))
     assert caught.value.code == UNSUPPORTED
