@@ -38,11 +38,17 @@ inline std::string field(unsigned number, const std::string& content) {
 inline std::string field(unsigned number, std::uint64_t value) { return varint(number << 3U) + varint(value); }
 
 inline std::uint32_t crc32(const std::string& data) {
+    static const std::vector<std::uint32_t> table = [] {
+        std::vector<std::uint32_t> values(256);
+        for (std::uint32_t i = 0; i < 256; ++i) {
+            values[i] = i;
+            for (int bit = 0; bit < 8; ++bit)
+                values[i] = values[i] & 1U ? values[i] >> 1U ^ 0xedb88320U : values[i] >> 1U;
+        }
+        return values;
+    }();
     std::uint32_t value = 0xffffffffU;
-    for (const char byte : data) {
-        value ^= static_cast<std::uint8_t>(byte);
-        for (int bit = 0; bit < 8; ++bit) value = value & 1U ? value >> 1U ^ 0xedb88320U : value >> 1U;
-    }
+    for (const char byte : data) value = table[(value ^ static_cast<std::uint8_t>(byte)) & 255U] ^ value >> 8U;
     return ~value;
 }
 

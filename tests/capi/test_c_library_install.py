@@ -91,6 +91,18 @@ def test_the_c_example_builds_with_pkg_config_and_gives_the_map_of_python(prefix
     np.testing.assert_array_equal(np.fromfile(tmp_path / "map.raw", np.float32), wanted.mean.ravel())
 
 
+def test_the_code_on_the_page_compiles(prefix, tmp_path):
+    need("cc")
+    page = (ROOT / "docs" / "how-to" / "c-library.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```c\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for number, block in enumerate(blocks):
+        source = tmp_path / f"{number}.c"
+        source.write_text(block)
+        options = ["-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror", f"-I{prefix / 'include'}"]
+        said(["cc", *options, "-c", source], cwd=tmp_path)
+
+
 def test_the_c_example_says_what_was_wrong(prefix, found, tmp_path):
     need("cc", "pkg-config")
     said(["sh", "-c", f"cc {EXAMPLES / 'example.c'} $(pkg-config --cflags --libs shiftvae)"], cwd=tmp_path, env=found)
@@ -121,7 +133,7 @@ def test_find_package_finds_it_wherever_it_was_moved(prefix, found, tmp_path):
     moved = tmp_path / "moved"
     said(["cp", "-a", prefix, moved])
     (tmp_path / "CMakeLists.txt").write_text(
-        "cmake_minimum_required(VERSION 3.20)\nproject(host LANGUAGES C)\nfind_package(shiftvae 0.1 CONFIG REQUIRED)\n"
+        "cmake_minimum_required(VERSION 3.20)\nproject(host LANGUAGES C)\nfind_package(shiftvae CONFIG REQUIRED)\n"
         f"add_executable(host {EXAMPLES / 'example.c'})\ntarget_link_libraries(host PRIVATE shiftvae::shiftvae)\n"
     )
     cmake = tool("cmake")
