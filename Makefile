@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo docs faults fuzz lint links notebooks science soak test test-busy test-cpp test-python
+.PHONY: bench clean demo docs faults fuzz lint links notebooks science screenshots soak test test-busy test-cpp test-python
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
@@ -47,6 +47,9 @@ notebooks: .venv/dev-installed  ## run the notebooks of the book, and store what
 
 links: .venv/dev-installed  ## the links of the book that lead elsewhere: asks their servers
 	$(BIN)/python -m sphinx -q -b linkcheck -d build/doctrees docs build/links
+
+screenshots: .venv/dev-installed  ## the pictures of the live page in the book; needs a Chromium
+	$(BIN)/python benchmarks/screenshots.py
 
 bench: .venv/dev-installed  ## every figure of speed that we claim
 	$(BIN)/python benchmarks/run.py

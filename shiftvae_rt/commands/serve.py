@@ -43,8 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--http",
         default="127.0.0.1:5780",
         metavar="ADDRESS",
-        help="address of /livez, /readyz and /metrics (default %(default)s); 'off': none",
+        help="address of the live page, /livez, /readyz and /metrics (default %(default)s); 'off': none",
     )
+    parser.add_argument("--no-page", action="store_true", help="serve no live page; with --keys there is none")
     parser.add_argument("--stride", type=int, default=4, metavar="PX", help="px between windows (default 4)")
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="threads that share a whole frame (default 1)"
@@ -98,6 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
         control=None if arguments.control == "off" else arguments.control,
         open_ingest=arguments.open_ingest,
         http=None if arguments.http == "off" else arguments.http,
+        page=not arguments.no_page,
         journal=arguments.journal,
         record=arguments.record,
         keys=arguments.keys,
@@ -180,7 +182,7 @@ def _say_ready(service: Service, window: tuple[int, int], arguments: argparse.Na
     if arguments.json:
         import msgspec
 
-        names = ("ingest", "results", "control", "open_ingest", "http", "epoch")
+        names = ("ingest", "results", "control", "open_ingest", "http", "page", "epoch")
         ready = {"event": "ready", **{name: getattr(service, name) for name in names}, "pid": os.getpid()}
         print(msgspec.json.encode(ready).decode(), flush=True)
         return
@@ -188,6 +190,8 @@ def _say_ready(service: Service, window: tuple[int, int], arguments: argparse.Na
         f"serving {arguments.model} (window {window[0]} x {window[1]} px, stride {arguments.stride}): "
         f"frames to {service.ingest}, latent maps from {service.results}; Ctrl-C stops"
     )
+    if service.page is not None:
+        print(f"live page: {service.page}", flush=True)
 
 
 def _say_stopped(report: Report, arguments: argparse.Namespace) -> None:

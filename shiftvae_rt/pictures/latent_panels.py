@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from ..frame import Frame
     from ..latent_map import LatentMap
 
-__all__ = ["draw_latent_map"]
+__all__ = ["FIELD_TITLES", "POSE_COLOURS", "POSE_TITLES", "draw_latent_map"]
 
-_POSES = {"dy": "dy: shift down", "dx": "dx: shift right", "phi": "phi: counter-clockwise", "scale": "scale: larger"}
-_FIELDS = {
+#: Titles of the latents of the pose, and of the fields; colours of the former. The live page has the same.
+POSE_TITLES = {
+    "dy": "dy: shift down",
+    "dx": "dx: shift right",
+    "phi": "phi: counter-clockwise",
+    "scale": "scale: larger",
+}
+FIELD_TITLES = {
     "uy": "uy: displacement down",
     "ux": "ux: displacement right",
     "exx": "exx: strain along x",
@@ -29,7 +35,7 @@ _FIELDS = {
     "exy": "exy: shear",
     "rotation": "rotation: clockwise",
 }
-_COLOURS: dict[str, Colours] = {"dy": "cyclic", "dx": "cyclic", "phi": "cyclic", "scale": "signed"}
+POSE_COLOURS: dict[str, Colours] = {"dy": "cyclic", "dx": "cyclic", "phi": "cyclic", "scale": "signed"}
 
 
 def draw_latent_map(
@@ -80,10 +86,10 @@ def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
     for index, name in enumerate(latent_map.names):
         if pose and name in ("dy", "dx"):
             continue  # sawtooths of the lattice; the fields say what they mean
-        colours = _COLOURS.get(name, "content")
-        (pose if name in _POSES else content).append(
+        colours = POSE_COLOURS.get(name, "content")
+        (pose if name in POSE_TITLES else content).append(
             Panel(
-                _POSES.get(name, name),
+                POSE_TITLES.get(name, name),
                 latent_map.mean[index],
                 unit=latent_map.units[index],
                 extent_px=extent,
@@ -103,5 +109,5 @@ def _field_panels(latent_map: LatentMap, extent: tuple[float, float, float, floa
     for name, unit, image in zip(fields.names, fields.units, fields.mean, strict=True):
         if unit == "px" and latent_map.pixel_size_nm is not None:
             unit, image = "pm", image * np.float32(1e3 * latent_map.pixel_size_nm[name == "ux"])
-        panels.append(Panel(_FIELDS[name], image, unit=unit, extent_px=extent, colours="signed"))
+        panels.append(Panel(FIELD_TITLES[name], image, unit=unit, extent_px=extent, colours="signed"))
     return panels

@@ -12,7 +12,7 @@ from ...errors import FrameError, PixelSizeError, WindowError, WireError
 from ..protocol.messages import ErrorName
 from ..protocol.results import check_readable
 from ..protocol.wire import FrameHeader
-from .scan import Scan
+from .scan import Lines, Scan
 from .timings import Speed, Timings
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Encoding:
         The first model.
     between_bands
         Called before every encoding and between its parts, so that the service can answer meanwhile.
+    see
+        Gets the lines that were encoded; None: nobody does.
 
     Attributes
     ----------
@@ -50,8 +52,9 @@ class Encoding:
         Number of models that were swapped in, and of those that were taken back.
     """
 
-    def __init__(self, mapper: LatentMapper, between_bands: Callable[[], None]) -> None:
+    def __init__(self, mapper: LatentMapper, between_bands: Callable[[], None], see: Lines | None = None) -> None:
         self.mapper = mapper
+        self._see = see
         self._between_bands = between_bands
         self.timings = Timings()
         self.swaps = self.rollbacks = 0
@@ -102,7 +105,7 @@ class Encoding:
         mapper.between_bands = self._part_done
         try:
             self._between_bands()
-            latent_map = scan.push(self.mapper, header, buffer)
+            latent_map = scan.push(self.mapper, header, buffer, self._see)
             if latent_map is not None:
                 check_readable(latent_map, header)
             self._speed.add(windows, time.perf_counter() - started)

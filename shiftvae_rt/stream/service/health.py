@@ -1,4 +1,4 @@
-"""``/livez``, ``/readyz`` and ``/metrics`` over HTTP on loopback, for supervisors and Prometheus."""
+"""HTTP on loopback: the live page, and ``/livez``, ``/readyz``, ``/metrics`` for supervisors and Prometheus."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import http.server
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ...errors import ServiceError
+from ...view.site import POLICY, page_files
+from ...view.websocket import WebSocketError, handshake
 from ..protocol.control_messages import ServiceStatus
+
+if TYPE_CHECKING:
+    from ...view.viewers import Viewers
 
 __all__ = ["HTTP", "Health", "metrics_text"]
 
@@ -23,13 +28,17 @@ HTTP = "127.0.0.1:5780"
 _TURN_S = 5.0
 #: Longest duration of one request, from the connection to the end of the answer.
 _REQUEST_S = 2.0
+#: Most requests that are answered at once: a browser opens connections ahead and says nothing on some of them.
+_MOST_REQUESTS = 16
+#: Path of the WebSocket of the page.
+_LIVE = "/live"
 
 
 class Health:
-    """A small HTTP server on a thread of its own; it serves one connection at a time, each for at most 2 s.
+    """A small HTTP server on threads of its own; a request may take 2 s, but for the WebSocket of the page.
 
     It answers only requests whose ``Host`` is a loopback name, so a foreign web page in a browser on this machine
-    cannot read anything by giving our address another name.
+    cannot read anything by giving our address another name; and of those that a page sends, only its own (``Origin``).
 
     Parameters
     ----------
@@ -37,6 +46,8 @@ class Health:
         ``127.0.0.1:PORT``; port 0 takes a free one, which the attribute `address` holds.
     report, idle_s
         Return the status of the service, and the time since the last turn of its serving loop, s.
+    viewers
+        Shows the live page to browsers; None: there is no page.
 
     Raises
     ------
@@ -44,13 +55,22 @@ class Health:
         if the address is not on loopback, or taken.
     """
 
-    def __init__(self, address: str, report: Callable[[], ServiceStatus], idle_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        address: str,
+        report: Callable[[], ServiceStatus],
+        idle_s: Callable[[], float],
+        *,
+        viewers: Viewers | None = None,
+    ) -> None:
         host, _, port = address.partition(":")
         if host != "127.0.0.1" or not port.isdecimal() or int(port) > 65535:
             raise ServiceError(f"expected an HTTP address 127.0.0.1:PORT, got {address!r}")
 
         class Handler(_Handler):
             pages = staticmethod(lambda path: _page(path, report, idle_s))
+            files = {} if viewers is None else page_files()
+            live = viewers
 
         try:
             self._server = _Server((host, int(port)), Handler)
@@ -69,20 +89,36 @@ class Health:
         self._server.server_close()
 
 
-class _Server(socketserver.TCPServer):  # an HTTPServer would look up the name of our address in the DNS
+# an HTTPServer would look up the name of our address in the DNS
+class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     request_queue_size = 16
     allow_reuse_address = True
+    daemon_threads = True
     request_s = _REQUEST_S
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._free = threading.BoundedSemaphore(_MOST_REQUESTS)
+
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer one request within `request_s`, so that a client that sends one byte a second blocks no other."""
+        """Answer a request on a thread of its own, once there are few enough."""
+        self._free.acquire()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a request within `request_s`, so that clients that send one byte a second block the others briefly."""
         deadline = threading.Timer(self.request_s, _cut_off, (request,))
         deadline.daemon = True
         deadline.start()
         try:
-            super().process_request(request, client_address)
+            super().process_request_thread(request, client_address)
         finally:
             deadline.cancel()
+            self._free.release()
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection; one that became a WebSocket lives on in its duplicate."""
+        self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore a client that breaks off."""
@@ -92,6 +128,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     timeout = _REQUEST_S
     server_version = "shiftvae"
     sys_version = ""
+    files: Mapping[str, tuple[str, bytes]]
+    live: Viewers | None
 
     @staticmethod
     def pages(path: str) -> tuple[int, str, str]:
@@ -114,21 +152,53 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def _answer(self, *, text_too: bool = True) -> None:
-        host = (self.headers.get("Host") or "").rpartition(":")[0] or (self.headers.get("Host") or "")
-        if host not in ("127.0.0.1", "localhost"):
-            status, kind, text = 403, "text/plain", "only requests to 127.0.0.1 or localhost are answered\n"
+        policy = "default-src 'none'"
+        foreign = self._foreign()
+        path = self.path.partition("?")[0]
+        if foreign:
+            status, kind, body = 403, "text/plain", foreign.encode()
+        elif path == _LIVE and self.live is not None:
+            if text_too and self._become_live(self.live):
+                return
+            status, kind, body = 400, "text/plain", b"the WebSocket of the live page\n"
+        elif path in self.files:
+            status, policy = 200, POLICY
+            kind, body = self.files[path]
         else:
-            status, kind, text = self.pages(self.path)
-        body = text.encode()
+            status, kind, text = self.pages(path)
+            body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Content-Security-Policy", "default-src 'none'")
+        self.send_header("Content-Security-Policy", policy)
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("Referrer-Policy", "no-referrer")
         self.end_headers()
         if text_too:
             self.wfile.write(body)
+
+    def _foreign(self) -> str:
+        """Reason to refuse a request that a foreign page may have sent; empty if there is none."""
+        host = self.headers.get("Host") or ""
+        if (host.rpartition(":")[0] or host) not in ("127.0.0.1", "localhost"):
+            return "only requests to 127.0.0.1 or localhost are answered\n"
+        if self.headers.get("Origin", f"http://{host}") != f"http://{host}":
+            return "only requests of the page itself are answered\n"
+        return ""
+
+    def _become_live(self, viewers: Viewers) -> bool:
+        """Make this connection the WebSocket of a viewer; False if it is none, or there are too many."""
+        try:
+            answer = handshake(dict(self.headers.items()))
+        except WebSocketError:
+            return False
+        if viewers.full:
+            return False
+        self.wfile.write(answer)
+        viewers.admit(self.connection.dup())
+        return True
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class calls it so
         """Log nothing: probes come every few seconds."""
@@ -149,7 +219,7 @@ def _page(path: str, report: Callable[[], ServiceStatus], idle_s: Callable[[], f
         return (200, "text/plain", "ready\n") if report().ready else (503, "text/plain", "stopping\n")
     if path == "/metrics":
         return 200, "text/plain; version=0.0.4", metrics_text(report())
-    return 404, "text/plain", "/livez, /readyz or /metrics\n"
+    return 404, "text/plain", "/, /livez, /readyz or /metrics\n"
 
 
 def metrics_text(status: ServiceStatus) -> str:

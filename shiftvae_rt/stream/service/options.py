@@ -19,7 +19,10 @@ class Options:
     open_ingest
         Endpoint for foreign producers that PUSH, best effort; None: none.
     http
-        ``127.0.0.1:PORT`` for ``/livez``, ``/readyz``, ``/metrics``; None: none.
+        ``127.0.0.1:PORT`` for the page, ``/livez``, ``/readyz``, ``/metrics``; None: none.
+    page
+        False: no live page there. With `keys` there is none: a browser shows no key, and whoever uses this computer
+        would see the scan.
     journal
         File of the lossless mode; None: lossless streams are refused.
     record
@@ -39,6 +42,7 @@ class Options:
     control: str | None = None
     open_ingest: str | None = None
     http: str | None = None
+    page: bool = True
     journal: Path | None = None
     record: bool = False
     keys: Path | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from ...encode.scan_mapper import ScanMapper
     from ...latent_map import LatentMap
 
-__all__ = ["Scan"]
+__all__ = ["Lines", "Scan"]
+
+#: Takes lines that were encoded, with the header of their message and the number of the first of them in the frame.
+Lines = Callable[[FrameHeader, NDArray[Any], int], None]
 
 #: Largest frame that may arrive in bands, px: its first header alone makes the service reserve memory for all of it.
 MAX_FRAME_PIXELS = 8192 * 8192
@@ -39,8 +43,12 @@ class Scan:
         self._rectangles: Rectangles | None = None
         self.mapper: LatentMapper | None = None
 
-    def push(self, mapper: LatentMapper, header: FrameHeader, buffer: bytes | memoryview) -> LatentMap | None:
+    def push(
+        self, mapper: LatentMapper, header: FrameHeader, buffer: bytes | memoryview, see: Lines | None = None
+    ) -> LatentMap | None:
         """Encode the pixels of one message: the whole map if they complete the frame, else the map rows they complete.
+
+        Before it returns, `see` gets the lines that were encoded.
 
         Raises
         ------
@@ -57,7 +65,10 @@ class Scan:
         if header.whole_lines and header.roi[0] == 0 and header.complete:
             self.drop()
             _check_map(mapper, header)
-            return mapper.map(rows, pixel_size_nm=header.pixel_size_nm)
+            latent_map = mapper.map(rows, pixel_size_nm=header.pixel_size_nm)
+            if see is not None:
+                see(header, rows, 0)
+            return latent_map
         if self._begins(header):
             _check_map(mapper, header)
             self._rows = mapper.begin_scan(header.frame_shape, dtype=rows.dtype, pixel_size_nm=header.pixel_size_nm)
@@ -66,7 +77,10 @@ class Scan:
         scan = self._continued(header)
         if self._rectangles is not None:
             rows = _place(self._rectangles, header, rows)
+        first = scan.valid_rows
         band = scan.push_rows(rows) if rows.size else None
+        if see is not None and rows.size:
+            see(header, rows, first)
         if not header.complete:
             return band
         self.drop()

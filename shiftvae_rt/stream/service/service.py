@@ -16,9 +16,11 @@ import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import msgspec
 import zmq
 
 from ...latent_map import LatentMap
+from ...view.showing import Showing
 from ..journal.journal import Journal
 from ..protocol.control_messages import ServiceStatus
 from ..protocol.messages import Reply, Welcome, encode
@@ -103,7 +105,13 @@ class Service:
             self._journal = journal = None if options.journal is None else Journal(options.journal)
             if journal is not None:
                 closing.callback(journal.close)
-            self._encoding = encoding = Encoding(mapper, self._meanwhile)
+            with_page = options.page and options.http is not None and keys is None
+            self._showing = showing = Showing(self._state) if with_page else None
+            if showing is not None:
+                closing.callback(showing.viewers.close)
+            self._encoding = encoding = Encoding(
+                mapper, self._meanwhile, see=None if showing is None else showing.lines
+            )
             floor = Floor()
             self._sessions = Sessions(ledger, closed=floor.forget)
             self._live = LiveIntake(
@@ -148,8 +156,15 @@ class Service:
                 )
             )
             closing.callback(Watchdog(encoding).close)
-            self._health = health = None if options.http is None else Health(options.http, self.status, self._idle_s)
+            self._health = health = (
+                None
+                if options.http is None
+                else Health(
+                    options.http, self.status, self._idle_s, viewers=None if showing is None else showing.viewers
+                )
+            )
             self.http = None if health is None else health.address
+            self.page = None if health is None or showing is None else f"http://{health.address}/"
             if health is not None:
                 closing.callback(health.close)
             self._closing = closing.pop_all()
@@ -204,6 +219,8 @@ class Service:
         self._ages.add(age_s)
         self._out_of_domain += latent_map.domain is not None and latent_map.domain.out_of_domain
         self._publisher.publish(latent_map, header, age_s=age_s, counters=self._ledger.stream(header.source))
+        if self._showing is not None:
+            self._showing.map(header, latent_map, age_s)
 
     def _answer(self, peer: bytes, reply: Reply) -> None:
         if isinstance(reply, Welcome):
@@ -243,6 +260,10 @@ class Service:
             rollbacks=self._encoding.rollbacks,
             report=self.report(),
         )
+
+    def _state(self) -> bytes:
+        """State for the page; from its thread."""
+        return msgspec.json.encode(self.status())
 
     def wait_for_readers(self, count: int, timeout_s: float = 5.0) -> bool:
         """Wait up to `timeout_s` seconds for `count` subscribed readers; False if they are fewer. From any thread."""

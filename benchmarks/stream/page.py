@@ -1,0 +1,200 @@
+"""What the live page costs, and how soon it shows what is measured.
+
+    python benchmarks/stream/page.py MODEL.svae [--seconds 20] [--rate 30] [--rounds 6]
+
+A service in a process of its own gets frames of 512 x 512 px at 30/s. First in a headless Chromium: time to the first
+picture, pictures a second, age of a picture when it is painted, the service's share of a core and its memory with and
+without the page open, the memory of the page. Then in turns with and without five viewers, of which two read nothing:
+age of the results. Needs Linux and a Chromium on the PATH. All processes share this machine, the drawing of the
+browser too, so the figures are upper bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+from shiftvae_rt.simulator import Microscope
+from shiftvae_rt.stream import Producer, Subscriber
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "stream" / "view"))
+from browser_support import Browser, Socket, find_chromium
+
+FREE = "tcp://127.0.0.1:0"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Service:
+    """A service, and a source of frames for it."""
+
+    def __init__(self, model: Path, rate: float) -> None:
+        command = [sys.executable, "-m", "shiftvae_rt", "serve", str(model), "--json", "--http", "127.0.0.1:0"]
+        command += ["--ingest", FREE, "--results", FREE, "--control", "off"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        self.ready = json.loads(self._process.stdout.readline())
+        microscope = Microscope(seed=0, shape=(512, 512))
+        self._frames = [microscope.frame(index) for index in range(8)]
+        self._period_s, self._stop = 1 / rate, threading.Event()
+        self._thread = threading.Thread(target=self._push, daemon=True)
+        self._thread.start()
+
+    def _push(self) -> None:
+        with Producer(self.ready["ingest"], stream="benchmark") as producer:
+            producer.wait_ready(10)
+            due, index = time.perf_counter(), 0
+            while not self._stop.is_set():
+                frame = self._frames[index % len(self._frames)]
+                producer.offer(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
+                due, index = due + self._period_s, index + 1
+                time.sleep(max(0.0, due - time.perf_counter()))
+
+    def cpu_s(self) -> float:
+        fields = Path(f"/proc/{self.ready['pid']}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory_mb(self) -> float:
+        pages = int(Path(f"/proc/{self.ready['pid']}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE") / 1e6
+
+    def results(self) -> int:
+        with urllib.request.urlopen(f"http://{self.ready['http']}/metrics") as answer:
+            return int(re.search(r"shiftvae_results_total (\d+)", answer.read().decode()).group(1))
+
+    def share_of_a_core(self, seconds: float) -> float:
+        before, started = self.cpu_s(), time.perf_counter()
+        time.sleep(seconds)
+        return (self.cpu_s() - before) / (time.perf_counter() - started)
+
+    def close(self) -> dict[str, int]:
+        self._stop.set()
+        self._thread.join()
+        self._process.terminate()
+        return json.loads(self._process.stdout.readlines()[-1])["total"]
+
+
+def in_a_browser(service: Service, seconds: float) -> None:
+    """Print what a page in Chromium gets."""
+    idle, memory = service.share_of_a_core(seconds / 2), service.memory_mb()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(find_chromium(), Path(profile))
+        try:
+            browser.open(f"http://{service.ready['http']}/")
+            first_ms = browser.until("globalThis.shiftvae?.first_ms")
+            time.sleep(2)
+            browser.value("shiftvae.ages_ms = [], shiftvae.sent_ms = [], shiftvae.paint_ms = []")
+            results, before, started = service.results(), browser.value("shiftvae.painted"), time.perf_counter()
+            watched = service.share_of_a_core(seconds)
+            painted, took = browser.value("shiftvae.painted") - before, time.perf_counter() - started
+            results = service.results() - results
+            ages, sent, paints = (browser.value(f"shiftvae.{name}_ms") for name in ("ages", "sent", "paint"))
+            browser.call("HeapProfiler.collectGarbage")
+            heap = browser.call("Runtime.getHeapUsage")
+            total = browser.value("shiftvae.painted")
+        finally:
+            browser.close()
+    print(f"first picture {first_ms:.0f} ms after the page was asked for")
+    print(f"{painted / took:.1f} pictures/s, {painted} of {results} results; a paint takes {np.median(paints):.2f} ms")
+    for name, values in (("age when painted", ages), ("of that, on the way from the service to the screen", sent)):
+        print(f"{name}: p50 {np.median(values):.0f} ms, p95 {np.percentile(values, 95):.0f} ms")
+    print(f"service: {100 * idle:.0f} % of a core unwatched, {100 * (watched - idle):+.1f} % with the page open")
+    print(f"memory of the service: {memory:.0f} MB unwatched, {service.memory_mb() - memory:+.1f} MB with the page")
+    used = heap["usedSize"] + heap.get("backingStorageSize", 0)
+    print(f"heap of the page after {total} pictures: {used / 1e6:.1f} MB")
+
+
+class Five:
+    """Five viewers, two of which read nothing."""
+
+    def __init__(self, http: str) -> None:
+        self._sockets = [Socket(http, receive_bytes=4096 if number < 2 else None) for number in range(5)]
+        self.pictures, self._stop = 0, threading.Event()
+        for stopped in self._sockets[:2]:
+            stopped.say(b"r")
+        self._threads = [threading.Thread(target=self._read, args=(each,), daemon=True) for each in self._sockets[2:]]
+        for thread in self._threads:
+            thread.start()
+
+    def _read(self, client: Socket) -> None:
+        client.say(b"r")
+        while not self._stop.is_set():
+            kind, _ = client.hear()
+            if kind == 2:
+                self.pictures += 1
+                client.say(b"r")
+            elif kind == 0:
+                return
+
+    def close(self) -> None:
+        self._stop.set()
+        for each in self._sockets:
+            each.socket.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for each in self._sockets:
+            each.close()
+
+
+def ages_ms(subscriber: Subscriber, seconds: float) -> list[float]:
+    found, until = [], time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        result = subscriber.receive(0.2)
+        if result is not None and result.complete:
+            found.append(result.age_s * 1e3)
+    return found
+
+
+def beside_viewers(service: Service, seconds: float, rounds: int) -> None:
+    """Print the ages of results with and without viewers, measured in turns."""
+    ages: dict[bool, list[float]] = {False: [], True: []}
+    memory, rates = [], []
+    with Subscriber(service.ready["results"]) as subscriber:
+        subscriber.wait_ready(10)
+        for turn in range(2 * rounds):
+            watched = bool((turn + turn // 2) % 2)  # every order
+            viewers = Five(service.ready["http"]) if watched else None
+            ages_ms(subscriber, 0.5)
+            before = 0 if viewers is None else viewers.pictures
+            ages[watched] += ages_ms(subscriber, seconds / rounds)
+            if viewers is not None:
+                rates.append((viewers.pictures - before) / 3 / (seconds / rounds))
+                memory.append(service.memory_mb())
+                viewers.close()
+    for watched, values in ages.items():
+        p50, p99 = np.percentile(values, [50, 99])
+        print(
+            f"{'five viewers' if watched else 'no viewer':>13}: age p50 {p50:.1f} ms, p99 {p99:.1f} ms ({len(values)})"
+        )
+    print(f"a live one of the five gets {np.mean(rates):.1f} pictures/s")
+    print(f"memory of the service, from the first turn with viewers to the last: {memory[0]:.0f}, {memory[-1]:.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each part (default %(default)s)")
+    parser.add_argument("--rate", type=float, default=30.0, help="frames a second (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=6, help="with and without viewers (default %(default)s)")
+    arguments = parser.parse_args()
+    service = Service(arguments.model, arguments.rate)
+    try:
+        in_a_browser(service, arguments.seconds)
+        beside_viewers(service, arguments.seconds, arguments.rounds)
+    finally:
+        print(service.close())
+
+
+if __name__ == "__main__":
+    main()

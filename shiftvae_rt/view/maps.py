@@ -1,0 +1,89 @@
+"""Maps of a frame as they grow, and the fields that follow from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..fields import FIELD_NAMES
+from ..kernels.lattice_fields import FieldStream
+from ..latent_map import LatentMap
+from .canvas import Canvas
+
+__all__ = ["Maps"]
+
+
+class Maps:
+    """The maps of a frame, over those of the frame before.
+
+    Parameters
+    ----------
+    first
+        Any rows of the map.
+    before
+        Maps of the frame before, if there are any.
+
+    Attributes
+    ----------
+    words
+        A latent map without rows, for names, units and grid.
+    latents
+        The growing maps.
+    fields
+        Fields of the rows so far, made by the reading thread alone, see `follow_fields`. None for a model without a
+        lattice, and for a map of which not every row is kept: a field needs its neighbours.
+    """
+
+    def __init__(self, first: LatentMap, before: Maps | None) -> None:
+        grid, self.words = first.grid, _words_of(first)
+        if before is not None and before.words.model_sha256 != first.model_sha256:
+            before = None
+        shape = (len(first.names), grid.rows, grid.cols)
+        self.latents: Canvas = Canvas(shape, None if before is None else before.latents)
+        self.fields: Canvas | None = None
+        self._followed = first.lattice is not None and self.latents.step == 1
+        self._deviations = Canvas((2, grid.rows, grid.cols)) if self._followed else None
+        self._from_top = False  # row 0 has come
+        self._stream: FieldStream | None = None
+        self._pushed = 0  # rows that it has taken
+        # The last maps with fields, until there are fields of this frame: never a chain.
+        self._before: Maps | None = before if before is None or before.fields is not None else before._before
+
+    def put(self, rows: LatentMap) -> None:
+        """Write rows of the maps."""
+        if self._deviations is not None:
+            self._deviations.put(rows.std[:2], rows.first_row)
+        self.latents.put(rows.mean, rows.first_row)  # after the deviations: its rows are counted
+        self._from_top |= rows.first_row == 0
+
+    def follow_fields(self) -> None:
+        """Compute the fields of the rows that have come since the last call."""
+        lattice, deviations, grid = self.words.lattice, self._deviations, self.words.grid
+        if lattice is None or deviations is None:
+            return
+        if self.fields is None:
+            before = None if self._before is None else self._before.fields
+            self.fields = Canvas((len(FIELD_NAMES), grid.rows, grid.cols), before)
+            self._before, self._stream = None, FieldStream(grid, lattice)
+        rows = self.latents.rows
+        if self._stream is None or not self._from_top or rows == self._pushed:
+            return
+        new = slice(self._pushed, rows)
+        found = self._stream.push(self.latents.values[:2, new], deviations.values[:, new])
+        self._pushed = rows
+        self.fields.put(found.mean, found.first_row)
+
+
+def _words_of(latent_map: LatentMap) -> LatentMap:
+    """Names, units and grid of a map, without its arrays: those may be as large as the frame."""
+    none = np.empty((len(latent_map.names), 0, 0), np.float32)
+    return LatentMap(
+        mean=none,
+        std=none,
+        names=latent_map.names,
+        units=latent_map.units,
+        varies=latent_map.varies,
+        grid=latent_map.grid,
+        model_sha256=latent_map.model_sha256,
+        pixel_size_nm=latent_map.pixel_size_nm,
+        lattice=latent_map.lattice,
+    )

@@ -1,0 +1,148 @@
+// The panels: one for each plane of a picture, all showing the same part of the sample.
+
+const NICE_NM = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+// Words of a canvas (ABGR) for the bytes of a plane: 0 is transparent, 1 to 255 go through the table.
+export function wordsOf(tables) {
+  const found = {};
+  for (const [name, hex] of Object.entries(tables)) {
+    if (hex.length !== 6 * 256) continue;
+    const words = new Uint32Array(256);
+    for (let level = 1; level < 256; level++) {
+      const place = 6 * Math.round((level - 1) * 255 / 254);
+      const [r, g, b] = [0, 2, 4].map(at => parseInt(hex.slice(place + at, place + at + 2), 16));
+      words[level] = 0xff000000 | b << 16 | g << 8 | r;
+    }
+    found[name] = words;
+  }
+  return found;
+}
+
+export function number(value, span) {
+  const decimals = Math.max(0, 1 - Math.floor(Math.log10(span)));
+  return decimals < 5 && Math.abs(value) < 1e5 ? value.toFixed(decimals) : value.toExponential(1);
+}
+
+// Ends and middle of a colour bar, with the unit at the last.
+export function ticks(plane) {
+  const { low, high } = plane, span = high - low;
+  return [low, (low + high) / 2, high].map(value => number(value === 0 ? 0 : value, span));
+}
+
+// Length of the scale bar as a share of the width, and its words; null if the pixel size is unknown.
+export function scaleBar(picture) {
+  if (!picture.pixel_size_nm) return null;
+  const width = picture.width * picture.pixel_size_nm[1];
+  const length = NICE_NM.filter(each => each <= 0.35 * width).pop();
+  return length ? { share: length / width, words: `${length} nm` } : null;
+}
+
+// Width of the frame over its height, as the sample has it; a signal is drawn as a curve.
+export function aspect(picture) {
+  const [y, x] = picture.pixel_size_nm || [1, 1];
+  return picture.height === 1 ? 4 : picture.width * x / (picture.height * y);
+}
+
+function element(tag, className, ...children) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.append(...children);
+  return made;
+}
+
+export function paint(canvas, plane, words) {
+  const context = canvas.getContext("2d");
+  if (plane.height === 1) return curve(canvas, context, plane);
+  if (canvas.width !== plane.width || canvas.height !== plane.height || !canvas.image) {
+    canvas.width = plane.width;
+    canvas.height = plane.height;
+    canvas.image = context.createImageData(plane.width, plane.height);
+    canvas.words = new Uint32Array(canvas.image.data.buffer);
+  }
+  const { pixels } = plane, out = canvas.words;
+  for (let at = 0; at < pixels.length; at++) out[at] = words[pixels[at]];
+  context.putImageData(canvas.image, 0, 0);
+}
+
+function curve(canvas, context, plane) {
+  canvas.width = plane.width;
+  canvas.height = 160;
+  context.strokeStyle = context.fillStyle = "#e6e9ee";
+  context.beginPath();
+  plane.pixels.forEach((level, x) => {
+    const y = 159 - (level - 1) * 158 / 254;
+    if (plane.colours === "cyclic") { if (level) context.fillRect(x, y, 1, 2); }
+    else if (level) context.lineTo(x + 0.5, y);
+  });
+  context.stroke();
+}
+
+export class Panels {
+  constructor(root, tables) {
+    this.root = root;
+    this.words = wordsOf(tables);
+    this.key = "";
+    this.panels = [];
+  }
+
+  show(picture) {
+    const key = JSON.stringify([aspect(picture), picture.planes.map(p => [p.title, p.unit, p.colours, p.left, p.top, p.right, p.bottom])]);
+    if (key !== this.key) {
+      this.key = key;
+      this.panels = picture.planes.map(plane => this.make(picture, plane));
+      this.root.replaceChildren(...this.panels.map(panel => panel.figure));
+    }
+    const bar = scaleBar(picture);
+    picture.planes.forEach((plane, index) => this.update(this.panels[index], picture, plane, bar));
+  }
+
+  make(picture, plane) {
+    const title = element("span", "title", plane.title), box = element("div", "box");
+    const figure = element("figure", "panel", element("figcaption", "", title, element("span", "unit", plane.unit)), box);
+    box.style.aspectRatio = aspect(picture);
+    if (plane.colours === "unused") {
+      figure.classList.add("unused");
+      box.append(element("p", "", "no variation found"));
+      return { figure };
+    }
+    const canvas = element("canvas", ""), old = element("div", "old"), words = element("span", "");
+    const scale = element("div", "scale", words);
+    const percent = share => `${100 * share}%`;
+    Object.assign(canvas.style, {
+      left: percent(plane.left), top: percent(plane.top),
+      width: percent(plane.right - plane.left), height: percent(plane.bottom - plane.top),
+    });
+    canvas.setAttribute("role", "img");
+    box.append(canvas, old, scale);
+    if (plane.colours === "grey") {
+      figure.classList.add("frame"); // the numbers of the detector are of no use here
+      return { figure, canvas, old, scale, words };
+    }
+    const bar = element("canvas", ""), labels = [0, 1, 2].map(() => element("span", ""));
+    bar.setAttribute("aria-hidden", "true");
+    bar.hidden = plane.height === 1; // a curve has no colours
+    paint(bar, { width: 255, height: 2, pixels: Uint8Array.from({ length: 510 }, (_, at) => at % 255 + 1) }, this.words[plane.colours]);
+    figure.append(element("div", "bar", bar, ...labels));
+    return { figure, canvas, old, scale, words, labels };
+  }
+
+  update(panel, picture, plane, bar) {
+    if (!panel.canvas) return;
+    paint(panel.canvas, plane, this.words[plane.colours]);
+    const from = plane.top + plane.fresh * (plane.bottom - plane.top);
+    panel.old.hidden = plane.fresh >= 1;
+    panel.old.style.top = `${100 * from}%`;
+    panel.scale.hidden = !bar;
+    if (bar) {
+      panel.scale.style.width = `${100 * bar.share}%`;
+      if (panel.words.textContent !== bar.words) panel.words.textContent = bar.words;
+    }
+    let about = plane.title;
+    if (panel.labels) {
+      const said = ticks(plane);
+      panel.labels.forEach((label, at) => { if (label.textContent !== said[at]) label.textContent = said[at]; });
+      about += `, ${said[0]} to ${said[2]} ${plane.unit}`;
+    }
+    if (panel.about !== about) panel.canvas.setAttribute("aria-label", panel.about = about);
+  }
+}

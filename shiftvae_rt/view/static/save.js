@@ -1,0 +1,73 @@
+// What is shown as one PNG: every panel with its title, colour bar and scale bar, and the verdict.
+
+import { aspect, paint, scaleBar, ticks } from "./panels.js";
+
+const SIDE = 300, GAP = 16, FONT = "13px system-ui, sans-serif";
+
+export function compose(picture, words, lines) {
+  const columns = Math.min(4, picture.planes.length), rows = Math.ceil(picture.planes.length / columns);
+  const high = SIDE / aspect(picture), cell = 20 + high + 34;
+  const canvas = document.createElement("canvas");
+  canvas.width = GAP + columns * (SIDE + GAP);
+  canvas.height = GAP + 18 * lines.length + rows * (cell + GAP);
+  const g = canvas.getContext("2d");
+  g.fillStyle = "#14171b";
+  g.fillRect(0, 0, canvas.width, canvas.height);
+  g.font = FONT;
+  g.imageSmoothingEnabled = false;
+  g.fillStyle = "#e6e9ee";
+  lines.forEach((line, at) => g.fillText(line, GAP, GAP + 18 * at + 6, canvas.width - 2 * GAP));
+  picture.planes.forEach((plane, at) => {
+    const x = GAP + at % columns * (SIDE + GAP), y = GAP + 18 * lines.length + Math.floor(at / columns) * (cell + GAP);
+    panel(g, picture, plane, words, x, y, high);
+  });
+  return canvas;
+}
+
+function panel(g, picture, plane, words, x, y, high) {
+  g.fillStyle = "#e6e9ee";
+  g.fillText(`${plane.title}${plane.unit ? `  (${plane.unit})` : ""}`, x, y + 13, SIDE);
+  y += 20;
+  g.save();
+  g.beginPath();
+  g.rect(x, y, SIDE, high);
+  g.clip();
+  g.fillStyle = plane.colours === "unused" ? "#606060" : "#000";
+  g.fillRect(x, y, SIDE, high);
+  if (plane.colours === "unused") {
+    g.fillStyle = "#fff";
+    g.fillText("no variation found", x + 80, y + high / 2, SIDE);
+    g.restore();
+    return;
+  }
+  const image = document.createElement("canvas");
+  paint(image, plane, words[plane.colours]);
+  g.drawImage(image, x + plane.left * SIDE, y + plane.top * high, (plane.right - plane.left) * SIDE, (plane.bottom - plane.top) * high);
+  if (plane.fresh < 1) {
+    const from = y + (plane.top + plane.fresh * (plane.bottom - plane.top)) * high;
+    g.fillStyle = "rgb(0 0 0 / .4)";
+    g.fillRect(x, from, SIDE, y + high - from);
+    g.fillStyle = "#fff";
+    g.fillRect(x, from, SIDE, 1);
+  }
+  const bar = scaleBar(picture);
+  if (bar) {
+    const from = y + 0.95 * high;
+    g.fillStyle = "rgb(0 0 0 / .65)";
+    g.fillRect(x + 0.05 * SIDE - 3, from - 22, Math.max(bar.share * SIDE, g.measureText(bar.words).width) + 6, 26);
+    g.fillStyle = "#fff";
+    g.fillRect(x + 0.05 * SIDE, from - 3, bar.share * SIDE, 4);
+    g.fillText(bar.words, x + 0.05 * SIDE, from - 8);
+  }
+  g.restore();
+  if (plane.colours === "grey") return;
+  const ramp = document.createElement("canvas");
+  if (plane.height > 1) paint(ramp, { width: 255, height: 2, pixels: Uint8Array.from({ length: 510 }, (_, at) => at % 255 + 1) }, words[plane.colours]);
+  if (plane.height > 1) g.drawImage(ramp, x, y + high + 4, SIDE, 8);
+  g.fillStyle = "#e6e9ee";
+  ["left", "center", "right"].forEach((align, at) => {
+    g.textAlign = align;
+    g.fillText(ticks(plane)[at], x + at * SIDE / 2, y + high + 26);
+  });
+  g.textAlign = "left";
+}
