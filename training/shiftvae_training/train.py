@@ -23,6 +23,7 @@ from shiftvae_rt.model.manifest import USED_NATS
 from .constraints import CONSTRAINTS
 from .fitting.calibration import Coverage, calibrate, widen_by_scatter
 from .fitting.canonical import settle_content, settle_shift
+from .fitting.content_score import ContentScore, score_content
 from .fitting.family import check_against_frames, labels_of_frames
 from .fitting.objective import Objective
 from .fitting.optimise import Step, optimise
@@ -80,6 +81,8 @@ class Trained:
     weights, order
         Weights after the last step, before the canonical form and calibration; and the index there of each content
         latent. Training continues from these.
+    content_score
+        Score of the content beside that of the first guess; None where nothing varies, and without a lattice.
     """
 
     model: ShiftVAE
@@ -95,6 +98,7 @@ class Trained:
     started_from: str = ""
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
     order: tuple[int, ...] = ()
+    content_score: ContentScore | None = None
 
 
 def train(
@@ -184,9 +188,10 @@ def train(
     kl_nats, spread, order = _finish(model, objective, sampler, content, None if start is None else start.order)
     coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     coverage = widen_by_scatter(model, lit, coverage)
+    score = score_content(model, lit[0], lattice, kl_nats) if settings.shift == "torus" else None
     seconds = time.process_time() - started
     result = Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)
-    return replace(result, weights=left, order=order)
+    return replace(result, weights=left, order=order, content_score=score)
 
 
 @torch.no_grad()

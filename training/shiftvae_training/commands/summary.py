@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from shiftvae_rt.commands.text import described
 from shiftvae_rt.model.manifest import USED_NATS
 
+from ..fitting.content_score import ContentScore
+
 if TYPE_CHECKING:
     from ..train import Trained
 
@@ -19,7 +21,7 @@ LEAST_SHIFT_NATS = 0.5
 
 def summarise(trained: Trained) -> dict[str, Any]:
     """Summary of a training, ready for JSON."""
-    model = trained.model
+    model, score = trained.model, trained.content_score
     return {
         "lattice": trained.lattice.reason,
         "window_px": list(model.window),
@@ -30,7 +32,13 @@ def summarise(trained: Trained) -> dict[str, Any]:
         "held_out_loss": round(trained.history[-1].loss, 2),
         "noise_sd": round(float(model.noise_sd), 4),
         "information_nats": dict(zip(model.names, (round(k, 2) for k in trained.kl_nats), strict=True)),
-        "warnings": _warnings(trained.kl_nats[: model.dimensions], trained.kl_nats[model.first_content :]),
+        "content_score": None
+        if score is None
+        else {"network": round(score.network, 3), "guess": round(score.guess, 3)},
+        "warnings": [
+            *_warnings(trained.kl_nats[: model.dimensions], trained.kl_nats[model.first_content :]),
+            *([score.warning] if score is not None and score.warning else []),
+        ],
     }
 
 
@@ -51,11 +59,13 @@ def readable(summary: dict[str, Any]) -> str:
     """Summary of `summarise`, with the model file, its report and its exactness, for people."""
     window = " x ".join(str(n) for n in summary["window_px"])
     information = ", ".join(f"{name} {nats:.1f}" for name, nats in summary["information_nats"].items())
+    score = summary["content_score"]
     found = [
         ("lattice", summary["lattice"].removeprefix("lattice of ")),
         *(("chosen" if i == 0 else "", reason) for i, reason in enumerate(summary["choices"])),
         ("training", f"{summary['steps']} steps, {summary['cpu_s']} s CPU"),
         ("information", f"{information} nats of each latent in a window"),
+        *([("content", ContentScore(**score).words)] if score is not None else []),
         ("exactness", f"ONNX differs from torch by {summary['onnx_against_torch']:.1e} of a latent's spread"),
         ("", f"whole frames differ from single windows by {summary['dense_against_windows']:.1e}"),
         ("for experts", f"held-out loss {summary['held_out_loss']} nats a window"),

@@ -61,8 +61,13 @@ def training_section(found: Findings, parity: tuple[float, float]) -> str:
         f"The exported graph differs from torch by at most {parity[0]:.1e}, and dense from window-by-window encoding "
         f"by at most {parity[1]:.1e} of a latent's spread."
     )
+    score = found.trained.content_score
+    compared = []
+    if score is not None:
+        compared.append(paragraph(f"The content {score.words}.", "note"))
+        compared += [paragraph(f"Warning: {score.warning}.", "flag")] if score.warning else []
     losses = data_uri(draw_losses(found.trained.history))
-    return section("Training", figure(losses, "loss against steps"), latents, paragraph(exact, "note"))
+    return section("Training", figure(losses, "loss against steps"), latents, *compared, paragraph(exact, "note"))
 
 
 def coverage_section(found: Findings) -> str:

@@ -86,10 +86,16 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
         ("window", " x ".join(str(n) for n in manifest.window if n > 1) + " px"),
         ("pixel size", pixel_size_text(unit)),
         ("held-out loss", f"{training.held_out_loss:.1f} nats"),
+        *([("content against first guess", _shares(found))] if found.trained.content_score else []),
         ("noise", f"{training.noise_sd:.3f} of a window's sd"),
         ("training", f"{training.seconds:.0f} s CPU, {training.steps} steps"),
         ("training windows", f"{training.windows:,} positions"),
     ]
+
+
+def _shares(found: Findings) -> str:
+    score = found.trained.content_score
+    return "" if score is None else f"{100 * score.network:.1f} % / {100 * score.guess:.1f} %"
 
 
 def _scan(found: Findings) -> str:
