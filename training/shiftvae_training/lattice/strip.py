@@ -29,11 +29,15 @@ FURTHEST = 0.5
 
 
 def is_strip(where: NDArray[np.bool_], vectors: Float64) -> bool:
-    """Tell whether the area `where` of a lattice ``vectors (2, 2)`` px has fewer than six periods along an axis."""
+    """Whether the area ends inside the frame, and holds fewer than six periods of ``vectors (2, 2)`` px along an axis.
+
+    A frame that is itself only a few periods wide has no edge that could draw a wave towards it.
+    """
     if len(vectors) < 2 or not where.any():
         return False
     longest = float(np.hypot(*vectors.T).max())
-    return any(float(np.ptp(np.flatnonzero(where.any(axis=axis)))) + 1 < FEW * longest for axis in (0, 1))
+    sides = [(float(np.ptp(np.flatnonzero(where.any(axis=1 - axis)))) + 1, where.shape[axis]) for axis in (0, 1)]
+    return any(side < FEW * longest and side < length - longest for side, length in sides)
 
 
 def fit_in_strip(
