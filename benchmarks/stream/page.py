@@ -5,13 +5,15 @@
 A service in a process of its own gets frames of 512 x 512 px at 30/s. First in a headless Chromium: time to the first
 picture, pictures a second, age of a picture when it is painted, the service's share of a core and its memory with and
 without the page open, the memory of the page. Then in turns with and without five viewers, of which two read nothing:
-age of the results. Needs Linux and a Chromium on the PATH. All processes share this machine, the drawing of the
+age of the results. At last the service is killed and started again: when does the page say so, and when does it show
+the next picture? Needs Linux and a Chromium on the PATH. All processes share this machine, the drawing of the
 browser too, so the figures are upper bounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -26,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftvae_rt.simulator import Microscope
+from shiftvae_rt.simulator import Microscope, SimulatedFrame
 from shiftvae_rt.stream import Producer, Subscriber
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "stream" / "view"))
@@ -36,17 +38,23 @@ FREE = "tcp://127.0.0.1:0"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+@functools.cache
+def simulated() -> list[SimulatedFrame]:
+    microscope = Microscope(seed=0, shape=(512, 512))
+    return [microscope.frame(index) for index in range(8)]
+
+
 class Service:
     """A service, and a source of frames for it."""
 
-    def __init__(self, model: Path, rate: float) -> None:
-        command = [sys.executable, "-m", "shiftvae_rt", "serve", str(model), "--json", "--http", "127.0.0.1:0"]
+    def __init__(self, model: Path, rate: float, http: str = "127.0.0.1:0") -> None:
+        command = [sys.executable, "-m", "shiftvae_rt", "serve", str(model), "--json", "--http", http]
         command += ["--ingest", FREE, "--results", FREE, "--control", "off"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         self.ready = json.loads(self._process.stdout.readline())
-        microscope = Microscope(seed=0, shape=(512, 512))
-        self._frames = [microscope.frame(index) for index in range(8)]
+        self.ready_s = time.perf_counter()
+        self._frames = simulated()
         self._period_s, self._stop = 1 / rate, threading.Event()
         self._thread = threading.Thread(target=self._push, daemon=True)
         self._thread.start()
@@ -77,6 +85,11 @@ class Service:
         before, started = self.cpu_s(), time.perf_counter()
         time.sleep(seconds)
         return (self.cpu_s() - before) / (time.perf_counter() - started)
+
+    def kill(self) -> None:
+        self._stop.set()
+        self._process.kill()
+        self._process.wait()
 
     def close(self) -> dict[str, int]:
         self._stop.set()
@@ -181,6 +194,28 @@ def beside_viewers(service: Service, seconds: float, rounds: int) -> None:
     print(f"memory of the service, from the first turn with viewers to the last: {memory[0]:.0f}, {memory[-1]:.0f} MB")
 
 
+def killed_and_back(model: Path, rate: float) -> None:
+    """Print how soon a page says that its service is gone, and how soon it goes on."""
+    service = Service(model, rate)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(find_chromium(), Path(profile))
+        try:
+            browser.open(f"http://{service.ready['http']}/")
+            browser.until("globalThis.shiftvae?.first_ms")
+            started = time.perf_counter()
+            service.kill()
+            browser.until("document.querySelector('#link').dataset.state === 'gone'")
+            said_s = time.perf_counter() - started
+            before = browser.value("shiftvae.painted")
+            service = Service(model, rate, service.ready["http"])
+            browser.until(f"shiftvae.painted > {before}")
+            back_s = time.perf_counter() - service.ready_s
+        finally:
+            browser.close()
+            service.close()
+    print(f"killed: said after {said_s:.1f} s; the next picture {back_s:.1f} s after the service was ready again")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
@@ -194,6 +229,7 @@ def main() -> None:
         beside_viewers(service, arguments.seconds, arguments.rounds)
     finally:
         print(service.close())
+    killed_and_back(arguments.model, arguments.rate)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ class Viewers:
         self.scenes.watched = False
         if self._loop is None or self._thread is None:
             return
-        asyncio.run_coroutine_threadsafe(self._dismiss(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._dismiss(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

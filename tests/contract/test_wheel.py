@@ -59,6 +59,13 @@ def instrument(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+def test_the_wheel_brings_the_files_of_the_live_page(instrument):
+    ask = "from shiftvae_rt.view.site import page_files; print(sorted(page_files()))"
+    assert "'/page.js'" in run(instrument / "python", "-c", ask)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 class TestInstrument:
     def test_maps_a_frame_without_torch_to_the_numbers_of_the_full_installation(self, instrument, tiny_model, tmp_path):
         frame = np.random.default_rng(0).poisson(50, (48, 64)).astype(np.uint16)
