@@ -160,7 +160,7 @@ def test_http_clients_that_never_finish_are_sent_away_and_others_are_answered(sh
     threads = Path(f"/proc/{serving.pid}/task")
     before = len(list(threads.iterdir()))
     with contextlib.ExitStack() as closing:
-        for connection in connections(f"tcp://{serving.http}", 60):
+        for connection in connections(f"tcp://{serving.http}", 24):
             closing.enter_context(connection)
             connection.sendall(b"GET /livez HTTP/1.1\r\n")
         with urllib.request.urlopen(f"http://{serving.http}/readyz", timeout=LIMIT_S) as answer:
