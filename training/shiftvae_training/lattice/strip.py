@@ -29,7 +29,7 @@ FURTHEST = 0.5
 
 
 def is_strip(where: NDArray[np.bool_], vectors: Float64) -> bool:
-    """Whether the area ends inside the frame, and holds fewer than six periods of ``vectors (2, 2)`` px along an axis.
+    """Tell whether the area ends inside the frame, fewer than six periods of ``vectors (2, 2)`` px apart on an axis.
 
     A frame that is itself only a few periods wide has no edge that could draw a wave towards it.
     """
