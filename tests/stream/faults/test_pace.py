@@ -1,4 +1,4 @@
-"""A1: a scan at its pace beside busy loops: every frame is processed, and contact is never lost."""
+"""A scan at its pace beside busy loops: every frame is processed, and contact is never lost."""
 
 from __future__ import annotations
 
