@@ -1,4 +1,4 @@
-"""A scan at its pace beside busy loops: every frame is processed, and contact is never lost."""
+"""A scan at its pace beside busy loops: contact is never lost, and every frame is counted."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def scan(producer: Producer, number: int) -> None:
 
 @pytest.mark.clock
 @pytest.mark.timeout(300)
-def test_a_scan_at_its_pace_beside_busy_loops_loses_no_frame_and_no_contact(
+def test_a_scan_at_its_pace_beside_busy_loops_loses_no_contact_and_counts_every_frame(
     shiftvae_serve: Make, two_busy_loops: None, lost: list[str]
 ) -> None:
     serving: Serving = shiftvae_serve()
