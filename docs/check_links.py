@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlparse
 
 #: Tags whose address is loaded by the browser when it shows the page.
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
-#: Of `link`, those that load nothing.
+#: Relations of a `link` that load nothing.
 LINKS_ONLY = {"index", "search", "next", "prev", "canonical", "author", "copyright", "top", "up"}
 
 

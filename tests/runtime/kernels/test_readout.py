@@ -48,7 +48,7 @@ def weights_of(member: str) -> EncoderWeights:
 
 
 def code_of(weights: EncoderWeights, shape: tuple[int, int] = (9, 113)) -> NDArray[np.float32]:
-    """Of the readout's planes: phases near every axis and diagonal, deviations beyond their bounds."""
+    """Planes of the readout: phases near every axis and diagonal, deviations beyond their bounds."""
     rng = np.random.default_rng(0)
     code = rng.normal(0, 2, (planes(weights), *shape)).astype(np.float32)
     code[:, 0, :8] = 0

@@ -4,7 +4,7 @@
 
 Prints a JSON report, and how far it is to stderr. The growth is the slope of a line through the resident memory over
 the second half of the run. It is sampled by frames: a list of samples by the clock grew by 12 B a frame on a slow
-machine. ``--leak`` forgets so many bytes a frame on purpose: the growth must then show it.
+machine. ``--leak`` forgets this many bytes a frame on purpose: the growth must then show it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ PERIOD = 16.0
 
 
 def lattice(y: torch.Tensor, x: torch.Tensor, moved: float = 0.0) -> torch.Tensor:
-    """Round columns on a square lattice, ``(1, H, W)``, moved by so many px along x."""
+    """Round columns on a square lattice, ``(1, H, W)``, moved along x by the given px."""
     along_y, along_x = (torch.exp(4 * (torch.cos(2 * math.pi * v / PERIOD) - 1)) for v in (y, x - moved))
     return (along_y[:, None] * along_x)[None]
 

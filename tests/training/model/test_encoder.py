@@ -35,7 +35,7 @@ def windows(encoder, count=3, more=0) -> torch.Tensor:
 
 
 def deviations(frames, window) -> torch.Tensor:
-    """Of every window of ``frames (N, C, H, W)``, all channels together, ``(N, rows, cols)``."""
+    """Deviation of every window of ``frames (N, C, H, W)``, all channels together, ``(N, rows, cols)``."""
     cut = frames.unfold(2, window[0], 1).unfold(3, window[1], 1)
     cut = cut - cut.mean((-1, -2), keepdim=True)
     return cut.square().mean(dim=(1, -1, -2)).sqrt()
