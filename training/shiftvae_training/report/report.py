@@ -72,7 +72,7 @@ def _verdict(found: Findings) -> str:
     if not flags:
         return which
     count = "is one flag" if len(flags) == 1 else f"are {len(flags)} flags"
-    return f"{which} There {count} under Confounds: check them before a physical interpretation."
+    return f"{which} There {count} under Confounds: look there before a physical interpretation."
 
 
 def _facts(found: Findings) -> list[tuple[str, str]]:
