@@ -25,8 +25,10 @@ test-cpp: .venv/dev-installed
 	  cmake --preset $$preset -G Ninja && cmake --build --preset $$preset && ctest --preset $$preset || exit 1; \
 	done
 
+# Tests with a clock in them run alone, the others two at a time.
 test-python: .venv/dev-installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not clock" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m clock
 
 lint: .venv/dev-installed  ## style, types, import contracts, the stub of the compiled module, and the C++ sources
 	$(BIN)/ruff check .
