@@ -19,17 +19,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from .array_types import Float32
 from .model.manifest import Domain, Manifest
+from .verdict import DomainVerdict
 
 if TYPE_CHECKING:
     from .model.samples import Samples
 
-__all__ = ["DomainGauge", "DomainVerdict", "Ruler", "residual_structure", "verdict_text", "window_features"]
+__all__ = ["DomainGauge", "Ruler", "residual_structure", "window_features"]
 
 #: Number of windows, about, that the verdict on a frame uses: every second or third row and column of a large map.
 VERDICT_WINDOWS = 4096
@@ -37,37 +37,6 @@ VERDICT_WINDOWS = 4096
 BAND_WINDOWS = 1 << 13
 #: Least deviation of windows, in floors; and largest step between floats of their size, in units of that deviation.
 LEAST_CONTRAST, MOST_GRAIN = 2.0, 0.25
-
-
-class DomainVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Verdict of the checks on a frame, or on its rows so far.
-
-    Attributes
-    ----------
-    score
-        Highest score of the checks; above 1 the frame is out of domain.
-    windows_out
-        Share of the windows whose own score is above 1, 0 to 1.
-    reason
-        Why the frame is out of domain; empty if it is not.
-    """
-
-    score: float
-    windows_out: float
-    reason: str = ""
-
-    @property
-    def out_of_domain(self) -> bool:
-        """True if the frame is unlike the training data of the model."""
-        return self.score > 1
-
-
-def verdict_text(verdict: DomainVerdict | None) -> str:
-    """Give `verdict` as the line that every output of a map carries; None is a model that does not know its domain."""
-    if verdict is None:
-        return "domain unknown"
-    where = "out of domain" if verdict.out_of_domain else "in domain"
-    return f"{where} (score {verdict.score:.3g})" + (f": {verdict.reason}" if verdict.reason else "")
 
 
 class DomainGauge:

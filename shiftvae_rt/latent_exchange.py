@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from .domain import verdict_text
 from .optional import require
+from .verdict import verdict_text
 
 if TYPE_CHECKING:
     from .latent_map import LatentMap

@@ -1,4 +1,7 @@
-"""The latent map: a mean and a standard deviation for every latent and every window of a frame."""
+"""The latent map: a mean and a standard deviation for every latent and every window of a frame.
+
+A client receives maps without the compiled core, so kernels and pictures are imported by the methods that use them.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .domain import DomainGauge, DomainVerdict
 from .errors import FrameError
 from .fields import Fields, MeanLattice
 from .frame import Frame, pixel_size_text
-from .kernels.assembly import assemble_latent_map, place_at_motifs
-from .kernels.lattice_fields import FieldStream
 from .kernels.window_grid import WindowGrid
-from .latent_exchange import as_hyperspy, as_xarray
-from .pictures.latent_panels import draw_latent_map
-from .pictures.notebook import table_and_picture
+from .verdict import DomainVerdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from .domain import DomainGauge
 
 __all__ = ["LatentMap"]
 
@@ -89,6 +89,8 @@ class LatentMap:
         """
         if self.lattice is None or self.mean.shape[1] != self.grid.rows:
             return None
+        from .kernels.lattice_fields import FieldStream
+
         return FieldStream(self.grid, self.lattice).push(self.mean[:2], self.std[:2])
 
     @cached_property
@@ -137,6 +139,8 @@ class LatentMap:
         FrameError
             for a band of a frame that is not complete.
         """
+        from .kernels.assembly import assemble_latent_map
+
         pixels = np.full((len(self.names), *self.grid.frame_shape), np.nan, np.float32)
         content = self._content()
         precision = 1 / np.square(self.std[content], dtype=np.float64)
@@ -158,6 +162,8 @@ class LatentMap:
         FrameError
             for a band of a frame that is not complete.
         """
+        from .kernels.assembly import place_at_motifs
+
         whole = self._whole()
         content = self._content()
         precision = 1 / np.square(self.std[content], dtype=np.float64)
@@ -186,6 +192,8 @@ class LatentMap:
         FrameError
             if `frame` is not a frame, or of another shape than the one that was mapped.
         """
+        from .pictures.latent_panels import draw_latent_map
+
         return draw_latent_map(self, frame=None if frame is None else self._mapped(frame))
 
     def to_xarray(self) -> Any:
@@ -196,6 +204,8 @@ class LatentMap:
         ImportError
             if xarray is missing.
         """
+        from .latent_exchange import as_xarray
+
         return as_xarray(self)
 
     def to_hyperspy(self) -> Any:
@@ -206,9 +216,13 @@ class LatentMap:
         ImportError
             if HyperSpy is missing.
         """
+        from .latent_exchange import as_hyperspy
+
         return as_hyperspy(self)
 
     def _repr_html_(self) -> str:
+        from .pictures.notebook import table_and_picture
+
         return table_and_picture(repr(self), self.plot if self.mean.size else None)
 
     def _mapped(self, frame: Frame | ArrayLike) -> Frame:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..domain import verdict_text
 from ..frame import as_pixels
+from ..verdict import verdict_text
 from .picture import Colours, Panel, draw_picture
 
 if TYPE_CHECKING:

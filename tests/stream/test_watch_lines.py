@@ -11,10 +11,10 @@ import pytest
 from terminal import COLUMNS
 
 from shiftvae_rt.commands.watch import _line
-from shiftvae_rt.domain import DomainVerdict
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Result
 from shiftvae_rt.stream.protocol.counters import Counters
+from shiftvae_rt.verdict import DomainVerdict
 
 REASON = "the period is 31.4 px rather than 24.0 px, and half of the windows are unlike the training data of the model"
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import __version__
-from ...domain import verdict_text
 from ...latent_exchange import image_axes
 from ...output_file import whole_or_nothing
+from ...verdict import verdict_text
 
 if TYPE_CHECKING:
     from ...latent_map import LatentMap

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...domain import verdict_text
 from ...output_file import whole_or_nothing
+from ...verdict import verdict_text
 
 if TYPE_CHECKING:
     from ...latent_map import LatentMap

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ...domain import DomainVerdict, verdict_text
 from ...errors import DataFileError, WireError
 from ...output_file import try_output, whole_or_nothing
+from ...verdict import DomainVerdict, verdict_text
 from ..protocol.results import Result, read_result
 from ..protocol.stream_state import StreamState
 from ..protocol.wire import decode_result_header

@@ -18,10 +18,10 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from ...domain import DomainVerdict
 from ...errors import WireError
 from ...fields import MeanLattice
 from ...frame import DTYPES
+from ...verdict import DomainVerdict
 from .counters import Counters
 
 __all__ = [

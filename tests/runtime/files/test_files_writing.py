@@ -11,13 +11,14 @@ from PIL import Image
 from rsciio.hspy import file_reader as read_hspy
 from tiny_models import tiny_domain, tiny_manifest, tiny_weights
 
-from shiftvae_rt.domain import DomainGauge, DomainVerdict
+from shiftvae_rt.domain import DomainGauge
 from shiftvae_rt.errors import DataFileError
 from shiftvae_rt.fields import MeanLattice
 from shiftvae_rt.files import read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixel_size
 from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.latent_map import LatentMap
+from shiftvae_rt.verdict import DomainVerdict
 
 NM = 0.025
 ENDINGS = [".npz", ".tif", ".tiff", ".hspy", ".png"]

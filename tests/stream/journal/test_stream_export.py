@@ -15,7 +15,6 @@ from stream_support import frame_message
 from terminal import unwrapped
 
 from shiftvae_rt import cli
-from shiftvae_rt.domain import DomainVerdict
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import DataFileError
 from shiftvae_rt.output_file import whole_or_nothing
@@ -23,6 +22,7 @@ from shiftvae_rt.stream.journal.journal import Journal
 from shiftvae_rt.stream.protocol.counters import Counters
 from shiftvae_rt.stream.protocol.results import result_message
 from shiftvae_rt.stream.protocol.wire import decode_frame_header
+from shiftvae_rt.verdict import DomainVerdict
 
 h5py = pytest.importorskip("h5py")
 Make = Callable[..., Any]

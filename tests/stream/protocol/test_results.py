@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from stream_support import LIMIT_S, RawProducer, frame_message, noisy, rows_message
 
-from shiftvae_rt.domain import DomainVerdict
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import (
     Counters,
@@ -25,6 +24,7 @@ from shiftvae_rt.stream import (
 from shiftvae_rt.stream.journal.export import export_stream
 from shiftvae_rt.stream.journal.journal_reader import JournalReader
 from shiftvae_rt.stream.protocol.results import read_result
+from shiftvae_rt.verdict import DomainVerdict
 
 Make = Callable[..., Any]
 FRAME = noisy((40, 40))
