@@ -12,7 +12,7 @@ from .verdict import verdict_text
 if TYPE_CHECKING:
     from .latent_map import LatentMap
 
-__all__ = ["Axis", "as_hyperspy", "as_xarray", "image_axes"]
+__all__ = ["Axis", "as_hyperspy", "as_xarray", "image_axes", "provenance"]
 
 
 class Axis(TypedDict):
@@ -56,7 +56,7 @@ def as_hyperspy(latent_map: LatentMap) -> Any:
     mean, std = (values[:, 0] if line else values for values in (latent_map.mean, latent_map.std))
     signal = kind(mean.copy(), axes=axes)
     signal.metadata.General.title = "latent mean"
-    signal.metadata.add_dictionary({"shiftvae": _provenance(latent_map)})
+    signal.metadata.add_dictionary({"shiftvae": _judged(latent_map)})
     signal.set_noise_variance(kind(np.square(std), axes=axes))
     return signal
 
@@ -86,19 +86,25 @@ def as_xarray(latent_map: LatentMap) -> Any:
         coords |= {"field": list(fields.names), "field_unit": ("field", list(fields.units))}
         over = ("field", "y", "x")
         values |= {"fields": (over, fields.mean.copy()), "field_std": (over, fields.std.copy())}
-    return xarray.Dataset(values, coords, _provenance(latent_map))
+    return xarray.Dataset(values, coords, _judged(latent_map))
 
 
-def _provenance(latent_map: LatentMap) -> dict[str, Any]:
-    """Give the model, grid, latents and verdict of a map, as text and numbers."""
+def provenance(latent_map: LatentMap) -> dict[str, Any]:
+    """Give the grid, latents, fields and model of a map, as text and numbers."""
     unused = [name for name, varies in zip(latent_map.names, latent_map.varies, strict=True) if not varies]
+    fields = latent_map.fields
+    known = {} if fields is None else {"field_names": ", ".join(fields.names), "field_units": ", ".join(fields.units)}
     return {
         "latent_names": ", ".join(latent_map.names),
         "latent_units": ", ".join(unit or "1" for unit in latent_map.units),
         "unused_latents": ", ".join(unused),
+        **known,
         "window_px": str(latent_map.grid.window),
         "stride_px": latent_map.grid.stride,
         "frame_shape_px": str(latent_map.grid.frame_shape),
         "model_sha256": latent_map.model_sha256,
-        "domain": verdict_text(latent_map.domain),
     }
+
+
+def _judged(latent_map: LatentMap) -> dict[str, Any]:
+    return {**provenance(latent_map), "domain": verdict_text(latent_map.domain)}

@@ -170,20 +170,21 @@ class LatentMap:
         shift_y = whole["dy"] if "dy" in self.names else np.zeros(whole.mean.shape[1:], np.float32)
         return place_at_motifs(whole.mean[content], precision, self.grid, shift_y, whole["dx"], threads=threads)
 
-    def plot(self, frame: Frame | ArrayLike | None = None) -> Figure:
-        """Draw every latent as an image with its colour bar (a line signal as a curve), and a scale bar.
+    def plot(self, frame: Frame | ArrayLike | None = None, *, raw_shifts: bool = False) -> Figure:
+        """Draw content and fields as images with colour and scale bars (a line signal as a curve).
 
         Parameters
         ----------
         frame
             The frame that was mapped, drawn beside its maps: raw detector units, ``(height, width)`` or
             ``(channels, height, width)``.
+        raw_shifts
+            Whether to draw the shifts ``dy, dx`` too, which repeat with the lattice.
 
         Returns
         -------
         matplotlib.figure.Figure
-            A notebook shows it; elsewhere, ``savefig("maps.png")``. Content has the perceptually uniform colours of
-            viridis; periodic latents have a cyclic colour map.
+            A notebook shows it; elsewhere, ``savefig("maps.png")``. Colours are those of `colours.colour_table`.
 
         Raises
         ------
@@ -194,7 +195,7 @@ class LatentMap:
         """
         from .pictures.latent_panels import draw_latent_map
 
-        return draw_latent_map(self, frame=None if frame is None else self._mapped(frame))
+        return draw_latent_map(self, frame=None if frame is None else self._mapped(frame), raw_shifts=raw_shifts)
 
     def to_xarray(self) -> Any:
         """Copy into an xarray ``Dataset``: ``mean`` and ``std`` over ``(latent, y, x)``, y and x in nm or px.

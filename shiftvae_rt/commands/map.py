@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataFileError, FrameError, ShiftVaeError, few
@@ -34,10 +35,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".dm3 .dm4 .ser .emd .mrc .hspy .zspy .zarr .hdf5 .sxm .dat .spm .gwy .ibw .tif .png .jpg .npy .npz; "
         "FILE::NAME picks one of several datasets",
     )
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write: .npz .tif .png or .hspy")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="file to write: .npz .tif .hspy, or a picture: .png .svg .pdf",
+    )
     parser.add_argument("--stride", type=int, default=4, metavar="PX", help="px between windows (default 4)")
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="threads that share a whole frame (default 1)"
+    )
+    parser.add_argument(
+        "--raw-shifts",
+        action="store_true",
+        help="show the shifts dy, dx in a picture too: they repeat with the lattice, and the fields say what they mean",
     )
     add_force(parser)
     add_encoding(parser)
@@ -66,7 +78,13 @@ def run(arguments: argparse.Namespace) -> None:
     started = time.perf_counter()
     maps, failed = _map_each(mapper, frames, arguments.output)
     seconds = time.perf_counter() - started
-    write_latent_map(arguments.output, maps, frame=frames[0] if len(frames) == 1 else None)
+    write_latent_map(
+        arguments.output,
+        maps,
+        frame=frames[0] if len(frames) == 1 else None,
+        raw_shifts=arguments.raw_shifts,
+        source=Path(arguments.frame).name,
+    )
     rows, cols = maps[0].mean.shape[1:]
     what = f"{counted(len(maps), 'frame')}, {rows} x {cols} windows each, latents {', '.join(maps[0].names)}"
     answer(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["WRITERS", "check_output", "write_latent_map"]
 
-#: ending -> (module, package it needs). Each module has ``write(path, maps)``, that of .png also takes frame and truth.
+#: Endings of pictures, which show one frame.
+PICTURES = (".png", ".svg", ".pdf")
+#: ending -> (module, package it needs). Each module has ``write``.
 WRITERS = {
     ".npz": ("npz", None),
     ".tif": ("tiff", "tifffile"),
     ".tiff": ("tiff", "tifffile"),
-    ".png": ("map_picture", "matplotlib"),
     ".hspy": ("hspy", "h5py"),
+    **dict.fromkeys(PICTURES, ("map_picture", "matplotlib")),
 }
 
 
@@ -54,9 +56,10 @@ def check_output(path: str | Path, *, frames: int = 1, force: bool = False, room
 def _check_format(path: Path, frames: int) -> None:
     if path.suffix.lower() not in WRITERS:
         raise DataFileError(f"cannot write {path}: its ending is {path.suffix!r}, expected one of {', '.join(WRITERS)}")
-    if path.suffix.lower() == ".png" and frames != 1:
+    if path.suffix.lower() in PICTURES and frames != 1:
         raise DataFileError(
-            f"cannot write {path}: a .png shows one frame, got {frames}: choose one (--frame N), or .npz, .tif, .hspy"
+            f"cannot write {path}: a {path.suffix} shows one frame, got {frames}: choose one "
+            "(--frame N), or .npz, .tif, .hspy"
         )
     check_package(path, WRITERS[path.suffix.lower()][1])
 
@@ -67,6 +70,8 @@ def write_latent_map(
     *,
     frame: Frame | None = None,
     truth: Mapping[str, NDArray[Any]] | None = None,
+    raw_shifts: bool = False,
+    source: str = "",
 ) -> None:
     """Write the latent map of a frame, or the maps of a stack of equal frames, in the format of the ending.
 
@@ -74,19 +79,27 @@ def write_latent_map(
     ----------
     path
         ``.npz``: ``mean`` and ``std`` ``(latent, rows, cols)`` float32, ``names``, ``units``, ``centre_y_px``,
-        ``centre_x_px``, ``pixel_size_nm`` (y, x; NaN where unknown), ``model_sha256``; ``out_of_domain``,
+        ``centre_x_px``, ``pixel_size_nm`` (y, x; NaN where unknown), ``model_sha256``, ``source``; ``out_of_domain``,
         ``domain_score``, ``domain_reason`` and ``domain_windows (rows, cols)``, NaN where the model does not know its
         domain. A map with fields also has
         ``fields`` and ``field_std`` ``(field, rows, cols)`` float32, ``field_names`` and ``field_units``.
-        ``.tif``: the means as an ImageJ stack, one page a latent, calibrated.
-        ``.hspy``: signals mean, std and window scores with axes (frame), latent, y, x; HyperSpy, napari, Swift read it.
-        ``.png``: a picture for people, of one frame. Written whole or not at all; an existing file is replaced.
+        ``.tif``: the means as an ImageJ stack, one page a latent, then one a field; calibrated.
+        ``.hspy``: signals ``latent mean``, ``latent std``, ``fields``, ``field std`` and ``out of domain`` (scores of
+        the windows), as far as they are known, with axes (frame), latent or field, y, x; HyperSpy, napari, Swift read
+        it.
+        ``.png``, ``.svg``, ``.pdf``: a picture for people, of one frame. Written whole or not at all; an existing file
+        is replaced.
     maps
         One map, or at least one of a stack; a stack adds a leading frame axis.
     frame
-        The frame that was mapped, shown in the .png beside its maps. The other formats hold the map alone.
+        The frame that was mapped, shown in a picture beside its maps. The other formats hold the maps alone.
     truth
-        Title -> ``(height, width)`` on the pixels of the frame, shown in the .png after the maps.
+        Title -> ``(height, width)`` on the pixels of the frame, shown in a picture beside it.
+    raw_shifts
+        Whether a picture also shows the shifts ``dy, dx``, which repeat with the lattice; their meaning is in the
+        fields.
+    source
+        Name of the file or stream that was mapped, for the metadata.
 
     Raises
     ------
@@ -97,7 +110,7 @@ def write_latent_map(
     stack = list(maps) if isinstance(maps, Sequence) else [maps]
     _check_format(Path(path), len(stack))
     write = import_module(f".writers.{WRITERS[Path(path).suffix.lower()][0]}", __package__).write
-    if Path(path).suffix.lower() == ".png":
-        write(Path(path), stack[0], frame, truth or {})
+    if Path(path).suffix.lower() in PICTURES:
+        write(Path(path), stack[0], frame=frame, truth=truth or {}, raw_shifts=raw_shifts)
     else:
-        write(Path(path), stack, several and len(stack) > 1)
+        write(Path(path), stack, several=several and len(stack) > 1, source=source)

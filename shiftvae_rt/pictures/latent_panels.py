@@ -1,8 +1,8 @@
-"""Latent maps as a picture: the frame, every latent, and the truth where it is known."""
+"""Latent maps as a picture: the frame, the content, the fields, and the truth where it is known."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..frame import as_pixels
 from ..verdict import verdict_text
-from .picture import Colours, Panel, draw_picture
+from .panel import Colours, Extent, Panel
+from .picture import draw_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..frame import Frame
     from ..latent_map import LatentMap
 
-__all__ = ["FIELD_TITLES", "POSE_COLOURS", "POSE_TITLES", "draw_latent_map"]
+__all__ = ["FIELD_COLOURS", "FIELD_TITLES", "POSE_COLOURS", "POSE_TITLES", "draw_latent_map", "field_panels"]
 
 #: Titles of the latents of the pose, and of the fields; colours of the former. The live page has the same.
 POSE_TITLES = {
@@ -35,38 +36,67 @@ FIELD_TITLES = {
     "exy": "exy: shear",
     "rotation": "rotation: clockwise",
 }
+#: Colours of the fields that are not around zero.
+FIELD_COLOURS: dict[str, Colours] = {"uy": "median", "ux": "median"}
 POSE_COLOURS: dict[str, Colours] = {"dy": "cyclic", "dx": "cyclic", "phi": "cyclic", "scale": "signed"}
 
 
 def draw_latent_map(
-    latent_map: LatentMap, *, frame: Frame | None = None, truth: Mapping[str, NDArray[Any]] | None = None
+    latent_map: LatentMap,
+    *,
+    frame: Frame | None = None,
+    truth: Mapping[str, NDArray[Any]] | None = None,
+    raw_shifts: bool = False,
 ) -> Figure:
-    """Draw frame, truth, content and pose, in this order: what is to be compared lies side by side.
+    """Draw frame, truth, content and fields, in this order: what is to be compared lies side by side.
 
     Parameters
     ----------
     latent_map
-        The map to draw, with a scale bar in nm if its pixel size is known.
+        The map to draw, with scale bars in nm if its pixel size is known.
     frame
         The frame that was mapped.
     truth
         Title -> ``(height, width)`` on the pixels of the frame.
+    raw_shifts
+        Whether the shifts are drawn too. A map that has nothing else shows them anyhow.
 
     Raises
     ------
     ImportError
         if matplotlib is missing.
     """
-    pose, content = _latent_panels(latent_map)
+    fields = field_panels(latent_map)
+    content, pose, shifts = _latent_panels(latent_map)
     known = [Panel(title, np.atleast_2d(image), colours="signed") for title, image in (truth or {}).items()]
-    panels = [*(_frame_panels(frame, latent_map) if frame is not None else []), *known, *content, *pose]
+    panels = [*(_frame_panels(frame, latent_map) if frame is not None else []), *known, *content, *fields, *pose]
+    panels += shifts if raw_shifts or not panels else []
     window, stride = latent_map.grid.window, latent_map.grid.stride
     size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
     title = f"{frame.name}   " if frame is not None and frame.name else ""
     title += f"window {size} px, stride {stride} px, model {latent_map.model_sha256[:8]}"
     doubtful = latent_map.domain is not None and latent_map.domain.out_of_domain
-    warning = verdict_text(latent_map.domain) if doubtful else ""
-    return draw_picture(panels, title=title, pixel_size_nm=latent_map.pixel_size_nm, warning=warning)
+    return draw_picture(
+        panels,
+        title=title,
+        pixel_size_nm=latent_map.pixel_size_nm,
+        warning=verdict_text(latent_map.domain) if doubtful else "",
+        legend=_legend(panels),
+    )
+
+
+def _legend(panels: Sequence[Panel]) -> str:
+    """Explain what the panels leave open: the unit of content, and where the colours have their middle."""
+    said = []
+    if any(panel.colours == "content" and not panel.unit for panel in panels):
+        said.append("Content: 1 unit is one standard deviation over the training scan.")
+    titles = {panel.title for panel in panels}
+    if FIELD_TITLES["exx"] in titles:
+        said.append(
+            "Strain and rotation: against the lattice of the training scan, light grey at 0. Displacement: light grey "
+            "at its median. y points down."
+        )
+    return " ".join(said)
 
 
 def _frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
@@ -76,38 +106,43 @@ def _frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
     return [Panel(name, channel, colours="grey") for name, channel in zip(names, pixels, strict=True)]
 
 
-def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel]]:
-    """Make panels for the pose (fields, or else shift; rotation, scale), and for the latents of the content."""
-    half = latent_map.grid.stride / 2
-    y, x = latent_map.centre_y_px, latent_map.centre_x_px
-    extent = (x[0] - half, x[-1] + half, y[0] - half, y[-1] + half)
-    pose = _field_panels(latent_map, extent)
+def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel], list[Panel]]:
+    """Make panels for the content, for rotation and scale, and for the raw shifts."""
+    extent = _extent(latent_map)
     content: list[Panel] = []
+    pose: list[Panel] = []
+    shifts: list[Panel] = []
     for index, name in enumerate(latent_map.names):
-        if pose and name in ("dy", "dx"):
-            continue  # sawtooths of the lattice; the fields say what they mean
-        colours = POSE_COLOURS.get(name, "content")
-        (pose if name in POSE_TITLES else content).append(
+        kind = shifts if name in ("dy", "dx") else pose if name in POSE_TITLES else content
+        kind.append(
             Panel(
                 POSE_TITLES.get(name, name),
                 latent_map.mean[index],
                 unit=latent_map.units[index],
                 extent_px=extent,
-                colours=colours if latent_map.varies[index] else "unused",
+                colours=POSE_COLOURS.get(name, "content") if latent_map.varies[index] else "unused",
                 band=latent_map.std[index],
             )
         )
-    return pose, content
+    return content, pose, shifts
 
 
-def _field_panels(latent_map: LatentMap, extent: tuple[float, float, float, float]) -> list[Panel]:
+def field_panels(latent_map: LatentMap) -> list[Panel]:
     """Make a panel for each field; displacements in pm where the pixel size is known."""
     fields = latent_map.fields
     if fields is None:
         return []
-    panels = []
+    panels, extent = [], _extent(latent_map)
     for name, unit, image in zip(fields.names, fields.units, fields.mean, strict=True):
         if unit == "px" and latent_map.pixel_size_nm is not None:
             unit, image = "pm", image * np.float32(1e3 * latent_map.pixel_size_nm[name == "ux"])
-        panels.append(Panel(FIELD_TITLES[name], image, unit=unit, extent_px=extent, colours="signed"))
+        colours = FIELD_COLOURS.get(name, "signed")
+        panels.append(Panel(FIELD_TITLES[name], image, unit=unit, extent_px=extent, colours=colours))
     return panels
+
+
+def _extent(latent_map: LatentMap) -> Extent:
+    """Edges of a map: a window stands for `stride` px around its centre."""
+    half = latent_map.grid.stride / 2
+    y, x = latent_map.centre_y_px, latent_map.centre_x_px
+    return x[0] - half, x[-1] + half, y[0] - half, y[-1] + half

@@ -12,6 +12,8 @@ import pytest
 from tiny_models import write_tiny_model
 
 from shiftvae_rt import Frame, FrameError, LatentMapper
+from shiftvae_rt.colours import colour_table
+from shiftvae_rt.pictures.latent_panels import FIELD_TITLES
 
 hyperspy = pytest.mark.skipif(
     not __import__("importlib.util").util.find_spec("hyperspy"), reason="HyperSpy is not installed"
@@ -68,25 +70,28 @@ def test_a_notebook_shows_facts_and_a_small_picture(mapper, latent_map):
     assert "20 pm" in mapper._repr_html_()
 
 
-def test_a_picture_names_every_latent_and_has_a_colour_bar_for_each(latent_map, frame):
+def test_a_picture_shows_content_and_fields_with_scales_and_raw_shifts_on_request(latent_map, frame):
     figure = latent_map.plot()
-    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    titles = [axis.get_title(loc="left") for axis in figure.axes if axis.get_title(loc="left")]
     line = latent_map.mean.shape[1] == 1
-    position = "dx: shift right" if line else "ux: displacement right"
-    assert [title for title in titles if title in ("z1", "z2", position)] == ["z1", "z2", position]
-    assert "dx: shift right" not in titles or line
-    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
-    assert line or (len(figure.axes) == 16 and any(re.fullmatch(r"[0-9.]+ nm", text) for text in texts))
+    fields = [] if line else [FIELD_TITLES[name] for name in latent_map.fields.names]
+    assert titles == ["z1", "z2", *fields]
+    assert "dx: shift right" in [axis.get_title(loc="left") for axis in latent_map.plot(raw_shifts=True).axes]
+    for axis in figure.axes:
+        bars = [text.get_text() for text in axis.texts if re.fullmatch(r"[0-9.]+ nm", text.get_text())]
+        assert len(bars) == (len(axis.images) == 1)
     assert figure._repr_png_().startswith(b"\x89PNG")
     beside = latent_map.plot(frame)
     assert "frame" in [axis.get_title(loc="left") for axis in beside.axes]
     assert latent_map.plot(Frame(frame)).axes[0].get_title(loc="left") == "frame"
 
 
-def test_content_has_colours_that_are_even_to_the_eye(latent_map):
-    drawn = [axis for axis in latent_map.plot().axes if axis.images and axis.get_title(loc="left") == "z1"]
-    assert all(axis.images[0].cmap.name == "viridis" for axis in drawn)
-    assert len(drawn) == (latent_map.mean.shape[1] > 1)
+def test_the_colours_are_those_of_the_table(latent_map):
+    expected = {"z1": "content", "uy: displacement down": "signed", "exx: strain along x": "signed"}
+    drawn = {axis.get_title(loc="left"): axis.images[0].cmap for axis in latent_map.plot().axes if axis.images}
+    for title, name in expected.items() if drawn else ():
+        np.testing.assert_array_equal(drawn[title].colors, colour_table(name) / 255)
+    assert bool(drawn) == (latent_map.mean.shape[1] > 1)
 
 
 def test_another_frame_is_not_drawn_beside_a_map(latent_map, frame):

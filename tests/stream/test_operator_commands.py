@@ -191,9 +191,12 @@ def test_an_exported_stream_opens_in_the_readers_of_the_field(
 ) -> None:
     rsciio = pytest.importorskip("rsciio.hspy")
     run(capsys, "export", journal, "run", "-o", tmp_path / "run.hspy")
-    first, second = rsciio.file_reader(str(tmp_path / "run.hspy"))
-    assert [axis["name"] for axis in first["axes"]] == ["time", "latent", "y", "x"]
-    assert first["data"].shape == second["data"].shape == (5, 4, 7, 7)
+    signals = {each["metadata"]["General"]["title"]: each for each in rsciio.file_reader(str(tmp_path / "run.hspy"))}
+    latents, fields = signals["run: latent mean"], signals["run: fields"]
+    assert [axis["name"] for axis in latents["axes"]] == ["time", "latent", "y", "x"]
+    assert [axis["name"] for axis in fields["axes"]] == ["time", "field", "y", "x"]
+    assert latents["data"].shape == signals["run: latent std"]["data"].shape == (5, 4, 7, 7)
+    assert len(fields["data"]) == 5
 
 
 def test_streams_are_listed_while_the_service_runs_and_after(

@@ -1,4 +1,4 @@
-"""Latent maps as HyperSpy's HDF5 (.hspy), written with h5py alone.
+"""Latent maps and fields as HyperSpy's HDF5 (.hspy), written with h5py alone.
 
 The layout is version 3.1 of the public description of the format: one group for each signal below ``Experiments``, in
 it ``data``, one group ``axis-N`` for each axis, ``metadata`` and ``original_metadata``. Neither SWMR nor the latest
@@ -8,71 +8,131 @@ HDF5 library version is requested, so that all common readers open it.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import __version__
-from ...latent_exchange import image_axes
+from ...array_types import Float32
+from ...latent_exchange import Axis, image_axes, provenance
 from ...output_file import whole_or_nothing
 from ...verdict import verdict_text
 
 if TYPE_CHECKING:
     from ...latent_map import LatentMap
 
-__all__ = ["write"]
+__all__ = ["SignalFile", "write"]
+
+_LONGEST = 60_000  # bytes of an attribute: HDF5 takes 64 kB
 
 
-def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
-    """Write the signals ``latent mean`` and ``latent std`` with axes (frame), latent, y, x; without y for 1D signals.
+class SignalFile:
+    """Signals of maps of one kind: ``latent mean``, ``latent std``, where they are known ``fields``, ``field std``.
 
-    If the model knows its domain, also ``out of domain``, the scores of the windows, as a single latent. `several`
-    keeps the frame axis.
+    Parameters
+    ----------
+    file
+        An empty ``h5py.File``, open for writing.
+    first
+        The first map: gives grid, units and model of all.
+    several
+        Whether the signals have a leading axis, along which they grow with `append`.
+    scores
+        Whether there is also ``out of domain``, the scores of the windows, as a single latent.
     """
-    first = maps[0]
-    axes: list[dict[str, Any]] = [{"name": "latent", "navigate": True, "units": "", "scale": 1.0, "offset": 0.0}]
-    if several:
-        axes.insert(0, {**axes[0], "name": "frame"})
-    signal = first.grid.frame_shape[0] == 1
-    axes += [{**axis, "navigate": False} for axis in image_axes(first)[1 if signal else 0 :]]
-    provenance = {
-        "software": f"shiftvae-rt {__version__}",
-        "model_sha256": first.model_sha256,
-        "latent_names": ", ".join(first.names),
-        "latent_units": ", ".join(unit or "1" for unit in first.units),
-        "unused_latents": ", ".join(name for name, varies in zip(first.names, first.varies, strict=True) if not varies),
-        "window_px": str(first.grid.window),
-        "stride_px": first.grid.stride,
-        "frame_shape_px": str(first.grid.frame_shape),
-        "out_of_domain": [each.domain is not None and each.domain.out_of_domain for each in maps],
-        "domain_score": [np.nan if each.domain is None else each.domain.score for each in maps],
-        "domain_reason": "\n".join("" if each.domain is None else each.domain.reason for each in maps)[:60_000],
+
+    def __init__(self, file: Any, first: LatentMap, *, several: bool, scores: bool = False) -> None:
+        self._file, self._first, self._several, self._scores = file, first, several, scores
+        file.attrs["file_format"], file.attrs["file_format_version"] = "HyperSpy", "3.1"
+
+    def append(self, maps: Sequence[LatentMap]) -> None:
+        """Write `maps` after those that are there; without a leading axis, one map."""
+        parts = [self._signals(each) for each in maps]
+        for title in parts[0]:
+            values = np.stack([part[title] for part in parts])
+            name = f"Experiments/{title}/data"
+            packed: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
+            if not self._several:
+                self._file.create_dataset(name, data=values[0], **packed)
+            elif name not in self._file:
+                shape = values.shape[1:]
+                self._file.create_dataset(name, data=values, maxshape=(None, *shape), chunks=(1, *shape), **packed)
+            else:
+                data = self._file[name]
+                data.resize(len(data) + len(values), axis=0)
+                data[-len(values) :] = values
+
+    def finish(
+        self, *, leading: Axis | None, about: Mapping[str, Any], notes: str, source: str = "", name: str = ""
+    ) -> None:
+        """Write axes and metadata of all signals.
+
+        Parameters
+        ----------
+        leading
+            The leading axis, if there is one.
+        about
+            Text, numbers and arrays of ``metadata/shiftvae``, beside grid, latents and model.
+        notes
+            Text of ``metadata/General/notes``.
+        source
+            Name of the file or stream that was mapped.
+        name
+            What the titles of the signals begin with.
+        """
+        words = {"software": f"shiftvae-rt {__version__}", **provenance(self._first), **about}
+        images = image_axes(self._first)[1 if self._line else 0 :]
+        for title, group in self._file["Experiments"].items():
+            kind = Axis(name="field" if title.startswith("field") else "latent", units="", scale=1.0, offset=0.0)
+            axes = [*([] if leading is None else [leading]), kind, *images]
+            navigation = len(axes) - len(images)
+            for number, (axis, size) in enumerate(zip(axes, group["data"].shape, strict=True)):
+                axis_about = {"_type": "UniformDataAxis", "index_in_array": number, "is_binned": False, "size": size}
+                axis_about["navigate"] = number < navigation
+                group.create_group(f"axis-{number}").attrs.update({**axis, **axis_about})
+            general = {"title": f"{name}{title}", "notes": notes[:_LONGEST], "original_filename": source}
+            group.create_group("metadata/General").attrs.update(general)
+            group.create_group("metadata/Signal").attrs["signal_type"] = ""
+            shiftvae = group.create_group("metadata/shiftvae")
+            for key, value in words.items():
+                if isinstance(value, np.ndarray):
+                    shiftvae.create_dataset(key, data=value)
+                else:
+                    shiftvae.attrs[key] = value[:_LONGEST] if isinstance(value, str) else value
+            group.create_group("original_metadata")
+
+    @property
+    def _line(self) -> bool:
+        return self._first.grid.frame_shape[0] == 1
+
+    def _signals(self, latent_map: LatentMap) -> dict[str, Float32]:
+        """Arrays of one map by the titles of their signals; those of a line signal have no y axis."""
+        found = {"latent mean": latent_map.mean, "latent std": latent_map.std}
+        if latent_map.fields is not None:
+            found |= {"fields": latent_map.fields.mean, "field std": latent_map.fields.std}
+        if self._scores and latent_map.window_scores is not None:
+            found["out of domain"] = latent_map.window_scores[np.newaxis]
+        return {title: values[:, 0] if self._line else values for title, values in found.items()}
+
+
+def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) -> None:
+    """Write the signals of `maps` with axes (frame), latent or field, y, x; `several` keeps the frame axis."""
+    verdicts = [each.domain for each in maps]
+    about = {
+        "out_of_domain": [each is not None and each.out_of_domain for each in verdicts],
+        "domain_score": [np.nan if each is None else each.score for each in verdicts],
+        "domain_reason": "\n".join("" if each is None else each.reason for each in verdicts),
     }
-    notes = "\n".join(verdict_text(each.domain) for each in maps)[:60_000]
-    signals = {"latent mean": [each.mean for each in maps], "latent std": [each.std for each in maps]}
-    scores = [each.window_scores[np.newaxis] for each in maps if each.window_scores is not None]
-    if len(scores) == len(maps):
-        signals["out of domain"] = scores
+    frames = Axis(name="frame", units="", scale=1.0, offset=0.0) if several else None
     with whole_or_nothing(path, "h5py") as part:
         import h5py
 
         content = io.BytesIO()  # in memory first: the HDF5 library ends the process if the disk is full
         with h5py.File(content, "w") as file:
-            file.attrs["file_format"] = "HyperSpy"
-            file.attrs["file_format_version"] = "3.1"
-            for title, arrays in signals.items():
-                data = np.stack(arrays)
-                data = data if several else data[0]
-                data = data[..., 0, :] if signal else data
-                group = file.create_group(f"Experiments/{title}")
-                group.create_dataset("data", data=data, compression="gzip", compression_opts=1)
-                for number, (axis, size) in enumerate(zip(axes, data.shape, strict=True)):
-                    about = {"_type": "UniformDataAxis", "index_in_array": number, "is_binned": False, "size": size}
-                    group.create_group(f"axis-{number}").attrs.update({**axis, **about})
-                group.create_group("metadata/General").attrs.update({"title": title, "notes": notes})
-                group.create_group("metadata/Signal").attrs["signal_type"] = ""
-                group.create_group("metadata/shiftvae").attrs.update(provenance)
-                group.create_group("original_metadata")
+            scored = all(each.window_scores is not None for each in maps)
+            signals = SignalFile(file, maps[0], several=several, scores=scored)
+            signals.append(maps)
+            signals.finish(leading=frames, about=about, notes="\n".join(map(verdict_text, verdicts)), source=source)
         part.write_bytes(content.getbuffer())

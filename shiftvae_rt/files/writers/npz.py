@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["write"]
 
 
-def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
-    """Write `maps`; `several` keeps a leading frame axis."""
+def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) -> None:
+    """Write `maps` of the file or stream called `source`; `several` keeps a leading frame axis."""
     first = maps[0]
     unknown = np.full(first.mean.shape[1:], np.nan, np.float32)
     windows = np.stack([unknown if each.window_scores is None else each.window_scores for each in maps])
@@ -41,6 +41,7 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
             centre_x_px=first.centre_x_px,
             pixel_size_nm=np.array(first.pixel_size_nm or (np.nan, np.nan)),
             model_sha256=np.array(first.model_sha256),
+            source=np.array(source),
             out_of_domain=out if several else out[0],
             domain_score=scores if several else scores[0],
             domain_reason=reasons if several else reasons[0],

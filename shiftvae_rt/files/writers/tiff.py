@@ -1,4 +1,4 @@
-"""Latent maps as a calibrated ImageJ stack: one float32 page (channel) for each latent, frames as time points."""
+"""Latent maps as a calibrated ImageJ stack: a float32 page for each latent and field, frames as time points."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from ...output_file import whole_or_nothing
 from ...verdict import verdict_text
 
 if TYPE_CHECKING:
+    from ...fields import Fields
     from ...latent_map import LatentMap
 
 __all__ = ["write"]
 
 
-def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
-    """Write the means of `maps`; names, units, model and domain go into the description.
+def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) -> None:
+    """Write the means of `maps` and after them their fields; names, units, model and domain go into the description.
 
     The label of a page, which ImageJ shows above the image, says if its frame is out of domain. `several` keeps the
     frame axis.
     """
     first = maps[0]
-    labels = [f"{name} ({unit})" if unit else name for name, unit in zip(first.names, first.units, strict=True)]
+    latents, fields = _labels(first), [] if first.fields is None else _labels(first.fields)
     y, x = (first.grid.stride * edge for edge in first.pixel_size_nm or (1.0, 1.0))
-    stack = np.stack([each.mean for each in maps])
+    stack = np.stack([np.concatenate([each.mean, *([each.fields.mean] if each.fields else [])]) for each in maps])
     doubts = [", out of domain" if each.domain and each.domain.out_of_domain else "" for each in maps]
     with whole_or_nothing(path, "tifffile") as part:
         import tifffile
@@ -43,9 +44,15 @@ def write(path: Path, maps: Sequence[LatentMap], several: bool) -> None:
                 # ImageJ: position = (column - xorigin) * edge; the first window's centre is not at 0.
                 "xorigin": -float(first.centre_x_px[0]) / first.grid.stride,
                 "yorigin": -float(first.centre_y_px[0]) / first.grid.stride,
-                "latents": "; ".join(labels),
+                "latents": "; ".join(latents),
+                "fields": "; ".join(fields),
+                "source": source,
                 "model_sha256": first.model_sha256,
                 "domain": " | ".join(verdict_text(each.domain) for each in maps),
-                "Labels": [label + doubt for doubt in doubts for label in labels],
+                "Labels": [label + doubt for doubt in doubts for label in [*latents, *fields]],
             },
         )
+
+
+def _labels(maps: LatentMap | Fields) -> list[str]:
+    return [f"{name} ({unit})" if unit else name for name, unit in zip(maps.names, maps.units, strict=True)]

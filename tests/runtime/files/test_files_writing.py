@@ -18,10 +18,13 @@ from shiftvae_rt.files import read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixel_size
 from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.latent_map import LatentMap
+from shiftvae_rt.pictures.panel import Panel, limits_of
+from shiftvae_rt.pictures.picture import draw_picture
+from shiftvae_rt.pictures.scale_bar import round_length
 from shiftvae_rt.verdict import DomainVerdict
 
 NM = 0.025
-ENDINGS = [".npz", ".tif", ".tiff", ".hspy", ".png"]
+ENDINGS = [".npz", ".tif", ".tiff", ".hspy", ".png", ".svg", ".pdf"]
 
 
 def made_map(seed=0, *, frame_shape=(60, 80), pixel_size_nm=NM) -> LatentMap:
@@ -35,19 +38,54 @@ def made_map(seed=0, *, frame_shape=(60, 80), pixel_size_nm=NM) -> LatentMap:
     return LatentMap(mean, np.abs(std), names, units, varies, grid, "ab" * 32, as_pixel_size(pixel_size_nm))
 
 
+def with_fields(seed=0) -> LatentMap:
+    """A map of a model with a lattice of two vectors."""
+    return replace(made_map(seed), lattice=MeanLattice(((8.0, 0.0), (0.0, 8.0))))
+
+
+FIELD_LABELS = ["uy (px)", "ux (px)", "exx (%)", "eyy (%)", "exy (%)", "rotation (deg)"]
+
+
 def test_fields_go_into_the_archive_with_their_names_and_units(tmp_path):
-    latent_map = replace(made_map(), lattice=MeanLattice(((8.0, 0.0), (0.0, 8.0))))
+    latent_map = with_fields()
     mean, std = latent_map.fields.mean, latent_map.fields.std
     write_latent_map(tmp_path / "a.npz", latent_map)
     write_latent_map(tmp_path / "b.npz", [latent_map, latent_map])
     with np.load(tmp_path / "a.npz", allow_pickle=False) as read, np.load(tmp_path / "b.npz") as stack:
         np.testing.assert_array_equal(read["fields"], mean)
         np.testing.assert_array_equal(read["field_std"], std)
-        assert read["field_names"].tolist() == ["uy", "ux", "exx", "eyy", "exy", "rotation"]
-        assert read["field_units"].tolist() == ["px", "px", "%", "%", "%", "deg"]
+        assert read["field_names"].tolist() == list(latent_map.fields.names)
+        assert read["field_units"].tolist() == list(latent_map.fields.units)
         np.testing.assert_array_equal(stack["fields"][1], mean)
     xarray = pytest.importorskip("xarray")
     assert isinstance(latent_map.to_xarray()["fields"].sel(field="exx"), xarray.DataArray)
+
+
+def test_fields_are_pages_of_the_tiff_after_the_latents(tmp_path):
+    maps = [with_fields(seed) for seed in range(2)]
+    write_latent_map(tmp_path / "a.tif", maps[0])
+    write_latent_map(tmp_path / "b.tif", maps)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        np.testing.assert_array_equal(file.asarray(), np.concatenate([maps[0].mean, maps[0].fields.mean]))
+        assert file.imagej_metadata["Labels"][4:10] == FIELD_LABELS
+        assert file.imagej_metadata["fields"].split("; ")[:6] == FIELD_LABELS
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        np.testing.assert_array_equal(file.asarray()[1, 4:], maps[1].fields.mean)
+
+
+def test_fields_are_signals_of_the_hyperspy_file_with_their_deviations(tmp_path):
+    maps = [with_fields(seed) for seed in range(2)]
+    write_latent_map(tmp_path / "a.hspy", maps, source="scan.dm4")
+    signals = {signal["metadata"]["General"]["title"]: signal for signal in read_hspy(str(tmp_path / "a.hspy"))}
+    assert sorted(signals) == ["field std", "fields", "latent mean", "latent std"]
+    fields = signals["fields"]
+    np.testing.assert_array_equal(fields["data"], np.stack([each.fields.mean for each in maps]))
+    np.testing.assert_array_equal(signals["field std"]["data"][1], maps[1].fields.std)
+    assert [axis["name"] for axis in fields["axes"]] == ["frame", "field", "y", "x"]
+    assert [bool(axis["navigate"]) for axis in fields["axes"]] == [True, True, False, False]
+    assert fields["metadata"]["shiftvae"]["field_names"] == ", ".join(maps[0].fields.names)
+    assert fields["metadata"]["shiftvae"]["field_units"] == ", ".join(maps[0].fields.units)
+    assert fields["metadata"]["General"]["original_filename"] == "scan.dm4"
 
 
 def judged_map() -> LatentMap:
@@ -73,7 +111,7 @@ class TestNpz:
     def test_holds_the_fields_that_the_design_names_and_no_others(self, tmp_path, latent_map):
         write_latent_map(tmp_path / "a.npz", latent_map)
         with np.load(tmp_path / "a.npz", allow_pickle=False) as read:
-            about = ["names", "units", "centre_y_px", "centre_x_px", "pixel_size_nm", "model_sha256"]
+            about = ["names", "units", "centre_y_px", "centre_x_px", "pixel_size_nm", "model_sha256", "source"]
             verdict = ["out_of_domain", "domain_score", "domain_reason", "domain_windows"]
             assert sorted(read.files) == sorted(["mean", "std", *about, *verdict])
             np.testing.assert_array_equal(read["mean"], latent_map.mean)
@@ -196,6 +234,46 @@ class TestPng:
         assert big.shape[0] > small.shape[0], "two more panels need another row"
         assert len(np.unique(big.reshape(-1, 3), axis=0)) > 100, "colours"
 
+    def test_fields_are_shown_in_pm_and_raw_shifts_only_on_request(self, tmp_path):
+        for raw in (False, True):
+            write_latent_map(tmp_path / f"{raw}.svg", with_fields(), raw_shifts=raw)
+        plain, raw = ((tmp_path / f"{raw}.svg").read_text() for raw in (False, True))
+        for text in (
+            "ux: displacement right",
+            "exx: strain along x",
+            ">pm<",
+            ">%<",
+            ">deg<",
+            "0.5 nm",
+            "at its median",
+        ):
+            assert text in plain
+        assert "dx: shift right" not in plain
+        assert "dx: shift right" in raw
+
+    def test_a_map_with_nothing_but_shifts_shows_them(self, tmp_path, latent_map):
+        shifts = {name: getattr(latent_map, name)[:2] for name in ("mean", "std", "names", "units", "varies")}
+        write_latent_map(tmp_path / "a.svg", replace(latent_map, **shifts))
+        assert "dx: shift right" in (tmp_path / "a.svg").read_text()
+
+    @pytest.mark.parametrize("ending", [".svg", ".pdf"])
+    def test_a_drawing_is_the_same_each_time_and_keeps_its_words_as_text(self, tmp_path, latent_map, ending):
+        for name in "ab":
+            write_latent_map(tmp_path / f"{name}{ending}", latent_map)
+        drawn = (tmp_path / f"a{ending}").read_bytes()
+        assert drawn == (tmp_path / f"b{ending}").read_bytes()
+        assert (b">no variation found<" if ending == ".svg" else b"/Type0") in drawn
+
+    @pytest.mark.parametrize("count", range(1, 12))
+    def test_the_panels_of_the_last_line_stand_in_the_middle(self, count):
+        panels = [Panel(f"p{number}", np.eye(8)) for number in range(count)]
+        axes = [axis for axis in draw_picture(panels).axes if axis.get_title(loc="left")]
+        spans = [axis.get_subplotspec() for axis in axes]
+        last = [span for span in spans if span.rowspan.stop == spans[0].get_gridspec().nrows]
+        columns = spans[0].get_gridspec().ncols
+        assert len(axes) == count
+        assert last[0].colspan.start == columns - last[-1].colspan.stop
+
     def test_a_latent_without_variation_is_a_grey_field(self, tmp_path, latent_map):
         def saturation() -> np.ndarray:
             return np.ptp(drawn(tmp_path / "a.png"), axis=-1)
@@ -252,6 +330,24 @@ class TestPng:
         assert white[-1] < band.shape[1] - 10
 
 
+@pytest.mark.parametrize(
+    ("width", "length"), [(512, 100), (10, 2), (6.7, 2), (3.34, 1), (0.25, 0.05), (1e-3, 2e-4), (1e4, 2000)]
+)
+def test_a_scale_bar_is_a_round_length_within_a_third_of_the_width(width, length):
+    assert round_length(width) == pytest.approx(length)
+
+
+def test_the_middle_of_the_colours_is_zero_the_median_or_nothing():
+    values = np.concatenate([np.full(98, 5.0), [3.0, 9.0, np.nan]])
+    assert sum(limits_of(values, "signed")) == pytest.approx(0)
+    assert sum(limits_of(values, "median")) == pytest.approx(2 * 5)
+    low, high = limits_of(values, "content")
+    assert low < 5 < high
+    assert sum(limits_of(values, "content")) != pytest.approx(10)
+    assert limits_of(np.array([-3.0, 1.0]), "cyclic") == (-3, 3)
+    assert limits_of(np.full(3, np.nan), "content") == (0, 1)
+
+
 class TestPlaces:
     @pytest.mark.parametrize("ending", ENDINGS)
     def test_a_missing_folder_is_named(self, tmp_path, latent_map, ending):
@@ -264,7 +360,7 @@ class TestPlaces:
             write_latent_map(tmp_path / "a.npz", latent_map)
 
     def test_an_unknown_ending_lists_the_known_ones(self, tmp_path, latent_map):
-        with pytest.raises(DataFileError, match=r"\.npz, \.tif, \.tiff, \.png, \.hspy"):
+        with pytest.raises(DataFileError, match=r"\.npz, \.tif, \.tiff, \.hspy, \.png, \.svg, \.pdf"):
             write_latent_map(tmp_path / "a.csv", latent_map)
 
     @pytest.mark.parametrize("ending", ENDINGS)

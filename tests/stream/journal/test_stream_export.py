@@ -17,6 +17,7 @@ from terminal import unwrapped
 from shiftvae_rt import cli
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.errors import DataFileError
+from shiftvae_rt.fields import MeanLattice
 from shiftvae_rt.output_file import whole_or_nothing
 from shiftvae_rt.stream.journal.journal import Journal
 from shiftvae_rt.stream.protocol.counters import Counters
@@ -112,6 +113,24 @@ def test_a_stream_without_a_map_says_why(journal: Journal, capsys: pytest.Captur
     assert "no frame of stream 'run 7' has a map; the first: 1 rejected: bad_frame: 288 of 288" in err
     assert "disk" not in err
     assert not (tmp_path / "out.hspy").exists()
+
+
+def test_fields_are_exported_with_their_deviations_and_names(
+    journal: Journal, mapper: LatentMapper, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lattice = MeanLattice(((8.0, 0.0), (0.0, 8.0)))
+    for seq in (1, 2):
+        record(journal, mapper, seq, SMALL, lattice=lattice)
+    expected = dataclasses.replace(mapper.map(numbered(2, SMALL)), lattice=lattice).fields
+    assert expected is not None
+    assert export(journal, capsys, tmp_path / "out.hspy")[0] == 0
+    with h5py.File(tmp_path / "out.hspy") as file:
+        signals = file["Experiments"]
+        assert sorted(signals) == ["field std", "fields", "latent mean", "latent std"]
+        np.testing.assert_array_equal(signals["fields/data"][1], expected.mean)
+        np.testing.assert_array_equal(signals["field std/data"][1], expected.std)
+        assert [signals[f"fields/axis-{n}"].attrs["name"] for n in range(4)] == ["time", "field", "y", "x"]
+        assert signals["fields/metadata/shiftvae"].attrs["field_names"] == ", ".join(expected.names)
 
 
 def test_a_folder_gets_a_file_named_for_the_stream(

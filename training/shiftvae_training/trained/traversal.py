@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shiftvae_rt.pictures.figure import new_figure
+from shiftvae_rt.pictures.figure import colour_map, new_figure
 from shiftvae_rt.pictures.notebook import table_and_picture
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ class Traversal:
 
     def _draw_curves(self, axis: Axes, curves: NDArray[np.float32]) -> None:
         """Draw ``curves (n, w)``, from dark to light."""
-        from matplotlib import colormaps
-
-        colours = colormaps["viridis"](np.linspace(0, 0.9, len(curves)))
+        colours = colour_map("content")(np.linspace(0, 0.9, len(curves)))
         for curve, colour in zip(curves, colours, strict=True):
             axis.plot(np.arange(curve.size) - (curve.size - 1) / 2, curve, color=colour)
         last = self.values[-1]

@@ -1,0 +1,158 @@
+"""One panel of a picture: an image with its colour bar and scale bar, or a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .figure import colour_map
+from .scale_bar import draw_scale_bar
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["INK", "Colours", "Extent", "Panel", "draw_curve", "draw_image", "limits_of", "own_extent"]
+
+#: Kind of the values. grey: a frame. content: a latent, whose sign and zero mean nothing, or a magnitude. signed: a
+#: quantity around zero. median: one around its median, because its zero is a convention. cyclic: a phase, or a shift
+#: modulo the lattice. unused: a latent without variation, whose values mean nothing.
+Colours = Literal["grey", "content", "signed", "median", "cyclic", "unused"]
+#: Outer edges of an image in px of the frame: left, right, top, bottom.
+Extent = tuple[float, float, float, float]
+
+INK = "#333333"
+_CURVE = "#08519c"
+_BAND = "#9ecae1"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image of a picture.
+
+    Parameters
+    ----------
+    title
+        Name of the panel.
+    image
+        ``(rows, cols)``; NaN is left blank. One row is drawn as a curve.
+    unit
+        Unit of the values, for the colour bar.
+    extent_px
+        Outer edges in px of the frame; None for an image on the frame's own pixels.
+    colours
+        Kind of the values.
+    limits
+        Ends of the colour bar; None chooses them, see `limits_of`.
+    band
+        Half width of the band around a curve, ``(1, cols)``.
+    """
+
+    title: str
+    image: NDArray[Any]
+    unit: str = ""
+    extent_px: Extent | None = None
+    colours: Colours = "content"
+    limits: tuple[float, float] | None = None
+    band: NDArray[Any] | None = None
+
+
+def limits_of(values: NDArray[Any], colours: Colours) -> tuple[float, float]:
+    """Ends of the colour bar: from the 1st to the 99th percentile, evenly around zero or the median where that counts.
+
+    A phase has all of its range. Values that are not finite do not count.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return 0.0, 1.0
+    tails = (0, 100) if colours == "cyclic" else (1, 99)
+    low, high = (float(value) for value in np.percentile(values, tails))
+    if colours in ("cyclic", "signed", "median"):
+        middle = float(np.median(values)) if colours == "median" else 0.0
+        reach = max(high - middle, middle - low)
+        low, high = middle - reach, middle + reach
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def draw_image(
+    figure: Figure, axis: Axes, panel: Panel, view: Extent, pixel_size_nm: tuple[float, float] | None
+) -> None:
+    """Draw the image of `panel` where it lies within the `view`, the part of the frame that all panels show."""
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_color("#bbbbbb")
+    edges = pixel_size_nm or (1.0, 1.0)
+    if panel.colours == "unused":
+        _say_unused(axis)
+        _show(axis, view, edges)
+        return
+    first, last, upper, lower = panel.extent_px or own_extent(panel.image)
+    low, high = panel.limits or limits_of(panel.image, panel.colours)
+    drawn = axis.imshow(
+        np.asarray(panel.image, dtype=np.float32),
+        cmap=colour_map("signed" if panel.colours == "median" else panel.colours),
+        vmin=low,
+        vmax=high,
+        extent=(first, last, lower, upper),
+        interpolation="nearest",
+    )
+    draw_scale_bar(axis, None if pixel_size_nm is None else pixel_size_nm[1], (first, last, upper, lower))
+    _show(axis, view, edges)
+    if panel.colours == "grey":
+        return  # the scale of detector counts is of no use here
+    bar = figure.colorbar(drawn, ax=axis, fraction=0.045, pad=0.02, ticks=[low, (low + high) / 2, high])
+    bar.ax.set_yticklabels([_number(value, high - low) for value in (low, (low + high) / 2, high)])
+    bar.ax.tick_params(labelsize=7, colors=INK, length=2)
+    bar.outline.set_visible(False)
+    bar.ax.set_title(panel.unit, fontsize=7.5, color=INK, pad=3)
+
+
+def _show(axis: Axes, view: Extent, edges: tuple[float, float]) -> None:
+    left, right, top, bottom = view
+    axis.set_xlim(left, right)
+    axis.set_ylim(bottom, top)
+    axis.set_aspect(edges[0] / edges[1])
+
+
+def own_extent(image: NDArray[Any]) -> Extent:
+    """Edges of an image on the frame's own pixels."""
+    rows, cols = image.shape
+    return -0.5, cols - 0.5, -0.5, rows - 0.5
+
+
+def draw_curve(axis: Axes, panel: Panel, edge: float) -> None:
+    """Draw the one row of `panel` over its place, `edge` long for a px."""
+    axis.tick_params(labelsize=7, colors=INK, length=2)
+    axis.set_ylabel(panel.unit, fontsize=8, color=INK)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    if panel.colours == "unused":
+        _say_unused(axis)
+        return
+    values, count = panel.image[0], panel.image.shape[1]
+    first, last, _, _ = panel.extent_px or own_extent(panel.image)
+    x = edge * (first + (last - first) / count * (np.arange(count) + 0.5))
+    if panel.colours == "cyclic":  # a line would jump from one end of the period to the other
+        axis.plot(x, values, color=_CURVE, linestyle="none", marker=".", markersize=3)
+        return
+    if panel.band is not None:
+        axis.fill_between(x, values - panel.band[0], values + panel.band[0], color=_BAND, linewidth=0)
+    axis.plot(x, values, color=_CURVE, linewidth=0.9)
+
+
+def _number(value: float, span: float) -> str:
+    decimals = max(0, 1 - int(np.floor(np.log10(span))))
+    text = f"{value:.{decimals}f}" if decimals < 5 and abs(value) < 1e5 else f"{value:.1e}"
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text  # no minus before zero
+
+
+def _say_unused(axis: Axes) -> None:
+    axis.set_facecolor("#e4e4e4")
+    axis.set_yticks([])
+    centred: dict[str, Any] = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+    axis.text(0.5, 0.5, "no variation found", fontsize=9, color="#666666", **centred)
