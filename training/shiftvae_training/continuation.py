@@ -33,6 +33,7 @@ def settings_to_go_on(start: TrainedModel, given: Settings) -> Settings:
         "content": sum(latent.kind == "content" for latent in manifest.latents),
         "encoder": manifest.encoder,
         "shift": "torus" if manifest.lattice else "planar",
+        "cell": "auto",
         "rotation": round(360 / turns[0]) if turns and turns[0] else 0,
         "scale": any(latent.kind == "scale" for latent in manifest.latents),
         "decoder": training.decoder,

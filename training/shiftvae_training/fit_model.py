@@ -24,6 +24,7 @@ from .fitting.progress import CHECKING, Progress
 from .fitting.settings import MOST_CONTENT, Settings
 from .fitting.training_state import unpack_state
 from .gather import Given, gather_scans
+from .lattice.cell import Cell
 from .model.decoder import DecoderName
 from .model.likelihood import LikelihoodName
 from .model.shift import ShiftName
@@ -58,6 +59,7 @@ def fit(
     latents: int | Literal["auto"] = "auto",
     encoder: EncoderName = "dilated",
     shift: ShiftName = "torus",
+    cell: Cell = "auto",
     rotation: int = 0,
     scale: bool = False,
     decoder: DecoderName = "template",
@@ -101,6 +103,9 @@ def fit(
         family added to `ENCODERS`.
     shift
         ``"torus"`` for a lattice; ``"planar"`` for isolated features, one per window, which needs `window`.
+    cell
+        Which cell is taken where the sample has a superlattice: ``"auto"`` the larger one where its satellites are
+        clear in most of the frame, ``"parent"`` the smaller, ``"super"`` the larger; or two vectors (y, x) in px.
     rotation
         Rotational symmetry of features that turn (planar only): 1 for none, n if a feature looks the same after
         ``360 / n`` degrees; 0 if features do not turn.
@@ -163,6 +168,7 @@ def fit(
         "content": _unless_auto("latents", latents, whole(0, MOST_CONTENT)),
         "encoder": encoder,
         "shift": shift,
+        "cell": cell,
         "rotation": rotation,
         "scale": scale,
         "decoder": decoder,

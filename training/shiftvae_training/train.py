@@ -33,7 +33,8 @@ from .fitting.settings import Settings
 from .fitting.training_state import TrainingState
 from .guess.automatic import settle
 from .guess.first_guess import Guess
-from .lattice.find import Lattice, adopt_lattice, find_lattice
+from .lattice.cell import known_lattice, lattice_with_cell
+from .lattice.find import Lattice
 from .model.shift import TorusShift
 from .model.shift_vae import ShiftVAE
 from .sampling import (
@@ -147,9 +148,10 @@ def train(
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     say("finding the lattice ...")
-    lattice = find_lattice(lit)
     if start is not None and isinstance(start.model.shift, TorusShift):
-        lattice = adopt_lattice(lattice, start.model.shift.vectors.double().numpy())
+        lattice = known_lattice(lit, start.model.shift.vectors.double().numpy())
+    else:
+        lattice = lattice_with_cell(lit, settings.cell)
     say(f"found: {lattice.reason}")
     say("choosing window and latents ...")
     choice = settle(settings, lit, lattice, reach=TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1))

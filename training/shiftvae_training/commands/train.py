@@ -19,6 +19,7 @@ from shiftvae_rt.names import shown
 from ..constraints import CONSTRAINTS, parse_constraint
 from ..fitting.progress import Progress
 from ..fitting.settings import MOST_CONTENT, Settings, check_setting
+from ..lattice.cell import parse_cell
 from ..model.encoder_families import ENCODERS
 from ..model.shift import ShiftName
 from ..scans import parse_frames, read_scans
@@ -73,6 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="torus: a shift on the lattice (default); planar: isolated features without a lattice",
     )
     parser.add_argument(
+        "--cell",
+        type=field(check_setting, "cell", parse_cell),
+        default=default.cell,
+        metavar='auto|parent|super|"(Y,X),(Y,X)"',
+        help="cell of a sample with a superlattice: the larger one where its satellites are clear in most of the frame "
+        "(auto), the smaller, the larger, or two lattice vectors in px",
+    )
+    parser.add_argument(
         "--constraint",
         action="append",
         default=[],
@@ -108,6 +117,7 @@ def run(arguments: argparse.Namespace) -> None:
         content=arguments.latents,
         encoder=arguments.encoder,
         shift=arguments.shift,
+        cell=arguments.cell,
         constraints=reduce(or_, arguments.constraint, Settings().constraints),
         steps=arguments.steps,
         seed=arguments.seed,

@@ -9,6 +9,7 @@ from typing import get_args
 from shiftvae_rt.errors import TrainingError
 
 from ..constraints import CONSTRAINTS, Constraint
+from ..lattice.cell import Cell, is_cell
 from ..model.decoder import DecoderName
 from ..model.encoder_families import ENCODERS
 from ..model.likelihood import LikelihoodName
@@ -54,6 +55,7 @@ def _rules() -> dict[str, Rule]:
         "content": optional(whole(0, MOST_CONTENT), "auto: choose it"),
         "encoder": one_of(ENCODERS),
         "shift": one_of(get_args(ShiftName)),
+        "cell": Rule("auto, parent, super, or two vectors (y,x),(y,x) in px that are not parallel", is_cell),
         "constraints": Rule(f"weights of at least 0 by the names {', '.join(CONSTRAINTS)}", _are_weights),
         "conditions": Rule("a tuple of constraints, each callable, with a weight of at least 0", _are_conditions),
         "steps": whole(1, LARGEST),
@@ -94,6 +96,8 @@ class Settings:
         Name of one of `encoder_families.ENCODERS`.
     shift
         ``"torus"`` (needs a lattice) or ``"planar"`` (isolated features).
+    cell
+        Which cell a sample with a superlattice has, see `find_lattice`; or its two vectors (y, x), px.
     constraints
         Weights by name, see `constraints`. A weight of ``"smooth"`` that is not given is chosen; 0 switches it off.
     conditions
@@ -129,6 +133,7 @@ class Settings:
     content: int | None = None
     encoder: str = "dilated"
     shift: ShiftName = "torus"
+    cell: Cell = "auto"
     constraints: dict[str, float] = field(default_factory=lambda: {"displacement": 100.0})
     conditions: tuple[Constraint, ...] = ()
     steps: int = 3000
@@ -150,3 +155,5 @@ class Settings:
                 f"scale={self.scale} with shift={self.shift!r}: a lattice turns and grows with its motif; for isolated "
                 "features use --shift planar with --window"
             )
+        if self.cell != "auto" and self.shift != "torus":
+            raise TrainingError(f"expected a cell with shift='torus' alone, got {self.cell!r} with {self.shift!r}")

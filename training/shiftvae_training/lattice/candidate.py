@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,13 @@ from .indexing import (
 from .local_phase import phase_tile, refine_reciprocal
 from .peaks import best_scale
 from .spectrum import Peaks
-from .superlattice import LocalPower, local_power, unanchored_part
+from .superlattice import LocalPower, clearest_part, local_power, superlattice_vectors, unanchored_part
 
-__all__ = ["Candidate", "propose"]
+__all__ = ["Candidate", "CellName", "propose"]
+
+#: Which cell is taken where there are two: the larger one where its waves are clear in most of the frame; the smaller;
+#: the larger.
+CellName = Literal["auto", "parent", "super"]
 
 
 #: A second lattice of at least this share of the power of the first makes the verdict "two periods".
@@ -62,6 +67,8 @@ class Candidate:
         Whether there is a second lattice, or a second grain.
     notes
         Further findings in words, for the reason.
+    satellites
+        float64 ``(m, 2)``: superlattice vectors on ``reciprocal``, see `superlattice_vectors`.
     """
 
     reciprocal: Float64
@@ -72,6 +79,14 @@ class Candidate:
     local: LocalPower
     two: bool
     notes: tuple[str, ...]
+    satellites: Float64
+
+    def superlattice(self) -> Float64:
+        """Superlattice vectors, float64 ``(m, 2)`` in reciprocal vectors of `vectors`, each in -1/2 .. 1/2."""
+        if len(self.reciprocal) < 2:
+            return np.zeros((0, 2))
+        waves = self.satellites @ self.reciprocal @ self.vectors().T
+        return superlattice_vectors(waves, np.arange(len(waves), 0, -1.0))
 
     def vectors(self) -> Float64:
         """Lattice vectors in canonical order, float64 ``(k, 2)`` in px."""
@@ -109,7 +124,7 @@ def _pair(peaks: Peaks, first: Indexing, sure_gain: float) -> _Pair:
     return _Pair(strongest_orders(peaks, first), first.reciprocal, second.reciprocal, power, float(share))
 
 
-def propose(frames: list[Float64], sure_gain: float) -> Candidate | None:
+def propose(frames: list[Float64], sure_gain: float, cell: CellName = "auto") -> Candidate | None:
     """Propose the lattice that explains most of the peaks in the spectra of prepared frames.
 
     Parameters
@@ -118,6 +133,8 @@ def propose(frames: list[Float64], sure_gain: float) -> Candidate | None:
         Frames from `prepare_frames`, at least one.
     sure_gain
         Gain in nats at which a second lattice is as likely as not.
+    cell
+        Which cell is taken where there is a superlattice.
 
     Returns
     -------
@@ -141,14 +158,87 @@ def propose(frames: list[Float64], sure_gain: float) -> Candidate | None:
         if abs(np.linalg.det(crossed / np.hypot(*crossed.T)[:, None])) > np.sin(LEAST_ANGLE):
             reciprocal, orders, two, notes = crossed, np.eye(2, dtype=np.intp), False, []
     channels = [channel for frame in frames for channel in frame]
-    local = local_power(channels, reciprocal, orders)
-    while len(reciprocal) == 2 and (part := unanchored_part(local, orders)) is not None:
-        common = in_words(reciprocal)
-        reciprocal, orders, keep = sublattice(reciprocal, orders, part[0])
-        local = LocalPower(local.power[keep], local.noise[keep])
-        grains = part[1] == "patchy" and local.coverage()[:4].min() < EVERYWHERE
-        two |= grains
-        where = "in parts of the frame" if part[1] == "patchy" else "too weak for a window"
-        notes.append(f"second grain, common cell {common}" if grains else f"superlattice of {common} {where}")
+    waves = _Waves(reciprocal, orders, local_power(channels, reciprocal, orders))
+    part = _Part(waves)
+    if len(reciprocal) == 2:
+        part = _without_superlattice(waves, cell)
+    reciprocal, orders = part.waves.reciprocal, part.waves.orders
     reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], phase_tile(reciprocal, frames[0].shape[1:]))
-    return Candidate(reciprocal, orders, best.gain, pair.explained, len(peaks.evidence), local, bool(two), tuple(notes))
+    two |= part.grains
+    return Candidate(
+        reciprocal,
+        orders,
+        best.gain,
+        pair.explained,
+        len(peaks.evidence),
+        part.waves.local,
+        bool(two),
+        (*notes, *part.notes),
+        part.superlattice,
+    )
+
+
+@dataclass(frozen=True)
+class _Waves:
+    """Waves of a lattice: their orders ``(n, 2)`` on ``reciprocal (2, 2)``, and their local power."""
+
+    reciprocal: Float64
+    orders: NDArray[np.intp]
+    local: LocalPower
+
+    def on(self, form: NDArray[np.intp]) -> tuple[_Waves, tuple[Float64, Float64]]:
+        """Waves on a sublattice; and the others, (y, x) in cycles per px, with their power without noise."""
+        reciprocal, orders, keep = sublattice(self.reciprocal, self.orders, form)
+        local = LocalPower(self.local.power[keep], self.local.noise[keep], self.local.grid)
+        power = self.local.power[~keep].mean(axis=1) - self.local.noise[~keep]
+        return _Waves(reciprocal, orders, local), ((self.orders @ self.reciprocal)[~keep], power)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Waves of the cell that is taken, notes on the others, whether those are grains, and superlattice vectors."""
+
+    waves: _Waves
+    notes: tuple[str, ...] = ()
+    grains: bool = False
+    superlattice: Float64 = field(default_factory=lambda: np.zeros((0, 2)))
+
+
+def _without_superlattice(waves: _Waves, cell: CellName) -> _Part:
+    """Waves of the cell that is taken where there is a superlattice."""
+    if cell == "super":
+        return _Part(waves, ("the largest cell, as asked",))
+    found = _anchored(waves, across_walls=False)
+    if cell == "parent" and not found.notes and (form := clearest_part(waves.local, waves.orders)) is not None:
+        parent, (left, power) = waves.on(form)
+        vectors = superlattice_vectors(left @ np.linalg.inv(parent.reciprocal), power)
+        why = f"the parent of a superlattice of {in_words(waves.reciprocal)}, as asked"
+        return _Part(parent, (why,), superlattice=vectors)
+    if cell == "auto" and len(found.superlattice) == 1:  # with several vectors, each is in domains of its own
+        whole = _anchored(waves, across_walls=True)
+        if len(whole.notes) < len(found.notes):
+            common = in_words(waves.reciprocal)
+            why = f"superlattice of {common} in most of the frame, but for what may be antiphase walls"
+            return replace(whole, notes=(*whole.notes, why))
+    return found
+
+
+def _anchored(waves: _Waves, *, across_walls: bool) -> _Part:
+    """Waves of the largest cell that most windows show."""
+    grains, notes, satellites = False, [], []
+    while (part := unanchored_part(waves.local, waves.orders, across_walls=across_walls)) is not None:
+        common = in_words(waves.reciprocal)
+        waves, rest = waves.on(part[0])
+        if part[1] == "patchy" and waves.local.coverage()[:4].min() < EVERYWHERE:
+            grains = True
+            notes.append(f"second grain, common cell {common}")
+        elif part[1] == "patchy":
+            notes.append(f"superlattice of {common} in parts of the frame")
+            satellites.append(rest)
+        else:
+            notes.append(f"superlattice of {common} too weak for a window")
+    if not satellites:
+        return _Part(waves, tuple(notes), grains)
+    left, power = (np.concatenate(values) for values in zip(*satellites, strict=True))
+    vectors = superlattice_vectors(left @ np.linalg.inv(waves.reciprocal), power)
+    return _Part(waves, tuple(notes), grains, vectors)

@@ -8,7 +8,7 @@ background (docs/decisions/lattice-evidence.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from shiftvae_rt.array_types import Float64
 from shiftvae_rt.errors import LatticeError
 
 from .algebra import in_words
-from .candidate import propose
+from .candidate import CellName, propose
 from .mask import lattice_mask
 from .peaks import flattened, prepare_frames, scaled
 from .repetition import repetition
@@ -81,6 +81,8 @@ class Lattice:
     where
         bool ``(height, width)``: the pixels where at least one of the frames shows the lattice, accurate to a period or
         two; None without a lattice, and for one that was given rather than found.
+    superlattice
+        float64 ``(m, 2)``: superlattice vectors of an order that comes in domains, as fractions of `reciprocal`.
     """
 
     vectors: Float64
@@ -88,6 +90,7 @@ class Lattice:
     verdict: str
     reason: str
     where: NDArray[np.bool_] | None = None
+    superlattice: Float64 = field(default_factory=lambda: np.zeros((0, 2)))
 
     @property
     def reciprocal(self) -> Float64:
@@ -142,17 +145,20 @@ def _ramp(value: float, ends: tuple[float, float]) -> float:
     return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0))
 
 
-def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
+def find_lattice(frames: Sequence[NDArray[Any]], *, cell: CellName = "auto") -> Lattice:
     """Find the smallest cell that windows of a few periods can resolve.
 
     A superlattice that is too weak for such windows, or present in domains only, is mentioned in the reason; the
-    vectors are those of the lattice that every window shows, because each window must find its position on it.
+    vectors are those of the lattice that every window shows, because each window must find its position on it. An
+    antiphase wall between two domains of one order is no gap in it.
 
     Parameters
     ----------
     frames
         One or more frames ``(channels, height, width)`` of one shape, any real dtype; height 1 for signals.
         At most `MOST_FRAMES` of them, evenly chosen, are used.
+    cell
+        ``"parent"`` takes the smaller cell where there is a superlattice, ``"super"`` the larger one whatever it shows.
 
     Returns
     -------
@@ -168,11 +174,11 @@ def find_lattice(frames: Sequence[NDArray[Any]]) -> Lattice:
     prepared = prepare_frames(frames)
     if not prepared:
         return Lattice(np.zeros((0, 2)), 0.0, "no period", "no period: the frame has no contrast")
-    look = _look(prepared)
+    look = _look(prepared, cell)
     if not look.settled:
-        look = _look_closer(prepared, look)
+        look = _look_closer(prepared, look, cell)
     if not look.settled and look.lattice.confidence < 0.5 and prepared[0].shape[1] > 1:
-        even = _look([flattened(frame) for frame in prepared])
+        even = _look([flattened(frame) for frame in prepared], cell)
         look = even if even.lattice.confidence >= 0.5 and len(even.lattice.vectors) == 2 else look
     found = look.lattice
     if found.confidence < 0.5:
@@ -199,11 +205,11 @@ class _Look:
     settled: bool
 
 
-def _look(prepared: list[Float64]) -> _Look:
+def _look(prepared: list[Float64], cell: CellName) -> _Look:
     shape = prepared[0].shape
     signal = shape[1] == 1
     sure_gain, width = SURE_GAIN["signal" if signal else "image"]
-    candidate = propose(prepared, sure_gain)
+    candidate = propose(prepared, sure_gain, cell)
     if candidate is None:
         nothing = "no set of spectral peaks stands out from the background"
         return _Look(Lattice(np.zeros((0, 2)), 0.0, "no period", nothing), 0.0, False)
@@ -242,10 +248,11 @@ def _look(prepared: list[Float64]) -> _Look:
     reason = "; ".join([f"lattice of {words}: {evidence}", *candidate.notes])
     verdict = "two periods" if candidate.two else "lattice"
     settled = confidence > SURE and (candidate.two or repeats.share > WELL)
-    return _Look(Lattice(vectors, confidence, verdict, reason, where), repeats.share, settled)
+    found = Lattice(vectors, confidence, verdict, reason, where, candidate.superlattice())
+    return _Look(found, repeats.share, settled)
 
 
-def _look_closer(prepared: list[Float64], look: _Look) -> _Look:
+def _look_closer(prepared: list[Float64], look: _Look, cell: CellName) -> _Look:
     """Repeat the analysis in the bounding box of the lattice's area, when that is only a part of the frame."""
     where = look.lattice.where
     if where is None or not where.any() or len(look.lattice.vectors) < 2:
@@ -254,7 +261,7 @@ def _look_closer(prepared: list[Float64], look: _Look) -> _Look:
     box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     if where[box].size > SMALL * where.size:
         return look
-    inner = _look(scaled([frame[:, box[0], box[1]] for frame in prepared]))
+    inner = _look(scaled([frame[:, box[0], box[1]] for frame in prepared]), cell)
     if inner.lattice.where is None or inner.lattice.confidence < 0.5 or inner.repeats < look.repeats:
         return look
     around = np.zeros_like(where)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import grey_closing
 
 from shiftvae_rt.array_types import Float64
 
 from .algebra import sublattices
 from .local_phase import local_waves
 
-__all__ = ["LocalPower", "local_power", "unanchored_part"]
+__all__ = ["LocalPower", "clearest_part", "local_power", "superlattice_vectors", "unanchored_part"]
 
 
 #: Width of a tile in periods: under its Hann window it resolves what a window of two or three periods can.
@@ -39,6 +40,13 @@ LEAST_TILES = 6
 VISIBLE = 8.0
 #: A wave is present in a tile that has this share of its power in the best tiles (contrast may vary fourfold).
 PRESENT = 0.06
+#: An antiphase wall leaves no superlattice in the tiles that it halves: gaps narrower than this many tiles are filled.
+WALL = 3
+#: The waves of a lattice carry at least this share of the power of all waves, if a superlattice is to be left out.
+MOSTLY = 0.6
+#: A superlattice vector gets an order latent if its waves have this share of the power of all satellites; largest
+#: number of them; denominator of their fractions.
+FAINTEST, MOST_VECTORS, FRACTION = 0.05, 3, 12
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,13 @@ class LocalPower:
         float64 ``(n, tiles)``, in the square of the frame's unit, including noise.
     noise
         float64 ``(n,)``: mean noise power, from frequencies halfway between the points of the reciprocal lattice.
+    grid
+        Rows and columns of tiles.
     """
 
     power: Float64
     noise: Float64
+    grid: tuple[int, int]
 
     def coverage(self) -> Float64:
         """Share of the frame, 0..1, in which each wave is present, float64 ``(n,)``.
@@ -93,14 +104,16 @@ def local_power(channels: list[Float64], reciprocal: Float64, orders: NDArray[np
     between = np.array(np.meshgrid(*[[-0.5, 0.5]] * len(reciprocal))).reshape(len(reciprocal), -1).T
     frequency = np.concatenate([orders @ reciprocal, *((orders + offset) @ reciprocal for offset in between)])
     tile = (min(size, channels[0].shape[0]), min(size, channels[0].shape[1]))
-    squares = sum(np.abs(local_waves(channel, frequency, tile, most=MOST_TILES)[0]) ** 2 for channel in channels) / len(
-        channels
-    )
-    squares = np.asarray(squares).reshape(1 + len(between), len(orders), -1)
-    return LocalPower(squares[0], np.median(squares[1:], axis=(0, 2)) / np.log(2.0))
+    waves = [np.abs(local_waves(channel, frequency, tile, most=MOST_TILES)[0]) ** 2 for channel in channels]
+    squares = np.asarray(sum(waves) / len(channels))
+    grid = (squares.shape[1], squares.shape[2])
+    squares = squares.reshape(1 + len(between), len(orders), -1)
+    return LocalPower(squares[0], np.median(squares[1:], axis=(0, 2)) / np.log(2.0), grid)
 
 
-def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArray[np.intp], str] | None:
+def unanchored_part(
+    local: LocalPower, orders: NDArray[np.intp], *, across_walls: bool
+) -> tuple[NDArray[np.intp], str] | None:
     """Find a superlattice whose waves do not appear in most windows.
 
     Parameters
@@ -109,6 +122,8 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
         Local power of the waves.
     orders
         int ``(n, 2)``: their orders.
+    across_walls
+        Whether a gap in the superlattice that is as narrow as an antiphase wall counts as filled.
 
     Returns
     -------
@@ -119,18 +134,72 @@ def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArra
     mean = local.power.mean(axis=1)
     for index in (2, 3):
         for form in sublattices(index):
-            part = (orders @ np.linalg.inv(form)) % 1.0
-            parent = (np.minimum(part, 1.0 - part) < 1e-6).all(axis=1)
-            if parent.all() or np.linalg.matrix_rank(orders[parent]) < 2 or mean[parent].sum() < 0.6 * mean.sum():
+            parent = _on(orders, form)
+            if parent.all() or np.linalg.matrix_rank(orders[parent]) < 2 or mean[parent].sum() < MOSTLY * mean.sum():
                 continue
             rest, shown = local.power[~parent].sum(axis=0), local.power[parent].sum(axis=0)
             here = shown > PARENT * np.quantile(shown, 0.9)  # vacuum has no information on the superlattice
             if here.sum() < LEAST_TILES:
                 continue
-            rest, shown = rest[here], shown[here]
             share = rest / (rest + shown)
-            if np.quantile(share, POOREST) < PATCHY * share.mean():
+            if across_walls:
+                filled = grey_closing(np.where(here, share, share[here].mean()).reshape(local.grid), WALL)
+                poorest = np.quantile(filled.ravel()[here], POOREST)
+            else:
+                poorest = np.quantile(share[here], POOREST)
+            if poorest < PATCHY * share[here].mean():
                 return form, "patchy"
-            if np.quantile(rest, 0.2) < VISIBLE * local.noise[~parent].sum():
+            if np.quantile(rest[here], 0.2) < VISIBLE * local.noise[~parent].sum():
                 return form, "weak"
     return None
+
+
+def clearest_part(local: LocalPower, orders: NDArray[np.intp]) -> NDArray[np.intp] | None:
+    """Find the sublattice of waves that leaves out least of the power: int ``(2, 2)``, or None if all leave out much.
+
+    Parameters
+    ----------
+    local, orders
+        As for `unanchored_part`.
+    """
+    mean = local.power.mean(axis=1)
+    found: list[tuple[float, NDArray[np.intp]]] = []
+    for form in [*sublattices(2), *sublattices(3)]:
+        parent = _on(orders, form)
+        share = float(mean[parent].sum() / mean.sum())
+        if not parent.all() and np.linalg.matrix_rank(orders[parent]) == 2 and share >= MOSTLY:
+            found.append((share, form))
+    return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def superlattice_vectors(waves: Float64, power: Float64) -> Float64:
+    """Superlattice vectors of satellites, strongest first.
+
+    Parameters
+    ----------
+    waves
+        float64 ``(n, 2)``: the satellites, in reciprocal vectors of the lattice.
+    power
+        float64 ``(n,)``: their mean power, without noise.
+
+    Returns
+    -------
+    ndarray
+        float64 ``(m, 2)`` in reciprocal vectors, each in -1/2 .. 1/2: vectors that differ by a reciprocal vector, or in
+        sign, are one.
+    """
+    total: dict[tuple[int, int], float] = {}
+    for wave, strength in zip(np.rint(waves * FRACTION).astype(int), power, strict=True):
+        y, x = (int(v) for v in wave % FRACTION)
+        key = min((y, x), (-y % FRACTION, -x % FRACTION))
+        total[key] = total.get(key, 0.0) + max(float(strength), 0.0)
+    ranked = sorted(total.items(), key=lambda each: -each[1])
+    kept = [key for key, strength in ranked if strength >= FAINTEST * sum(total.values())][:MOST_VECTORS]
+    fractions = np.reshape(kept, (-1, 2)) / FRACTION
+    return np.where(fractions > 0.5, fractions - 1.0, fractions)
+
+
+def _on(orders: NDArray[np.intp], form: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Mask of the orders that lie on the sublattice of a form."""
+    part = (orders @ np.linalg.inv(form)) % 1.0
+    return np.asarray((np.minimum(part, 1.0 - part) < 1e-6).all(axis=1))
