@@ -108,7 +108,7 @@ def known_lattice(frames: Sequence[NDArray[Any]], known: Float64) -> Lattice:
     except LatticeError as error:
         for cell in ("parent", "super") if len(found.vectors) == len(known) else ():
             try:
-                return adopt_lattice(find_lattice(frames, cell=cast("CellName", cell)), known)
+                return adopt_lattice(find_lattice(frames, cell=cell), known)
             except LatticeError:
                 continue
         raise error from None
