@@ -20,7 +20,7 @@ READERS = {
     ".ser": ("tia", "a TIA series"),
     ".emd": ("emd", "an EMD file (Velox or Berkeley)"),
     ".mrc": ("mrc", "an MRC image"),
-    ".hspy": ("microscope", "a HyperSpy file"),
+    ".hspy": ("hyperspy", "a HyperSpy file"),
     ".zspy": ("zarr_store", "a HyperSpy folder"),
     ".zarr": ("zarr_store", "a Zarr folder"),
     ".hdf5": ("hdf5", "an HDF5 file"),

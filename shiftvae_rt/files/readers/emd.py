@@ -9,7 +9,7 @@ from ..axes import Arranged, layout_of
 from ..calibration import length_nm, pixel_edges_nm
 from ..recording import Recording, choose
 from . import microscope
-from .hdf5_dataset import Dataset
+from .hdf5_dataset import open_dataset
 
 __all__ = ["berkeley_groups", "read", "read_berkeley"]
 
@@ -56,7 +56,7 @@ def read_berkeley(path: Path, wanted: str | None, groups: dict[str, str]) -> Rec
         dims = [data.parent.get(f"dim{first + at}") for at in range(len(shape))]
         names = ["" if dim is None else _text(dim.attrs.get("name", "")) for dim in dims]
         steps = [_step_nm(dim, size) for dim, size in zip(dims, shape, strict=True)]
-    pixels = Dataset(path, groups[title], shape)
+    pixels = open_dataset(path, groups[title])
     metadata = {"title": title, "axes": names}
     if len(shape) == 1:
         return Recording(pixels, 1, steps[0], metadata)

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..named_axes import Plain, read_plain
 from ..recording import Recording
-from . import emd, microscope
-from .hdf5_dataset import Dataset
+from . import emd, hyperspy
+from .hdf5_dataset import open_dataset
 
 __all__ = ["read"]
 
@@ -24,11 +24,11 @@ def read(path: Path, wanted: str | None) -> Recording:
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "uifb" and item.shape and item.size:
-            found[name] = Plain(Dataset(path, name, item.shape), item.dtype, _axis_names(item))
+            found[name] = Plain(open_dataset(path, name), item.dtype, _axis_names(item))
 
     with h5py.File(path, "r") as file:
         if str(file.attrs.get("file_format", "")) == "HyperSpy":
-            return microscope.read(path, wanted, plugin="hspy")
+            return hyperspy.read(path, wanted)
         if groups := emd.berkeley_groups(file):
             return emd.read_berkeley(path, wanted, groups)
         file.visititems(note)

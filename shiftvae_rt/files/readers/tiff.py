@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -72,22 +73,17 @@ def read(path: Path, wanted: str | None) -> Recording:
 class _Pages:
     """A compressed or scattered series in its own order; a frame is read from its pages alone.
 
-    The series knows where its pages are; the file is opened for each read, so that no handle stays open.
+    The series knows where its pages are; the file stays open as long as they are used.
     """
 
     def __init__(self, file: Any, series: Any) -> None:
         self._handle = file.filehandle
+        self._closed = weakref.finalize(self, self._handle.close)
         self._series, self.shape = series, tuple(series.shape)
         self._leading = self.shape[: len(self.shape) - len(series.keyframe.shape)]
 
     def __getitem__(self, index: Any, /) -> Any:
-        self._handle.open()
-        try:
-            return self._read(index)
-        finally:
-            self._handle.close()
-
-    def _read(self, index: Any) -> Any:
+        self._handle.open()  # `read` has closed it; where it is open, nothing happens
         series, leading = self._series, self._leading
         if len(series.pages) != prod(leading) or not isinstance(index, tuple):
             return _decoded(series)[index]

@@ -13,7 +13,8 @@ from ..axes import Arranged, layout_of
 from ..calibration import length_nm, pixel_edges_nm
 from ..named_axes import Plain, read_plain
 from ..recording import Recording
-from . import microscope
+from ..slabs import Slabs
+from .hyperspy_signals import pick, signals_of
 
 __all__ = ["read"]
 
@@ -27,8 +28,7 @@ def read(path: Path, wanted: str | None) -> Recording:
     if isinstance(root, zarr.Array):
         return read_plain(path, wanted, {"": _plain(root)})
     if "Experiments" in root:
-        signals = [_signal(title, group) for title, group in sorted(root["Experiments"].groups())]
-        return microscope.pick(path, wanted, signals)
+        return pick(path, wanted, signals_of(root["Experiments"], Slabs))
     about = root.attrs.get("ome", root.attrs)
     if "multiscales" in about and wanted is None:
         return _ngff(root, about["multiscales"][0])
@@ -49,7 +49,7 @@ def _plain(array: Any) -> Plain:
     """Give an array with the names of its axes: those of Zarr 3, or those that xarray writes beside a Zarr 2 array."""
     metadata = getattr(array, "metadata", None)  # version 2 of the package has none
     names = getattr(metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
-    return Plain(array, array.dtype, [str(name or "") for name in names])
+    return Plain(Slabs(array), array.dtype, [str(name or "") for name in names])
 
 
 def _ngff(root: Any, image: Mapping[str, Any]) -> Recording:
@@ -63,10 +63,4 @@ def _ngff(root: Any, image: Mapping[str, Any]) -> Recording:
     axes = image["axes"]
     layout = layout_of([axis["name"] for axis in axes])
     y_nm, x_nm = (length_nm(steps[at], str(axes[at].get("unit", ""))) for at in (layout.y, layout.x))
-    return Recording(Arranged(array, layout), 2, pixel_edges_nm(y_nm, x_nm), {"dataset": level["path"]})
-
-
-def _signal(title: str, group: Any) -> dict[str, Any]:
-    """Give a HyperSpy signal as RosettaSciIO would."""
-    axes = [dict(group[name].attrs) for name in sorted(group.group_keys()) if name.startswith("axis-")]
-    return {"data": group["data"], "axes": axes, "metadata": {"General": {"title": title}}}
+    return Recording(Arranged(Slabs(array), layout), 2, pixel_edges_nm(y_nm, x_nm), {"dataset": level["path"]})
