@@ -55,7 +55,7 @@ std::string header(long seq) {
     const auto shape = std::to_string(kHeight) + "," + std::to_string(kWidth);
     return R"({"htype":"array-1.0","type":"uint16","dtype":"uint16","shape":[)" + shape +
            R"(],"encoding":"little","order":"C","frame":)" + std::to_string(seq) + R"(,"series":0,"source":")" + kStream +
-           R"(","name":"","frame_shape":[)" + shape + R"(],"roi":[0,0,)" + shape + R"(],"valid_rows":)" +
+           R"(","name":"","context":"","frame_shape":[)" + shape + R"(],"roi":[0,0,)" + shape + R"(],"valid_rows":)" +
            std::to_string(kHeight) + R"(,"complete":true,"seq":)" + std::to_string(seq) +
            R"(,"pixel_size_nm":null,"clock_ns":)" + std::to_string(now_ns()) + R"(,"utc_ns":0})";
 }
@@ -73,7 +73,7 @@ void send_frame(zmq::socket_t& socket, long seq) {
 }
 
 std::string hello(zmq::socket_t& socket, const std::string& mode) {
-    const auto text = R"({"htype":"HELLO","protocol":2,"mode":")" + mode + R"(","stream":")" + kStream +
+    const auto text = R"({"htype":"HELLO","protocol":3,"mode":")" + mode + R"(","stream":")" + kStream +
                       R"(","session":"cpp-client","first_seq":1,"clock":"","clock_ns":)" + std::to_string(now_ns()) + "}";
     socket.send(zmq::buffer(text), zmq::send_flags::none);
     auto welcome = receive(socket);

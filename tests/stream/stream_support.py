@@ -72,6 +72,7 @@ def frame_message(pixels: np.ndarray, **changes: Any) -> tuple[dict[str, Any], b
         "series": 0,
         "source": "raw",
         "name": "",
+        "context": "",
         "frame_shape": (height, width),
         "roi": (0, 0, height, width),
         "valid_rows": height,

@@ -50,7 +50,8 @@ class Contact:
     Attributes
     ----------
     last_error
-        Reason for the last loss of contact or the last refusal; empty after a new WELCOME.
+        Reason for the last loss of contact or the last refusal; empty after a new WELCOME, and after a frame that the
+        service took.
     lost_ns
         Time at which the session was lost; None while there is one, and before the first.
     """

@@ -94,6 +94,7 @@ class LiveLink:
     def give_up(self) -> None:
         """Count every frame without an outcome as dropped: nothing more will be sent."""
         self._mailbox.give_up()
+        self._mailbox.tell()
 
     def _hello(self, now_ns: int) -> Hello:
         return Hello(
@@ -124,6 +125,8 @@ class LiveLink:
         elif isinstance(reply, Ack):
             self._credit = max(self._credit, reply.credit)
             self._mailbox.settled(reply.seq, reply.outcome)
+            if reply.outcome == "processed":
+                self.contact.last_error = ""
         elif isinstance(reply, Error):
             self._refused(reply, now_ns)
         elif isinstance(reply, EndAck):
@@ -148,12 +151,13 @@ class LiveLink:
         self.contact.last_error = f"{error.name}: {error.text}"
         if error.seq is not None and error.outcome is not None:
             self._credit = max(self._credit, error.credit)
-            self._mailbox.settled(error.seq, error.outcome)
+            self._mailbox.settled(error.seq, error.outcome, self.contact.last_error)
         else:
             self.contact.lose(now_ns, self.contact.last_error)
 
     def check(self, now_ns: int) -> None:
-        """Declare contact lost if the service has fallen silent, or answers PING but not a frame."""
+        """Tell of outcomes; declare contact lost if the service has fallen silent, or answers PING but not a frame."""
+        self._mailbox.tell()
         self.contact.check(now_ns)
         if self.contact.state not in ("open", "ending") or not self._mailbox.in_flight:
             return

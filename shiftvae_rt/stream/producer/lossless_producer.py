@@ -24,7 +24,7 @@ from ..transport.sockets import INGEST
 from .driver import Driver
 from .lossless_link import LosslessLink
 from .outgoing import OutgoingFrame, Source
-from .wire_pixels import wire_pixels
+from .wire_pixels import wire_context, wire_pixels
 
 __all__ = ["LosslessProducer"]
 
@@ -111,6 +111,7 @@ class LosslessProducer:
         *,
         number: int | None = None,
         pixel_size_nm: PixelSize = None,
+        context: str = "",
         timeout_s: float = 60.0,
     ) -> int:
         """Send a whole frame and return its ``seq``; waits while the service is behind. The pixels are copied.
@@ -123,6 +124,8 @@ class LosslessProducer:
             The acquisition's number of the frame; default 0.
         pixel_size_nm
             Edge of a square pixel, or ``(y, x)``, nm; default: that of a `Frame`.
+        context
+            Text of at most 1024 bytes that comes back with the result.
         timeout_s
             Longest wait for room, s.
 
@@ -144,7 +147,11 @@ class LosslessProducer:
                 "channels or parts as frames of their own, or send it in bands in live mode"
             )
         outgoing = OutgoingFrame.of_rows(
-            pixels, frame=0 if number is None else number, height=None, pixel_size_nm=as_pixel_size(pixel_size_nm)
+            pixels,
+            frame=0 if number is None else number,
+            height=None,
+            pixel_size_nm=as_pixel_size(pixel_size_nm),
+            context=wire_context(context),
         )
         seq = self._link.put(outgoing, timeout_s)
         self._driver.wake()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from ...errors import FrameError
 from ..protocol.counters import Counters
 from ..protocol.messages import Outcome
 from ..protocol.wire import FrameHeader
-from .outgoing import OutgoingFrame, Source
+from .outgoing import FrameOutcome, OutgoingFrame, Source
 
 __all__ = ["Mailbox"]
 
@@ -41,11 +42,15 @@ class Mailbox:
     late
         Number of calls of `put` and `put_rectangle` that were ignored, because their frame was over or its first rows
         were never put.
+    listener
+        Called by `tell` with the outcome of each frame; None: outcomes are only counted.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.changed = threading.Condition()
+        self.listener: Callable[[FrameOutcome], None] | None = None
+        self._untold: deque[FrameOutcome] = deque()
         self._slot: OutgoingFrame | None = None
         self._in_flight: deque[OutgoingFrame] = deque()  # the frame of each unanswered message, in the order of sending
         self._aborted: int | None = None
@@ -63,6 +68,7 @@ class Mailbox:
         first_row: int = 0,
         height: int | None = None,
         pixel_size_nm: tuple[float, float] | None = None,
+        context: str = "",
     ) -> int:
         """Copy in `rows` and return the ``seq`` of their frame; 0 if they are too late for it.
 
@@ -90,7 +96,9 @@ class Mailbox:
                 slot.add_rows(rows, first_row)
                 return slot.seq
             number = self._offered + 1 if frame is None else frame
-            outgoing = OutgoingFrame.of_rows(rows, frame=number, height=height, pixel_size_nm=pixel_size_nm)
+            outgoing = OutgoingFrame.of_rows(
+                rows, frame=number, height=height, pixel_size_nm=pixel_size_nm, context=context
+            )
             return self._begin(outgoing).seq
 
     def put_rectangle(
@@ -101,6 +109,7 @@ class Mailbox:
         place: tuple[int, int],
         frame_shape: tuple[int, int],
         pixel_size_nm: tuple[float, float] | None = None,
+        context: str = "",
     ) -> int:
         """Copy in a rectangle and return the ``seq`` of its frame; 0 if it is too late for it.
 
@@ -130,9 +139,10 @@ class Mailbox:
             if frame == self._given_up and (slot is None or (slot.frame != frame and slot.filled < slot.height)):
                 return self.too_late()
             if slot is None or slot.frame != frame:
-                slot = self._begin(
-                    OutgoingFrame.of_rectangles(shape, rectangle.dtype, frame=frame, pixel_size_nm=pixel_size_nm)
+                outgoing = OutgoingFrame.of_rectangles(
+                    shape, rectangle.dtype, frame=frame, pixel_size_nm=pixel_size_nm, context=context
                 )
+                slot = self._begin(outgoing)
             slot.add_rectangle(rectangle, place, shape)
             return slot.seq
 
@@ -200,12 +210,12 @@ class Mailbox:
             if slot is not None and slot.replaced and not slot.over and slot not in self._in_flight:
                 self._settle(slot, "dropped_producer")
 
-    def settled(self, seq: int, outcome: Outcome) -> None:
+    def settled(self, seq: int, outcome: Outcome, reason: str = "") -> None:
         """Note the outcome of frame `seq`; rows of it that still wait or come are ignored."""
         with self.changed:
             slot = self._landed(seq)
             if slot is not None and not slot.over:
-                self._settle(slot, outcome)
+                self._settle(slot, outcome, reason)
 
     def _landed(self, seq: int) -> OutgoingFrame | None:
         if not self._in_flight or self._in_flight[0].seq != seq:  # answers keep their order
@@ -241,10 +251,17 @@ class Mailbox:
             self._replace()
             self.changed.notify_all()
 
-    def _settle(self, slot: OutgoingFrame, outcome: Outcome) -> None:
+    def _settle(self, slot: OutgoingFrame, outcome: Outcome, reason: str = "") -> None:
         slot.over = True
         self._outcomes[outcome] += 1
+        if self.listener is not None:
+            self._untold.append(FrameOutcome(slot.frame, slot.context, slot.seq, outcome, reason))
         self.changed.notify_all()
+
+    def tell(self) -> None:
+        """Call the `listener`, which must not raise, with the outcomes since the last call. Called by one thread."""
+        while self.listener is not None and self._untold:
+            self.listener(self._untold.popleft())
 
     def counters(self) -> Counters:
         """Snapshot of the counts; ``offered`` is the number of frames that were begun."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from ...errors import FrameError, ServiceError
 from ...names import name_fault
 from ..protocol.clock import monotonic_ns
+from ..protocol.messages import Outcome
 from ..protocol.rectangles import Rectangles
 from ..protocol.wire import FrameHeader
 
-__all__ = ["OutgoingFrame", "Source"]
+__all__ = ["FrameOutcome", "OutgoingFrame", "Source"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,29 @@ class Source:
             raise ServiceError(f"expected a channel's name of at most 256 printable characters, got {self.name!a:.300}")
 
 
+@dataclass(frozen=True)
+class FrameOutcome:
+    """Fate of one frame that was offered.
+
+    Attributes
+    ----------
+    frame, context
+        The acquisition's number of the frame, and its context, as they were offered.
+    seq
+        Number of the frame in its stream: 1, 2, 3, ...
+    outcome
+        ``"processed"``, ``"dropped_producer"``, ``"dropped_stale"``, ``"rejected"`` or ``"quarantined"``.
+    reason
+        Why it was rejected or quarantined; else empty.
+    """
+
+    frame: int
+    context: str
+    seq: int
+    outcome: Outcome
+    reason: str = ""
+
+
 @dataclass(eq=False)
 class OutgoingFrame:
     """One frame that is being filled and sent. It owns its pixels; rows that were sent never change."""
@@ -47,6 +72,7 @@ class OutgoingFrame:
     frame: int  # the acquisition's number
     pixels: NDArray[Any]  # the whole frame
     pixel_size_nm: tuple[float, float] | None
+    context: str = ""
     seq: int = 1
     filled: int = 0  # number of rows offered
     sent: int = 0  # number of rows handed to the link
@@ -56,9 +82,18 @@ class OutgoingFrame:
     over: bool = False  # has its outcome
     rectangles: Rectangles | None = None  # set if the frame is filled by rectangles
 
+    def __post_init__(self) -> None:
+        self.frame = operator.index(self.frame)  # a NumPy integer cannot be encoded
+
     @classmethod
     def of_rows(
-        cls, rows: NDArray[Any], *, frame: int, height: int | None, pixel_size_nm: tuple[float, float] | None
+        cls,
+        rows: NDArray[Any],
+        *,
+        frame: int,
+        height: int | None,
+        pixel_size_nm: tuple[float, float] | None,
+        context: str = "",
     ) -> OutgoingFrame:
         """Begin a frame of `height` rows with a copy of `rows`; `height` None: they are the whole frame.
 
@@ -71,17 +106,23 @@ class OutgoingFrame:
         if height is not None and count > height:
             raise FrameError(f"expected at most the {height} rows of the frame, got {count}")
         shape = rows.shape if rows.ndim == 1 or height is None else (*rows.shape[:-2], height, rows.shape[-1])
-        outgoing = cls(frame, np.empty(shape, rows.dtype), pixel_size_nm)
+        outgoing = cls(frame, np.empty(shape, rows.dtype), pixel_size_nm, context)
         outgoing._copy_rows(rows)
         return outgoing
 
     @classmethod
     def of_rectangles(
-        cls, shape: tuple[int, ...], dtype: np.dtype[Any], *, frame: int, pixel_size_nm: tuple[float, float] | None
+        cls,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        frame: int,
+        pixel_size_nm: tuple[float, float] | None,
+        context: str = "",
     ) -> OutgoingFrame:
         """Begin a frame of `shape` that will come in rectangles."""
         rectangles = Rectangles(shape, dtype)
-        return cls(frame, rectangles.pixels, pixel_size_nm, rectangles=rectangles)
+        return cls(frame, rectangles.pixels, pixel_size_nm, context, rectangles=rectangles)
 
     @property
     def height(self) -> int:
@@ -147,6 +188,7 @@ class OutgoingFrame:
             series=source.series,
             source=source.stream,
             name=source.name,
+            context=self.context,
             frame_shape=(self.height, width),
             roi=(first, 0, last - first, width),
             valid_rows=last,

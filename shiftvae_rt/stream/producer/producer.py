@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike, NDArray
@@ -30,8 +31,8 @@ from ..transport.sockets import INGEST
 from .driver import Driver
 from .live_link import LiveLink
 from .mailbox import Mailbox
-from .outgoing import Source
-from .wire_pixels import wire_pixels
+from .outgoing import FrameOutcome, Source
+from .wire_pixels import wire_context, wire_pixels, wire_rows
 
 __all__ = ["Producer"]
 
@@ -48,8 +49,7 @@ class Producer:
     endpoint
         Ingest endpoint of the service, ``tcp://HOST:PORT``.
     stream
-        Name of the stream: 1 to 64 printable characters, without a space at either end. One producer sends it at a
-        time.
+        Name of the stream: 1 to 64 printable characters, no space at either end. One producer sends it at a time.
     series, name
         Number of the acquisition and name of the detector channel; passed on to the readers.
     mode
@@ -104,7 +104,9 @@ class Producer:
             raise ServiceError(f"no service at {self._endpoint} ({reason})")
         return welcome
 
-    def offer(self, frame: Frame | ArrayLike, *, number: int | None = None, pixel_size_nm: PixelSize = None) -> int:
+    def offer(
+        self, frame: Frame | ArrayLike, *, number: int | None = None, pixel_size_nm: PixelSize = None, context: str = ""
+    ) -> int:
         """Offer a whole frame; returns at once with its ``seq``, 0 after `close`. The pixels are copied.
 
         Parameters
@@ -116,6 +118,8 @@ class Producer:
             The acquisition's number of the frame; default: its ``seq``.
         pixel_size_nm
             Edge of a square pixel, or ``(y, x)``, nm; default: that of a `Frame`.
+        context
+            Text of at most 1024 bytes that comes back with the results of the frame.
 
         Raises
         ------
@@ -127,7 +131,7 @@ class Producer:
         if isinstance(frame, Frame):
             pixel_size_nm = frame.pixel_size_nm if pixel_size_nm is None else pixel_size_nm
             frame = frame.pixels
-        return self._put(wire_pixels(frame), number, pixel_size_nm=as_pixel_size(pixel_size_nm))
+        return self._put(wire_pixels(frame), number, pixel_size_nm=as_pixel_size(pixel_size_nm), context=context)
 
     def offer_rows(
         self,
@@ -137,6 +141,7 @@ class Producer:
         frame_shape: tuple[int, int],
         *,
         pixel_size_nm: PixelSize = None,
+        context: str = "",
     ) -> int:
         """Offer the next rows of frame `number`; returns at once with its ``seq``. The pixels are copied.
 
@@ -144,17 +149,15 @@ class Producer:
 
         Parameters
         ----------
-        number
-            The acquisition's number of the frame.
-        rows
-            ``(n, width)`` or ``(channels, n, width)``.
+        number, rows
+            The acquisition's number of the frame, and ``(n, width)`` or ``(channels, n, width)``.
         first_row
             Index of the first of `rows` in the frame. The rows of a frame must be offered in order; row 0 begins a new
             frame, and gives up the old one if it is incomplete.
         frame_shape
             ``(height, width)`` of the whole frame, px.
-        pixel_size_nm
-            Edge of a square pixel, or ``(y, x)``, nm, if known.
+        pixel_size_nm, context
+            As in `offer`, nm and text; those that come with row 0 count.
 
         Raises
         ------
@@ -163,12 +166,9 @@ class Producer:
         ServiceError
             if the thread of this producer has failed.
         """
-        pixels = wire_pixels(rows)
-        if pixels.ndim < 2 or pixels.shape[-1] != frame_shape[1]:
-            raise FrameError(f"expected rows of {frame_shape[1]} px, got shape {pixels.shape}")
-        return self._put(
-            pixels, number, first_row=first_row, height=frame_shape[0], pixel_size_nm=as_pixel_size(pixel_size_nm)
-        )
+        pixels = wire_rows(rows, frame_shape[1])
+        size_nm, height = as_pixel_size(pixel_size_nm), frame_shape[0]
+        return self._put(pixels, number, first_row=first_row, height=height, pixel_size_nm=size_nm, context=context)
 
     def offer_rectangle(
         self,
@@ -178,6 +178,7 @@ class Producer:
         frame_shape: tuple[int, int],
         *,
         pixel_size_nm: PixelSize = None,
+        context: str = "",
     ) -> int:
         """Offer a rectangle of frame `number`; returns at once with its ``seq``. The pixels are copied.
 
@@ -189,14 +190,12 @@ class Producer:
         number
             The acquisition's number of the frame. A new number begins a new frame, and gives up the old one if it is
             incomplete.
-        rectangle
-            ``(n, m)`` or ``(channels, n, m)``.
-        place
-            ``(y, x)`` of its first pixel in the frame, px.
+        rectangle, place
+            ``(n, m)`` or ``(channels, n, m)``, and ``(y, x)`` of its first pixel in the frame, px.
         frame_shape
             ``(height, width)`` of the whole frame, px.
-        pixel_size_nm
-            Edge of a square pixel, or ``(y, x)``, nm, if known.
+        pixel_size_nm, context
+            As in `offer`, nm and text; those that come with the first rectangle count.
 
         Raises
         ------
@@ -205,22 +204,20 @@ class Producer:
         ServiceError
             if the thread of this producer has failed.
         """
-        pixels = wire_pixels(rectangle)
-        if pixels.ndim < 2:
-            raise FrameError(f"expected a rectangle with two or three axes, got shape {pixels.shape}")
+        pixels = wire_rows(rectangle)
         if not self._open(number):
             return self._mailbox.too_late()
-        size_nm = as_pixel_size(pixel_size_nm)
+        size_nm, text = as_pixel_size(pixel_size_nm), wire_context(context)
         seq = self._mailbox.put_rectangle(
-            pixels, frame=number, place=place, frame_shape=frame_shape, pixel_size_nm=size_nm
+            pixels, frame=number, place=place, frame_shape=frame_shape, pixel_size_nm=size_nm, context=text
         )
         self._driver.wake()
         return seq
 
-    def _put(self, pixels: NDArray[Any], number: int | None, **place: Any) -> int:
+    def _put(self, pixels: NDArray[Any], number: int | None, *, context: str, **place: Any) -> int:
         if not self._open(number):
             return self._mailbox.too_late()
-        seq = self._mailbox.put(pixels, frame=number, **place)
+        seq = self._mailbox.put(pixels, frame=number, context=wire_context(context), **place)
         self._driver.wake()
         return seq
 
@@ -256,6 +253,15 @@ class Producer:
                 reason = self._link.contact.last_error or "it is busy, or never ran"
                 raise ServiceError(f"the service at {self._endpoint} gave no answer ({reason}): is it running?")
 
+    def listen(self, listener: Callable[[FrameOutcome], None]) -> None:
+        """Call `listener` with the outcome of every frame, on the producer's thread. It must be quick and not raise."""
+        self._mailbox.listener = listener
+
+    @property
+    def connected(self) -> bool:
+        """True while there is a session with the service."""
+        return self._link.contact.state == "open"
+
     @property
     def absent_s(self) -> float:
         """Seconds since contact with the service was lost; 0 during contact, and before the first."""
@@ -274,7 +280,7 @@ class Producer:
 
     @property
     def last_error(self) -> str:
-        """Reason of the last rejection or the last loss of contact; empty if there was none on this connection."""
+        """Reason of the last rejection or loss of contact; empty if there was none, or a frame was processed since."""
         return self._link.contact.last_error
 
     @property

@@ -75,12 +75,16 @@ class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="h
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="htype", tag="REPORT"):
-    """State of a running service. `ready` is false while it stops; `busy_s` is the run time of the current encoding."""
+    """State of a running service. `ready` is false while it stops; `busy_s` is the run time of the current encoding.
+
+    `models` are the files that SWAP accepts: those in the service's folder of models, at most 256 of them.
+    """
 
     epoch: Text
     ready: bool
     model: Text
     model_sha256: Text
+    models: tuple[Text, ...]
     stride: Count
     uptime_s: float
     busy_s: float

@@ -51,7 +51,7 @@ __all__ = [
     "other_model_text",
 ]
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_CONTROL_BYTES = 4096
 #: Explanation for a client whose connection was refused.
 KEY_REFUSED = (

@@ -28,7 +28,7 @@ class Result:
         All rows of the frame's map if `complete`, else the rows that just became complete. Read-only arrays.
     complete
         Whether the frame is complete and this is its whole map.
-    stream, frame, series, name
+    stream, frame, series, name, context
         As the producer gave them.
     frame_seq
         Number of the frame in its stream; a gap is a frame that was dropped or refused.
@@ -57,6 +57,7 @@ class Result:
     age_s: float
     utc_ns: int
     counters: Counters
+    context: str = ""
 
 
 def result_message(
@@ -123,6 +124,7 @@ def _header(
         counters=counters,
         lattice=latent_map.lattice,
         domain=latent_map.domain,
+        context=header.context,
     )
 
 
@@ -179,4 +181,5 @@ def read_result(parts: Sequence[bytes | memoryview]) -> Result:
         age_s=header.age_ms / 1e3,
         utc_ns=header.utc_ns,
         counters=header.counters,
+        context=header.context,
     )

@@ -25,10 +25,12 @@ from ...verdict import DomainVerdict
 from .counters import Counters
 
 __all__ = [
+    "MAX_CONTEXT_BYTES",
     "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_RESULT_BYTES",
     "Centres",
+    "Context",
     "Count",
     "FrameHeader",
     "ResultHeader",
@@ -48,11 +50,15 @@ MAX_RESULT_BYTES = 768 * 1024 * 1024
 #: Longest header. Its length does not depend on the size of the frame; most of it is names.
 MAX_HEADER_BYTES = 256 * 1024
 
+#: Longest context of a frame, bytes of UTF-8.
+MAX_CONTEXT_BYTES = 1024
+
 #: Whole number that a double holds exactly, so that every JSON reader agrees on it.
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Edge: TypeAlias = Annotated[float, Meta(gt=0)]
 Extent: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Text: TypeAlias = Annotated[str, Meta(max_length=256)]
+Context: TypeAlias = Annotated[str, Meta(max_length=MAX_CONTEXT_BYTES)]
 Shape: TypeAlias = Annotated[tuple[Extent, ...], Meta(min_length=1, max_length=4)]
 
 
@@ -76,6 +82,8 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         ``(channels, length)``.
     frame, series, source, name
         The acquisition's number of the frame and of the series, the stream, the detector channel (for people).
+    context
+        Anything that the producer wants back with the results of the frame: at most 1024 bytes of UTF-8, never read.
     frame_shape
         ``(height, width)`` of the whole frame in px; a signal has height 1.
     roi
@@ -103,6 +111,7 @@ class FrameHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     series: Count
     source: Text
     name: Text
+    context: Context
     frame_shape: tuple[Extent, Extent]
     roi: tuple[Count, Count, Extent, Extent]
     valid_rows: Count
@@ -126,7 +135,7 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Parameters
     ----------
-    frame, series, source, name, frame_shape, valid_rows, pixel_size_nm, utc_ns
+    frame, series, source, name, context, frame_shape, valid_rows, pixel_size_nm, utc_ns
         As in the `FrameHeader` of the frame.
     frame_seq
         ``seq`` of the frame in its stream.
@@ -181,8 +190,9 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     age_ms: Annotated[float, Meta(ge=0)]
     utc_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     counters: Counters
-    lattice: MeanLattice | None = None  # records of older journals lack this and the next
+    lattice: MeanLattice | None = None  # records of older journals lack this and the next two
     domain: DomainVerdict | None = None
+    context: Context = ""
 
 
 _frame_headers = msgspec.json.Decoder(FrameHeader)
@@ -212,6 +222,8 @@ def decode_frame_header(part: bytes | memoryview) -> FrameHeader:
     header: FrameHeader = decode(_frame_headers, part, "array-1.0 header", MAX_HEADER_BYTES)
     height, width = header.frame_shape
     y, x, rows, cols = header.roi
+    if len(header.context.encode()) > MAX_CONTEXT_BYTES:
+        raise WireError(f"context: expected at most {MAX_CONTEXT_BYTES} bytes, got {len(header.context.encode())}")
     if header.type != header.dtype:
         raise WireError(f"type and dtype must be the same, got {header.type!r} and {header.dtype!r}")
     if y + rows > height or x + cols > width:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelSwap", "load_beside"]
 
+#: Most models that a status lists.
+_MAX_NAMES = 256
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +60,15 @@ class ModelSwap:
         self._thread: threading.Thread | None = None
         self._trial = Trial()
         self.refused = 0
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the files that may be swapped in, sorted; from any thread."""
+        if self._folder is None:
+            return ()
+        try:
+            return tuple(sorted(path.name for path in self._folder.glob("*.svae"))[:_MAX_NAMES])
+        except OSError:  # the folder is gone
+            return ()
 
     def begin(self, peer: bytes, name: str) -> Failure | None:
         """Start to load the model called `name`: None, and the answer comes from `done`; or the refusal."""

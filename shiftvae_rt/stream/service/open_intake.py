@@ -157,6 +157,7 @@ def _whole_frame(header: ForeignHeader, number: int, now_ns: int) -> FrameHeader
         series=0,
         source=PREFIX + header.source,
         name="best effort",
+        context="",
         frame_shape=(height, width),
         roi=(0, 0, height, width),
         valid_rows=height,

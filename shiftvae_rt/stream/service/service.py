@@ -140,6 +140,7 @@ class Service:
             )
 
             swap = ModelSwap(encoding, options.models, threads=options.threads, signed_by=options.signed_by)
+            self._swap = swap
             closing.callback(swap.close)
             self._control = (
                 None
@@ -251,6 +252,7 @@ class Service:
             ready=not self._stopping.is_set(),
             model=mapper.model.path.name,
             model_sha256=mapper.model.sha256,
+            models=self._swap.names(),
             stride=mapper.stride,
             uptime_s=round(time.monotonic() - self._started_s, 3),
             busy_s=round(self._encoding.busy_s, 3),

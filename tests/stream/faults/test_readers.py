@@ -139,6 +139,7 @@ def map_of(pixels: int) -> tuple[LatentMap, FrameHeader]:
         series=0,
         source="s",
         name="",
+        context="",
         frame_shape=(pixels, pixels),
         roi=(0, 0, pixels, pixels),
         valid_rows=pixels,

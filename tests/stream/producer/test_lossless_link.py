@@ -214,4 +214,4 @@ def test_an_answer_that_is_no_protocol_ends_the_connection() -> None:
     talk = Talk()
     talk.link.hear([b"hello?"], talk.now_ns)
     assert talk.link.contact.state == "lost"
-    assert "protocol 2" in talk.link.contact.last_error
+    assert "protocol 3" in talk.link.contact.last_error

@@ -101,10 +101,10 @@ def test_a_producer_that_comes_back_goes_on_with_its_account(service: Service, r
     assert service.report().total == Counters(offered=5, processed=2, dropped_producer=3)
 
 
-@pytest.mark.parametrize("protocol", [1, 3])
+@pytest.mark.parametrize("protocol", [2, 4])
 def test_another_protocol_is_refused_by_name_and_number(service: Service, raw: Make, protocol: int) -> None:
     answer = raw(service).hello(protocol=protocol)
-    assert (answer["name"], answer["text"][:27]) == ("protocol_mismatch", f"expected protocol 2, got {protocol}:")
+    assert (answer["name"], answer["text"][:27]) == ("protocol_mismatch", f"expected protocol 3, got {protocol}:")
 
 
 def test_only_so_many_producers_are_taken(service: Service, raw: Make, monkeypatch: pytest.MonkeyPatch) -> None:

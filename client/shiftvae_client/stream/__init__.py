@@ -1,0 +1,1 @@
+"""Messages, sockets and both ends of the stream, without the service in the middle."""
