@@ -9,11 +9,11 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo docs faults fuzz lint links notebooks science screenshots soak test test-busy test-cpp test-python
+.PHONY: bench clean demo docs faults fuzz lint links notebooks science screenshots soak test test-busy test-cpp test-python test-windows
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
-lint test-cpp: private export PATH := $(CURDIR)/$(BIN):$(PATH)
+lint test-cpp test-windows: private export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: .venv/run-installed  ## simulate, train, export, stream, and draw the latent maps beside the truth
 	$(BIN)/shiftvae demo -o $(DEMO_OUT) --force
@@ -29,6 +29,13 @@ test-cpp: .venv/dev-installed
 test-python: .venv/dev-installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not clock" -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m clock
+
+test-windows: .venv/dev-installed  ## the C++ tests and the C library of Windows, under wine
+	@for need in x86_64-w64-mingw32-g++-posix wine; do command -v $$need >/dev/null || \
+	  { echo "skipped: no $$need here; on Debian: apt-get install g++-mingw-w64-x86-64-posix wine wine64"; exit 0; }; done; \
+	export WINEDEBUG=-all WINEPREFIX=$(CURDIR)/build/wine; \
+	cmake --preset windows -G Ninja && cmake --build --preset windows && ctest --preset windows && \
+	$(BIN)/python -m pytest -rs tests/capi/test_c_library_windows.py
 
 lint: .venv/dev-installed  ## style, types, import contracts, the stub of the compiled module, and the C++ sources
 	$(BIN)/ruff check .

@@ -17,6 +17,9 @@ if(MSVC)
 else()
   set(shiftvae_kernel_options -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math)
 endif()
+if(MINGW)  # Windows aligns the stack to 16 bytes, and GCC spills longer vectors there as if it were aligned to their size.
+  list(APPEND shiftvae_kernel_options -Wa,-muse-unaligned-vector-move)
+endif()
 
 function(shiftvae_add_isa target name)
   add_library(shiftvae_${name} OBJECT src/kernels/kernels.cpp)
