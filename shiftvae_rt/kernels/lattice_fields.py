@@ -7,20 +7,15 @@ latents. Source: Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .. import _core
-from ..array_types import Float32, Float64
-from ..errors import WindowError
+from ..array_types import Float32
 from ..fields import FIELD_NAMES, Fields, MeanLattice
+from .field_average import half_box, lattice_vectors, slopes
 from .window_grid import WindowGrid
 
 __all__ = ["FieldStream"]
-
-#: Width of the average, in periods of the longest lattice vector: the standard deviation of a Gaussian as wide.
-AVERAGED_PERIODS = 1.0
 
 
 class FieldStream:
@@ -42,11 +37,8 @@ class FieldStream:
     """
 
     def __init__(self, grid: WindowGrid, lattice: MeanLattice) -> None:
-        vectors = np.asarray(lattice.vectors, float)
-        if vectors.shape != (2, 2) or abs(np.linalg.det(vectors)) < 1e-6:
-            raise WindowError(f"expected two lattice vectors (y, x) that are not parallel, got {lattice.vectors}")
-        width = AVERAGED_PERIODS * float(np.hypot(*vectors.T).max()) / grid.stride
-        half = max(1, round((math.sqrt(6 * width**2 + 1) - 1) / 2))  # two boxes as wide as the Gaussian
+        vectors = lattice_vectors(lattice)
+        half = half_box(vectors, grid.stride)
         self._stream = _core.LatticeFields(
             shape=(grid.rows, grid.cols),
             first=(float(grid.centre_y_px[0]), float(grid.centre_x_px[0])),
@@ -55,7 +47,7 @@ class FieldStream:
             vectors=vectors.tolist(),
             gradient=lattice.gradient,
             half=half,
-            slope=_slopes(half, grid),
+            slope=slopes(half, grid),
         )
         #: Rows by which the fields come later.
         self.lag = 2 * half + 1
@@ -76,23 +68,3 @@ class FieldStream:
         self._stream.push(shift, sd, found)
         first, self._row = self._row, self._row + complete
         return Fields(found[: len(FIELD_NAMES)], found[len(FIELD_NAMES) :], first)
-
-
-def _slopes(half: int, grid: WindowGrid) -> list[list[float]]:
-    """Deviation of the gradient of y and of x, along y and along x, for a deviation of the shift of 1 px; 1 / px.
-
-    The shifts of windows that share pixels share their noise: they are as alike as the windows overlap.
-    """
-    box = np.ones(2 * half + 1) / (2 * half + 1)
-    average = np.convolve(box, box)
-    slope = (np.concatenate([average, [0, 0]]) - np.concatenate([[0, 0], average])) / (2 * grid.stride)
-    (down, across_y), (along, across_x) = (
-        [_noise_under(weights, grid.stride, side) for weights in (slope, average)] for side in grid.window
-    )
-    return [[down * across_x, along * across_y]] * 2
-
-
-def _noise_under(weights: Float64, stride: int, window: int) -> float:
-    apart = np.abs(np.subtract.outer(np.arange(len(weights)), np.arange(len(weights)))) * stride
-    alike = np.maximum(0.0, 1 - apart / window)
-    return float(np.sqrt(weights @ alike @ weights))
