@@ -1,7 +1,7 @@
 """Packs the modules of `shiftvae_rt` that a client needs under the name `shiftvae_client`.
 
-Modules below the face `client` go in without docstrings and comments, which are half of the wheel. Blank lines take their
-place, so that the line numbers of a traceback are those of the repository.
+Modules below the face `client` go in without docstrings and comments, which are half of the wheel. Blank lines take
+their place, so that the line numbers of a traceback are those of the repository.
 """
 
 from __future__ import annotations
