@@ -58,8 +58,9 @@ class DomainGauge:
         self._rulers: dict[int, Ruler] = {}
 
     def judge(self, mean: Float32, std: Float32, samples: Samples, draw: Callable[[Float32], Float32]) -> DomainVerdict:
-        """Give the verdict on the windows of ``mean, std (L, rows, cols)`` together.
+        """Give the verdict on the windows of ``mean, std (L, rows, cols)`` together, of a whole frame or its top.
 
+        The limits are wider for a part of a frame: twice as wide for a quarter of the samples.
         `draw` is the decoder, from latents ``(n, L)`` to windows ``(n, C, h, w)``; they are compared with `samples`.
         """
         domain, faint, reasons = self._domain, [], []
@@ -80,6 +81,8 @@ class DomainGauge:
         out = float(np.count_nonzero(scores > 1)) / scores.size
         share = f"{100 * out:.0f} % of the windows are unlike those of the training data"
         reasons.append((out / domain.most_windows_out, share))
+        wider = samples.share**-0.5  # means over fewer windows scatter more, by the root of their number
+        reasons = [(score / wider, reason) for score, reason in reasons]
         said = [reason for score, reason in faint if score > 1]  # without contrast, the other checks fail too
         return DomainVerdict(
             score=round(max(score for score, _ in [*faint, *reasons]), 4),

@@ -51,8 +51,8 @@ class LatentMap:
     model_sha256
         Hash of the model file that made it.
     domain
-        Verdict on whether the frame is like the training data; None for a band of an incomplete frame, and for a model
-        that does not know its domain.
+        Verdict on whether the frame, or what has come of it, is like the training data; None in the first eighth of a
+        frame, and for a model that does not know its domain.
     lattice
         Mean lattice of the training scan, against which `fields` are measured; None for a model without a lattice of
         two vectors.

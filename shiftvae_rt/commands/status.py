@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..names import json_shown, shown
+from ..verdict import verdict_text
 from .text import answer, counted, described, say
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ def _rows(status: ServiceStatus) -> Iterator[tuple[str, str]]:
     out = report.out_of_domain
     unlike = f"{counted(out, 'frame')} out of domain: unlike the training data of the model"
     yield "verdict", unlike if out else "no frame out of domain"
+    for newest in report.verdicts:
+        lines = "" if newest.lines == newest.height else f", {newest.lines} of {newest.height} lines"
+        yield "", f"{shown(newest.stream)}, frame {newest.frame}{lines}: {shown(verdict_text(newest.verdict))}"
     for refusal in report.refusals:
         reason = shown(f"{refusal.name}: {refusal.text}")
         yield "refused", f"{refusal.count} of {shown(refusal.stream)}; the last: {reason}"

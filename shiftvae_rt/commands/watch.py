@@ -2,7 +2,8 @@
 
 Each frame has two lines. Above: the age of its map when it arrived here; frames that were dropped and refused so far in
 its stream; results that were missed and skipped here; and the verdict, whether the frame is like the training data of
-the model (in) or not (out), with a score whose limit is 1. Below: the range of each latent.
+the model (in) or not (out), with a score whose limit is 1. Below: the range of each latent. A frame that turns out of
+domain while it is scanned is told at once.
 """
 
 from __future__ import annotations
@@ -77,13 +78,19 @@ def run(arguments: argparse.Namespace) -> None:
 def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: float) -> None:
     seen, heard = 0, time.monotonic()
     told: set[str] = set()
+    doubted: set[tuple[str, int]] = set()
     while time.monotonic() < deadline:
         result = subscriber.receive(min(0.5, max(0.0, deadline - time.monotonic())))
         if result is not None or subscriber.connected:
             heard = time.monotonic()
         elif time.monotonic() - heard > _GONE_S:
             raise ServiceError(f"the service at {arguments.source} is gone")
-        if result is None or not result.complete:
+        if result is None:
+            continue
+        if not result.complete:
+            if not arguments.json and (result.stream, result.frame_seq) not in doubted and (words := _doubt(result)):
+                doubted = {each for each in doubted if each[0] != result.stream} | {(result.stream, result.frame_seq)}
+                print(words, flush=True)
             continue
         if arguments.output is not None:
             _write(result, Path(arguments.output), force=arguments.force)
@@ -127,6 +134,17 @@ def _line(result: Result, subscriber: Subscriber, seen: int) -> str:
             f"{'dropped':>8} {'refused':>8} {'missed':>6} {'skipped':>7} {'verdict':>11}",
         )
     return "\n".join(lines)
+
+
+def _doubt(result: Result) -> str:
+    """Warning that a frame is out of domain while it is scanned; empty if there is nothing to say."""
+    verdict = result.latent_map.domain
+    if verdict is None or not verdict.out_of_domain:
+        return ""
+    lines = f"{result.valid_rows} of {result.latent_map.grid.frame_shape[0]} lines"
+    name = shown(result.stream)[:16]
+    words = f"out of domain: {shown(verdict.reason)}"
+    return "\n".join([f"{name:<16} {result.frame:>8} {lines}", *wrapped(words, first="  ", rest="  ")])
 
 
 def _range_text(result: Result) -> Iterator[str]:

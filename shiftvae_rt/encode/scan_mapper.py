@@ -19,6 +19,8 @@ from .bands import encode_in_bands
 from .frame_centre import NO_CENTRE, frame_centre
 
 if TYPE_CHECKING:
+    from ..domain import DomainGauge
+    from ..verdict import DomainVerdict
     from .mapper import LatentMapper
     from .routes import RowStream
 
@@ -73,6 +75,8 @@ class ScanMapper:
         self._centre: NDArray[np.float64] | None = None
         self._stream: RowStream | None = None
         self._samples = Samples(self.grid, manifest.intensity)
+        self._verdict: DomainVerdict | None = None
+        self._judged = 0  # rows of samples in it
         shape = (len(manifest.latents), self.grid.rows, self.grid.cols)
         self._mean, self._std = np.empty(shape, np.float32), np.empty(shape, np.float32)
         self._lattice = mapper.mean_lattice(self._pixel_size_nm)
@@ -90,7 +94,8 @@ class ScanMapper:
         Returns
         -------
         LatentMap or None
-            The rows of the map that became complete; None if none did.
+            The rows of the map that became complete; None if none did. Those of an incomplete frame carry the verdict
+            on its rows so far: None before an eighth of the frame, then renewed at each quarter.
 
         Raises
         ------
@@ -130,14 +135,28 @@ class ScanMapper:
                 self._centre = NO_CENTRE if exact else frame_centre(self._lines, self.grid.window)
             self._encode(first, last, self._centre)
         self._forget_lines()
-        return self._band(first, last) if last > first else None
+        if last <= first:
+            return None
+        band = self._band(first, last)
+        return band if self.complete else replace(band, domain=self._verdict_so_far())
 
     def result(self) -> LatentMap:
         """Give the rows of the map so far, from row 0, and the verdict on whether they are like the training data."""
         band, gauge = self._band(0, self._rows_done), self._mapper.gauge
         if gauge is None or not self._rows_done:
             return band
-        return replace(band, domain=gauge.judge(band.mean, band.std, self._samples, self._mapper.draw), gauge=gauge)
+        return replace(band, domain=self._judge(gauge), gauge=gauge)
+
+    def _verdict_so_far(self) -> DomainVerdict | None:
+        """Verdict on the rows so far, renewed when there are new samples: 0.5 ms four times a frame of 512 px."""
+        gauge, count = self._mapper.gauge, len(self._samples.rows)
+        if gauge is not None and count > self._judged:
+            self._verdict, self._judged = self._judge(gauge), count
+        return self._verdict
+
+    def _judge(self, gauge: DomainGauge) -> DomainVerdict:
+        done = slice(0, self._rows_done)
+        return gauge.judge(self._mean[:, done], self._std[:, done], self._samples, self._mapper.draw)
 
     def new_fields(self) -> Fields | None:
         """Give the rows of the fields that became complete since the last call, from row 0 on, maybe none of them.

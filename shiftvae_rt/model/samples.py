@@ -60,6 +60,11 @@ class Samples:
         return self._rows[: self._count]
 
     @property
+    def share(self) -> float:
+        """Share of the frame's samples that have come, above 0 to 1; 1 before the first."""
+        return self._count / len(self._rows) if self._count else 1.0
+
+    @property
     def windows(self) -> Float32:
         """Windows ``(n, C, h, w)`` of the samples so far, row by row."""
         return np.concatenate(self._taken)

@@ -79,8 +79,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
         Hash of the model that made the maps; empty before the first.
     measured_ms, sent_ms
         UTC at which the newest line was measured, see `scenes.Scene`, and at which the message was made, ms since 1970.
-    domain, reason, judged
-        ``"in"``, ``"out"`` or ``"unknown"``, the reason in words, and the frame to which that applies.
+    domain, reason, score, judged, judged_lines
+        Newest verdict, see `scenes.Verdict`.
     planes
         The images.
     """
@@ -98,7 +98,9 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     sent_ms: float
     domain: str
     reason: str
+    score: float | None
     judged: int | None
+    judged_lines: int
     planes: list[Plane]
 
 
@@ -161,7 +163,9 @@ class PictureWriter:
             sent_ms=round(time.time() * 1e3, 1),
             domain=scene.verdict.state,
             reason=scene.verdict.reason,
+            score=scene.verdict.score,
             judged=scene.verdict.frame,
+            judged_lines=scene.verdict.lines,
             planes=planes,
         )
         text = self._encoder.encode(header)

@@ -27,11 +27,23 @@ MOST_STREAMS = 16
 
 @dataclass(frozen=True)
 class Verdict:
-    """Verdict on the last complete frame of a stream: ``"in"``, ``"out"`` or ``"unknown"``, and the reason in words."""
+    """Newest verdict on a stream.
+
+    Parameters
+    ----------
+    state, reason
+        ``"in"``, ``"out"`` or ``"unknown"``, and why, in words.
+    score
+        Its limit is 1; None where it is unknown.
+    frame, lines
+        Frame to which it applies, and the number of its lines that it knew.
+    """
 
     state: str = "unknown"
-    reason: str = "no complete frame yet"
+    reason: str = "too few lines yet"
+    score: float | None = None
     frame: int | None = None
+    lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,7 @@ class Scene:
     maps
         Its maps, or those of the frame before until it has some.
     verdict
-        Verdict on the last complete frame.
+        Newest verdict, on this frame or on the one before.
     measured_s
         UTC at which the newest line was measured, s since 1970; as long as its map has not come: at which it came.
     number, changed_s
@@ -110,8 +122,8 @@ class Scene:
         maps.put(rows)
         self.measured_s = time.time() - age_s
         self.maps, self.has_maps = maps, True
-        if self.facts.complete and rows.mean.shape[1] == rows.grid.rows:
-            self.verdict = _verdict_on(rows, self.facts.frame)
+        if rows.domain is not None or rows.mean.shape[1] == rows.grid.rows:
+            self.verdict = _verdict_on(rows, self.facts)
 
 
 class Scenes:
@@ -177,10 +189,9 @@ class Scenes:
         self._changed()
 
 
-def _verdict_on(latent_map: LatentMap, frame: int) -> Verdict:
-    domain = latent_map.domain
+def _verdict_on(latent_map: LatentMap, facts: Facts) -> Verdict:
+    domain, known = latent_map.domain, {"frame": facts.frame, "lines": facts.lines}
     if domain is None:
-        return Verdict("unknown", "the model has no description of its training data", frame)
-    return Verdict(
-        "out" if domain.out_of_domain else "in", domain.reason or f"score {domain.score:.2g}, limit 1", frame
-    )
+        return Verdict("unknown", "the model has no description of its training data", **known)
+    state = "out" if domain.out_of_domain else "in"
+    return Verdict(state, domain.reason or f"score {domain.score:.2g}, limit 1", domain.score, **known)

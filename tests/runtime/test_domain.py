@@ -111,11 +111,39 @@ def test_a_frame_in_rows_is_judged_as_the_whole(tmp_path, lines):
     scan = mapper.begin_scan((96, 112), dtype=np.uint16)
     for first in range(0, 96, lines):
         band = scan.push_rows(counts()[first : first + lines])
-        assert band is None or (band.domain is None and band.window_scores is None)
+        assert band is None or band.window_scores is None
         if first == lines:
             assert (scan.result().domain is None) == (band is None)
     np.testing.assert_array_equal(scan.result().window_scores, whole.window_scores)
     assert scan.result().domain == whole.domain
+
+
+@pytest.mark.parametrize("strain", [1e-4, 1e3], ids=["another lattice", "the same"])
+def test_a_band_has_the_verdict_on_the_rows_so_far(tmp_path, strain):
+    mapper = model(tmp_path / "m.svae", most_strain=strain)
+    scan, frame, found = mapper.begin_scan((96, 112), dtype=np.uint16), counts(), []
+    for first in range(0, 96, 8):
+        band = scan.push_rows(frame[first : first + 8])
+        if band is not None and not scan.complete:
+            new = band.domain is not None and band.domain not in found
+            assert not new or band.domain == scan.result().domain
+            found.append(band.domain)
+    assert found[0] is None
+    judged = [verdict for verdict in found if verdict is not None]
+    assert len(judged) > 4
+    assert judged[-1].out_of_domain == (strain < 1)
+    assert len({id(verdict) for verdict in judged}) == 4  # renewed with each row of samples
+
+
+def test_the_limits_are_wider_for_a_part_of_a_frame(tmp_path):
+    mapper, frame = model(tmp_path / "m.svae", most_strain=1e-4), counts()
+    part = mapper.begin_scan((96, 112), dtype=np.uint16)
+    part.push_rows(frame[:24])  # the first of four rows of samples, and no more
+    assert part._samples.share == 0.25
+    strain = Ruler(mapper.model.manifest, 4)
+    known = strain.known(strain.advance(part.result().mean))
+    most = np.abs(strain.strain(known) - mapper.model.manifest.domain.strain).max() / 1e-4
+    assert part.result().domain.score == pytest.approx(most / 2, abs=1e-3)
 
 
 @pytest.mark.parametrize("options", [{}, {"channels": 2}], ids=["one channel", "two"])

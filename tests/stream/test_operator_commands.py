@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from lossless_support import numbered
-from stream_support import FREE, LIMIT_S, GatedMapper, noisy
-from terminal import unwrapped
+from stream_support import FREE, LIMIT_S, GatedMapper, noisy, until
+from terminal import COLUMNS, unwrapped
 
 from shiftvae_rt import cli
 from shiftvae_rt.commands import serve as serve_command
@@ -121,6 +121,19 @@ def test_status_as_json_and_stop(
     assert (code, "no folder of models" in err) == (1, True)
     assert run(capsys, "status", "--control", service.control, "--stop") == (0, "the service stops\n", "")
     service._thread.join()
+
+
+def test_status_gives_the_verdict_on_a_frame_that_is_being_scanned(
+    serve: Make, mapper: LatentMapper, produce: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service: Service = serve(mapper, options=Options(control=FREE))
+    producer = produce(service, stream="s", mode="replay")
+    producer.offer_rows(3, np.random.default_rng(0).poisson(40, (64, 48)).astype(np.uint16)[:40], 0, (64, 48))
+    until(lambda: service.report().verdicts)
+    code, out, _ = run(capsys, "status", "--control", service.control)
+    assert (code, "s, frame 3, 40 of 64 lines: in domain" in " ".join(out.split())) == (0, True)
+    assert max(map(len, out.splitlines())) <= COLUMNS
+    assert service.report().out_of_domain == 0
 
 
 @pytest.mark.clock

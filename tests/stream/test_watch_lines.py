@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from terminal import COLUMNS
 
-from shiftvae_rt.commands.watch import _line
+from shiftvae_rt.commands.watch import _doubt, _line
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Result
 from shiftvae_rt.stream.protocol.counters import Counters
@@ -60,3 +60,15 @@ def test_titles_come_every_twenty_frames(result: Result) -> None:
 def test_refused_frames_stand_in_their_column(result: Result) -> None:
     titles, values = (line[16:].split() for line in lines(result, None, 0)[:2])
     assert dict(zip([title for title in titles if title != "(ms)"], values, strict=True))["refused"] == "2"
+
+
+def test_a_frame_that_turns_out_of_domain_is_told_while_it_is_scanned(result: Result) -> None:
+    def told(score: float) -> list[str]:
+        verdict = DomainVerdict(score=score, windows_out=0.0, reason=REASON if score > 1 else "")
+        band = replace(result.latent_map, domain=verdict)
+        return _doubt(replace(result, latent_map=band, complete=False, valid_rows=16)).splitlines()
+
+    assert told(0.9) == []
+    assert "16 of 40 lines" in told(1.1)[0]
+    assert REASON in " ".join(" ".join(told(1.1)).split())
+    assert max(map(len, told(1.1))) <= COLUMNS

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from ...verdict import DomainVerdict
 from .counters import Counters, Tally
 
-__all__ = ["Refusal", "Report", "counters_line"]
+__all__ = ["Refusal", "Report", "StreamVerdict", "counters_line"]
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +17,16 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     count: Tally
     text: str
+
+
+class StreamVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Newest verdict on a stream: on its frame number `frame`, of which `lines` of `height` lines had come."""
+
+    stream: str
+    frame: int
+    lines: int
+    height: int
+    verdict: DomainVerdict
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +44,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         Results that were published.
     out_of_domain
         Frames unlike the training data of the model.
+    verdicts
+        Newest verdict of each stream, of the 16 that were judged last.
     unrecorded
         Live results that are missing from the journal.
     refused_clients
@@ -52,6 +65,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     unanswered: int
     results: int
     out_of_domain: int
+    verdicts: tuple[StreamVerdict, ...]
     unrecorded: int
     refused_clients: int
     refusals: tuple[Refusal, ...]

@@ -157,8 +157,8 @@ class ResultHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Mean lattice of the training scan, from which a reader computes displacement and strain; null for a model
         without a lattice of two vectors.
     domain
-        Whether a complete frame is of the kind that the model was trained on; null for a band, and for a model without
-        a description of its training data.
+        Whether a frame, or what has come of it, is of the kind that the model was trained on; null in the first eighth
+        of a frame, and for a model without a description of its training data.
     """
 
     htype: Literal["array-1.0"]

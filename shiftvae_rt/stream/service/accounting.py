@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from ...verdict import DomainVerdict
 from ..protocol.counters import Counters
 from ..protocol.messages import Outcome
-from ..protocol.report import Report
+from ..protocol.report import Report, StreamVerdict
+from ..protocol.wire import FrameHeader
 from .refusals import Refusals
 from .timings import Timings
 
-__all__ = ["Account", "Ledger"]
+__all__ = ["Account", "Ledger", "Verdicts"]
 
 #: Number of sessions with an account of their own; older ended ones are summed up, which bounds the memory.
 MAX_ACCOUNTS = 256
+#: Number of streams whose newest verdict is kept.
+MAX_VERDICTS = 16
 
 
 class Account:
@@ -95,6 +99,37 @@ class Account:
         self._next_seq = seq
 
 
+class Verdicts:
+    """Counts the frames out of domain, and keeps the newest verdict of each stream.
+
+    Used by one thread; both may be read from others.
+    """
+
+    def __init__(self) -> None:
+        self.out_of_domain = 0
+        self._newest: OrderedDict[str, StreamVerdict] = OrderedDict()
+
+    def add(self, header: FrameHeader, verdict: DomainVerdict | None) -> None:
+        """Note the verdict on a frame, or on its lines so far; None: there is none."""
+        if verdict is None:
+            return
+        self.out_of_domain += header.complete and verdict.out_of_domain
+        self._newest[header.source] = StreamVerdict(
+            stream=header.source,
+            frame=header.frame,
+            lines=header.valid_rows,
+            height=header.frame_shape[0],
+            verdict=verdict,
+        )
+        self._newest.move_to_end(header.source)
+        if len(self._newest) > MAX_VERDICTS:
+            self._newest.popitem(last=False)
+
+    def table(self) -> tuple[StreamVerdict, ...]:
+        """Return the verdicts, the newest last."""
+        return tuple(self._newest.values())
+
+
 class Ledger:
     """The accounts of all sessions since the service started, for each stream and in total.
 
@@ -104,10 +139,13 @@ class Ledger:
     ----------
     refusals
         Reasons of rejected and quarantined frames.
+    verdicts
+        Verdicts on what was published.
     """
 
     def __init__(self) -> None:
         self.refusals = Refusals()
+        self.verdicts = Verdicts()
         self._accounts: OrderedDict[tuple[str, str], Account] = OrderedDict()
         self._older = Counters()
 
@@ -141,6 +179,8 @@ class Ledger:
             total=self.total(),
             streams=self.streams(),
             refusals=self.refusals.table(),
+            out_of_domain=self.verdicts.out_of_domain,
+            verdicts=self.verdicts.table(),
             age_p50_ms=ages.percentile_ms(50),
             age_p99_ms=ages.percentile_ms(99),
             encode_p50_ms=encodings.percentile_ms(50),

@@ -85,7 +85,7 @@ class Service:
         self._started_s = self._turned_s = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self.run, name="service", daemon=True)
-        self._unanswered = self._out_of_domain = 0
+        self._unanswered = 0
         self._ages = Timings()
         self._ledger = ledger = Ledger()
         keys = None if options.keys is None else KeyFolder(options.keys)
@@ -218,7 +218,7 @@ class Service:
 
     def _publish(self, latent_map: LatentMap, header: FrameHeader, age_s: float) -> None:
         self._ages.add(age_s)
-        self._out_of_domain += latent_map.domain is not None and latent_map.domain.out_of_domain
+        self._ledger.verdicts.add(header, latent_map.domain)
         self._publisher.publish(latent_map, header, age_s=age_s, counters=self._ledger.stream(header.source))
         if self._showing is not None:
             self._showing.map(header, latent_map, age_s)
@@ -239,7 +239,6 @@ class Service:
             malformed=self._producers.malformed + (0 if self._open is None else self._open.malformed),
             unanswered=self._unanswered,
             results=self._publisher.published,
-            out_of_domain=self._out_of_domain,
             unrecorded=self._live.unrecorded,
             refused_clients=self._gatekeeper.refused,
         )

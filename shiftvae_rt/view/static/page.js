@@ -26,7 +26,8 @@ function show(picture) {
   panels.show(picture);
   find("verdict").dataset.domain = picture.domain;
   say("domain", DOMAIN[picture.domain]);
-  say("reason", picture.judged === null ? picture.reason : `(frame ${picture.judged}): ${picture.reason}`);
+  const part = picture.judged_lines < picture.height ? `, ${picture.judged_lines} of ${picture.height} lines` : "";
+  say("reason", picture.judged === null ? picture.reason : `(frame ${picture.judged}${part}): ${picture.reason}`);
   find("save").disabled = false;
   about();
   figures.painted += 1;

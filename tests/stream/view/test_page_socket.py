@@ -210,7 +210,7 @@ def test_a_frame_grows_line_by_line_over_the_one_before(shown: Service, watch: M
     expected = levels(np.concatenate([new[:24], old[24:]]).astype(np.float32), plane["low"], plane["high"])
     np.testing.assert_array_equal(pixels_of(plane), expected)
     assert 0 < plane_of(picture, "z1")["fresh"] < 0.5
-    assert picture["judged"] == 1  # the verdict is still that of the last complete frame
+    assert (picture["judged"], picture["judged_lines"], picture["domain"]) == (2, 24, "in")
 
 
 def test_a_line_signal_is_shown_too(serve: Make, line_mapper: LatentMapper, watch: Make, produce: Make) -> None:
