@@ -96,5 +96,5 @@ clean:
 	touch $@
 
 .venv/dev-installed: .venv/created $(BUILT_FROM)
-	$(INSTALL) -e '.[cpu,train,io,signed,test,dev,docs]'
+	$(INSTALL) -e '.[cpu,train,io,scale,signed,test,dev,docs]'
 	touch .venv/run-installed $@

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .archive import ArchiveSummary, map_archive
     from .encode.mapper import LatentMapper
     from .encode.scan_mapper import ScanMapper
     from .errors import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
+    "archive": ("ArchiveSummary", "map_archive"),
     "kernels.assembly": ("assemble_latent_map", "place_at_motifs"),
     "errors": (
         "DataFileError",
@@ -73,6 +75,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ArchiveSummary",
     "DataFileError",
     "Fields",
     "Frame",
@@ -97,6 +100,7 @@ __all__ = [
     "assemble_latent_map",
     "extract_windows",
     "extract_windows_at",
+    "map_archive",
     "place_at_motifs",
     "read_frames",
     "window_statistics",

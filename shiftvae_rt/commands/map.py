@@ -1,6 +1,8 @@
 """Encode every window of a file's frames and write their latent maps.
 
-A frame of a stack that cannot be mapped (blank, NaN) is NaN in the output; the exit code is 1 and a line says which.
+A frame of a stack that cannot be mapped (blank, NaN) is NaN in the output, and a line says which; with --strict the
+exit code is 1, and for a frame that cannot be read it always is. Long movies go into an archive (.zspy), which can be
+continued, shared out in parts, and mapped on Dask.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING
 from ..errors import DataFileError, FrameError, ShiftVaeError, few
 from ..output_file import try_output
 from . import add_encoding, add_force, say_encoding
+from .archive import add_archive_options, is_archive, map_into_archive, refuse_archive_options
+from .progress import Progress
 from .text import answer, counted, say
 
 if TYPE_CHECKING:
@@ -61,10 +65,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of one frame of a stack, from 0 (default: all)",
     )
+    parser.add_argument("--strict", action="store_true", help="leave with 1 if a frame of a stack has no map")
+    add_archive_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, map, write."""
+    if is_archive(arguments.output):
+        map_into_archive(arguments)
+        return
+    refuse_archive_options(arguments)
     from ..encode.mapper import LatentMapper
     from ..files import check_output, read_frames, write_latent_map
 
@@ -90,12 +100,16 @@ def run(arguments: argparse.Namespace) -> None:
     answer(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")
     _warn(frames, maps)
     if failed:
-        raise FrameError(
-            f"{len(failed)} of {len(maps)} frames have no map and are NaN in {arguments.output}: {few(failed)}"
-        )
+        reasons = few([str(error) for error in failed])
+        about = f"{len(failed)} of {len(maps)} frames have no map and are NaN in {arguments.output}: {reasons}"
+        if arguments.strict or any(isinstance(error, DataFileError) for error in failed):
+            raise FrameError(about)
+        say(f"warning: {about}")
 
 
-def _map_each(mapper: LatentMapper, frames: Sequence[Frame], output: str) -> tuple[list[LatentMap], list[str]]:
+def _map_each(
+    mapper: LatentMapper, frames: Sequence[Frame], output: str
+) -> tuple[list[LatentMap], list[ShiftVaeError]]:
     """Map every frame; one that cannot be mapped becomes a map of NaN and a reason with its name.
 
     Raises
@@ -124,7 +138,7 @@ def _map_each(mapper: LatentMapper, frames: Sequence[Frame], output: str) -> tup
         raise errors[0]
     nothing = np.full_like(good.mean, np.nan)
     blank = replace(good, mean=nothing, std=nothing, domain=None, gauge=None)
-    return [each or blank for each in found], [str(error) for error in errors]
+    return [each or blank for each in found], errors
 
 
 def _warn(frames: Sequence[Frame], maps: Sequence[LatentMap]) -> None:
@@ -155,13 +169,9 @@ def _chosen(frames: Sequence[Frame], arguments: argparse.Namespace) -> Sequence[
 
 def _with_progress(frames: Sequence[Frame], errors: list[ShiftVaeError]) -> Iterator[Frame | None]:
     """Give the frames, None and an error for one that cannot be read; after two seconds say on stderr how far it is."""
-    started = said = time.perf_counter()
+    progress = Progress()
     for done in range(len(frames)):
-        now = time.perf_counter()
-        if now - started > 2 and now - said > 1:
-            said = now
-            left = (now - started) / done * (len(frames) - done)
-            say(f"{done} of {len(frames)} frames, {left:.0f} s to go")
+        progress(done, len(frames))
         try:
             frame: Frame | None = frames[done]
         except DataFileError as error:

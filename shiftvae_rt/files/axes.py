@@ -61,6 +61,18 @@ def _kind(name: str) -> str:
     return ""
 
 
+def _frames_together(sizes: Sequence[int], chunks: Sequence[int]) -> int:
+    """Give the number of consecutive frames that share chunks, from the lengths of the axes that count frames.
+
+    >>> _frames_together([100], [8]), _frames_together([10, 20], [1, 4]), _frames_together([10, 20], [2, 4])
+    (8, 4, 40)
+    """
+    for at, chunk in enumerate(chunks):
+        if chunk > 1:
+            return int(chunk * prod(sizes[at + 1 :]))
+    return 1
+
+
 class Arranged:
     """An array in a file as ``(frames, channels, height, width)``, without channels or frames if it has none.
 
@@ -82,6 +94,9 @@ class Arranged:
         image = (*(() if layout.channel is None else (layout.channel,)), layout.y, layout.x)
         kept = tuple(source.shape[axis] for axis in image)
         self._order = tuple(sorted(image).index(axis) for axis in image)
+        chunks = getattr(source, "chunks", (1,) * len(source.shape))
+        #: Length of a chunk of the file along the first axis, where that counts frames.
+        self.chunks: tuple[int, ...] = (_frames_together(self._frames, [chunks[axis] for axis in layout.frames]),)
         several = bool(layout.frames) or layout.channel is not None
         self.shape: tuple[int, ...] = (prod(self._frames), *kept) if several else kept
 

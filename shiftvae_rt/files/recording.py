@@ -102,6 +102,9 @@ class FrameStack(Sequence[Frame]):
             )
         self._single = extra == 0
         self._indices = range(1 if self._single else shape[0])
+        chunks = getattr(recording.pixels, "chunks", (1,))
+        #: Number of consecutive frames that share a chunk of the file, at least 1.
+        self.frames_together = 1 if self._single else int(chunks[0])
 
     def __len__(self) -> int:
         return len(self._indices)

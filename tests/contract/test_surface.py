@@ -34,6 +34,7 @@ def run_python(code: str) -> str:
 
 def test_the_runtime_exports_exactly_these_names():
     assert shiftvae_rt.__all__ == [
+        "ArchiveSummary",
         "DataFileError",
         "Fields",
         "Frame",
@@ -58,6 +59,7 @@ def test_the_runtime_exports_exactly_these_names():
         "assemble_latent_map",
         "extract_windows",
         "extract_windows_at",
+        "map_archive",
         "place_at_motifs",
         "read_frames",
         "window_statistics",

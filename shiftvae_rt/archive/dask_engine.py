@@ -1,0 +1,177 @@
+"""Blocks as tasks on the workers of a Dask cluster. Needs the package distributed.
+
+Blocks are submitted a few at a time, never as one graph, so that scheduler and client stay small however long a movie
+is. A task returns a number; the maps go from the workers into the archive. Each worker makes one mapper, from the bytes
+of the model file, and opens the frames once; a worker of several threads makes one of each for every thread.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from ..errors import ServiceError, ShiftVaeError, few
+from .blocks import map_block
+from .layout import Archive, open_archive
+
+if TYPE_CHECKING:
+    from ..encode.mapper import LatentMapper
+    from ..files.recording import FrameStack
+    from .run import ArchiveJob
+
+__all__ = ["connected", "map_on_workers"]
+
+#: Tasks in flight for each thread of the workers.
+AHEAD = 3
+#: Tries of a task after an error that is none of ours; a task whose workers die is tried three times by Dask.
+RETRIES = 2
+#: Longest time until a scheduler answers, s.
+CONNECT_S = 10
+
+
+class _Tools(WorkerPlugin):  # type: ignore[misc]
+    """A mapper, the frames and the archive on a worker; pickled, the mapper is the bytes of its model file."""
+
+    def __init__(self, job: ArchiveJob) -> None:
+        self.name = f"shiftvae-{secrets.token_hex(4)}"
+        self._job = job
+        self._free: list[tuple[LatentMapper, FrameStack, Archive]] = []
+
+    def setup(self, worker: Any) -> None:
+        """Open everything before the first task."""
+        del worker
+        self._free.append((self._job.mapper, self._job.open_frames(), open_archive(self._job.output)))
+
+    @contextmanager
+    def taken(self) -> Iterator[tuple[LatentMapper, FrameStack, Archive]]:
+        """Lend a set of tools to one thread."""
+        try:
+            tools = self._free.pop()
+        except IndexError:
+            tools = copy.copy(self._job.mapper), self._job.open_frames(), open_archive(self._job.output)
+        try:
+            yield tools
+        finally:
+            self._free.append(tools)
+
+
+def _map_block(name: str, block: range) -> int:
+    """Map a block on this worker; returns the number of frames that stay open."""
+    with get_worker().plugins[name].taken() as (mapper, stack, archive):
+        still_open: int = map_block(mapper, stack, archive, block)
+        return still_open
+
+
+@contextmanager
+def connected(where: str) -> Iterator[Client]:
+    """Start ``local:N`` workers of one thread, or connect to the scheduler at ``tcp://HOST:PORT``.
+
+    Raises
+    ------
+    ServiceError
+        if no scheduler answers there.
+    """
+    if where.startswith("local:"):
+        workers = int(where.partition(":")[2])
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # None would take port 8787
+                memory_limit=None,
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(where, timeout=CONNECT_S)
+    except (OSError, TimeoutError) as error:
+        raise ServiceError(
+            f"no Dask scheduler answers at {where} within {CONNECT_S} s: start one (dask scheduler), or check address "
+            "and firewall"
+        ) from error
+    with client:
+        yield client
+
+
+def map_on_workers(
+    job: ArchiveJob, client: Client, blocks: Sequence[range], progress: Callable[[int, int], None] | None
+) -> None:
+    """Map `blocks` on the workers of `client`; blocks that fail for good stay open.
+
+    Raises
+    ------
+    DataFileError
+        if a block cannot be written: no more are begun.
+    ServiceError
+        if the connection to the scheduler is lost, or tasks fail for a reason that is none of a frame's.
+    """
+    tools = _Tools(job)
+    client.register_plugin(tools)
+    waiting, total, done = iter(blocks), sum(map(len, blocks)), 0
+    lost: list[str] = []
+    running = as_completed()
+    try:
+        threads, counted = _threads(client), time.monotonic()
+        in_flight = _submit(client, running, waiting, tools.name, AHEAD * threads)
+        for future in running:
+            block = _block_of(future)
+            in_flight -= 1
+            try:
+                future.result()
+            except (CancelledError, TimeoutError, OSError) as error:
+                if isinstance(error, ShiftVaeError):
+                    raise
+                raise _disconnected(len(blocks)) from error
+            except Exception as error:  # noqa: BLE001 - whatever a worker raises, also that it was killed
+                lost.append(f"frames {block.start} to {block.stop - 1}: {str(error) or type(error).__name__}")
+            done += len(block)
+            if progress is not None:
+                progress(done, total)
+            future.release()
+            if time.monotonic() - counted > 1:  # workers come and go
+                threads, counted = _threads(client), time.monotonic()
+            in_flight += _submit(client, running, waiting, tools.name, AHEAD * threads - in_flight)
+    finally:
+        running.clear()
+        if client.status == "running":
+            client.unregister_worker_plugin(tools.name)
+    if lost:
+        raise ServiceError(f"{len(lost)} of {len(blocks)} blocks failed on the workers and are open: {few(lost)}")
+
+
+def _threads(client: Client) -> int:
+    return max(1, int(sum(client.nthreads().values())))
+
+
+def _submit(client: Client, running: Any, waiting: Iterator[range], name: str, count: int) -> int:
+    """Submit the next blocks, at most `count`; returns their number."""
+    submitted = 0
+    while submitted < count and (block := next(waiting, None)) is not None:
+        key = f"{name}-{block.start}-{block.stop}"
+        running.add(client.submit(_map_block, name, block, key=key, retries=RETRIES, pure=False))
+        submitted += 1
+    return submitted
+
+
+def _block_of(future: Any) -> range:
+    first, last = future.key.split("-")[-2:]
+    return range(int(first), int(last))
+
+
+def _disconnected(blocks: int) -> ServiceError:
+    return ServiceError(
+        f"the connection to the Dask scheduler was lost while {blocks} blocks were mapped: what is done is kept, "
+        "continue with --resume"
+    )
