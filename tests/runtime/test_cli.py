@@ -84,8 +84,8 @@ class TestMap:
         movie = np.random.default_rng(0).normal(size=(3, 32, 40)).astype(np.float32)
         movie[bad] = value
         np.save(tmp_path / "movie.npy", movie)
-        words = ("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / "out.npz")
-        code, out, err = shiftvae(*words)
+        command = ("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / "out.npz")
+        code, out, err = shiftvae(*command)
         assert code == 0
         assert "3 frames" in " ".join(out.split())  # a line may break there, by the length of the path
         assert "warning: 1 of 3 frames" in " ".join(err.split())
@@ -95,7 +95,7 @@ class TestMap:
             assert [bool(np.isnan(mean).all()) for mean in read["mean"]] == [at == bad for at in range(3)]
             np.testing.assert_array_equal(read["mean"][2], LatentMapper(tiny_model).map(movie[2]).mean)
             assert np.isnan(read["std"][bad]).all()
-        code, _, err = shiftvae(*words, "--strict", "--force")
+        code, _, err = shiftvae(*command, "--strict", "--force")
         assert code == 1
         assert err.splitlines()[-1].startswith("shiftvae: error: 1 of 3 frames")
 
@@ -209,7 +209,7 @@ class TestBadInput:
         stack = np.random.default_rng(0).normal(size=(3, 32, 32))
         stack[1, 5, 5] = np.nan
         np.save(tmp_path / "movie.npy", stack)
-        result = shiftvae("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / "out.npz")
+        result = shiftvae("map", tiny_model, tmp_path / "movie.npy", "-o", tmp_path / "out.npz", "--strict")
         assert_one_line(result)
         assert "movie.npy[1]" in result[2]
 
