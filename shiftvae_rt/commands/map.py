@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +22,10 @@ from .text import answer, counted, say
 
 if TYPE_CHECKING:
     from ..encode.mapper import LatentMapper
+    from ..files.spooled_maps import SpooledMaps
     from ..frame import Frame
     from ..latent_map import LatentMap
+    from ..verdict import DomainVerdict
 
 __all__ = ["add_arguments", "run"]
 
@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_archive_options(arguments)
     from ..encode.mapper import LatentMapper
     from ..files import check_output, read_frames, write_latent_map
+    from ..files.spooled_maps import SpooledMaps
 
     check_output(arguments.output, force=arguments.force)
     mapper = LatentMapper(
@@ -85,32 +86,35 @@ def run(arguments: argparse.Namespace) -> None:
     say_encoding(mapper, arguments)
     frames = _chosen(read_frames(arguments.frame, dimensions=mapper.model.manifest.dimensions), arguments)
     check_output(arguments.output, frames=len(frames), force=arguments.force)
-    started = time.perf_counter()
-    maps, failed = _map_each(mapper, frames, arguments.output)
-    seconds = time.perf_counter() - started
-    write_latent_map(
-        arguments.output,
-        maps,
-        frame=frames[0] if len(frames) == 1 else None,
-        raw_shifts=arguments.raw_shifts,
-        source=Path(arguments.frame).name,
-    )
-    rows, cols = maps[0].mean.shape[1:]
-    what = f"{counted(len(maps), 'frame')}, {rows} x {cols} windows each, latents {', '.join(maps[0].names)}"
-    answer(f"{arguments.output}: {what}; {seconds / len(maps):.3g} s a frame")
-    _warn(frames, maps)
+    progress = Progress()
+    with SpooledMaps(Path(arguments.output)) as maps:
+        failed, doubts = _map_each(mapper, frames, maps, arguments.output)
+        each_s = progress.seconds / len(frames)
+        write_latent_map(
+            arguments.output,
+            maps if len(frames) > 1 else maps[0],
+            frame=frames[0] if len(frames) == 1 else None,
+            raw_shifts=arguments.raw_shifts,
+            source=Path(arguments.frame).name,
+        )
+        names, (rows, cols) = maps[0].names, maps[0].mean.shape[1:]
+    what = f"{counted(len(frames), 'frame')}, {rows} x {cols} windows each, latents {', '.join(names)}"
+    answer(f"{arguments.output}: {what}; {each_s:.3g} s a frame")
+    _warn(doubts, len(frames))
     if failed:
         reasons = few([str(error) for error in failed])
-        about = f"{len(failed)} of {len(maps)} frames have no map and are NaN in {arguments.output}: {reasons}"
+        about = f"{len(failed)} of {len(frames)} frames have no map and are NaN in {arguments.output}: {reasons}"
         if arguments.strict or any(isinstance(error, DataFileError) for error in failed):
             raise FrameError(about)
         say(f"warning: {about}")
 
 
 def _map_each(
-    mapper: LatentMapper, frames: Sequence[Frame], output: str
-) -> tuple[list[LatentMap], list[ShiftVaeError]]:
-    """Map every frame; one that cannot be mapped becomes a map of NaN and a reason with its name.
+    mapper: LatentMapper, frames: Sequence[Frame], maps: SpooledMaps, output: str
+) -> tuple[list[ShiftVaeError], list[tuple[str, DomainVerdict]]]:
+    """Map every frame into `maps`; one that cannot be mapped becomes a map of NaN and a reason with its name.
+
+    Returns the reasons, and names and verdicts of the frames that are out of domain.
 
     Raises
     ------
@@ -119,34 +123,33 @@ def _map_each(
     ShiftVaeError
         where no frame can be mapped: the reason of the first.
     """
-    import numpy as np
-
-    good: LatentMap | None = None
-    found: list[LatentMap | None] = []
     errors: list[ShiftVaeError] = []
+    doubts: list[tuple[str, DomainVerdict]] = []
+    good = 0
     for frame in _with_progress(frames, errors):
-        found.append(None)
+        found: LatentMap | None = None
         if frame is not None:
             try:
-                found[-1] = mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
+                found = mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
             except ShiftVaeError as error:
                 errors.append(type(error)(f"{frame.name}: {error}"))
-        if good is None and found[-1] is not None:
-            good = found[-1]
-            try_output(output, force=True, room=good.mean.nbytes * len(frames))
-    if good is None:
+            else:
+                good += 1
+                if good == 1:
+                    try_output(output, force=True, room=found.mean.nbytes * len(frames))
+                if found.domain is not None and found.domain.out_of_domain:
+                    doubts.append((frame.name, found.domain))
+        maps.append(found)
+    if not good:
         raise errors[0]
-    nothing = np.full_like(good.mean, np.nan)
-    blank = replace(good, mean=nothing, std=nothing, domain=None, gauge=None)
-    return [each or blank for each in found], errors
+    return errors, doubts
 
 
-def _warn(frames: Sequence[Frame], maps: Sequence[LatentMap]) -> None:
-    """Print one line about the frames that are out of domain."""
-    verdicts = [(frame, m.domain) for frame, m in zip(frames, maps, strict=True) if m.domain and m.domain.out_of_domain]
-    if verdicts:
-        frame, worst = max(verdicts, key=lambda pair: pair[1].score)
-        which = frame.name if len(maps) == 1 else f"{len(verdicts)} of {len(maps)} frames, most of all {frame.name}"
+def _warn(doubts: list[tuple[str, DomainVerdict]], count: int) -> None:
+    """Print one line about the frames that are out of domain, among `count`."""
+    if doubts:
+        name, worst = max(doubts, key=lambda pair: pair[1].score)
+        which = name if count == 1 else f"{len(doubts)} of {count} frames, most of all {name}"
         print(f"shiftvae: warning: out of domain: {which} (score {worst.score:.3g}): {worst.reason}", file=sys.stderr)
 
 

@@ -107,7 +107,7 @@ def write_latent_map(
         for an unknown ending, a missing package, or a place that cannot be written.
     """
     several = isinstance(maps, Sequence)
-    stack = list(maps) if isinstance(maps, Sequence) else [maps]
+    stack = maps if isinstance(maps, Sequence) else [maps]
     _check_format(Path(path), len(stack))
     write = import_module(f".writers.{WRITERS[Path(path).suffix.lower()][0]}", __package__).write
     if Path(path).suffix.lower() in PICTURES:

@@ -7,8 +7,9 @@ HDF5 library version is requested, so that all common readers open it.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,9 @@ from ...verdict import verdict_text
 if TYPE_CHECKING:
     from ...latent_map import LatentMap
 
-__all__ = ["SignalFile", "write"]
+__all__ = ["SignalFile", "new_file", "write"]
 
+_TOGETHER = 64  # maps that are written in one go
 _LONGEST = 60_000  # bytes of an attribute: HDF5 takes 64 kB
 
 
@@ -119,20 +121,56 @@ class SignalFile:
 
 def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) -> None:
     """Write the signals of `maps` with axes (frame), latent or field, y, x; `several` keeps the frame axis."""
-    verdicts = [each.domain for each in maps]
-    about = {
-        "out_of_domain": [each is not None and each.out_of_domain for each in verdicts],
-        "domain_score": [np.nan if each is None else each.score for each in verdicts],
-        "domain_reason": "\n".join("" if each is None else each.reason for each in verdicts),
-    }
     frames = Axis(name="frame", units="", scale=1.0, offset=0.0) if several else None
-    with whole_or_nothing(path, "h5py") as part:
-        import h5py
+    verdicts = []
+    with whole_or_nothing(path, "h5py") as part, new_file(part) as file:
+        signals = SignalFile(file, maps[0], several=several, scores=maps[0].window_scores is not None)
+        for first in range(0, len(maps), _TOGETHER):
+            some = maps[first : first + _TOGETHER]
+            signals.append(some)
+            verdicts += [each.domain for each in some]
+        about = {
+            "out_of_domain": np.array([each is not None and each.out_of_domain for each in verdicts]),
+            "domain_score": np.array([np.nan if each is None else each.score for each in verdicts]),
+            "domain_reason": "\n".join("" if each is None else each.reason for each in verdicts),
+        }
+        signals.finish(leading=frames, about=about, notes="\n".join(map(verdict_text, verdicts)), source=source)
 
-        content = io.BytesIO()  # in memory first: the HDF5 library ends the process if the disk is full
-        with h5py.File(content, "w") as file:
-            scored = all(each.window_scores is not None for each in maps)
-            signals = SignalFile(file, maps[0], several=several, scores=scored)
-            signals.append(maps)
-            signals.finish(leading=frames, about=about, notes="\n".join(map(verdict_text, verdicts)), source=source)
-        part.write_bytes(content.getbuffer())
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Any]:
+    """Create an HDF5 file, and give it open for writing; OSError at the end if something could not be written.
+
+    The HDF5 library ends the process if a write fails, so it does not learn of it.
+    """
+    import h5py
+
+    with _Sink(path, "w+b") as sink:
+        with h5py.File(sink, "w") as file:
+            yield file
+        if sink.failure is not None:
+            raise sink.failure
+
+
+class _Sink(FileIO):
+    """A file that keeps the first failure to write to itself."""
+
+    failure: OSError | None = None
+
+    def write(self, content: Any, /) -> int:
+        """Write all of `content`; nothing after a failure."""
+        rest = memoryview(content).cast("B")
+        try:
+            while rest and self.failure is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failure = error
+        return memoryview(content).nbytes
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the size; nothing after a failure."""
+        try:
+            return super().truncate(size) if self.failure is None else 0
+        except OSError as error:
+            self.failure = error
+            return 0

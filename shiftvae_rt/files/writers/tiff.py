@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...array_types import Float32
 from ...output_file import whole_or_nothing
 from ...verdict import verdict_text
 
@@ -27,14 +28,17 @@ def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) 
     first = maps[0]
     latents, fields = _labels(first), [] if first.fields is None else _labels(first.fields)
     y, x = (first.grid.stride * edge for edge in first.pixel_size_nm or (1.0, 1.0))
-    stack = np.stack([np.concatenate([each.mean, *([each.fields.mean] if each.fields else [])]) for each in maps])
-    doubts = [", out of domain" if each.domain and each.domain.out_of_domain else "" for each in maps]
+    verdicts = [each.domain for each in maps]
+    doubts = [", out of domain" if each and each.out_of_domain else "" for each in verdicts]
+    shape = (len(latents) + len(fields), *first.mean.shape[1:])
     with whole_or_nothing(path, "tifffile") as part:
         import tifffile
 
         tifffile.imwrite(
             part,
-            stack if several else stack[0],
+            (page for each in maps for page in _pages(each)),
+            shape=(len(maps), *shape) if several else shape,
+            dtype=np.float32,
             imagej=True,
             resolution=(1 / x, 1 / y),
             metadata={
@@ -48,7 +52,7 @@ def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) 
                 "fields": "; ".join(fields),
                 "source": source,
                 "model_sha256": first.model_sha256,
-                "domain": " | ".join(verdict_text(each.domain) for each in maps),
+                "domain": " | ".join(map(verdict_text, verdicts)),
                 "Labels": [label + doubt for doubt in doubts for label in [*latents, *fields]],
             },
         )
@@ -56,3 +60,10 @@ def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) 
 
 def _labels(maps: LatentMap | Fields) -> list[str]:
     return [f"{name} ({unit})" if unit else name for name, unit in zip(maps.names, maps.units, strict=True)]
+
+
+def _pages(latent_map: LatentMap) -> Iterator[Float32]:
+    """Give the means of a map, and after them its fields, ``(rows, cols)`` each."""
+    yield from latent_map.mean
+    if latent_map.fields is not None:
+        yield from latent_map.fields.mean

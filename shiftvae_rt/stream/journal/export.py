@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataFileError, WireError
-from ...files.writers.hspy import SignalFile
+from ...files.writers.hspy import SignalFile, new_file
 from ...latent_exchange import Axis
 from ...latent_map import LatentMap
 from ...output_file import try_output, whole_or_nothing
@@ -79,11 +79,8 @@ def export_stream(
         try_output(target, force=force)
     exported = []
     for part, target in zip(parts, targets, strict=True):
-        with whole_or_nothing(target, "h5py") as unfinished:
-            import h5py
-
-            with h5py.File(unfinished, "w") as file:
-                count = _write(file, journal, state, part.seqs, list(without))
+        with whole_or_nothing(target, "h5py") as unfinished, new_file(unfinished) as file:
+            count = _write(file, journal, state, part.seqs, list(without))
         exported.append(ExportedPart(target, part.map_shape, count, part.model_sha256))
     return state, exported
 
