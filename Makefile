@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo docs faults fuzz lint links notebooks science screenshots soak test test-busy test-cpp test-python test-windows
+.PHONY: bench clean demo docs faults fuzz lint links notebooks science screenshots soak test test-busy test-cpp test-python test-swift test-windows
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
@@ -79,6 +79,14 @@ fuzz: .venv/dev-installed  ## parsers 100,000,000 times (an hour), kernels for t
 
 test-busy: .venv/dev-installed  ## every test with a clock in it, ten times beside four busy loops
 	$(BIN)/python tests/busy.py --rounds 10 --loops 4
+
+# Swift has the GPL and pins its own packages, so it lives in an environment of its own; the service runs in .venv.
+test-swift: .venv/run-installed  ## the plug-in in Nion Swift, headless, with its simulated microscope: two minutes
+	$(PYTHON) -m venv build/swift
+	if build/swift/bin/python -m pip install --quiet --disable-pip-version-check pytest nionswift-usim \
+	  ./client ./integrations/nionswift; then \
+	  cd integrations/nionswift && $(CURDIR)/build/swift/bin/python -m pytest -s -p no:cacheprovider; \
+	else echo "test-swift: SKIPPED, because Nion Swift could not be installed: is there a network?"; fi
 
 soak: .venv/dev-installed  ## memory over 1,000,000 frames
 	SHIFTVAE_LONG=1 $(BIN)/python -m pytest tests/stream/faults/test_soak.py -s
