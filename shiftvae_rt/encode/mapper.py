@@ -91,9 +91,9 @@ class LatentMapper:
             self.route: Route = choose_route(self.model, stride, provider=self.provider)
             self.threads = threads if self.provider == "cpu" else 1
             check_model(self.model, self._begin_golden, stride, exact=self.provider == "cpu")
+            self.draw = Decoder(self.model.graph("decoder.onnx")).draw
             if manifest.domain is not None:
                 self.gauge = DomainGauge(manifest, manifest.domain, stride)
-                self.draw = Decoder(self.model.graph("decoder.onnx")).draw
         except ShiftVaeError:
             raise
         except Exception as error:  # onnxruntime has no common base class for what a bad graph raises

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fields import FIELD_NAMES
 from ..kernels.lattice_fields import FieldStream
 from ..latent_map import LatentMap
 from .canvas import Canvas
@@ -24,6 +23,8 @@ class Maps:
 
     Attributes
     ----------
+    bands
+        The rows as they came, with all their values; a complete map replaces them.
     words
         A latent map without rows, for names, units and grid.
     latents
@@ -31,6 +32,8 @@ class Maps:
     fields
         Fields of the rows so far, made by the reading thread alone, see `follow_fields`. None for a model without a
         lattice, and for a map of which not every row is kept: a field needs its neighbours.
+    field_names, field_units
+        Their names and units.
     """
 
     def __init__(self, first: LatentMap, before: Maps | None) -> None:
@@ -39,7 +42,10 @@ class Maps:
             before = None
         shape = (len(first.names), grid.rows, grid.cols)
         self.latents: Canvas = Canvas(shape, None if before is None else before.latents)
+        self.bands: list[LatentMap] = []
         self.fields: Canvas | None = None
+        self.field_names: tuple[str, ...] = ()
+        self.field_units: tuple[str, ...] = ()
         self._followed = first.lattice is not None and self.latents.step == 1
         self._deviations = Canvas((2, grid.rows, grid.cols)) if self._followed else None
         self._from_top = False  # row 0 has come
@@ -54,6 +60,7 @@ class Maps:
             self._deviations.put(rows.std[:2], rows.first_row)
         self.latents.put(rows.mean, rows.first_row)  # after the deviations: its rows are counted
         self._from_top |= rows.first_row == 0
+        self.bands = [rows] if rows.mean.shape[1] == rows.grid.rows else [*self.bands, rows]
 
     def follow_fields(self) -> None:
         """Compute the fields of the rows that have come since the last call."""
@@ -62,8 +69,11 @@ class Maps:
             return
         if self.fields is None:
             before = None if self._before is None else self._before.fields
-            self.fields = Canvas((len(FIELD_NAMES), grid.rows, grid.cols), before)
-            self._before, self._stream = None, FieldStream(grid, lattice)
+            self._stream = FieldStream(grid, lattice)
+            none = self._stream.push(self.latents.values[:2, :0], deviations.values[:, :0])
+            self.field_names, self.field_units = none.names, none.units
+            self.fields = Canvas((len(none.names), grid.rows, grid.cols), before)
+            self._before = None
         rows = self.latents.rows
         if self._stream is None or not self._from_top or rows == self._pushed:
             return

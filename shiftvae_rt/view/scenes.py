@@ -100,6 +100,9 @@ class Scene:
         Newest verdict, on this frame or on the one before.
     measured_s
         UTC at which the newest line was measured, s since 1970; as long as its map has not come: at which it came.
+    lines
+        Lines ``(channels, n, width)`` as they came, and the number of the first of each: arrays of the service that
+        nobody changes.
     number, changed_s
         Grows with every change of any stream; monotonic time of the last change.
     """
@@ -113,6 +116,7 @@ class Scene:
         self.verdict: Verdict = Verdict() if before is None else before.verdict
         self.number, self.changed_s, self.measured_s = 0, time.monotonic(), time.time()
         self.has_maps = False  # of its own
+        self.lines: list[tuple[int, NDArray[np.generic]]] = []
 
     def put_map(self, rows: LatentMap, age_s: float) -> None:
         """Write rows of the map, whose newest line was measured `age_s` seconds ago."""
@@ -145,7 +149,12 @@ class Scenes:
         self._changed = changed
         self._scenes: dict[str, Scene] = {}
         self._coming: dict[str, Scene] = {}  # whole frames whose map has not come
+        self._whole: dict[str, Scene] = {}
         self._number = 0
+
+    def whole(self, stream: str) -> Scene | None:
+        """The newest scene of a stream that is complete."""
+        return self._whole.get(stream)
 
     def all(self) -> dict[str, Scene]:
         """Scenes by the names of their streams; not to be changed."""
@@ -157,6 +166,7 @@ class Scenes:
         if first == 0 or scene is None or scene.facts.seq != facts.seq:
             scene = Scene(facts, lines.shape[0], old)
         scene.frame.put(lines[:MOST_CHANNELS], first)
+        scene.lines = [*scene.lines, (first, lines)]
         scene.facts, scene.measured_s = facts, time.time()
         if first == 0 and facts.complete:  # the frame before is shown until the map has come too
             self._coming[facts.stream] = scene
@@ -179,12 +189,15 @@ class Scenes:
     def _show(self, scene: Scene) -> None:
         self._number += 1
         scene.number, scene.changed_s = self._number, time.monotonic()
+        if scene.facts.complete and scene.has_maps:
+            self._whole[scene.facts.stream] = scene
         if self._scenes.get(scene.facts.stream) is not scene:
             scenes = {**self._scenes, scene.facts.stream: scene}
             while len(scenes) > MOST_STREAMS:
                 silent = min(scenes, key=lambda name: scenes[name].changed_s)
                 del scenes[silent]
                 self._coming.pop(silent, None)
+                self._whole.pop(silent, None)
             self._scenes = scenes
         self._changed()
 

@@ -12,6 +12,7 @@ from ..latent_map import LatentMap
 from .scenes import Facts, Scenes
 
 if TYPE_CHECKING:
+    from .places import Model
     from .viewers import Viewers
 
 __all__ = ["Showing"]
@@ -43,8 +44,8 @@ class Showing:
 
     Parameters
     ----------
-    status
-        State of the service as JSON; called by another thread.
+    status, model_of
+        See `viewers.Viewers`.
 
     Attributes
     ----------
@@ -52,10 +53,10 @@ class Showing:
         The browsers that watch.
     """
 
-    def __init__(self, status: Callable[[], bytes]) -> None:
+    def __init__(self, status: Callable[[], bytes], model_of: Callable[[str], Model | None]) -> None:
         from .viewers import Viewers  # asyncio takes a while to load, and most commands need none
 
-        self.viewers: Viewers = Viewers(status)
+        self.viewers: Viewers = Viewers(status, model_of)
         self._scenes: Scenes = self.viewers.scenes
         self._failed = False
 

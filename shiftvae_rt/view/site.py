@@ -15,14 +15,14 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_MODULES = ("page", "link", "panels", "arrows", "places", "history", "traces", "status", "save")
 _KINDS = {
     "index.html": "text/html",
     "page.css": "text/css",
-    "page.js": "text/javascript",
-    "link.js": "text/javascript",
-    "panels.js": "text/javascript",
-    "status.js": "text/javascript",
-    "save.js": "text/javascript",
+    **{f"{name}.js": "text/javascript" for name in _MODULES},
+    "uplot/uPlot.iife.min.js": "text/javascript",
+    "uplot/uPlot.min.css": "text/css",
+    "uplot/LICENSE": "text/plain",
 }
 
 

@@ -11,10 +11,14 @@ import contextlib
 import json
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
+from .archive import archive_of
 from .picture_message import PictureWriter
-from .scenes import Scenes
+from .places import Model, manifold_message, place_message, unknown_message
+from .scenes import Scene, Scenes
 from .websocket import BINARY, CLOSE, PING, PONG, TEXT, WebSocketError, pack_frame, read_frame
 
 __all__ = ["Viewers"]
@@ -40,6 +44,13 @@ class _Viewer:
         self.ready = False
         self.choice: str | None = None
         self.shown = 0  # number of the scene that it has
+        self.scenes: deque[Scene] = deque(maxlen=2)  # those that it was sent last: the newest may not be painted yet
+
+    def shows(self, scene: Scene) -> None:
+        """Note what it is sent."""
+        self.shown = scene.number  # before it is read: a later change comes again
+        if not self.scenes or self.scenes[-1] is not scene:
+            self.scenes.append(scene)
 
     def send(self, framed: bytes) -> None:
         """Send a frame; what the system does not take at once waits in this process."""
@@ -63,6 +74,8 @@ class Viewers:
     ----------
     status
         State of the service as JSON; called on the thread of the viewers.
+    model_of
+        The model of a hash, None if the service no longer has it; called on the same thread.
 
     Attributes
     ----------
@@ -70,9 +83,9 @@ class Viewers:
         What there is to see; written by the service's thread.
     """
 
-    def __init__(self, status: Callable[[], bytes]) -> None:
+    def __init__(self, status: Callable[[], bytes], model_of: Callable[[str], Model | None]) -> None:
         self.scenes = Scenes(self._changed)
-        self._status = status
+        self._status, self._model_of = status, model_of
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -136,16 +149,41 @@ class Viewers:
                 self.scenes.watched = False
             viewer.cut()
 
+    def archive(self, stream: str, seq: int) -> bytes | None:
+        """Archive of a frame that a browser has on its screen; None if it is gone. From any thread."""
+        shown = [scene for viewer in list(self._viewers) for scene in list(viewer.scenes)]
+        scenes = (scene for scene in shown if (scene.facts.stream, scene.facts.seq) == (stream, seq))
+        scene = next(scenes, None)
+        return None if scene is None else archive_of(scene)
+
     def _hear(self, viewer: _Viewer, payload: bytes) -> None:
         if payload == b"r":
             viewer.ready = True
-        else:
-            try:
-                choice = json.loads(payload)["stream"]
-            except (ValueError, TypeError, KeyError, RecursionError):
-                raise WebSocketError("expected r, or the choice of a stream") from None
-            viewer.choice, viewer.shown = (choice if isinstance(choice, str) else None), 0
-        self._show()
+            self._show()
+            return
+        try:
+            said = json.loads(payload)
+            if "stream" in said:
+                choice = said["stream"]
+                viewer.choice, viewer.shown = (choice if isinstance(choice, str) else None), 0
+                self._show()
+            elif viewer.idle:
+                viewer.send(pack_frame(BINARY, self._answer(viewer, said)))
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+            raise WebSocketError("expected r, the choice of a stream, or a question") from None
+
+    def _answer(self, viewer: _Viewer, said: dict[str, Any]) -> bytes:
+        """Answer a question about the frame that a browser shows: a place in it, or the manifold of its model."""
+        number, seq = int(said["id"]), said.get("seq")
+        scene = next((each for each in reversed(viewer.scenes) if seq in (None, each.facts.seq)), None)
+        if scene is None:
+            return unknown_message(number, "the service no longer has this frame")
+        maps = scene.maps
+        model = None if maps is None else self._model_of(maps.words.model_sha256)
+        if "place" not in said:
+            return manifold_message(scene, number, model)
+        x, y = (min(max(float(share), 0.0), 1.0) for share in said["place"])
+        return place_message(scene, (x, y), number, model)
 
     @property
     def _now_s(self) -> float:
@@ -170,18 +208,26 @@ class Viewers:
     def _show_now(self) -> None:
         self._timer, self._told = None, False
         scenes = self.scenes.all()
-        written: dict[str, bytes] = {}
+        written: dict[Scene, bytes] = {}
         for viewer in self._viewers:
             scene = scenes.get(viewer.choice if viewer.choice is not None else self._follow() or "")
             if scene is None or scene.number == viewer.shown or not (viewer.ready and viewer.idle):
                 continue
-            stream, viewer.shown = scene.facts.stream, scene.number  # before it is read: a later change comes again
-            if stream not in written:
-                written[stream] = pack_frame(BINARY, self._writer.write(scene))
+            scene = self._whole_first(scene, viewer)
+            viewer.shows(scene)
+            if scene not in written:
+                written[scene] = pack_frame(BINARY, self._writer.write(scene))
             viewer.ready = False
-            viewer.send(written[stream])
+            viewer.send(written[scene])
         if written:
             self._due_s = max(self._due_s, self._now_s) + INTERVAL_S
+
+    def _whole_first(self, scene: Scene, viewer: _Viewer) -> Scene:
+        """Give the complete frame before `scene` if a browser has seen it growing only, so that it can look back."""
+        before = self.scenes.whole(scene.facts.stream)
+        if before is None or scene.facts.complete or not viewer.scenes or viewer.shown >= before.number:
+            return scene
+        return before
 
     def _follow(self) -> str | None:
         """Stream of the pages that made no choice: the one they have, until it falls silent and another does not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from ...fields import Fields
     from ...latent_map import LatentMap
 
-__all__ = ["write"]
+__all__ = ["write", "write_archive"]
 
 
 def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) -> None:
     """Write `maps` of the file or stream called `source`, one after another; `several` keeps a leading frame axis."""
+    with whole_or_nothing(path) as part:
+        write_archive(part, maps, several=several, source=source)
+
+
+def write_archive(file: Path | IO[bytes], maps: Sequence[LatentMap], *, several: bool, source: str) -> None:
+    """Write into a file, or into one that is open; else as `write`."""
     first = maps[0]
     out, scores, reasons = [], [], []
     for each in maps:
@@ -48,7 +54,7 @@ def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) 
     if first.fields is not None:
         about |= {"field_names": np.array(first.fields.names), "field_units": np.array(first.fields.units)}
         stacks |= {"fields": lambda each: _fields(each).mean, "field_std": lambda each: _fields(each).std}
-    with whole_or_nothing(path) as part, ZipFile(part, "w", ZIP_STORED) as archive:
+    with ZipFile(file, "w", ZIP_STORED) as archive:
         for name, array in about.items():
             with archive.open(f"{name}.npy", "w") as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)

@@ -9,6 +9,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -32,6 +33,8 @@ _REQUEST_S = 2.0
 _MOST_REQUESTS = 16
 #: Path of the WebSocket of the page.
 _LIVE = "/live"
+#: Path of what is shown, as `?stream=NAME&seq=NUMBER`.
+_ARCHIVE = "/shown.npz"
 
 
 class Health:
@@ -161,6 +164,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if text_too and self._become_live(self.live):
                 return
             status, kind, body = 400, "text/plain", b"the WebSocket of the live page\n"
+        elif path == _ARCHIVE and self.live is not None:
+            status, kind, body = _archive(self.path, self.live)
         elif path in self.files:
             status, policy = 200, POLICY
             kind, body = self.files[path]
@@ -168,7 +173,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             status, kind, text = self.pages(path)
             body = text.encode()
         self.send_response(status)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Type", f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -207,6 +212,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def _cut_off(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
+
+
+def _archive(path: str, viewers: Viewers) -> tuple[int, str, bytes]:
+    """Return status, content type and bytes of the archive that `path` names."""
+    asked = parse_qs(path.partition("?")[2])
+    stream, seq = (asked.get(name, [""])[0] for name in ("stream", "seq"))
+    found = viewers.archive(stream, int(seq)) if seq.isdecimal() and len(seq) < 20 else None
+    if found is None:
+        return 404, "text/plain", b"the service no longer has this frame\n"
+    return 200, "application/octet-stream", found
 
 
 def _page(path: str, report: Callable[[], ServiceStatus], idle_s: Callable[[], float]) -> tuple[int, str, str]:

@@ -20,6 +20,7 @@ import msgspec
 import zmq
 
 from ...latent_map import LatentMap
+from ...view.places import Model
 from ...view.showing import Showing
 from ..journal.journal import Journal
 from ..protocol.control_messages import ServiceStatus
@@ -106,7 +107,7 @@ class Service:
             if journal is not None:
                 closing.callback(journal.close)
             with_page = options.page and options.http is not None and keys is None
-            self._showing = showing = Showing(self._state) if with_page else None
+            self._showing = showing = Showing(self._state, self._model_of) if with_page else None
             if showing is not None:
                 closing.callback(showing.viewers.close)
             self._encoding = encoding = Encoding(
@@ -262,9 +263,14 @@ class Service:
             report=self.report(),
         )
 
-    def _state(self) -> bytes:
-        """State for the page; from its thread."""
+    def _state(self) -> bytes:  # for the page; from its thread
         return msgspec.json.encode(self.status())
+
+    def _model_of(self, sha256: str) -> Model | None:
+        """What the page needs of a model; from its thread."""
+        mapper = self._encoding.mapper
+        same = mapper.model.sha256 == sha256
+        return Model(mapper.model.manifest.intensity, mapper.draw) if same else None
 
     def wait_for_readers(self, count: int, timeout_s: float = 5.0) -> bool:
         """Wait up to `timeout_s` seconds for `count` subscribed readers; False if they are fewer. From any thread."""

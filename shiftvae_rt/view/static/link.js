@@ -1,4 +1,4 @@
-// The connection to the service: pictures and states in, `r` (send the next picture) and choices out.
+// The connection to the service: pictures, answers and states in, `r` (send the next picture), choices and questions out.
 // While the service is gone, /readyz is asked twice a second: browsers delay a WebSocket that failed often.
 
 const SILENCE_MS = 1400; // a state comes every 250 ms
@@ -19,7 +19,7 @@ export function decode(buffer) {
 }
 
 export class Link {
-  // on: {open(), picture(header), state(json), gone(bool)}
+  // on: {open(), picture(header), answer(header), state(json), gone(bool)}
   constructor(on) {
     this.on = on;
     this.socket = null;
@@ -38,7 +38,7 @@ export class Link {
       this.heard = performance.now();
       this.tell(false);
       if (typeof event.data === "string") this.on.state(JSON.parse(event.data));
-      else this.on.picture(decode(event.data));
+      else this.take(decode(event.data));
     };
     socket.onclose = () => {
       clearTimeout(late);
@@ -46,6 +46,11 @@ export class Link {
       this.tell(true);
       this.retry();
     };
+  }
+
+  take(message) {
+    if (message.kind === "picture") this.on.picture(message);
+    else this.on.answer(message);
   }
 
   async retry() {
@@ -69,5 +74,6 @@ export class Link {
 
   ready() { this.send("r"); }
   choose(stream) { this.send(JSON.stringify({ stream })); }
+  ask(question) { this.send(JSON.stringify(question)); }
   send(words) { if (this.socket && this.socket.readyState === WebSocket.OPEN) this.socket.send(words); }
 }

@@ -1,5 +1,7 @@
 // The panels: one for each plane of a picture, all showing the same part of the sample.
 
+import { arrows } from "./arrows.js";
+
 const NICE_NM = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 // Words of a canvas (ABGR) for the bytes of a plane: 0 is transparent, 1 to 255 go through the table.
@@ -15,6 +17,7 @@ export function wordsOf(tables) {
     }
     found[name] = words;
   }
+  found.median = found.signed; // light grey at the median
   return found;
 }
 
@@ -43,7 +46,7 @@ export function aspect(picture) {
   return picture.height === 1 ? 4 : picture.width * x / (picture.height * y);
 }
 
-function element(tag, className, ...children) {
+export function element(tag, className, ...children) {
   const made = document.createElement(tag);
   made.className = className;
   made.append(...children);
@@ -77,9 +80,19 @@ function curve(canvas, context, plane) {
   context.stroke();
 }
 
+// Value of a plane at a place, shares of its frame; null where there is none.
+export function valueAt(plane, x, y) {
+  const col = Math.floor((x - plane.left) / (plane.right - plane.left) * plane.width);
+  const row = plane.height === 1 ? 0 : Math.floor((y - plane.top) / (plane.bottom - plane.top) * plane.height);
+  const level = col >= 0 && col < plane.width && row >= 0 && row < plane.height ? plane.pixels[row * plane.width + col] : 0;
+  return level ? plane.low + (level - 1) / 254 * (plane.high - plane.low) : null;
+}
+
 export class Panels {
-  constructor(root, tables) {
+  // on: {hover(place or null), pin(place), key(event)}; a place is [x, y], shares of the frame.
+  constructor(root, tables, on) {
     this.root = root;
+    this.on = on;
     this.words = wordsOf(tables);
     this.key = "";
     this.panels = [];
@@ -91,6 +104,7 @@ export class Panels {
       this.key = key;
       this.panels = picture.planes.map(plane => this.make(picture, plane));
       this.root.replaceChildren(...this.panels.map(panel => panel.figure));
+      this.arrows = null;
     }
     const bar = scaleBar(picture);
     picture.planes.forEach((plane, index) => this.update(this.panels[index], picture, plane, bar));
@@ -107,23 +121,64 @@ export class Panels {
     }
     const canvas = element("canvas", ""), old = element("div", "old"), words = element("span", "");
     const scale = element("div", "scale", words);
+    const spots = [element("div", "spot pin"), element("div", "spot")];
+    spots.forEach(spot => { spot.hidden = true; });
+    this.listen(box);
     const percent = share => `${100 * share}%`;
     Object.assign(canvas.style, {
       left: percent(plane.left), top: percent(plane.top),
       width: percent(plane.right - plane.left), height: percent(plane.bottom - plane.top),
     });
     canvas.setAttribute("role", "img");
-    box.append(canvas, old, scale);
+    box.append(canvas, old, scale, ...spots);
     if (plane.colours === "grey") {
       figure.classList.add("frame"); // the numbers of the detector are of no use here
-      return { figure, canvas, old, scale, words };
+      box.tabIndex = 0;
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", `${plane.title}: the arrow keys move the cursor, Enter pins a place`);
+      box.onkeydown = event => this.on.key(event);
+      return { figure, canvas, old, scale, words, spots, box };
     }
     const bar = element("canvas", ""), labels = [0, 1, 2].map(() => element("span", ""));
     bar.setAttribute("aria-hidden", "true");
     bar.hidden = plane.height === 1; // a curve has no colours
     paint(bar, { width: 255, height: 2, pixels: Uint8Array.from({ length: 510 }, (_, at) => at % 255 + 1) }, this.words[plane.colours]);
     figure.append(element("div", "bar", bar, ...labels));
-    return { figure, canvas, old, scale, words, labels };
+    return { figure, canvas, old, scale, words, labels, spots };
+  }
+
+  listen(box) {
+    const place = event => {
+      const rect = box.getBoundingClientRect();
+      return [event.clientX - rect.left, event.clientY - rect.top].map((at, axis) => Math.min(1, Math.max(0, at / [rect.width, rect.height][axis])));
+    };
+    box.onpointermove = event => this.on.hover(place(event));
+    box.onpointerleave = event => { if (event.pointerType === "mouse") this.on.hover(null); };
+    box.onclick = event => this.on.pin(place(event));
+  }
+
+  // Frames a window, given by its edges; kind 1: where the cursor is, 0: the pinned one.
+  mark(kind, edges) {
+    for (const { spots } of this.panels) {
+      if (!spots) continue;
+      spots[kind].hidden = !edges;
+      if (edges) Object.assign(spots[kind].style, {
+        left: `${100 * edges.left}%`, top: `${100 * edges.top}%`,
+        width: `${100 * (edges.right - edges.left)}%`, height: `${100 * (edges.bottom - edges.top)}%`,
+      });
+    }
+  }
+
+  // Displacement as arrows on the frame, against its mean; null takes them away.
+  drawArrows(picture) {
+    const frame = this.panels.find(panel => panel.box), [uy, ux] = ["uy", "ux"].map(name => picture?.planes.find(plane => plane.name === name));
+    if (!frame || !uy || !ux) {
+      this.arrows?.remove();
+      this.arrows = null;
+      return "";
+    }
+    if (!this.arrows) frame.box.append(this.arrows = element("canvas", "arrows"));
+    return arrows(this.arrows, picture, uy, ux);
   }
 
   update(panel, picture, plane, bar) {

@@ -50,7 +50,7 @@ export class Status {
       "age, median": ms(report.age_p50_ms),
       "age, 99 of 100": `≤ ${ms(report.age_p99_ms)}`,
       "encoding, median": ms(report.encode_p50_ms),
-      "out of domain": `${report.out_of_domain} frames`,
+      "out of domain": `${report.out_of_domain} ${report.out_of_domain === 1 ? "frame" : "frames"}`,
       producers: state.producers,
       readers: state.readers,
       "broken messages": report.malformed,

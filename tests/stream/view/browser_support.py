@@ -46,9 +46,18 @@ class Browser:
         os.close(theirs_in)
         os.close(theirs_out)
         self._buffer, self._number, self.session = b"", 0, None
+        self._target: str | None = None
         self.events: list[dict[str, Any]] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.new_page()
+
+    def new_page(self) -> None:
+        """Close the page and open an empty one."""
+        self.session, old = None, self._target
+        self._target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        if old is not None:
+            self.call("Target.closeTarget", targetId=old)
+        self.session = self.call("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
+        self.events.clear()
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -201,6 +210,15 @@ class Socket:
     def picture(self) -> dict[str, Any]:
         """Header of the next picture, each of whose planes has its bytes as `pixels`."""
         self.say(b"r")
+        return self.message()
+
+    def ask(self, **question: Any) -> dict[str, Any]:
+        """Answer to a question, with its planes as in `picture`."""
+        self.say(json.dumps({"id": 1, **question}).encode())
+        return self.message()
+
+    def message(self) -> dict[str, Any]:
+        """Header of the next picture or answer, with its planes."""
         payload = self.hear_kind(2)
         length = int.from_bytes(payload[:4], "little")
         header, at = json.loads(payload[4 : 4 + length]), 4 + length

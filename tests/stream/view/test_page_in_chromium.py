@@ -25,7 +25,7 @@ from shiftvae_rt.colours import colour_table
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.model.model_file import write_model_file
 from shiftvae_rt.stream import Options, Producer, Service
-from shiftvae_rt.view.picture_message import ends_of, levels
+from shiftvae_rt.view.planes import ends_of, levels
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the browser is driven on pipes that Windows does not have")
 Make = Callable[..., Any]
@@ -55,19 +55,22 @@ LEAST_CONTRAST = """(() => {
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     found = find_chromium()
     if found is None:
         pytest.skip("no Chromium: apt-get install chromium")
-    return found
+    profile = tmp_path_factory.mktemp("profile")
+    running = Browser(found, profile)
+    yield running
+    running.close()
+    shutil.rmtree(profile, ignore_errors=True)  # tens of MB
 
 
 @pytest.fixture
-def browser(chromium: str, tmp_path: Path) -> Iterator[Browser]:
-    running = Browser(chromium, tmp_path / "profile")
-    yield running
-    running.close()
-    shutil.rmtree(tmp_path / "profile", ignore_errors=True)  # tens of MB
+def browser(chromium: Browser) -> Browser:
+    """The same browser with a new page."""
+    chromium.new_page()
+    return chromium
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ def seen(browser: Browser, at: int, shape: tuple[int, int]) -> np.ndarray:
 def expected(values: np.ndarray, table: str) -> np.ndarray:
     low, high = ends_of(values.astype(np.float32), table)
     level = levels(values.astype(np.float32), low, high).astype(int)
-    colours = colour_table(table)[np.round((level - 1) * 255 / 254).astype(int)]
+    colours = colour_table("signed" if table == "median" else table)[np.round((level - 1) * 255 / 254).astype(int)]
     return np.concatenate([colours, np.full((*level.shape, 1), 255)], axis=-1)
 
 
@@ -113,7 +116,7 @@ def test_the_colours_of_frame_and_maps_are_those_of_their_values(
     for at, values, table in (
         (1, found["z1"], "content"),
         (2, found["z2"], "content"),
-        (3, found.fields["uy"] * np.float32(20), "signed"),
+        (3, found.fields["uy"] * np.float32(20), "median"),
         (5, found.fields["exx"], "signed"),
     ):
         difference = seen(browser, at, values.shape).astype(int) - expected(values, table)
@@ -162,23 +165,21 @@ def test_the_lamp_says_whether_to_believe_it(
     assert shape.startswith("polygon") == (state == "out")  # the shape tells as well as the colour
 
 
-@pytest.mark.parametrize(
-    "name", ["<img src=x onerror=alert(1)>", "</script><b>b</b>", "坑" * 64, "&lt;&amp;'\"`", "‮abc"[1:]], ids=range(5)
-)
-def test_hostile_names_are_shown_as_text(browser: Browser, shown: Service, raw: Make, name: str) -> None:
+def test_hostile_names_are_shown_as_text(browser: Browser, shown: Service, raw: Make) -> None:
+    names = ["<img src=x onerror=alert(1)>", "</script><b>b</b>", "坑" * 64, "&lt;&amp;'\"`", "abc"]
     visit(browser, shown)
-    client = raw(shown)
-    client.hello(stream=name, mode="replay")
-    client.say(*frame_message(noisy((40, 40)), source=name, name=name))
-    client.say(*frame_message(np.full((40, 40), 7, np.uint16), source=name, seq=2))
-    browser.until("shiftvae.painted > 0")
-    browser.until("document.querySelector('#refusals').innerText.includes('bad_frame')")
-    named = "document.querySelector('#about bdi').textContent"
-    assert browser.value(named) == name
-    assert name in browser.value("document.querySelector('#refusals').textContent")
-    assert name in browser.value("document.querySelector('#stream').textContent")
-    assert browser.value("document.querySelectorAll('img, #about b b, #refusals b').length") == 0
-    for width in (390, 1280):
+    for count, name in enumerate(names):
+        client = raw(shown)
+        client.hello(stream=name, mode="replay")
+        client.say(*frame_message(noisy((40, 40)), source=name, name=name))
+        client.say(*frame_message(np.full((40, 40), 7, np.uint16), source=name, seq=2))
+        choose = f"(s => {{ s.value = {json.dumps(name)}; s.dispatchEvent(new Event('change')); }})"
+        browser.until(f"document.querySelectorAll('#refusals li:not(.none)').length === {count + 1}")
+        browser.value(f"{choose}(document.querySelector('#stream'))")
+        browser.until(f"document.querySelector('#about bdi')?.textContent === {json.dumps(name)}")
+        assert name in browser.value("document.querySelector('#refusals').textContent")
+        assert browser.value("document.querySelectorAll('img, #about b b, #refusals b').length") == 0
+    for width in (390, 1024, 1280):
         browser.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
         assert browser.value("document.documentElement.scrollWidth <= innerWidth"), f"it does not fit {width} px"
     assert browser.complaints() == []
@@ -192,17 +193,19 @@ def test_the_keyboard_reaches_everything_and_every_text_can_be_read(
     producer.offer(noisy((40, 40)), pixel_size_nm=0.02)
     browser.until("shiftvae.painted > 0")
     reached = []
-    for _ in range(3):
+    browser.until("!document.querySelector('#traces').hidden")
+    for _ in range(7):
         browser.press("Tab")
-        reached.append(browser.value("document.activeElement.id"))
-    assert reached == ["stream", "freeze", "save"]
-    assert browser.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        reached.append(browser.value("document.activeElement.id || document.activeElement.className"))
+        assert browser.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert reached == ["stream", "freeze", "arrows", "save", "archive", "box", "traced"]
     ratio, element = browser.value(LEAST_CONTRAST)
     assert ratio >= 4.5, element
     name = "each.ariaLabel || each.labels?.[0]?.innerText || each.innerText"
-    named = f"Array.from(document.querySelectorAll('button, select, [role=img]'), each => {name})"
-    assert all(browser.value(named))
+    seen_ones = "[...document.querySelectorAll('button, select, input, [role=img]')].filter(each => each.offsetParent)"
+    assert all(browser.value(f"{seen_ones}.map(each => {name})"))
     assert browser.value("document.documentElement.lang") == "en"
+    browser.value("document.activeElement.blur()")
     browser.press("f")
     assert browser.value("document.querySelector('#freeze').getAttribute('aria-pressed')") == "true"
 
@@ -241,6 +244,87 @@ def test_what_is_shown_is_saved_with_its_legend(
         colours = {colour[:3] for _, colour in image.convert("RGB").getcolors(1 << 24)}
     for table in ("content", "signed"):  # its colour bars are there, from end to end
         assert {tuple(map(int, colour_table(table)[end])) for end in (0, -1)} <= colours
+
+
+def point(browser: Browser, x: float, y: float, *, click: bool = False) -> None:
+    """Move the mouse to a place in the frame's panel, shares of its width and height."""
+    rect = "document.querySelector('.frame .box').getBoundingClientRect()"
+    left, top, width, height = browser.value(f"(r => [r.x, r.y, r.width, r.height])({rect})")
+    at = {"x": left + x * width, "y": top + y * height}
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", **at)
+    for kind in ("mousePressed", "mouseReleased") if click else ():
+        browser.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
+
+
+def test_a_place_is_looked_at_pinned_and_compared_with_mouse_and_keys(
+    browser: Browser, shown: Service, produce: Make, mapper: LatentMapper
+) -> None:
+    visit(browser, shown)
+    frame = noisy((64, 48))
+    produce(shown, stream="a", mode="replay").offer(frame, pixel_size_nm=0.02)
+    browser.until("shiftvae.painted > 0")
+    found = mapper.map(frame, pixel_size_nm=0.02)
+    row, col = 5, 3
+    point(browser, (found.centre_x_px[col] + 0.5) / 48, (found.centre_y_px[row] + 0.5) / 64, click=True)
+    browser.until("!document.querySelector('.look.pinned').hidden && !document.querySelector('#manifold').hidden")
+    point(browser, 0.9, 0.9)
+    corner = "x 39.5 px of frame"
+    browser.until(f"document.querySelector('#where').textContent.includes('{corner}')")
+    cells = "Array.from(document.querySelectorAll('#values tbody tr'), row => row.innerText.split('\\t'))"
+    values = {name: (here, pinned) for name, here, pinned in browser.value(cells)}
+    for name, unit in (("dy", " px"), ("z1", "")):
+        at = found.names.index(name)
+        for said, place in zip(values[name], ((-1, -1), (row, col)), strict=True):
+            mean, sd = said.removesuffix(unit).split(" ± ")
+            assert abs(float(mean) - found.mean[at][place]) <= 0.06 * float(sd)
+            assert float(sd) == pytest.approx(found.std[at][place], rel=0.06)
+    assert values["ux"][0].endswith(" pm")
+    assert browser.value("document.querySelectorAll('.spot.pin:not([hidden])').length") > 5  # in every panel
+    seen_window = np.array(browser.value(
+        "Array.from(document.querySelector('.look.pinned canvas').getContext('2d').getImageData(0, 0, 16, 16).data)"
+    )).reshape(16, 16, 4)[..., 0]  # fmt: skip
+    window = frame[4 * row : 4 * row + 16, 4 * col : 4 * col + 16].astype(float)
+    assert np.corrcoef(seen_window.ravel(), window.ravel())[0, 1] > 0.97
+    browser.value("document.querySelector('.frame .box').focus()")
+    browser.press("ArrowLeft")
+    browser.until(f"!document.querySelector('#where').textContent.includes('{corner}')")
+    browser.press("Escape")
+    assert browser.value("document.querySelectorAll('.spot:not([hidden])').length") == 0
+    assert browser.complaints() == []
+
+
+def test_earlier_frames_can_be_seen_again_and_traces_and_arrows_are_drawn(
+    browser: Browser, shown: Service, produce: Make, tmp_path: Path
+) -> None:
+    visit(browser, shown)
+    producer: Producer = produce(shown, stream="a", mode="replay")
+    frames = [noisy((64, 48), seed=seed) for seed in range(3)]
+    for number, frame in enumerate(frames):
+        producer.offer(frame, number=number, pixel_size_nm=0.02)
+        browser.until(f"document.querySelector('#about').innerText.includes('frame {number},')")
+    slide = "slider => { slider.value = %d; slider.dispatchEvent(new Event('input')); }"
+    browser.value(f"({slide % 0})(document.querySelector('#history'))")
+    assert "frame 0, " in browser.text("#about")
+    np.testing.assert_array_equal(seen(browser, 0, (64, 48)), expected(frames[0], "grey"))
+    browser.press("Escape")
+    browser.until("document.querySelector('#about').innerText.includes('frame 2,')")
+    browser.press("a")
+    assert "longest arrow" in browser.text("#about")
+    assert browser.value("document.querySelector('canvas.arrows').width") > 0
+    browser.until("document.querySelectorAll('#charts canvas').length === 3")
+    charts = browser.value("Array.from(document.querySelectorAll('#charts .uplot'), each => each.ariaLabel)")
+    assert [words.split(" over time")[0] for words in charts] == [
+        "age in ms",
+        "score of the verdict, limit 1",
+        "mean of z1",
+    ]
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    browser.press("n")
+    until((tmp_path / "a_2.npz").exists, LIMIT_S)
+    until(lambda: not list(tmp_path.glob("*.crdownload")), LIMIT_S)
+    with np.load(tmp_path / "a_2.npz") as archive:
+        assert archive["mean"].shape == (4, 13, 9)
+    assert browser.complaints() == []
 
 
 class Process:

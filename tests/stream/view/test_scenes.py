@@ -16,7 +16,8 @@ from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.view import canvas as canvas_module
 from shiftvae_rt.view import scenes as scenes_module
 from shiftvae_rt.view.canvas import Canvas
-from shiftvae_rt.view.picture_message import PictureWriter, ends_of, levels
+from shiftvae_rt.view.picture_message import PictureWriter
+from shiftvae_rt.view.planes import ends_of, levels
 from shiftvae_rt.view.scenes import Facts, Scenes
 
 
@@ -167,6 +168,7 @@ def test_bytes_are_even_steps_and_zero_is_unknown() -> None:
         ([[-1.0, 0.5]], "signed", (-1.0, 1.0)),
         ([[2.0, 3.0]], "signed", (-3.0, 3.0)),
         ([[4.0, 4.0]], "content", (3.5, 4.5)),
+        ([[1.0, 2.0, 5.0]], "median", (-1.0, 5.0)),
         ([[np.nan]], "content", (0.0, 1.0)),
     ],
 )
