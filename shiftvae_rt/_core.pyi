@@ -94,6 +94,20 @@ class Readout:
     def latents(self) -> int: ...
     def read(self, code: _Float32, mean: _Float32, sd: _Float32, threads: int) -> None: ...
 
+class Rounds:
+    def __init__(
+        self,
+        *,
+        points: _Float32,
+        motif: _Float32,
+        inverse: _Float32,
+        deviation: _Float32,
+        window: _Size,
+        period: float,
+        grows: bool,
+    ) -> None: ...
+    def improve(self, windows: _Float32, mean: _Float32, sd: _Float32) -> None: ...
+
 def assemble_latent_map(
     values: _Float32,
     precision: _Float32,

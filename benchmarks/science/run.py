@@ -34,6 +34,7 @@ SUITE = (
     "pyroved_side_by_side",
     "authors_demo",
     "family",
+    "turning",
     "choice_table",
 )
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

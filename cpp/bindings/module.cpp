@@ -19,6 +19,7 @@
 #include "shiftvae/isa.hpp"
 #include "shiftvae/lattice_fields.hpp"
 #include "shiftvae/readout.hpp"
+#include "shiftvae/rounds.hpp"
 #include "shiftvae/windows.hpp"
 
 namespace py = pybind11;
@@ -309,6 +310,34 @@ void read_code(const Readout& readout, const Floats& code, Floats mean, Floats s
     read_latents(readout, from, count, mean_data, sd_data, threads);
 }
 
+std::unique_ptr<Rounds> rounds_of(const Floats& points, const Floats& motif, const Floats& inverse,
+                                  const Floats& deviation, Window window, double period, bool grows) {
+    if (motif.ndim() != 3 || motif.size() == 0 || motif.size() > (1 << 24))
+        throw py::value_error("expected a motif of shape (1 + content, channels, points), got " + text(motif));
+    if (window.first < 2 || window.second < 2 || window.first > 1024 || window.second > 1024 || !(period >= 0))
+        throw py::value_error("expected a window of 2 to 1024 px and a period of at least 0");
+    const auto size = [&](py::ssize_t axis) { return static_cast<std::size_t>(motif.shape(axis)); };
+    const Rounds::Shape shape{size(1), size(2), size(0) - 1, window.first, window.second, period, grows};
+    need(points, {2, motif.shape(2)}, "points");
+    need(motif, {motif.shape(0), motif.shape(1), motif.shape(2)}, "motif");
+    need(inverse, {extent(shape.latents()), motif.shape(1), motif.shape(2)}, "inverse");
+    need(deviation, {extent(shape.latents())}, "deviation");
+    return std::make_unique<Rounds>(shape, points.data(), motif.data(), inverse.data(), deviation.data());
+}
+
+void improve_latents(const Rounds& rounds, const Floats& windows, Floats mean, Floats sd) {
+    const Rounds::Shape& shape = rounds.shape();
+    if (windows.ndim() != 4) throw py::value_error("expected windows of four axes, got " + text(windows));
+    const py::ssize_t count = windows.shape(0);
+    need(windows, {count, extent(shape.channels), extent(shape.height), extent(shape.width)}, "windows");
+    need(mean, {extent(shape.latents()), count}, "mean");
+    need(sd, {extent(shape.latents()), count}, "sd");
+    const float* from = windows.data();
+    float *mean_data = mean.mutable_data(), *sd_data = sd.mutable_data();
+    const py::gil_scoped_release unlocked;
+    rounds.improve(from, static_cast<std::size_t>(count), static_cast<std::size_t>(count), mean_data, sd_data);
+}
+
 Grid grid_of_maps(const Floats& values, const Floats& precision, Window frame, Window window, std::size_t stride,
                   const Floats& out) {
     const Grid grid = grid_of(frame.first, frame.second, window, stride);
@@ -444,6 +473,12 @@ PYBIND11_MODULE(_core, m) {
         .def_property_readonly("latents", &Readout::latents)
         .def("read", &read_code, py::arg("code").noconvert(), py::arg("mean").noconvert(), py::arg("sd").noconvert(),
              py::arg("threads"));
+    py::class_<Rounds>(m, "Rounds", py::metaclass(plain))
+        .def(py::init(&rounds_of), py::kw_only(), py::arg("points").noconvert(), py::arg("motif").noconvert(),
+             py::arg("inverse").noconvert(), py::arg("deviation").noconvert(), py::arg("window"), py::arg("period"),
+             py::arg("grows"))
+        .def("improve", &improve_latents, py::arg("windows").noconvert(), py::arg("mean").noconvert(),
+             py::arg("sd").noconvert());
     py::class_<FilterBank>(m, "FilterBank", py::metaclass(plain))
         .def(py::init(&filter_bank_of), py::arg("filters").noconvert(), py::arg("stride"), py::arg("segment"))
         .def("apply", &apply_filters, py::arg("frame").noconvert(), py::arg("normalisation"), py::arg("sd_floor"),

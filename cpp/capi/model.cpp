@@ -35,6 +35,10 @@ void check_kind(const std::vector<ZipMember>& members) {
                    std::string("the model takes windows one by one (") + name +
                        ", as mlp and most imported models do), which this library lacks: use "
                        "shiftvae_rt in Python, encoder_s4.onnx in onnxruntime, or train a dilated encoder");
+    if (find_member(members, "rounds.onnx"))
+        refuse(SV_UNSUPPORTED,
+               "the model is of a motif that turns or differs in size (rounds.onnx), which this library lacks: use "
+               "shiftvae_rt in Python, or encoder_s4.onnx in onnxruntime");
 }
 
 void check_hashes(const std::vector<ZipMember>& members, const Manifest& manifest) {

@@ -7,6 +7,7 @@ Members are stored without compression:
 - the same network as this runtime runs it: ``layers.onnx``, its weights for the kernels of the CPU, and
   ``dense_s<stride>.onnx``, its graphs for other processors; or ``filters.onnx`` and ``features.onnx``; or
   ``windows.onnx``
+- ``rounds.onnx``, for a motif that turns or differs in size: constants of the rounds that improve the latents
 - ``golden.npz``: a frame and the outputs that it must give
 - optional: ``decoder.onnx``, ``report.html``, ``training.npz`` (the weights that training goes on from), and
   ``manifest.sig`` (see `signature`)

@@ -116,6 +116,9 @@ def test_a_model_of_windows_is_told_what_the_library_lacks(library: Library, mem
     error = refused(library, packed(windowed))
     assert error.code == UNSUPPORTED
     assert "filters.onnx" in str(error)
+    error = refused(library, packed(members | {"rounds.onnx": b"x"}))
+    assert error.code == UNSUPPORTED
+    assert "rounds.onnx" in str(error)
     other = Intensity(normalisation="minmax", channel_offset=(0.0,), channel_scale=(1.0,), sd_floor=0.0)
     error = refused(library, packed(members, intensity=other))
     assert error.code == UNSUPPORTED

@@ -120,7 +120,7 @@ def make_model_file(
     frames = [read_only(frame) for frame in frames]
     model = trained.model.eval()
     weights = model.weights()
-    graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
+    graphs = {stride: encoder_graph(weights, stride, model.rounds) for stride in STRIDES}
     frame = golden_frame(frames, model.window)
     centred = convert_frame(frame, frame_centre(frame, model.window))[0]
     outputs = {stride: run_graph(graph, {"frame": centred[None]}) for stride, graph in graphs.items()}
@@ -133,7 +133,7 @@ def make_model_file(
             "latent's spread; nothing was written: train again with another seed, and report the scan"
         )
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}
-    members |= runtime_graphs(weights, STRIDES)
+    members |= runtime_graphs(weights, STRIDES, model.rounds)
     members |= {"decoder.onnx": decoder_graph(model), "golden.npz": golden.to_npz()}
     members |= {"training.npz": pack_state(model, trained.weights, trained.order, trained.history)}
     manifest = _manifest(trained, frames, sources, pixel_size_nm)

@@ -17,6 +17,8 @@ from scipy.ndimage import uniform_filter
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.kernels.windows import extract_windows_at
 
+from .turning import margin_of_turns, turn_images, turn_vectors
+
 __all__ = [
     "TILE_SIDE",
     "TILE_STRIDE",
@@ -52,11 +54,23 @@ class Tiles:
         ``(N,)`` index of the frame of each tile.
     origin
         ``(N, 2)`` px (y, x): first pixel of each tile.
+    turn
+        ``(N,)`` angle by which each tile was turned about its centre, rad, counter-clockwise as displayed; None if none
+        was.
     """
 
     pixels: NDArray[np.float32]
     frame: NDArray[np.int64]
     origin: NDArray[np.int64]
+    turn: NDArray[np.float64] | None = None
+
+    def in_frame(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Positions ``(N, w, 2)`` px in the frames of ``places (w, 2)`` px from the first pixel of the tiles."""
+        if self.turn is None:
+            return self.origin[:, None] + places
+        middle = (np.array(self.pixels.shape[2:]) - 1) / 2
+        away = np.broadcast_to(places - middle, (len(self.turn), *places.shape))
+        return np.asarray(self.origin[:, None] + middle + turn_vectors(away, -self.turn))
 
 
 def share_around(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.float64]:
@@ -96,6 +110,8 @@ class TileSampler:
         Seed of the regions and of the tiles.
     places
         For every frame a mask of the first pixels that tiles may have, bool ``(H - h + 1, W - w + 1)``; default all.
+    turned
+        Whether `draw` turns half of the tiles, which are square then, by angles drawn at random.
 
     Attributes
     ----------
@@ -117,8 +133,10 @@ class TileSampler:
         *,
         seed: int,
         places: list[NDArray[np.bool_]] | None = None,
+        turned: bool = False,
     ) -> None:
         self._frames, self._tile = frames, tile
+        self._margin = margin_of_turns(tile[0]) if turned else 0
         self._rng = np.random.default_rng([seed, 1])
         chosen = [
             self._split(frame.shape[1:], None if places is None else places[i], np.random.default_rng([seed, 2, i]))
@@ -141,7 +159,7 @@ class TileSampler:
         sizes = np.array([len(o) for o in self._origins], dtype=float)
         frame = self._rng.choice(len(sizes), size=count, p=sizes / sizes.sum())
         origin = np.array([self._origins[f][self._rng.integers(len(self._origins[f]))] for f in frame])
-        return self._cut(frame, origin)
+        return self._turned(frame, origin) if self._margin else self._cut(frame, origin)
 
     def held_out(self, most: int) -> Tiles:
         """Tiles of the held-out regions, at most `most`, the same at every call."""
@@ -157,6 +175,21 @@ class TileSampler:
             members = frame == index
             pixels[members] = extract_windows_at(self._frames[index], origin[members], self._tile)
         return Tiles(pixels, frame, origin)
+
+    def _turned(self, frame: NDArray[np.int64], origin: NDArray[np.int64]) -> Tiles:
+        """Tiles of which half are turned; beyond the edges of a frame its mirror image is turned in."""
+        tiles = self._cut(frame, origin)
+        turn = np.where(self._rng.random(len(frame)) < 0.5, 0.0, self._rng.uniform(-np.pi, np.pi, len(frame)))
+        side, margin = self._tile[0] + 2 * self._margin, self._margin
+        some = np.flatnonzero(turn)
+        wide = np.empty((len(some), tiles.pixels.shape[1], side, side), np.float32)
+        for index, tile in enumerate(some):
+            pixels = self._frames[frame[tile]]
+            y, x = (_mirrored(origin[tile, a] - margin + np.arange(side), pixels.shape[1 + a]) for a in (0, 1))
+            wide[index] = pixels[:, y[:, None], x]
+        if len(some):
+            tiles.pixels[some] = turn_images(wide, turn[some])[:, :, margin:-margin, margin:-margin]
+        return Tiles(tiles.pixels, frame, origin, turn)
 
     def _split(
         self, shape: tuple[int, ...], places: NDArray[np.bool_] | None, rng: np.random.Generator
@@ -177,7 +210,8 @@ class TileSampler:
         drawn = candidates[rng.integers(total, size=4 * target)]
         last = candidates[-int(rng.integers(2))]  # a corner of a small frame
         for index, (y, x) in enumerate([*drawn, last]):
-            touching = np.ix_(np.abs(np.arange(tall) - y) < self._tile[0], np.abs(np.arange(wide) - x) < self._tile[1])
+            apart = [side + self._margin for side in self._tile]
+            touching = np.ix_(np.abs(np.arange(tall) - y) < apart[0], np.abs(np.arange(wide) - x) < apart[1])
             left = np.count_nonzero(free) - np.count_nonzero(free[touching])
             if left < 0.5 * total and (held or index < len(drawn)):
                 continue  # keep half of all positions for training; in a small frame, what one corner leaves
@@ -186,3 +220,9 @@ class TileSampler:
             if len(held) == target:
                 break
         return np.argwhere(free), np.array(held, dtype=np.int64).reshape(-1, 2)
+
+
+def _mirrored(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Indices reflected into 0 to ``size - 1``."""
+    index = np.abs(index) % max(1, 2 * size - 2)
+    return np.asarray(np.minimum(index, 2 * size - 2 - index))

@@ -30,8 +30,10 @@ from .fitting.optimise import Step, optimise
 from .fitting.prepare import features_of, make_guess, prepare, tile_side
 from .fitting.range_check import check_range
 from .fitting.settings import Settings
+from .fitting.teacher import Teacher, information, shows_motif
 from .fitting.training_state import TrainingState
 from .guess.automatic import settle
+from .guess.feature_guess import FeatureGuess
 from .guess.first_guess import Guess
 from .lattice.cell import known_lattice, lattice_with_cell
 from .lattice.find import Lattice
@@ -174,10 +176,13 @@ def train(
     near = [_on_the_lattice(frame, lattice, tile) for frame in frames]
     if features is not None and settings.shift == "planar":
         near = [part.tile_places(i, tile) for part, i in features_of(features, range(len(frames)))]
-    sampler = TileSampler(frames, tile, seed=settings.seed, places=near)
+    sampler = TileSampler(frames, tile, seed=settings.seed, places=near, turned=settings.rotation > 0)
     constraints = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
     _, labels = labels_of_frames(settings.classes, known=model.classes)
-    objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions), labels=labels)
+    teacher = None
+    if model.takes_rounds and isinstance(features, FeatureGuess):
+        teacher = Teacher(model, features, TILE_STRIDE)
+    objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions), labels=labels, teacher=teacher)
     say(f"training, {settings.steps} steps ...")
     history = optimise(model, objective, sampler, guess, settings, progress)
     why = choice.reasons
@@ -187,8 +192,14 @@ def train(
     say("calibrating the uncertainties ...")
     left = {name: value.clone() for name, value in model.state_dict().items()}
     content = _content_of(model, lit, lattice)
-    kl_nats, spread, order = _finish(model, objective, sampler, content, None if start is None else start.order)
-    coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
+    before = None if start is None else start.order
+    if teacher is not None:
+        order = _settle_rounds(model, sampler, before)
+        coverage = _calibrate(model, sampler, (np.inf,) * len(model.names), settings.seed, labels)
+        kl_nats, spread = _measure_rounds(model, sampler)
+    else:
+        kl_nats, spread, order = _finish(model, objective, sampler, content, before)
+        coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     coverage = widen_by_scatter(model, lit, coverage)
     score = score_content(model, lit[0], lattice, kl_nats) if settings.shift == "torus" else None
     seconds = time.process_time() - started
@@ -218,6 +229,33 @@ def _finish(
     mean, _ = model.latents(posterior)
     kl = [*[shift_kl] * model.dimensions, *further_kl, *(float(v) for v in content_kl)]
     return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0)), tuple(settled)
+
+
+@torch.no_grad()
+def _settle_rounds(model: ShiftVAE, sampler: TileSampler, order: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Bring the content of a model with rounds to canonical form; gives the order from `settle_content`."""
+    model.set_rounds()
+    mean, sd = _latents_of_tiles(model, sampler)
+    first = model.first_content
+    settled = settle_content(model, mean[:, first:], information(model, mean, sd)[first:], order=order)
+    model.set_rounds()
+    return tuple(settled)
+
+
+@torch.no_grad()
+def _measure_rounds(model: ShiftVAE, sampler: TileSampler) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Information in nats and spread of each reported latent of a calibrated model with rounds."""
+    mean, sd = _latents_of_tiles(model, sampler)
+    return tuple(information(model, mean, sd).tolist()), tuple(mean.std(0).tolist())
+
+
+def _latents_of_tiles(model: ShiftVAE, sampler: TileSampler) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and sd ``(n, L)`` of windows of held-out and fresh tiles that show the motif."""
+    tiles, _ = _tiles_for_looking(model, sampler)
+    _, deviation = model.windows(tiles, TILE_STRIDE)
+    mean, sd = (part.flatten(0, 2) for part in model.read(tiles, deviation, TILE_STRIDE))
+    seen = shows_motif(sd)
+    return mean[seen], sd[seen]
 
 
 def _tiles_for_looking(model: ShiftVAE, sampler: TileSampler) -> tuple[torch.Tensor, Tiles]:
@@ -252,6 +290,8 @@ def _calibrate(
     tiles, source = _tiles_for_looking(model, sampler)
     cut, _ = model.windows(tiles - tiles.mean(dim=(-1, -2), keepdim=True), TILE_STRIDE)
     windows = cut.flatten(0, 2)
+    if model.rounds is not None:
+        windows = windows[shows_motif(model.read(windows, torch.ones(len(windows), 1, 1), 1)[1][:, 0, 0])]
     picked = torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:CALIBRATING]
     used = tuple(kl >= USED_NATS for kl in kl_nats[model.first_content :])
     label = None

@@ -10,6 +10,7 @@
 #include "fields.hpp"
 #include "lines.hpp"
 #include "readout.hpp"
+#include "rounds.hpp"
 #include "sliding.hpp"
 #include "spectra.hpp"
 #include "write_windows.hpp"
@@ -59,6 +60,7 @@ const Kernels table = {
     displacement_row,
     strain_row,
     strain_deviations,
+    compare_motif,
     {transform<float>, pack_spectra<float>, multiply_spectra<float>, scale_products<float>},
     {transform<double>, pack_spectra<double>, multiply_spectra<double>, scale_products<double>},
     weights_are_sound,

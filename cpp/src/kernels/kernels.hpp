@@ -103,6 +103,28 @@ struct StrainRow {
     const float* per_col;  // and between the columns, for each window
 };
 
+// A motif at points in its own frame; `padded` points, a multiple of longest_vector, those without `use` add nothing.
+struct MotifView {
+    std::size_t channels, padded, height, width, content, latents;  // height, width of a window
+    const float *y, *x, *use;                                       // for each point
+    const float* motif;    // (1 + content, channels, padded): the motif, and its change for a unit of each content
+    const float* inverse;  // (latents, channels, padded): step for a residual
+};
+
+// Place of a motif in a window, px from its first pixel; along, across: size times cosine and sine of its angle.
+struct MotifPose {
+    float y, x, along, across;
+    const float* content;
+};
+
+// Sum of the weights, contrast of the motif, share of the variance that it explains, and what is left, squared and
+// added.
+struct MotifFit {
+    float total, gain, explained, left;
+};
+
+constexpr std::size_t motif_scratch(std::size_t channels, std::size_t padded) { return (4 + 2 * channels) * padded; }
+
 template <class T>
 struct SpectrumKernels {
     // values[p] = sum over k of values[k] exp(2 pi i k p / size), for `spectrum_lanes` complex numbers each; inputs in
@@ -224,6 +246,11 @@ struct Kernels {
     // Their deviations, for those of the shift along y and x, px; slope [axis][along]: what is left of these, 1 / px.
     void (*strain_deviations)(const float* const* sd, const float (*slope)[2], float aspect, std::size_t count,
                               float* const* out) noexcept;
+
+    // Compares a window (channels, height, width) with a motif and gives the step of each latent, not yet divided by
+    // the contrast. scratch: motif_scratch floats.
+    MotifFit (*compare_motif)(const MotifView& motif, const float* window, MotifPose pose, float* scratch,
+                              float* step) noexcept;
 
     SpectrumKernels<float> spectra;
     SpectrumKernels<double> exact_spectra;

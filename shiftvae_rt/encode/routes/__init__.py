@@ -3,6 +3,7 @@
 - `DenseRoute`: a convolutional network slides over the frame, in C++; neighbouring windows share their work.
 - `GraphRoute`: the same network as one graph of onnxruntime, for other processors than the CPU.
 - `WindowRoute`: windows one by one, for a network whose first layer is as large as a window (the mlp).
+- `RefinedRoute`: the latents of one of these, improved on each window, for a motif that turns or differs in size.
 
 On the CPU each gives a window the same bits whether its lines come with the whole frame, in a band or row by row.
 """
@@ -12,14 +13,20 @@ from __future__ import annotations
 from ...model.model_file import ModelFile
 from .dense_route import DenseRoute
 from .graph_route import GraphRoute
+from .refined_route import ROUNDS_GRAPH, RefinedRoute
 from .route import Route, RowStream
 from .window_route import WINDOW_GRAPHS, WindowRoute
 
-__all__ = ["DenseRoute", "GraphRoute", "Route", "RowStream", "WindowRoute", "choose_route"]
+__all__ = ["DenseRoute", "GraphRoute", "RefinedRoute", "Route", "RowStream", "WindowRoute", "choose_route"]
 
 
 def choose_route(model: ModelFile, stride: int, *, provider: str) -> Route:
     """Choose the route for a model by its graphs, and by the provider that runs them."""
+    route = _network_route(model, stride, provider)
+    return RefinedRoute(model, stride, route) if model.has_graph(ROUNDS_GRAPH) else route
+
+
+def _network_route(model: ModelFile, stride: int, provider: str) -> Route:
     if any(model.has_graph(name) for name in WINDOW_GRAPHS):
         return WindowRoute(model, stride, provider=provider)
     return DenseRoute(model, stride) if provider == "cpu" else GraphRoute(model, stride, provider=provider)

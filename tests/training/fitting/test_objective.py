@@ -40,7 +40,7 @@ def test_the_terms_are_those_of_the_windows_one_by_one(model):
             window = window - window.mean(dim=(1, 2), keepdim=True)
             window = window / window.square().mean().sqrt()
             one = posterior[index : index + 1, place]
-            drawn = model.draw(one)[0]
+            drawn = model.likelihood.windows(model.decoder(one.mean, model.pose(one)), model.noise_sd)[0]
             squares.append(float((drawn - window).square().mean()))
             prior = torch.distributions.Normal(0.0, 1.0)
             own = torch.distributions.Normal(one.mean, one.log_sd.exp())

@@ -68,7 +68,9 @@ def torch_and_reported(model) -> tuple[np.ndarray, np.ndarray]:
     posterior = model.encode(frame[None], sd, 4)
     windows = posterior.each(lambda part: part.flatten(0, 2))
     label = labels_for(model, len(windows.mean)).argmax(1) if model.classes else None
-    drawn = model.draw(windows, None if label is None else torch.from_numpy(label))
+    label = None if label is None else torch.from_numpy(label)
+    drawing = model.decoder(windows.mean, model.pose(windows), label)
+    drawn = model.likelihood.windows(drawing, model.noise_sd)
     return drawn.numpy(), model.latents(posterior)[0].flatten(0, 2).numpy()
 
 

@@ -131,15 +131,14 @@ def _coverage(name: str, scores: Tensor) -> Coverage:
 def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, side: int, generator: torch.Generator) -> Tensor:
     """Errors ``(n, DRAWS, L)`` of the reported latents in units of their deviations; `side` px have one sign."""
     cut, sd = model.windows(windows, 1)
-    known = model.encode(windows, sd, 1)[:, 0, 0]
-    drawn = model.draw(known, label)
+    truth = model.read(windows, sd, 1)[0][:, 0, 0]
+    drawn = model.draw(truth, label)
     left = cut[:, 0, 0] - drawn
-    truth, _ = model.latents(known)
     scores = []
     for _ in range(DRAWS):
         noisy = drawn + _signs(left.shape, side, generator) * left
         _, noisy_sd = model.windows(noisy, 1)
-        mean, deviation = model.latents(model.encode(noisy, noisy_sd, 1)[:, 0, 0])
+        mean, deviation = (part[:, 0, 0] for part in model.read(noisy, noisy_sd, 1))
         error = mean - truth
         axes = model.dimensions
         shift = torch.zeros(len(error), 2)
@@ -169,11 +168,14 @@ def _signs(shape: torch.Size, side: int, generator: torch.Generator) -> Tensor:
 
 
 def scale_deviations(model: ShiftVAE, columns: list[int], temperature: float) -> None:
-    """Multiply the posterior deviations of the latents `columns` by `temperature`, through the biases of their
-    logarithms.
+    """Multiply the posterior deviations of the latents `columns` by `temperature`, in the rounds or, without these,
+    through the biases of their logarithms.
 
     `columns` are indices of reported latents: all of the shift, or one other.
     """
+    if model.rounds is not None:
+        model.rounds = model.rounds.widened(columns, temperature)
+        return
     bias, axes = model.encoder.linears[-1].bias, model.dimensions
     factor = torch.tensor(temperature).log()
     if columns[0] < axes:

@@ -49,8 +49,10 @@ def settle_shift(model: ShiftVAE, tiles: torch.Tensor) -> None:
         A trained model.
     tiles
         ``(n, C, H, W)`` scaled, with a feature near the middle; they are padded with their edge values.
+
+    The rounds of a motif that turns or grows measure its position themselves.
     """
-    if isinstance(model.shift, TorusShift):
+    if isinstance(model.shift, TorusShift) or model.takes_rounds:
         return
     axes, most = model.dimensions, max(1, round(MOVED * max(model.window)))
     sides = (most, most, most, most) if axes == 2 else (most, most, 0, 0)

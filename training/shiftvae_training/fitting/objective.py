@@ -13,12 +13,12 @@ from ..model.likelihood import Seen
 from ..model.posterior import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import Tiles
-from .transformation import transformation_mismatch
+from .teacher import Teacher, information
 
 __all__ = ["Objective", "Terms"]
 
-#: Weight of `transformation_mismatch`, nats.
-TRANSFORMATION = 100.0
+#: Number of windows that are drawn of a batch with a teacher, whose windows are much alike.
+DRAWN = 32
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,22 @@ class Objective:
         Constraints on pairs of windows.
     labels
         Class of each training frame, ``(frames,)``; None if the model has no classes.
+    teacher
+        Teacher of a model that takes rounds: the encoder learns its latents, and the decoder draws windows at them.
+        Held-out windows are drawn at what encoder and rounds give.
     """
 
     def __init__(
-        self, model: ShiftVAE, stride: int, constraints: tuple[Constraint, ...], *, labels: Tensor | None = None
+        self,
+        model: ShiftVAE,
+        stride: int,
+        constraints: tuple[Constraint, ...],
+        *,
+        labels: Tensor | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         self._model, self._stride, self._constraints, self._labels = model, stride, constraints, labels
+        self._teacher = teacher
 
     def __call__(self, tiles: Tensor, *, sample: bool = True, source: Tiles | None = None) -> tuple[Terms, Posterior]:
         """Terms for scaled ``tiles (N, C, H, W)``, and the posteriors ``(N, windows, ...)``.
@@ -82,7 +92,15 @@ class Objective:
         grid = model.encode(tiles, sd, self._stride)
         posterior = grid.each(lambda part: part.flatten(1, 2))
         seen = model.seen(windows.flatten(0, 2), level.flatten(0, 1), sd.flatten())
-        likelihood, residual = self._likelihood(posterior.each(lambda part: part.flatten(0, 1)), seen, sample, source)
+        if self._teacher is not None and not sample:
+            return self._improved_terms(tiles, sd, seen), posterior
+        flat = posterior.each(lambda part: part.flatten(0, 1))
+        targets = None if self._teacher is None or source is None else self._teacher.targets(source)
+        likelihood, residual = (
+            self._likelihood(flat, seen, sample, source)
+            if targets is None
+            else self._nats_at(targets.latents.flatten(0, 1), seen, DRAWN)
+        )
         kl_content = 0.5 * (posterior.mean.square() + (2 * posterior.log_sd).exp() - 1 - 2 * posterior.log_sd).sum(-1)
         kl_pose = model.shift.kl(posterior.code)
         code_penalty = model.shift.code_penalty(posterior.code)
@@ -90,9 +108,27 @@ class Objective:
             kl_pose, code_penalty = kl_pose + latent.kl(code), code_penalty + latent.code_penalty(code)
         pairs = self._pairs(posterior, grid.code.shape[1:3], level.mean(-1), source)
         constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * code_penalty.mean())
-        if model.further:
-            constraints = constraints + TRANSFORMATION * transformation_mismatch(model, tiles, grid, self._stride)
+        if self._teacher is not None and targets is not None:
+            constraints = constraints + self._teacher.distance(posterior, targets)
         return Terms(likelihood, kl_pose.mean(), kl_content.mean(), constraints, residual.detach()), posterior
+
+    def _improved_terms(self, tiles: Tensor, sd: Tensor, seen: Seen) -> Terms:
+        """Terms of windows drawn at the latents that encoder and rounds give."""
+        model = self._model
+        model.set_rounds()
+        mean, deviation = (part.flatten(0, 2) for part in model.read(tiles, sd, self._stride))
+        likelihood, residual = self._nats_at(mean, seen, len(mean))
+        nats = information(model, mean, deviation)
+        first = model.first_content
+        return Terms(likelihood, nats[:first].sum(), nats[first:].sum(), torch.zeros(()), residual.detach())
+
+    def _nats_at(self, latents: Tensor, seen: Seen, most: int) -> tuple[Tensor, Tensor]:
+        """Nats and residual of at most `most` of the windows, drawn at reported ``latents (n, L)``."""
+        picked = torch.randperm(len(latents))[:most] if most < len(latents) else torch.arange(len(latents))
+        seen = Seen(seen.normalised[picked], seen.level[picked], seen.spread[picked])
+        content = latents[picked, self._model.first_content :]
+        drawing = self._model.decoder(content, self._model.pose_at(latents[picked]))
+        return self._model.likelihood.nats(drawing, seen, self._model.noise_sd)
 
     def _likelihood(
         self, posterior: Posterior, seen: Seen, sample: bool, source: Tiles | None
@@ -133,7 +169,10 @@ class Objective:
         """Frame, centre and mean ``level (N, w)`` of the windows at ``places (w, 2)`` px of all tiles."""
         h, w = self._model.window
         count = len(level)
-        origin = torch.zeros(count, 2) if source is None else torch.from_numpy(source.origin).float()
         frame = torch.zeros(count, dtype=torch.int64) if source is None else torch.from_numpy(source.frame)
-        centre = origin[:, None] + places + torch.tensor([(h - 1) / 2, (w - 1) / 2])
+        centre = places + torch.tensor([(h - 1) / 2, (w - 1) / 2])
+        if source is None:
+            centre = centre.expand(count, -1, -1)
+        else:
+            centre = torch.from_numpy(source.in_frame(centre.double().numpy())).float()
         return Windows(frame[:, None].expand(-1, len(places)), centre, level)

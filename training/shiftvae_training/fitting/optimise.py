@@ -16,6 +16,7 @@ from ..model.encoder_families import ENCODERS
 from ..model.posterior import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import TILE_STRIDE, Tiles, TileSampler
+from ..turning import turn_vectors
 from .objective import Objective, Terms
 from .prepare import features_of
 from .settings import Settings
@@ -25,6 +26,8 @@ __all__ = ["Step", "optimise"]
 #: Number of pixels of a batch by dimension, and its least number of tiles: large windows get fewer tiles per step.
 BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
+#: Number of tiles of a batch of a model that learns from a teacher.
+TAUGHT_TILES = 6
 #: Share of the steps over which the weight of the first guess falls to 0.
 GUIDED = 0.3
 #: Initial weights of the first guess of shift and content, nats.
@@ -109,6 +112,8 @@ def optimise(
     held_out = torch.from_numpy(unseen.pixels) * scale
     inside = math.prod(1 + (n - w) // TILE_STRIDE for n, w in zip(held_out.shape[2:], model.window, strict=True))
     count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel(), -(-LEAST_WINDOWS // inside))
+    if model.takes_rounds:
+        count = TAUGHT_TILES
     history: list[Step] = []
     best: tuple[int, dict[str, torch.Tensor]] | None = None  # a look, and the model then
 
@@ -133,7 +138,7 @@ def optimise(
             terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
             warm = 1.0 if again else min(1.0, 0.05 + 1.9 * step / steps)
             loss = terms.total(settings.kl_shift, settings.kl_content * warm)
-            if guess is not None and step < GUIDED * steps:
+            if guess is not None and not model.takes_rounds and step < GUIDED * steps:
                 loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
             if not torch.isfinite(loss):
                 raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
@@ -154,15 +159,15 @@ def optimise(
 def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
     """Weighted squared distance of shift, pose and content of the windows from the first guess, nats."""
     side = round(posterior.mean.shape[1] ** (1 / model.dimensions))
-    y, x = np.meshgrid(
+    grid = np.meshgrid(
         *(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij"
     )
-    places = [
-        (int(f), y.ravel() + origin[0], x.ravel() + origin[1])
-        for f, origin in zip(tiles.frame, tiles.origin, strict=True)
-    ]
-    targets = [guess.targets_at(*place) for place in places]
-    shift, content, weight = (torch.from_numpy(np.stack(part)).float() for part in zip(*targets, strict=True))
+    centres = tiles.in_frame(np.stack(grid, -1).reshape(-1, 2))
+    places = [(int(f), *centre.T) for f, centre in zip(tiles.frame, centres, strict=True)]
+    shifts, contents, weights = zip(*(guess.targets_at(*place) for place in places), strict=True)
+    moved = np.stack(shifts) if tiles.turn is None else turn_vectors(np.stack(shifts), tiles.turn)
+    shift = torch.from_numpy(moved).float()
+    content, weight = (torch.from_numpy(np.stack(part)).float() for part in (contents, weights))
     off_content = (posterior.mean - content).square().sum(-1)
     off_pose = GUIDE_SHIFT * model.shift.distance(posterior.code, shift)
     if model.further:
@@ -171,6 +176,8 @@ def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior
             for (features, i), (_, y, x) in zip(features_of(guess, tiles.frame), places, strict=True)
         ]
         turn, size = torch.from_numpy(np.stack(poses)).float().unbind(-1)
+        if tiles.turn is not None:
+            turn = turn + torch.from_numpy(tiles.turn).float()[:, None]
         for latent, code in zip(model.further, posterior.further, strict=True):
             off_pose = off_pose + GUIDE_POSE * latent.distance(code, turn if latent.kind == "rotation" else size)
     return (weight * (off_pose + GUIDE_CONTENT * off_content)).mean()

@@ -27,8 +27,10 @@ from ..model.encoder_weights import (
     WIDEST_PHASE,
     EncoderWeights,
 )
+from ..model.rounds import Rounds
 from .atan2_graph import atan2
 from .graph_builder import GraphBuilder
+from .rounds_graph import add_rounds
 
 __all__ = ["encoder_graph", "head", "head_layers", "latents"]
 
@@ -36,13 +38,18 @@ __all__ = ["encoder_graph", "head", "head_layers", "latents"]
 FLAT = 1e30
 
 
-def encoder_graph(weights: EncoderWeights, stride: int) -> bytes:
-    """Serialised graph: raw ``frame (N, C, H, W)`` to ``mean, std (N, L, rows, cols)``, a window every `stride` px."""
+def encoder_graph(weights: EncoderWeights, stride: int, rounds: Rounds | None = None) -> bytes:
+    """Serialised graph: raw ``frame (N, C, H, W)`` to ``mean, std (N, L, rows, cols)``, a window every `stride` px.
+
+    With `rounds` the latents are those that these improve.
+    """
     build = GraphBuilder()
     features = _stem(build, weights, stride)
     sd = _window_sd(build, weights, stride)
     raw = head(build, weights, features, sd)
     mean, std = latents(build, weights, raw)
+    if rounds is not None:
+        mean, std = add_rounds(build, rounds, (mean, sd), stride=stride, channel_scale=weights.channel_scale)
     build.node("Identity", mean, output="mean")
     build.node("Identity", std, output="std")
     shape: list[int | str] = ["N", weights.reported, "rows", "cols"]

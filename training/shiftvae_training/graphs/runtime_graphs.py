@@ -25,24 +25,28 @@ from numpy.typing import NDArray
 from shiftvae_rt.kernels.readout import Readout
 
 from ..model.encoder_weights import EncoderWeights
+from ..model.rounds import Rounds
 from .encoder_graph import head, head_layers
 from .graph_builder import GraphBuilder
+from .rounds_graph import rounds_constants
 
 __all__ = ["readout_of", "runtime_graphs"]
 
 Shapes = dict[str, list[int | str]]
 
 
-def runtime_graphs(weights: EncoderWeights, strides: Sequence[int]) -> dict[str, bytes]:
+def runtime_graphs(weights: EncoderWeights, strides: Sequence[int], rounds: Rounds | None = None) -> dict[str, bytes]:
     """Members of the model file by name, as serialised graphs.
 
     A stem of one layer as large as the window shares no features between windows: ``filters.onnx`` is that layer, for
     normalised windows, and ``features.onnx`` the rest. Otherwise ``dense_s<stride>.onnx`` takes any part of a frame,
-    and ``layers.onnx`` holds the weights for the native kernels, which compute the same.
+    and ``layers.onnx`` holds the weights for the native kernels, which compute the same. ``rounds.onnx`` holds the
+    constants of `rounds`.
     """
+    graphs = {} if rounds is None else {"rounds.onnx": rounds_constants(rounds)}
     if len(weights.stem) == 1:
-        return {"filters.onnx": _filters_graph(weights), "features.onnx": _features_graph(weights)}
-    graphs = {f"dense_s{stride}.onnx": _dense_graph(weights, stride) for stride in strides}
+        return graphs | {"filters.onnx": _filters_graph(weights), "features.onnx": _features_graph(weights)}
+    graphs |= {f"dense_s{stride}.onnx": _dense_graph(weights, stride) for stride in strides}
     return graphs | {"layers.onnx": _layers_graph(weights)}
 
 

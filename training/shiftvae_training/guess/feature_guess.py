@@ -18,6 +18,7 @@ from shiftvae_rt.array_types import Float64
 from shiftvae_rt.errors import TrainingError
 
 from .feature_alignment import align_features, cut_posed
+from .feature_registration import register_features
 
 __all__ = ["FeatureGuess", "make_feature_guess"]
 
@@ -114,7 +115,7 @@ def make_feature_guess(
 ) -> FeatureGuess:
     """Find the features of frames ``(C, H, W)`` in their first channel.
 
-    With `fold` (see `Rotation`) or `scale` the features are first aligned by rotation and scaling.
+    With `fold` (see `Rotation`) or `scale` the features are aligned by rotation and scaling, and registered.
 
     Raises
     ------
@@ -128,22 +129,20 @@ def make_feature_guess(
             f"expected at least {LEAST_FEATURES} isolated features, got {found} that stand out: "
             "train on more or larger scans, or choose --window about twice the size of a feature"
         )
-    y, x = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in window)
-    poses: list[Float64] | None = None
     if fold or scale:
         poses = align_features(frames, positions, 0.5 * max(window), fold=fold, scale=scale)
-    none: list[Float64 | None] = [None] * len(frames)
-    cut = [
-        _cut(frame, p, y, x, window, o).reshape(len(p), -1)
-        for frame, p, o in zip(frames, positions, poses or none, strict=True)
-    ]
+        kinds = (bool(fold), scale)
+        positions, poses, scores = register_features(frames, positions, poses, window, content, kinds=kinds)
+        return FeatureGuess(frames, window, positions, scores, poses)
+    y, x = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in window)
+    cut = [_cut(frame, p, y, x, window, None).reshape(len(p), -1) for frame, p in zip(frames, positions, strict=True)]
     samples = np.concatenate(cut)
     mean = samples.mean(axis=0)
     _, singular, axes = np.linalg.svd(samples - mean, full_matrices=False)
     axes = axes[:content] * np.where((axes[:content] ** 3).sum(1) < 0, -1, 1)[:, None]
     spread = np.maximum(singular[:content] / np.sqrt(len(samples)), 1e-9)
     scores = [(c - mean) @ axes.T / spread for c in cut]
-    return FeatureGuess(frames, window, positions, scores, poses)
+    return FeatureGuess(frames, window, positions, scores)
 
 
 def _features(image: Float64, window: tuple[int, int]) -> Float64:

@@ -57,6 +57,9 @@ class PoseLatent(Protocol):
     def reported(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation ``(...)`` in `unit`."""
 
+    def at(self, reported: Tensor) -> Tensor:
+        """Value ``(...)`` in the unit of `Pose` of ``reported (...)`` in `unit`."""
+
     def kl(self, code: Tensor) -> Tensor:
         """KL divergence from the prior ``(...)``, nats."""
 

@@ -49,6 +49,10 @@ class Rotation:
         """Posterior mean and standard deviation ``(...)`` in degrees."""
         return torch.rad2deg(self.mean(code)), torch.rad2deg(self._width(code) / self.fold)
 
+    def at(self, reported: Tensor) -> Tensor:
+        """Angles ``(...)`` in rad of ``reported (...)`` degrees."""
+        return torch.deg2rad(reported)
+
     def kl(self, code: Tensor) -> Tensor:
         """KL divergence ``(...)`` from the uniform angle, nats, never negative; exact for widths below about 1 rad."""
         return math.log(WIDEST_PHASE) - self._width(code).log()

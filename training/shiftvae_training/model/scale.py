@@ -47,6 +47,10 @@ class Scale:
         times = self.mean(code).exp()
         return 100 * (times - 1), 100 * self.prior * times * self._log_sd(code).exp()
 
+    def at(self, reported: Tensor) -> Tensor:
+        """Logarithm of the magnification ``(...)`` of ``reported (...)`` per cent."""
+        return (1 + reported / 100).log().clamp(*LOG_SCALE)
+
     def kl(self, code: Tensor) -> Tensor:
         """KL divergence ``(...)`` of a normal from the normal prior, nats."""
         log_sd = self._log_sd(code)

@@ -22,6 +22,7 @@ from .likelihood import Gaussian, Likelihood, Seen
 from .pose import Pose, PoseLatent
 from .posterior import Posterior
 from .rotation import Rotation
+from .rounds import Rounds, make_rounds
 from .scale import Scale
 from .shift import PlanarShift, Shift, TorusShift
 from .template_decoder import TemplateDecoder
@@ -95,6 +96,8 @@ class ShiftVAE(nn.Module):
         Ratio ``()`` of the reported shift to the posterior's, which a planar prior draws towards 0.
     noise_sd
         Standard deviation ``()`` of the noise, in units of a window's standard deviation.
+    rounds
+        Rounds that improve the encoder's latents, made by `set_rounds`; None for a model without them.
     """
 
     anchor: Tensor
@@ -130,11 +133,17 @@ class ShiftVAE(nn.Module):
         self.register_buffer("anchor_slope", torch.zeros(content, 2))
         self.register_buffer("shift_gain", torch.ones(()))
         self.register_buffer("noise_sd", torch.full((), 0.3))
+        self.rounds: Rounds | None = None
 
     @property
     def dimensions(self) -> int:
         """1 for signals, 2 for images."""
         return 1 if self.window[0] == 1 else 2
+
+    @property
+    def takes_rounds(self) -> bool:
+        """True if rounds improve the encoder's latents: for one motif in images that turns or differs in size."""
+        return bool(self.further) and not self.classes and self.dimensions == 2
 
     @property
     def first_content(self) -> int:
@@ -193,10 +202,48 @@ class ShiftVAE(nn.Module):
         }
         return Pose(shift, further.get("rotation"), further.get("scale"))
 
-    def draw(self, posterior: Posterior, label: Tensor | None = None) -> Tensor:
-        """Reconstructed windows ``(n, C, h, w)`` at the posterior means, normalised like those of `windows`."""
-        drawing = self.decoder(posterior.mean, self.pose(posterior), label)
+    def pose_at(self, latents: Tensor) -> Pose:
+        """Poses of windows with reported ``latents (n, L)``."""
+        axes = self.dimensions
+        shift = torch.zeros(len(latents), 2)
+        shift[:, 2 - axes :] = latents[:, :axes]
+        shift = shift - self.anchor - latents[:, self.first_content :] @ self.anchor_slope
+        shift = self.shift.wrap_px(shift) if isinstance(self.shift, TorusShift) else shift / self.shift_gain
+        further = {latent.kind: latent.at(latents[:, axes + i]) for i, latent in enumerate(self.further)}
+        return Pose(shift, further.get("rotation"), further.get("scale"))
+
+    def draw(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
+        """Windows ``(n, C, h, w)`` with reported ``latents (n, L)``, normalised like those of `windows`."""
+        drawing = self.decoder(latents[:, self.first_content :], self.pose_at(latents), label)
         return self.likelihood.windows(drawing, self.noise_sd)
+
+    def read(self, frame: Tensor, sd: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+        """Mean and sd ``(N, rows, cols, L)`` of the reported latents of all windows of ``frame (N, C, H, W)``.
+
+        ``sd (N, rows, cols)`` are the deviations of the windows. The rounds are included.
+        """
+        mean, std = self.latents(self.encode(frame, sd, stride))
+        if self.rounds is None:
+            return mean, std
+        cut, _ = self.windows(frame, stride)
+        found = self.rounds(cut.flatten(0, 2), mean.flatten(0, 2))
+        return found[0].view(mean.shape), found[1].view(mean.shape)
+
+    @torch.no_grad()
+    def set_rounds(self) -> None:
+        """Make the rounds anew from the decoder's template, if the model takes any."""
+        if not self.takes_rounds:
+            return
+        steps = torch.eye(self.content)
+        drawn = self.decoder.template(torch.cat([torch.zeros(1, self.content), steps, -steps]))
+        change = (drawn[1 : 1 + self.content] - drawn[1 + self.content :]) / 2
+        self.rounds = make_rounds(
+            self.window,
+            self.decoder.places(),
+            torch.cat([drawn[:1], change]),
+            fold=next((latent.fold for latent in self.further if isinstance(latent, Rotation)), 0),
+            grows=any(isinstance(latent, Scale) for latent in self.further),
+        )
 
     def latents(self, posterior: Posterior) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation ``(..., L)`` of the reported latents; the anchored shift in px comes first."""
@@ -222,7 +269,7 @@ class ShiftVAE(nn.Module):
             strip = scaled[:, :, top : top + h]
             strip = strip - strip.mean(dim=(-1, -2), keepdim=True)
             _, sd = self.windows(strip, stride)
-            rows.append(self.latents(self.encode(strip, sd, stride)))
+            rows.append(self.read(strip, sd, stride))
         mean, std = (torch.cat([row[i][0] for row in rows]).permute(2, 0, 1).numpy() for i in (0, 1))
         return mean, std
 

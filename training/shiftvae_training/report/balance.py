@@ -48,14 +48,14 @@ def balance_under_noise(model: ShiftVAE, windows: Tensor, *, seed: int) -> Balan
     generator = torch.Generator().manual_seed(seed)
     axes = model.dimensions
     cut, sd = model.windows(windows, 1)
-    known = model.encode(windows, sd, 1)[:, 0, 0]
-    drawn, (truth, _) = model.draw(known), model.latents(known)
+    truth = model.read(windows, sd, 1)[0][:, 0, 0]
+    drawn = model.draw(truth)
     left = cut[:, 0, 0] - drawn
     claimed, found = [], []
     for noise in NOISE:
         noisy = drawn + noise * (2.0 * torch.randint(0, 2, left.shape, generator=generator) - 1) * left
         _, noisy_sd = model.windows(noisy, 1)
-        mean, deviation = model.latents(model.encode(noisy, noisy_sd, 1)[:, 0, 0])
+        mean, deviation = (part[:, 0, 0] for part in model.read(noisy, noisy_sd, 1))
         shift = torch.zeros(len(mean), 2)
         shift[:, 2 - axes :] = (mean - truth)[:, :axes]
         error = [model.shift.wrap_px(shift)[:, 2 - axes :].abs().flatten()]

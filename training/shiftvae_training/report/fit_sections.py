@@ -32,8 +32,7 @@ def _reconstruct(found: Findings) -> tuple[Float64, Float64]:
     """A few windows of the frame and their reconstructions, averaged over the channels, ``(n, h, w)``."""
     model, scaled = found.trained.model, windows_of(found, RECONSTRUCTED)
     windows, sd = model.windows(scaled, 1)
-    posterior = model.encode(scaled, sd, 1)[:, 0, 0]
-    drawn = model.draw(posterior)  # without a label: the first frame is of the first class
+    drawn = model.draw(model.read(scaled, sd, 1)[0][:, 0, 0])  # without a label: the first frame is of the first class
     return windows[:, 0, 0].mean(1).double().numpy(), drawn.mean(1).double().numpy()
 
 
