@@ -31,7 +31,7 @@ def guess():
 @pytest.fixture(scope="module")
 def model():
     member = Member((Rotation(1), Scale(0.1)))
-    return random_model("mlp", WINDOW, shift=PlanarShift(2, 8.0), content=1, member=member)
+    return random_model("mlp", WINDOW, shift=PlanarShift(2, 16.0), content=1, member=member)
 
 
 @pytest.fixture(scope="module")
