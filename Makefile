@@ -41,6 +41,7 @@ lint: .venv/dev-installed  ## style, types, import contracts, the stub of the co
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
 	$(BIN)/lint-imports
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml shiftvae_rt._core
 	$(BIN)/clang-format --dry-run --Werror $(shell git ls-files 'cpp/*.cpp' 'cpp/*.hpp' 'cpp/*.h')

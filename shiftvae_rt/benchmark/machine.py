@@ -45,7 +45,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 def cores() -> int:
     """Give the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def describe_machine() -> dict[str, Any]:

@@ -124,6 +124,8 @@ def _connection(file: int) -> socket.socket:
 
 
 def _received_bytes(connection: socket.socket) -> int:
+    if sys.platform != "linux":
+        return 0
     size = _RECEIVED_AT + 8
     information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
     return int(struct.unpack_from("Q", information, _RECEIVED_AT)[0]) if len(information) >= size else 0
