@@ -3,70 +3,15 @@
 #include <cstring>
 #include <map>
 
-#include "refusal.hpp"
+#include "protobuf.hpp"
 
 namespace shiftvae {
 namespace {
 
+constexpr const char* file = "layers.onnx";
 constexpr std::size_t most_axes = 4, most_on_an_axis = 4096, most_values = 1U << 22U, most_tensors = 1000;
 
 [[noreturn]] void damaged(const std::string& why) { refuse_file("layers.onnx: " + why); }
-
-// A field of a message of Protocol Buffers.
-struct Field {
-    enum Wire : std::uint32_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
-
-    std::uint64_t number = 0;
-    std::uint32_t wire = 0;
-    std::uint64_t value = 0;  // of a varint
-    Bytes content;            // of bytes
-
-    bool is(std::uint64_t wanted, Wire kind) const noexcept { return number == wanted && wire == kind; }
-};
-
-class Message {
-public:
-    explicit Message(Bytes data) : at_(data.first), end_(data.first + data.size) {}
-
-    // Reads the next field; false at the end.
-    bool next(Field& field) {
-        if (at_ == end_) return false;
-        const std::uint64_t key = varint();
-        field = Field{};
-        field.number = key >> 3U;
-        field.wire = key & 7U;
-        switch (field.wire) {
-            case Field::varint: field.value = varint(); break;
-            case Field::fixed64: take(8); break;
-            case Field::bytes: field.content = take(varint()); break;
-            case Field::fixed32: take(4); break;
-            default: damaged("a field of an unknown kind");
-        }
-        return true;
-    }
-
-    bool at_end() const noexcept { return at_ == end_; }
-
-    std::uint64_t varint() {
-        std::uint64_t value = 0;
-        for (unsigned shift = 0; shift < 64; shift += 7) {
-            const std::uint8_t byte = *take(1).first;
-            value |= std::uint64_t{byte & 0x7fU} << shift;
-            if (!(byte & 0x80U)) return value;
-        }
-        damaged("a number without an end");
-    }
-
-private:
-    Bytes take(std::uint64_t size) {
-        if (size > static_cast<std::size_t>(end_ - at_)) damaged("it ends too soon");
-        const Bytes taken{at_, static_cast<std::size_t>(size)};
-        at_ += taken.size;
-        return taken;
-    }
-
-    const std::uint8_t *at_, *end_;
-};
 
 std::size_t checked_axis(const Tensor& tensor, std::uint64_t size) {
     if (tensor.shape.size() == most_axes || size < 1 || size > most_on_an_axis)
@@ -80,11 +25,11 @@ std::string read_tensor(Bytes message, Tensor& tensor) {
     Bytes raw;
     std::uint64_t type = 0;
     Field field;
-    for (Message fields(message); fields.next(field);) {
+    for (Message fields(message, file); fields.next(field);) {
         if (field.is(1, Field::varint))
             tensor.shape.push_back(checked_axis(tensor, field.value));
         else if (field.is(1, Field::bytes))
-            for (Message packed(field.content); !packed.at_end();)
+            for (Message packed(field.content, file); !packed.at_end();)
                 tensor.shape.push_back(checked_axis(tensor, packed.varint()));
         else if (field.is(2, Field::varint))
             type = field.value;
@@ -110,7 +55,7 @@ std::string read_tensor(Bytes message, Tensor& tensor) {
 std::string text_of(Bytes message, std::uint64_t number) {
     std::string text;
     Field field;
-    for (Message fields(message); fields.next(field);)
+    for (Message fields(message, file); fields.next(field);)
         if (field.is(number, Field::bytes)) text = field.content.text();
     return text;
 }
@@ -121,12 +66,12 @@ std::vector<Tensor> read_graph(Bytes message) {
     std::map<std::string, std::string> sources;
     std::vector<std::string> outputs;
     Field field;
-    for (Message fields(message); fields.next(field);) {
+    for (Message fields(message, file); fields.next(field);) {
         if (constants.size() > most_tensors || sources.size() > most_tensors || outputs.size() > most_tensors)
             damaged("more than 1000 tensors");
         if (field.is(1, Field::bytes)) {
             const std::string operation = text_of(field.content, 4);
-            if (operation != "Identity") damaged("the operator " + operation + " has no place in it");
+            if (operation != "Identity") damaged("the operator " + shown(operation) + " has no place in it");
             if (!sources.emplace(text_of(field.content, 2), text_of(field.content, 1)).second) damaged("a name twice");
         } else if (field.is(5, Field::bytes)) {
             Tensor tensor;
@@ -140,7 +85,7 @@ std::vector<Tensor> read_graph(Bytes message) {
     for (const std::string& output : outputs) {
         const auto source = sources.find(output);
         const auto constant = constants.find(source == sources.end() ? output : source->second);
-        if (constant == constants.end()) damaged("nothing gives the output " + output);
+        if (constant == constants.end()) damaged("nothing gives the output " + shown(output));
         found.push_back(std::move(constant->second));
         constants.erase(constant);
     }
@@ -154,7 +99,7 @@ LayersGraph read_layers(Bytes graph) {
     LayersGraph layers;
     bool seen = false;
     Field field;
-    for (Message fields(graph); fields.next(field);) {
+    for (Message fields(graph, file); fields.next(field);) {
         if (field.is(7, Field::bytes)) {
             if (seen) damaged("two graphs");
             seen = true;

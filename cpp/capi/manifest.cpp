@@ -1,6 +1,7 @@
 #include "manifest.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "json.hpp"
 #include "refusal.hpp"
@@ -39,12 +40,26 @@ void read_intensity(const Json& json, Manifest& manifest) {
     manifest.sd_floor = static_cast<float>(std::max(json.at("sd_floor").number(0, most), least_sd));
 }
 
+// The numbers of a square matrix.
+std::vector<double> matrix_of(const Json& json, std::size_t size) {
+    std::vector<double> numbers;
+    for (const Json& row : json.items(size))
+        for (const Json& number : row.items(size)) numbers.push_back(number.number(-most, most));
+    if (numbers.size() != size * size) refuse_file("manifest.json: expected a matrix of as many rows as columns");
+    return numbers;
+}
+
 void read_domain(const Json& json, Manifest& manifest) {
     if (json.is_null()) return;
-    const std::vector<Json>& rows = json.at("strain").items(2);
-    if (rows.size() != manifest.dimensions) refuse_file("manifest.json: the strain has not the axes of the model");
-    if (manifest.dimensions == 2)
-        for (std::size_t axis = 0; axis < 2; ++axis) manifest.strain[axis] = vector_of(rows[axis], -most, most);
+    Manifest::Domain domain{};
+    for (const Json& number : json.at("centre").items(1024)) domain.centre.push_back(number.number(-most, most));
+    domain.whitening = matrix_of(json.at("whitening"), domain.centre.size());
+    domain.strain = matrix_of(json.at("strain"), manifest.dimensions);
+    domain.most_windows_out = json.at("most_windows_out").number(1e-30, most);
+    domain.most_strain = json.at("most_strain").number(1e-30, most);
+    domain.structure = json.at("structure").number(-most, most);
+    domain.most_structure = json.at("most_structure").number(1e-30, most);
+    manifest.domain = std::move(domain);
 }
 
 void read_members(const Json& json, Manifest& manifest) {

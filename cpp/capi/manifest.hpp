@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,12 @@ struct Manifest {
         std::string name, sha256;
         std::size_t size;
     };
-    using Vector = std::array<double, 2>;  // y, x
+    using Vector = std::array<double, 2>;       // y, x
+    struct Domain {                             // as in shiftvae_rt/model/manifest.py
+        std::vector<double> centre, whitening;  // of the features of a window: (K), (K, K)
+        std::vector<double> strain;             // (along, axis): mean displacement for a px along an axis, px
+        double most_windows_out, most_strain, structure, most_structure;
+    };
 
     std::string text;
     std::size_t dimensions, channels, window_height, window_width;
@@ -28,8 +34,8 @@ struct Manifest {
     std::vector<Vector> lattice;  // px
     std::vector<float> channel_scale;
     float sd_floor;
-    double aspect;     // height of a pixel over its width
-    Vector strain[2];  // [along]: mean displacement for a px along that axis, px
+    double aspect;  // height of a pixel over its width
+    std::optional<Domain> domain;
     std::vector<Member> members;
 };
 

@@ -66,7 +66,7 @@ void write_fields(const Model& model, const Grid& grid, const float* mean, const
         for (std::size_t k = 0; k < 2; ++k)
             for (std::size_t axis = 0; axis < 2; ++axis) {
                 lattice.vectors[k][axis] = manifest.lattice[k][axis];
-                lattice.gradient[axis][k] = manifest.strain[k][axis];
+                lattice.gradient[axis][k] = manifest.domain ? manifest.domain->strain[2 * k + axis] : 0;
             }
         area = lattice.vectors[0][0] * lattice.vectors[1][1] - lattice.vectors[0][1] * lattice.vectors[1][0];
     }

@@ -13,6 +13,8 @@
 namespace shiftvae {
 namespace {
 
+constexpr std::size_t drawn_together = 1U << 13U;  // pixels of windows that are drawn in one run
+
 constexpr std::size_t most_file = 512U << 20U, most_member = 256U << 20U, most_manifest = 1U << 20U;
 constexpr std::size_t most_px = 4096;  // of a dilation: no sum of them overflows
 
@@ -128,6 +130,19 @@ std::size_t network_stride(const Manifest& manifest, std::size_t stride) {
 
 }  // namespace
 
+std::vector<float> draw_windows(const Model& model, const float* latents, std::size_t count) {
+    if (!model.decoder) refuse(SV_UNSUPPORTED, "the model has no decoder");
+    const std::size_t size = model.manifest.channels * model.manifest.window_height * model.manifest.window_width;
+    const std::size_t together = std::max<std::size_t>(1, drawn_together / size);
+    std::vector<float> windows;
+    for (std::size_t first = 0; first < count; first += together) {
+        const std::size_t some = std::min(together, count - first), each = model.latents();
+        const std::vector<float> drawn = model.decoder->draw(latents + first * each, some, each, size);
+        windows.insert(windows.end(), drawn.begin(), drawn.end());
+    }
+    return windows;
+}
+
 std::shared_ptr<const Model> load_model(Bytes file, std::size_t stride) {
     if (file.size > most_file)
         refuse_file("a model file has at most 512 MiB, got " + std::to_string(file.size) + " bytes");
@@ -149,6 +164,7 @@ std::shared_ptr<const Model> load_model(Bytes file, std::size_t stride) {
         network.window_width() != manifest.window_width || network.planes() != readout.planes() ||
         readout.latents() != model->latents() || readout.axes != manifest.dimensions)
         refuse_file("layers.onnx and manifest.json disagree about channels, window or latents");
+    if (const Bytes* decoder = find_member(members, "decoder.onnx")) model->decoder.emplace(*decoder);
     check_golden_frame(*model, needed(members, "golden.npz"), base);
     return model;
 }

@@ -19,6 +19,14 @@ private:
 
 [[noreturn]] inline void refuse(int code, const std::string& text) { throw Refusal(code, text); }
 
+// A name from a file, as text that any host can show.
+inline std::string shown(const std::string& name) {
+    std::string text = name.substr(0, 60);
+    for (char& one : text)
+        if (one < ' ' || one > '~') one = '?';
+    return text;
+}
+
 // A model file that is not as it was exported.
 [[noreturn]] inline void refuse_file(const std::string& what) {
     refuse(SV_FILE, what + ": copy or export the model again");

@@ -3,31 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <type_traits>
 #include <utility>
 
 #include "array_file.hpp"
+#include "pixel_types.hpp"
 #include "refusal.hpp"
+#include "shiftvae/thread_pool.hpp"
 
 namespace shiftvae {
 namespace {
 
 // Rows of the map that are encoded in one run.
 constexpr std::size_t rows_together = 32;
-
-// body(pixel) with a value of the type of these pixels.
-template <class Body>
-auto with_type(PixelType type, Body body) {
-    switch (type) {
-        case PixelType::uint8: return body(std::uint8_t{});
-        case PixelType::uint16: return body(std::uint16_t{});
-        case PixelType::int16: return body(std::int16_t{});
-        case PixelType::uint32: return body(std::uint32_t{});
-        case PixelType::int32: return body(std::int32_t{});
-        case PixelType::float32: return body(float{});
-        default: return body(double{});
-    }
-}
+constexpr const char* too_far_apart = "neighbouring pixels differ by more than float32 can hold: rescale the frame";
 
 // Number of pixels that are NaN or infinite.
 std::size_t not_finite(const FrameView& lines) {
@@ -90,7 +80,8 @@ Scan::Scan(std::shared_ptr<const Model> model, std::size_t height, std::size_t w
     : model_(std::move(model)),
       grid_(grid_of(*model_, height, width)),
       type_(type),
-      line_(model_->manifest.channels * width * pixel_size(type)) {}
+      line_(model_->manifest.channels * width * pixel_size(type)),
+      samples_(grid_) {}
 
 Scan::Rows Scan::push(const FrameView& lines, float* mean, float* sd) {
     if (failed_) refuse(SV_FRAME, "this scan has failed before: end it and begin another");
@@ -136,12 +127,55 @@ Scan::Rows Scan::encode(const FrameView& fresh, float* mean, float* sd) {
         needed.height = (until - 1) * grid_.stride + window - top_;
         const auto outcome =
             rows_->push(needed, top_, until - row, mean + row * cols, sd + row * cols, grid_.rows() * cols);
-        if (outcome != DenseStream::Outcome::done)
-            refuse(SV_FRAME, "neighbouring pixels differ by more than float32 can hold: rescale the frame");
+        if (outcome != DenseStream::Outcome::done) refuse(SV_FRAME, too_far_apart);
+        samples_.take(model_->manifest, needed, top_, row, until);
         rows_done_ = until;
     }
     keep(lines);
     return {first, rows_done_ - first};
+}
+
+Verdict Scan::verdict(const float* mean, const float* sd) const {
+    if (rows_done_ == 0) refuse(SV_FRAME, "no row of the map is complete yet: push more lines first");
+    return judge(*model_, grid_, rows_done_, mean, sd, samples_);
+}
+
+void Scan::map(const FrameView& frame, float* mean, float* sd, unsigned threads) {
+    const std::size_t rows = grid_.rows(), bands = std::min<std::size_t>(threads, rows);
+    if (bands < 2) {
+        push(frame, mean, sd);
+        return;
+    }
+    check(frame);
+    const std::vector<double> centre = frame_centre(frame, grid_.window_height);
+    std::vector<char> out_of_memory(bands, 0), out_of_range(bands, 0);
+    auto encode_one = [&](std::size_t band, unsigned) noexcept {
+        try {
+            out_of_range[band] = !encode_band(frame, centre, rows * band / bands, rows * (band + 1) / bands, mean, sd);
+        } catch (...) {
+            out_of_memory[band] = 1;
+        }
+    };
+    parallel_for(bands, threads, encode_one);
+    if (std::count(out_of_memory.begin(), out_of_memory.end(), 1)) throw std::bad_alloc();
+    if (std::count(out_of_range.begin(), out_of_range.end(), 1)) refuse(SV_FRAME, too_far_apart);
+}
+
+// Encodes the map rows first to last of a whole frame; false for pixels that are too far apart.
+bool Scan::encode_band(const FrameView& frame, const std::vector<double>& centre, std::size_t first, std::size_t last,
+                       float* mean, float* sd) const {
+    const std::size_t cols = grid_.cols(), top = first * grid_.stride;
+    FrameView lines = frame;
+    lines.pixels = frame.line(0, top);
+    DenseRows rows(*model_->dense, grid_.frame_width, model_->step, centre);
+    for (std::size_t row = first; row < last; row += rows_together) {
+        const std::size_t until = std::min(row + rows_together, last);
+        lines.height = (until - 1) * grid_.stride + grid_.window_height - top;
+        if (rows.push(lines, 0, until - row, mean + row * cols, sd + row * cols, grid_.rows() * cols) !=
+            DenseStream::Outcome::done)
+            return false;
+    }
+    return true;
 }
 
 // The kept lines and the new ones: the caller's own memory if none are kept.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "domain.hpp"
 #include "model.hpp"
 #include "shiftvae/dense_rows.hpp"
 
@@ -28,9 +29,17 @@ public:
     // at its end; the scan stays as it was. It is unusable after any other error.
     Rows push(const FrameView& lines, float* mean, float* sd);
 
+    // Takes all lines at once, in bands for several threads; the same bits. The scan has no use after it.
+    void map(const FrameView& frame, float* mean, float* sd, unsigned threads);
+
+    // The verdict on the rows so far of the map that push wrote.
+    Verdict verdict(const float* mean, const float* sd) const;
+
 private:
     void check(const FrameView& lines);
     Rows encode(const FrameView& lines, float* mean, float* sd);
+    bool encode_band(const FrameView& frame, const std::vector<double>& centre, std::size_t first, std::size_t last,
+                     float* mean, float* sd) const;
     FrameView with_kept(const FrameView& lines);
     void keep(const FrameView& lines);
 
@@ -38,6 +47,7 @@ private:
     Grid grid_;
     PixelType type_;
     std::size_t line_;  // bytes of a line of all channels
+    SampleWindows samples_;
     std::optional<DenseRows> rows_;
     std::vector<char> kept_;  // the lines that later windows need: (lines, channels, width)
     std::size_t top_ = 0;     // the first of them in the frame

@@ -1,6 +1,7 @@
 // The C border: arguments are checked, and every error becomes a code and a text.
 #include "shiftvae.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <new>
@@ -19,7 +20,7 @@ namespace {
 
 constexpr const char* out_of_memory = "this machine gives no more memory: use a larger stride, or smaller frames";
 constexpr long most_file = 536870912;  // bytes
-constexpr int most_px = 16777216;
+constexpr int most_px = 16777216, most_drawn = 65536, most_threads = 256;
 
 // What sv_error reads: both kinds of handles begin with it.
 struct Handle {
@@ -31,10 +32,12 @@ struct Handle {
 
 struct sv_model : Handle {
     std::shared_ptr<const Model> model;  // null after an error
+    unsigned threads = 1;
 };
 
 struct sv_scan : Handle {
     Scan scan;
+    std::string reason;
 };
 
 namespace {
@@ -202,7 +205,8 @@ int sv_map(sv_model* model, const void* pixels, int pixel_type, int height, int 
         const PixelType type = pixel_type_of(pixel_type);
         const std::size_t lines = px(height, "height"), line = px(width, "width");
         Scan scan(model->model, lines, line, type);
-        scan.push(view_of(pixels, type, channels, lines, line, {line_stride, channel_stride}), mean, std);
+        scan.map(view_of(pixels, type, channels, lines, line, {line_stride, channel_stride}), mean, std,
+                 model->threads);
     });
 }
 
@@ -212,7 +216,8 @@ int sv_scan_begin(sv_model* model, int height, int width, int pixel_type, sv_sca
     return guarded(*model, [&] {
         model_of(*model);
         need(out != nullptr, "expected a place for the scan, got null");
-        *out = new sv_scan{{}, Scan(model->model, px(height, "height"), px(width, "width"), pixel_type_of(pixel_type))};
+        *out = new sv_scan{
+            {}, Scan(model->model, px(height, "height"), px(width, "width"), pixel_type_of(pixel_type)), ""};
     });
 }
 
@@ -232,6 +237,20 @@ int sv_scan_push(sv_scan* scan, const void* lines, int count, ptrdiff_t line_str
     });
 }
 
+int sv_domain(sv_scan* scan, const float* mean, const float* std, double* score, double* windows_out) {
+    if (!scan) return SV_ARGUMENT;
+    return guarded(*scan, [&] {
+        need(mean && std && score, "expected mean, std and a place for the score, got null");
+        scan->reason.clear();
+        const Verdict verdict = scan->scan.verdict(mean, std);
+        scan->reason = verdict.reason;
+        *score = verdict.score;
+        if (windows_out) *windows_out = verdict.windows_out;
+    });
+}
+
+const char* sv_reason(const sv_scan* scan) { return scan ? scan->reason.c_str() : ""; }
+
 void sv_scan_end(sv_scan* scan) { delete scan; }
 
 int sv_fields(sv_model* model, int height, int width, const float* mean, const float* std, float* fields,
@@ -241,6 +260,25 @@ int sv_fields(sv_model* model, int height, int width, const float* mean, const f
         need(mean && std && fields && fields_std, "expected mean, std, fields and fields_std, got null");
         const Grid grid = grid_of(model_of(*model), px(height, "height"), px(width, "width"));
         write_fields(*model->model, grid, mean, std, fields, fields_std);
+    });
+}
+
+int sv_decode(sv_model* model, int count, const float* latents, float* windows) {
+    if (!model) return SV_ARGUMENT;
+    return guarded(*model, [&] {
+        need(latents && windows, "expected latents and a place for the windows, got null");
+        need(count >= 0 && count <= most_drawn, "expected 0 to 65536 windows");
+        const std::vector<float> drawn = draw_windows(model_of(*model), latents, static_cast<std::size_t>(count));
+        std::copy(drawn.begin(), drawn.end(), windows);
+    });
+}
+
+int sv_set_threads(sv_model* model, int threads) {
+    if (!model) return SV_ARGUMENT;
+    return guarded(*model, [&] {
+        model_of(*model);
+        need(threads >= 1 && threads <= most_threads, "expected 1 to 256 threads");
+        model->threads = static_cast<unsigned>(threads);
     });
 }
 

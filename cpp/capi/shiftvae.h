@@ -80,6 +80,9 @@ SV_API int sv_window(sv_model* model, int* height, int* width);
 /* Rows and columns of the map of a frame. */
 SV_API int sv_grid(sv_model* model, int height, int width, int* rows, int* cols);
 
+/* Number of threads of sv_map, 1 to 256; 1 until it is set. The bits are the same with any number. */
+SV_API int sv_set_threads(sv_model* model, int threads);
+
 /* Encodes a frame (channels, height, width) in raw detector units; a line signal has height 1. line_stride and
  * channel_stride: bytes from line to line (negative for images stored bottom up) and from channel to channel, 0 for
  * lines and channels that follow each other. mean, std: (latents, rows, cols) each, the caller's. */
@@ -96,6 +99,14 @@ SV_API int sv_scan_begin(sv_model* model, int height, int width, int pixel_type,
 SV_API int sv_scan_push(sv_scan* scan, const void* lines, int count, ptrdiff_t line_stride, ptrdiff_t channel_stride,
                         float* mean, float* std, int* first_row, int* rows);
 
+/* Is the frame like the training data? Of the rows so far of the map that sv_scan_push wrote into mean and std. *score:
+ * above 1 it is not, and sv_reason tells why; *windows_out (may be null): share of the windows that are unlike those of
+ * the training data, 0 to 1. SV_UNSUPPORTED for a model that does not know its domain. */
+SV_API int sv_domain(sv_scan* scan, const float* mean, const float* std, double* score, double* windows_out);
+
+/* Why the frame of the last sv_domain is unlike the training data; "" if it is not. */
+SV_API const char* sv_reason(const sv_scan* scan);
+
 /* Ends a scan, complete or not; null is allowed. */
 SV_API void sv_scan_end(sv_scan* scan);
 
@@ -104,6 +115,10 @@ SV_API void sv_scan_end(sv_scan* scan);
  * SV_UNSUPPORTED for a model without a lattice of two vectors. */
 SV_API int sv_fields(sv_model* model, int height, int width, const float* mean, const float* std, float* fields,
                      float* fields_std);
+
+/* Draws windows from latents (count, latents), in the units of the maps. windows: (count, channels, height, width), the
+ * caller's, in units of a window's standard deviation; count at most 65536. */
+SV_API int sv_decode(sv_model* model, int count, const float* latents, float* windows);
 
 #ifdef __cplusplus
 }

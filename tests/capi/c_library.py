@@ -50,19 +50,23 @@ class Library:
         self.c = c = ctypes.CDLL(str(path))
         integer, pointer, size = ctypes.c_int, ctypes.c_void_p, ctypes.c_ssize_t
         place = ctypes.POINTER(ctypes.c_int)
-        for name in ("sv_error", "sv_manifest", "sv_latent_name", "sv_latent_unit"):
+        for name in ("sv_error", "sv_manifest", "sv_latent_name", "sv_latent_unit", "sv_reason"):
             getattr(c, name).restype = ctypes.c_char_p
         c.sv_error.argtypes = c.sv_manifest.argtypes = c.sv_latents.argtypes = c.sv_channels.argtypes = [pointer]
         c.sv_latent_name.argtypes = c.sv_latent_unit.argtypes = [pointer, integer]
         c.sv_open.argtypes = [ctypes.c_char_p, integer, ctypes.POINTER(pointer)]
         c.sv_open_bytes.argtypes = [ctypes.c_char_p, ctypes.c_size_t, integer, ctypes.POINTER(pointer)]
-        c.sv_close.argtypes = c.sv_scan_end.argtypes = [pointer]
+        c.sv_close.argtypes = c.sv_scan_end.argtypes = c.sv_reason.argtypes = [pointer]
         c.sv_close.restype = c.sv_scan_end.restype = None
         c.sv_window.argtypes = [pointer, place, place]
         c.sv_grid.argtypes = [pointer, integer, integer, place, place]
         c.sv_map.argtypes = [pointer, pointer, integer, integer, integer, size, size, pointer, pointer]
         c.sv_scan_begin.argtypes = [pointer, integer, integer, integer, ctypes.POINTER(pointer)]
         c.sv_scan_push.argtypes = [pointer, pointer, integer, size, size, pointer, pointer, place, place]
+        number = ctypes.POINTER(ctypes.c_double)
+        c.sv_domain.argtypes = [pointer, pointer, pointer, number, number]
+        c.sv_decode.argtypes = [pointer, integer, pointer, pointer]
+        c.sv_set_threads.argtypes = [pointer, integer]
         c.sv_fields.argtypes = [pointer, integer, integer, pointer, pointer, pointer, pointer]
 
     def open(self, source: Path | bytes, stride: int = 4) -> CModel:
@@ -119,6 +123,16 @@ class CModel:
         )
         return mean, std
 
+    def use_threads(self, threads: int) -> None:
+        self.check(self.c.sv_set_threads(self.handle, threads))
+
+    def draw(self, latents: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Windows ``(n, *shape)`` of ``latents (n, L)``."""
+        latents = np.ascontiguousarray(latents, np.float32)
+        windows = np.empty((len(latents), *shape), np.float32)
+        self.check(self.c.sv_decode(self.handle, len(latents), latents.ctypes.data, windows.ctypes.data))
+        return windows
+
     def begin(self, pixels: np.ndarray) -> CScan:
         scan = ctypes.c_void_p()
         kind = TYPES.index(pixels.dtype.name)
@@ -159,3 +173,12 @@ class CScan:
         if code:
             raise RefusedError(code, self.model.c.sv_error(self.handle).decode())
         return first.value, rows.value
+
+    def verdict(self) -> tuple[float, float, str]:
+        """Score, share of the windows that are out, and reason, of the rows so far."""
+        score, out = ctypes.c_double(), ctypes.c_double()
+        places = [self.mean.ctypes.data, self.std.ctypes.data, ctypes.byref(score), ctypes.byref(out)]
+        code = self.model.c.sv_domain(self.handle, *places)
+        if code:
+            raise RefusedError(code, self.model.c.sv_error(self.handle).decode())
+        return score.value, out.value, self.model.c.sv_reason(self.handle).decode()
