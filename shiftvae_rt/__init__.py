@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .archive import ArchiveSummary, map_archive
+    from .c_library import get_include, get_library
     from .encode.mapper import LatentMapper
     from .encode.scan_mapper import ScanMapper
     from .errors import (
@@ -46,6 +47,7 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "archive": ("ArchiveSummary", "map_archive"),
+    "c_library": ("get_include", "get_library"),
     "kernels.assembly": ("assemble_latent_map", "place_at_motifs"),
     "errors": (
         "DataFileError",
@@ -100,6 +102,8 @@ __all__ = [
     "assemble_latent_map",
     "extract_windows",
     "extract_windows_at",
+    "get_include",
+    "get_library",
     "map_archive",
     "place_at_motifs",
     "read_frames",

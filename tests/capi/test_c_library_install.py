@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from c_library import ROOT, tool
 
-from shiftvae_rt import LatentMapper
+from shiftvae_rt import LatentMapper, get_include, get_library
 
 EXAMPLES = ROOT / "examples" / "c_library"
 MOST_BYTES = 1_200_000
@@ -95,7 +95,7 @@ def test_the_code_on_the_page_compiles(prefix, tmp_path):
     need("cc")
     page = (ROOT / "docs" / "how-to" / "c-library.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```c\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for number, block in enumerate(blocks):
         source = tmp_path / f"{number}.c"
         source.write_text(block)
@@ -140,3 +140,10 @@ def test_find_package_finds_it_wherever_it_was_moved(prefix, found, tmp_path):
     said([cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={moved}"])
     said([cmake, "--build", tmp_path / "build"])
     assert (tmp_path / "build" / "host").exists()
+
+
+def test_an_installation_without_the_library_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr("shiftvae_rt._core.__file__", str(tmp_path / "_core.so"))
+    for find in (get_include, get_library):
+        with pytest.raises(FileNotFoundError, match="built without the C library"):
+            find()

@@ -59,6 +59,8 @@ def test_the_runtime_exports_exactly_these_names():
         "assemble_latent_map",
         "extract_windows",
         "extract_windows_at",
+        "get_include",
+        "get_library",
         "map_archive",
         "place_at_motifs",
         "read_frames",

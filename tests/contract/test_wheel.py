@@ -93,6 +93,14 @@ assert "torch" not in sys.modules
 """
         run(instrument / "python", "-c", code, cwd=tmp_path)
 
+    def test_brings_the_c_library(self, instrument, tmp_path):
+        code = """
+import ctypes, pathlib, shiftvae_rt
+library = ctypes.CDLL(shiftvae_rt.get_library())
+print((pathlib.Path(shiftvae_rt.get_include()) / "shiftvae.h").exists(), library.sv_abi_version())
+"""
+        assert run(instrument / "python", "-c", code, cwd=tmp_path).split() == ["True", "1"]
+
     def test_training_says_what_it_lacks(self, instrument, tmp_path):
         np.save(tmp_path / "frame.npy", np.zeros((64, 64)))
         done = subprocess.run(
