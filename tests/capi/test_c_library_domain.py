@@ -1,4 +1,4 @@
-"""The verdict on the domain and the drawings of the decoder are those of Python; threads do not change a bit of a map."""
+"""Verdicts on the domain and drawings of the decoder are those of Python; threads do not change a bit of a map."""
 
 from __future__ import annotations
 
