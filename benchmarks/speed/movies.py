@@ -11,6 +11,7 @@ import mrcfile
 import numpy as np
 import tifffile
 import zarr
+from dm4_movie import begin_dm4
 
 __all__ = ["WRITERS", "write_movie"]
 
@@ -92,6 +93,12 @@ def _mrc(path: Path, count: int) -> None:
             file.data[number] = frame
 
 
+def _dm4(path: Path, count: int) -> None:
+    pixels = begin_dm4(path, (count, SIDE, SIDE))
+    for number, frame in enumerate(frames_of(count)):
+        pixels[number] = frame
+
+
 #: ending -> its writer.
 WRITERS: dict[str, Callable[[Path, int], None]] = {
     ".npy": _npy,
@@ -100,4 +107,5 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
     ".hspy": _hspy,
     ".zspy": _zspy,
     ".mrc": _mrc,
+    ".dm4": _dm4,
 }

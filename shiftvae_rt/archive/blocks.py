@@ -136,11 +136,12 @@ def _write(archive: Archive, block: range, outcomes: _Outcomes) -> None:
             for name, values in arrays.items():
                 if values is not None:
                     archive.group[name][at] = values
-        except OSError as error:
+        except Exception as error:  # stores have errors of their own
             if pause is None:
+                why = getattr(error, "strerror", None) or error
                 raise DataFileError(
-                    f"cannot write frames {block.start} to {block.stop - 1} into {archive.group.store}: "
-                    f"{error.strerror or error}: check the disk and the rights, then continue with --resume"
+                    f"cannot write frames {block.start} to {block.stop - 1} into {archive.group.store}: {why}: check "
+                    "disk and rights, then continue with --resume"
                 ) from error
             time.sleep(pause)
         else:

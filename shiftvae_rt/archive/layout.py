@@ -153,8 +153,10 @@ def create_archive(
             _write_layout(output, about, blank)
         else:
             _write_folder(Path(output), about, blank)
-    except OSError as error:
-        raise DataFileError(f"cannot write {output}: {error.strerror or error}: check name, disk and rights") from error
+    except Exception as error:  # stores have errors of their own
+        raise DataFileError(
+            f"cannot write {output}: {getattr(error, 'strerror', None) or error}: check name, disk and rights"
+        ) from error
     return open_archive(output)
 
 
@@ -168,6 +170,8 @@ def is_there(output: str) -> bool:
         return "shiftvae" in zarr.open_group(output, mode="r").attrs
     except FileNotFoundError:
         return False
+    except Exception as error:  # stores have errors of their own
+        raise DataFileError(f"cannot look for {output} ({error}): check the address and the rights") from error
 
 
 def _same_archive(output: str, mapper: LatentMapper, stack: FrameStack, half_std: bool) -> Archive:

@@ -20,7 +20,8 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     Parameters
     ----------
     path
-        A file of one of the endings of `READERS`. ``FILE::NAME`` picks one of several: a dataset (.npz .hdf5 .zarr), a
+        A file of one of the endings of `READERS`, or the URL of a Zarr folder that fsspec opens
+        (``s3://bucket/movie.zarr``). ``FILE::NAME`` picks one of several: a dataset (.npz .hdf5 .zarr), a
         signal by title or number (.dm3 .dm4 .emd .hspy .zspy), a series by number (.tif), a channel (.sxm .gwy .ibw
         .dat .spm: ``Z``, ``Current``, ``Z:backward``), one sample of a pixel (``0``), all as channels (``all``), or
         height and width of an image whose lines stand one after another (``1500x2000``).
@@ -47,6 +48,8 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     ChoiceWarning
         if no channel was named and the usual one was not taken: it names the one that was, and why.
     """
+    if "://" in str(path):
+        return _read_url(str(path), dimensions)
     file, wanted = split_name(path)
     if file.suffix.lower() not in READERS:
         endings = ", ".join(READERS)
@@ -64,3 +67,15 @@ def read_frames(path: str | Path, *, dimensions: int | None = None) -> FrameStac
     if "chosen" in recording.metadata:
         warnings.warn(f"{file}: {recording.metadata['chosen']}", ChoiceWarning, stacklevel=2)
     return FrameStack(file, recording, dimensions)
+
+
+def _read_url(text: str, dimensions: int | None) -> FrameStack:
+    """Open a Zarr folder in a store; its name in messages is that of a path."""
+    url, _, wanted = text.partition("::")
+    place = Path(url)
+    if place.suffix.lower() not in FOLDERS:
+        raise DataFileError(f"{url} is a URL, expected one that ends in {' or '.join(FOLDERS)}: copy the file first")
+    with reading(place, "a Zarr folder"):
+        recording = import_module(".readers.zarr_store", __package__).read(place, wanted or None, url=url)
+    recording.metadata.setdefault("file", place.name)
+    return FrameStack(place, recording, dimensions)

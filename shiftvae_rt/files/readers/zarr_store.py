@@ -19,11 +19,11 @@ from .hyperspy_signals import pick, signals_of
 __all__ = ["read"]
 
 
-def read(path: Path, wanted: str | None) -> Recording:
-    """Open the only array or signal of the store, or the one that `wanted` names."""
+def read(path: Path, wanted: str | None, *, url: str | None = None) -> Recording:
+    """Open the only array or signal of the store, or the one that `wanted` names; `url` is that of a remote store."""
     import zarr
 
-    store: Any = str(path) if path.is_dir() else zarr.storage.ZipStore(str(path), mode="r")
+    store: Any = url or (str(path) if path.is_dir() else zarr.storage.ZipStore(str(path), mode="r"))
     root: Any = zarr.open(store, mode="r")
     if isinstance(root, zarr.Array):
         return read_plain(path, wanted, {"": _plain(root)})

@@ -27,12 +27,12 @@ def write_movie(path: Path, frames: np.ndarray, chunk: int = 1) -> Path:
     return path
 
 
-def arrays_of(output: Path) -> dict[str, np.ndarray]:
+def arrays_of(output: Path | str) -> dict[str, np.ndarray]:
     group = zarr.open_group(str(output), mode="r")
     return {name: np.asarray(group[name][:]) for name in ARRAYS if name in group}
 
 
-def digest(output: Path) -> str:
+def digest(output: Path | str) -> str:
     """SHA-256 of all arrays."""
     found = hashlib.sha256()
     for name, values in arrays_of(output).items():
