@@ -12,6 +12,8 @@ from ..errors import ModelFileError
 KINDS = ("shift", "rotation", "scale", "content")
 #: Least information about a window, nats, that a content latent carries if the model uses it.
 USED_NATS = 0.1
+#: Least information about a window, nats, that a shift carries if the windows show where the motif sits.
+USED_SHIFT_NATS = 0.5
 
 __all__ = ["DataSource", "Domain", "Imported", "Intensity", "Latent", "Manifest", "Member", "Training"]
 

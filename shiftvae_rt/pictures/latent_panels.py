@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..frame import Frame
     from ..latent_map import LatentMap
 
-__all__ = ["FIELD_COLOURS", "FIELD_TITLES", "POSE_COLOURS", "POSE_TITLES", "draw_latent_map", "field_panels"]
+__all__ = ["FIELD_COLOURS", "FIELD_TITLES", "POSE_COLOURS", "POSE_TITLES", "draw_latent_map", "latent_panels"]
 
 #: Titles of the latents of the pose, and of the fields; colours of the former. The live page has the same.
 POSE_TITLES = {
@@ -59,18 +59,16 @@ def draw_latent_map(
     truth
         Title -> ``(height, width)`` on the pixels of the frame.
     raw_shifts
-        Whether the shifts are drawn too. A map that has nothing else shows them anyhow.
+        Whether the shifts are drawn too; see `latent_panels`.
 
     Raises
     ------
     ImportError
         if matplotlib is missing.
     """
-    fields = field_panels(latent_map)
-    content, pose, shifts = _latent_panels(latent_map)
     known = [Panel(title, np.atleast_2d(image), colours="signed") for title, image in (truth or {}).items()]
-    panels = [*(_frame_panels(frame, latent_map) if frame is not None else []), *known, *content, *fields, *pose]
-    panels += shifts if raw_shifts or not panels else []
+    panels = [*(_frame_panels(frame, latent_map) if frame is not None else []), *known]
+    panels += latent_panels(latent_map, raw_shifts=raw_shifts)
     window, stride = latent_map.grid.window, latent_map.grid.stride
     size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
     title = f"{frame.name}   " if frame is not None and frame.name else ""
@@ -106,8 +104,11 @@ def _frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
     return [Panel(name, channel, colours="grey") for name, channel in zip(names, pixels, strict=True)]
 
 
-def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel], list[Panel]]:
-    """Make panels for the content, for rotation and scale, and for the raw shifts."""
+def latent_panels(latent_map: LatentMap, *, raw_shifts: bool = False) -> list[Panel]:
+    """Make panels for content, fields, rotation and scale, in this order.
+
+    The raw shifts follow with `raw_shifts`, and for a map that has nothing else.
+    """
     extent = _extent(latent_map)
     content: list[Panel] = []
     pose: list[Panel] = []
@@ -124,10 +125,11 @@ def _latent_panels(latent_map: LatentMap) -> tuple[list[Panel], list[Panel], lis
                 band=latent_map.std[index],
             )
         )
-    return content, pose, shifts
+    panels = [*content, *_field_panels(latent_map), *pose]
+    return [*panels, *(shifts if raw_shifts or not panels else [])]
 
 
-def field_panels(latent_map: LatentMap) -> list[Panel]:
+def _field_panels(latent_map: LatentMap) -> list[Panel]:
     """Make a panel for each field; displacements in pm where the pixel size is known."""
     fields = latent_map.fields
     if fields is None:

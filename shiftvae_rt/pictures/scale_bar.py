@@ -23,7 +23,11 @@ def round_length(width: float) -> float:
 
 
 def draw_scale_bar(
-    axis: Axes, edge_nm: float | None, extent: tuple[float, float, float, float], *, size: float = 8.0
+    axis: Axes,
+    edge_nm: float | None,
+    extent: tuple[float, float, float, float],
+    *,
+    size: float = 8.0,
 ) -> None:
     """Draw a scale bar at the lower left of an image, with y pointing down.
 

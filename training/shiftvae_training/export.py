@@ -42,7 +42,7 @@ from .graphs.decoder_graph import decoder_graph
 from .graphs.encoder_graph import encoder_graph
 from .graphs.runtime_graphs import runtime_graphs
 from .model.shift_vae import ShiftVAE
-from .report.report import write_report
+from .report.report import report_stride, write_report
 from .scans import has_contrast
 from .train import Trained
 
@@ -139,7 +139,10 @@ def make_model_file(
     manifest = _manifest(trained, frames, sources, pixel_size_nm)
     mapper = LatentMapper(ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY))
     manifest = msgspec.structs.replace(manifest, domain=fit_domain(mapper, frames))
-    report = write_report(trained, frames, manifest, parity=(parity.against_torch, parity.against_windows))
+    mapper = LatentMapper(
+        ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY), stride=report_stride(frames)
+    )
+    report = write_report(trained, frames, mapper, parity=(parity.against_torch, parity.against_windows))
     members["report.html"] = report.encode()
     return ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY), parity
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -53,15 +55,21 @@ def test_the_columns_of_a_cell_are_named_from_the_anchor(meaning):
 
 
 def test_a_latent_that_moves_a_column_says_how_far(meaning):
-    np.testing.assert_allclose(meaning.axes[0].move_px, [[0, 0], [0.1, 0.4]], atol=0.01)
+    np.testing.assert_allclose(meaning.axes[0].changes.move_px, [[0, 0], [0.1, 0.4]], atol=0.01)
     words = meaning.in_words(meaning.axes[0])
-    assert words.startswith("For one unit of z1: column 2 moves right by 0.4")
-    assert "px (4.1" in words
+    assert words.startswith(
+        "z1, from one end of its range to the other, as the model draws it: column 2 moves right by"
+    )
+    pm, px = re.search(r"by (\S+) pm \((\S+) px\)", words).groups()
+    assert float(px) == pytest.approx(np.hypot(0.1, 0.4) * meaning.axes[0].span, rel=0.05)
+    assert float(pm) == pytest.approx(10 * np.hypot(0.1, 0.4) * meaning.axes[0].span, rel=0.03)
 
 
 def test_a_latent_that_brightens_a_column_says_how_much(meaning):
-    np.testing.assert_allclose(meaning.axes[1].move_px, 0, atol=0.02)
-    np.testing.assert_allclose(meaning.axes[1].brighten, [0.1, 0], atol=0.01)
+    np.testing.assert_allclose(meaning.axes[1].changes.move_px, 0, atol=0.02)
+    np.testing.assert_allclose(meaning.axes[1].changes.brighten, [0.1, 0], atol=0.01)
+    percent = float(re.search(r"column 1 brightens by (\S+) %", meaning.in_words(meaning.axes[1])).group(1))
+    assert percent == pytest.approx(10 * meaning.axes[1].span, abs=1)
     assert "column 1 brightens by" in meaning.in_words(meaning.axes[1])
     assert "moves" not in meaning.in_words(meaning.axes[1])
 
@@ -106,7 +114,7 @@ def test_the_peak_of_a_signal_widens():
         model.decoder.bend.zero_()
         model.anchor.zero_()
     meaning = explain(model, 0.3 * np.random.default_rng(1).standard_normal((1, 200)), (True,), pixel_size_nm=None)
-    assert meaning.axes[0].widen[0] == pytest.approx(0.1, abs=0.03)
+    assert meaning.axes[0].changes.widen[0] == pytest.approx(0.1, abs=0.03)
     assert "column 1 widens" in meaning.in_words(meaning.axes[0])
 
 

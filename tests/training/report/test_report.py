@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -9,6 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from conftest import Scan
+from scipy.spatial import cKDTree
 
 from shiftvae_rt.cli import main
 from shiftvae_rt.model.manifest import DataSource
@@ -17,7 +20,7 @@ from shiftvae_rt.simulator import Microscope
 from shiftvae_training.export import export_model
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.report.meaning import explain
-from shiftvae_training.report.page import page, table
+from shiftvae_training.report.page import items, page, table
 from shiftvae_training.train import train
 
 SOURCE = DataSource(name="a <b> & c.dm4", sha256="0" * 64, frames=1, shape=(1, 192, 192), dtype="uint16")
@@ -70,34 +73,83 @@ def test_the_report_inside_the_model_file_lies_beside_it_too(exported, report):
     assert exported.with_suffix(".html").read_bytes().decode() == report
 
 
+def first_screen(report: str) -> str:
+    """Text of the answers, before the maps."""
+    return read(report[report.index('<div class="answers">') : report.index('<section id="maps">')]).text
+
+
+def number(pattern: str, text: str) -> float:
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return float(found.group(1))
+
+
 def test_nothing_is_fetched_and_every_picture_is_inside(report):
     reader = read(report)
-    assert reader.tags.count("img") >= 8
-    assert all(address.startswith("data:image/png;base64,") for address in reader.addresses)
-    assert "script" not in reader.tags
+    assert reader.tags.count("img") >= 12
+    anchors = {address for address in reader.addresses if address.startswith("#")}
+    assert anchors == {f"#{name}" for name in re.findall(r'<section id="([a-z]+)"', report)}
+    assert all(a.startswith(("data:image/png;base64,", "data:image/jpeg;base64,", "#")) for a in reader.addresses)
     assert "link" not in reader.tags
     assert "//" not in re.sub(r"base64,[A-Za-z0-9+/=]*", "", report)
     assert "default-src 'none'" in report
-    assert len(report) < 3_000_000
+    assert len(report) < 2_500_000
+
+
+def test_the_only_script_is_ours_and_the_page_allows_no_other(report):
+    scripts = re.findall(r"<script>(.*?)</script>", report, re.DOTALL)
+    assert len(scripts) == report.count("<script") == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in report
 
 
 def test_the_report_says_what_was_found(scan, report):
     text = read(report).text
-    assert text.count("One content latent varies: z1.") + text.count("Content varies along") == 1
-    assert scan.trained.lattice.reason in text
-    for heading in (
-        "Scan and period",
-        "Latent maps",
-        "What the latents mean",
-        "Position of the motif",
-        "Out of domain",
-    ):
-        assert heading in text
-    assert "column 2 moves" in text
-    assert "pm)" in text
+    first = first_screen(report)
+    for question in ("Which lattice?", "What varies?", "What does it mean?", "May I trust it?", "What next?"):
+        assert question in first
+    assert "One thing: z1." in first
+    assert scan.trained.lattice.reason[1:] in text
+    for heading in ("Maps", "What each latent does", "Reservations", "Which frames it accepts", "For experts"):
+        assert text.count(heading) == 2, "in the list of contents, and above its section"
     assert SOURCE.name in text
     assert SOURCE.sha256 in text
     assert "torch" in text
+
+
+def test_the_sentences_of_the_first_screen_are_true(scan, report):
+    """Each number against the simulator's truth; pixels are 30 pm."""
+    text, truth = first_screen(report), scan.microscope.frame(0)
+    spacing = spacings_along_x(truth.columns_px)
+    assert number(r"lattice\?[0-9.]+ x ([0-9.]+) nm", text) == pytest.approx(0.03 * spacing.mean(), rel=0.01)
+    moved = re.search(r"where it is highest: column 2 moves (right|left) by ([0-9.]+) pm \(([0-9.]+) px\)", text)
+    assert moved is not None, text
+    content, displacement = content_and_truth(scan, truth)
+    low, high = np.quantile(content, (0.2, 0.8))
+    expected = displacement[content >= high].mean() - displacement[content <= low].mean()
+    assert moved.group(1) == ("right" if expected > 0 else "left")
+    assert float(moved.group(2)) == pytest.approx(30 * abs(expected), rel=0.2)
+    assert float(moved.group(3)) == pytest.approx(abs(expected), rel=0.2)
+    strain = 100 * spacing.std() / spacing.mean()
+    assert number(r"exx by ([0-9.]+) %", text) == pytest.approx(strain, rel=0.2)
+
+
+def spacings_along_x(places: np.ndarray) -> np.ndarray:
+    """True distances of A columns from their neighbours to the right, px, where the map reaches."""
+    away, neighbour = cKDTree(places).query(places + np.array([0, 12.1]))
+    found = np.flatnonzero(away < 3)
+    middle = (places[found] + places[neighbour[found]]) / 2
+    inside = ((middle > 8) & (middle < 184)).all(axis=1)
+    return (places[neighbour[found]] - places[found])[inside, 1]
+
+
+def content_and_truth(scan, truth) -> tuple[np.ndarray, np.ndarray]:
+    """Content of every window, and the true displacement of B at its middle, px."""
+    centred = truth.pixels[None].astype(np.float32)
+    mean, _ = scan.trained.model.map_frame(centred - centred.mean(), 4)
+    first = (scan.trained.model.window[0] - 1) / 2
+    y, x = (np.rint(first + 4 * np.arange(n)).astype(int) for n in mean.shape[1:])
+    return mean[2].ravel(), truth.displacement_px[np.ix_(y, x)].ravel()
 
 
 def test_inspect_writes_the_report(exported, report, tmp_path, capsys):
@@ -116,10 +168,20 @@ def test_a_model_without_a_report_says_so(tiny_model, tmp_path, capsys):
 def test_a_signal_has_a_report_too(line, tmp_path):
     _, frames, trained = line
     export_model(tmp_path / "line.svae", trained, frames, sources=(), pixel_size_nm=None)
-    reader = read((tmp_path / "line.html").read_text())
+    made = (tmp_path / "line.html").read_text()
+    reader = read(made)
     assert reader.tags.count("img") >= 6
-    assert "pixel sizeunknown" in reader.text
-    assert "pm)" not in reader.text
+    assert "repeats every 24 px" in first_screen(made)
+    assert not re.search(r"[0-9] pm", reader.text)
+    signal, _, trained = line
+    mean, _ = trained.model.map_frame(signal.samples[None, None] - signal.samples.mean(), 4)
+    width = signal.width_px[np.rint((trained.model.window[1] - 1) / 2 + 4 * np.arange(mean.shape[2])).astype(int)]
+    low, high = np.quantile(mean[1], (0.2, 0.8))
+    expected = 100 * (width[mean[1, 0] >= high].mean() - width[mean[1, 0] <= low].mean()) / width.mean()
+    verb = "widens" if expected > 0 else "narrows"
+    assert number(rf"z1, .*?column 1 {verb} by ([0-9.]+) %", first_screen(made)) == pytest.approx(
+        abs(expected), rel=0.2
+    )
 
 
 def test_the_axis_of_the_trained_latent_is_the_displacement(scan):
@@ -140,8 +202,10 @@ def test_the_axis_of_the_trained_latent_is_the_displacement(scan):
 
 
 def test_text_from_files_cannot_become_markup():
-    made = page("<img src=x>", "a & b", [table(("h",), [("<script>",)])])
-    assert "<script>" not in made
+    made = page("<img src=x>", "a & b", [("maps", "<b>", table(("h",), [("<script>",)]))], first=items(["<i>"]))
+    assert made.count("<script>") == 1
+    assert "<b>" not in made
+    assert "<i>" not in made
     assert "<img" not in made
     assert "&lt;img src=x&gt;" in made
 
@@ -149,11 +213,17 @@ def test_text_from_files_cannot_become_markup():
 def test_a_scan_of_identical_motifs_is_reported_without_a_percentage_of_what_varies(scan, tmp_path):
     """Noise that is shared out among latents makes numbers like 431 %."""
     crystal = replace(scan.microscope.crystal, displacement_px=0.0, period_growth=0.0)
-    frames = [Microscope(crystal, shape=(192, 192), dose=1.0).frame(0).pixels[None]]
+    still = {"drift_px": (0.0, 0.0), "flyback_px": 0.0}
+    frames = [Microscope(crystal, shape=(192, 192), dose=1.0, **still).frame(0).pixels[None]]
     trained = train(frames, Settings(encoder="mlp", steps=400))
     export_model(tmp_path / "m.svae", trained, frames, sources=(), pixel_size_nm=None)
-    text = read((tmp_path / "m.html").read_text()).text
+    made = (tmp_path / "m.html").read_text()
+    text, first = read(made).text, first_screen(made)
     chosen = text[text.index("chosen from the scan") : text.index("steps, at most")]
     assert "%" not in chosen
     assert chosen.count("nothing varies above the noise") == 3
-    assert "For one unit of" not in text
+    assert "%" not in first
+    assert "Nothing: within the noise every window shows the same motif." in first
+    assert "neither strain nor rotation varies beyond its uncertainty" in first
+    assert "Yes: no check speaks against it." in first
+    assert "column 2 moves" not in text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from shiftvae_rt.commands.text import described
-from shiftvae_rt.model.manifest import USED_NATS
+from shiftvae_rt.model.manifest import USED_NATS, USED_SHIFT_NATS
 
 from ..fitting.content_score import ContentScore
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from ..train import Trained
 
 __all__ = ["readable", "summarise"]
-
-#: A shift with less information than this is hardly narrower than its prior.
-LEAST_SHIFT_NATS = 0.5
 
 
 def summarise(trained: Trained) -> dict[str, Any]:
@@ -45,7 +42,7 @@ def summarise(trained: Trained) -> dict[str, Any]:
 def _warnings(shift_nats: Sequence[float], content_nats: Sequence[float]) -> list[str]:
     """Warnings about maps that mean little."""
     found = []
-    if min(shift_nats) < LEAST_SHIFT_NATS:
+    if min(shift_nats) < USED_SHIFT_NATS:
         found.append(
             f"the windows do not show where the motif sits (shift {min(shift_nats):.2f} nats), so the maps mean "
             "little: train on more frames, with more --steps or a larger --window"

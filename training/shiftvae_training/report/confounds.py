@@ -6,7 +6,9 @@ drift. The table gives the correlation, and how often it would arise by chance: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,23 +19,24 @@ from shiftvae_rt.array_types import Float64
 from shiftvae_rt.kernels.windows import window_statistics
 from shiftvae_rt.latent_map import LatentMap
 
-__all__ = ["Confound", "find_confounds", "nuisance_maps"]
+__all__ = ["Cause", "Confound", "Nuisances", "find_confounds", "nuisance_maps"]
 
 
-#: Correlations of at least this size get a flag.
+#: Correlations of at least this size are a reason to check, and those of two nuisances make them one cause.
 NOTABLE = 0.5
-#: The flag mentions chance when more than this share of the displaced maps correlates as strongly.
+#: A cause mentions chance when more than this share of the displaced maps correlates as strongly.
 CHANCE = 0.05
 #: A displaced map correlates as strongly when it reaches this share of the correlation.
 ALIKE = 0.95
 #: A map that varies by less than this share of its values is constant.
 FLAT = 1e-9
+#: What a latent does that correlates with a nuisance, and what may cause it.
 WORDS = {
-    "local mean": "follows the brightness: possible causes are thickness, contamination or background",
-    "local contrast": "follows the contrast: possible causes are thickness, tilt or focus",
-    "scan row": "changes from the first line to the last: possible causes are drift or a slow change of the instrument",
-    "scan column": "changes along the lines: possible causes are flyback or a wedge-shaped specimen",
-    "focus": "follows the sharpness: possible causes are defocus or tilt",
+    "local mean": ("follows the brightness", ("thickness", "contamination", "background")),
+    "local contrast": ("follows the contrast", ("thickness", "tilt", "focus")),
+    "scan row": ("changes from the first line to the last", ("drift", "a slow change of the instrument")),
+    "scan column": ("changes along the lines", ("flyback", "a wedge-shaped specimen")),
+    "focus": ("follows the sharpness", ("focus", "tilt")),
 }
 
 
@@ -49,41 +52,99 @@ class Confound:
         Pearson's r, -1..1, of the maps averaged over a period.
     chance
         Share of all displacements of one map against the other (around the edges) that correlate as strongly.
-    flag
-        In words, or empty.
     """
 
     latent: str
     nuisance: str
     correlation: float
     chance: float
-    flag: str
+
+    @property
+    def notable(self) -> bool:
+        """True for a correlation that gives a reason to check."""
+        return abs(self.correlation) >= NOTABLE
 
 
-def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: float) -> list[Confound]:
+@dataclass(frozen=True)
+class Cause:
+    """Nuisances that one latent follows and that change together in this scan: one reason to check, not several.
+
+    Attributes
+    ----------
+    latent
+        Name of the latent.
+    confounds
+        Its notable correlations, strongest first.
+    """
+
+    latent: str
+    confounds: tuple[Confound, ...]
+
+    @property
+    def words(self) -> str:
+        """The correlations and what may cause them, in one sentence without a full stop."""
+        seen = [f"{WORDS[c.nuisance][0]} (r = {c.correlation:+.2f})" for c in self.confounds]
+        together = ", which change together in this scan" if len(seen) > 1 else ""
+        causes = list(dict.fromkeys(cause for c in self.confounds for cause in WORDS[c.nuisance][1]))
+        text = f"{self.latent} {_and(seen)}{together}: possible causes are {_and(causes, 'or')}"
+        chance = min(c.chance for c in self.confounds)
+        if chance > CHANCE:
+            text += f"; {100 * chance:.0f} % of displaced maps match as well by chance"
+        return text
+
+
+@dataclass(frozen=True)
+class Nuisances:
+    """Correlations of the content with nuisances, and of the nuisances with each other.
+
+    Attributes
+    ----------
+    confounds
+        One for each latent that varies and each nuisance.
+    between
+        Pearson's r of two nuisances, by their names.
+    """
+
+    confounds: list[Confound]
+    between: Mapping[frozenset[str], float]
+
+    @property
+    def causes(self) -> list[Cause]:
+        """Notable correlations grouped by latent, and there by nuisances that change together."""
+        found = []
+        for latent in dict.fromkeys(c.latent for c in self.confounds):
+            left = sorted(
+                (c for c in self.confounds if c.latent == latent and c.notable), key=lambda c: -abs(c.correlation)
+            )
+            while left:
+                group = [left.pop(0)]
+                group += [c for c in left if abs(self.between[frozenset({c.nuisance, group[0].nuisance})]) >= NOTABLE]
+                left = [c for c in left if c not in group]
+                found.append(Cause(latent, tuple(group)))
+        return found
+
+
+def _and(words: Sequence[str], last: str = "and") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: float) -> Nuisances:
     """Correlate the content latents that vary with the nuisances of the raw ``frame (C, H, W)``.
 
     Latent map and nuisances are smoothed over one period first, so that the motif itself does not contribute.
     """
     grid = latent_map.grid
-    nuisances = nuisance_maps(frame, latent_map)
     sigma = 0.5 * period_px / grid.stride
-    smooth = {name: _smooth(values, sigma) for name, values in nuisances.items()}
+    smooth = {name: _smooth(values, sigma) for name, values in nuisance_maps(frame, latent_map).items()}
     found = []
     for index, name in enumerate(latent_map.names):
         if latent_map.units[index] or not latent_map.varies[index]:
             continue
         values = _smooth(latent_map.mean[index].astype(float), sigma)
         for nuisance, other in smooth.items():
-            r, chance = _correlate(values, other)
-            flag = ""
-            if abs(r) >= NOTABLE:
-                sign = "" if r > 0 else ", inversely"
-                flag = f"{WORDS[nuisance]} (r = {r:+.2f}{sign})"
-                if chance > CHANCE:
-                    flag += f"; {100 * chance:.0f} % of displaced maps match as well by chance"
-            found.append(Confound(name, nuisance, r, chance, flag))
-    return found
+            found.append(Confound(name, nuisance, *_correlate(values, other)))
+    between = {frozenset(pair): _correlate(smooth[pair[0]], smooth[pair[1]])[0] for pair in combinations(smooth, 2)}
+    return Nuisances(found, between)
 
 
 def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Float64]:

@@ -1,69 +1,91 @@
-"""The sections of the report on the content: its maps, what it means, what it may be confounded with."""
+"""The sections of the report on the content: its maps, what it means, and the reservations about it."""
 
 from __future__ import annotations
 
+from shiftvae_rt.latent_map import LatentMap
+from shiftvae_rt.pictures.latent_panels import draw_latent_map
+
+from .atlas import atlas
+from .confounds import NOTABLE
 from .figure_style import data_uri
 from .findings import Findings
-from .model_figures import draw_traversal
-from .page import figure, paragraph, section, table
-from .scan_figures import draw_latent_maps
+from .model_figures import draw_motif, draw_traversal
+from .page import figure, folded, items, paragraph, table
+from .trust import checks
 
-__all__ = ["axes_section", "confounds_section", "maps_section"]
+__all__ = ["maps_section", "meaning_section", "reservations_section"]
 
 
 def maps_section(found: Findings) -> str:
-    """HTML of the section with the maps of the content."""
-    parts = []
-    if found.content:
-        parts.append(figure(data_uri(draw_latent_maps(found.latent_map, found.content)), "content maps"))
-    parts.append(
-        paragraph(
-            "One value for every window, at its centre. A latent in which training found no variation is shown grey, "
-            "so that its noise is not stretched to full colour.",
-            "note",
+    """HTML of the maps of content and fields."""
+    if found.manifest.dimensions == 1:
+        return figure(data_uri(draw_latent_map(found.latent_map)), "maps of the signal")
+    hint = "Point at a map: its window, and the values there. A click holds the place, arrow keys move it."
+    return f'<p class="note screen">{hint}</p>' + atlas(found) + paragraph(_legend(found.latent_map), "note")
+
+
+def _legend(latent_map: LatentMap) -> str:
+    text = "One value for every window, at its centre. Content: 1 unit is one standard deviation over the scan."
+    if latent_map.fields is not None:
+        text += (
+            " Strain and rotation: against the mean lattice, light grey at 0. Displacement: of the motif against the "
+            "mean lattice, light grey at its median. y points down. Averaged over about one period."
         )
-    )
-    return section("Latent maps", *parts)
+    return text + " The colours end where 1 % of the values lie beyond."
 
 
-def axes_section(found: Findings) -> str:
-    """HTML of the section on what the content means."""
+def meaning_section(found: Findings) -> str:
+    """HTML of what the content means, a picture and a sentence for each latent."""
+    meaning, window, edges = found.meaning, found.manifest.window, found.manifest.pixel_size_nm
+    if not meaning.axes:
+        return paragraph("No content latent varies: there is nothing to explain.")
     parts = []
-    for axis in found.meaning.axes:
-        parts.append(paragraph(found.meaning.in_words(axis)))
-        picture = data_uri(draw_traversal(axis, found.manifest.window))
-        parts.append(figure(picture, f"motif along {axis.name}"))
-    if not found.meaning.axes:
-        return section("What the latents mean", paragraph("No content latent varies: there is nothing to explain."))
-    places = [
-        (f"column {k + 1}" + (", the anchor" if k == 0 else ""), f"{x:+.2f}", f"{y:+.2f}")
-        for k, (y, x) in enumerate(found.meaning.columns_px)
-    ]
+    for axis in meaning.axes:
+        parts.append(paragraph(f"{meaning.in_words(axis)}."))
+        picture = data_uri(draw_traversal(axis, window, edges))
+        parts.append(figure(picture, f"motif along {axis.name}", wide=True))
     note = (
-        "Decoded over the values that 95 % of the windows have, with the other latents at their mean. Displacements "
-        "are relative to the anchor column, which the shift latents follow; they are slopes of Gaussians fitted to the "
-        "decoded columns."
+        "The pictures are what the model draws over the range in which 95 % of the windows lie, with the other latents "
+        "at their mean; the last one is the last minus the first. The sentence is measured in the scan: its cells are "
+        "averaged around column 1, at five steps of each latent, and Gaussians are fitted to their columns. "
+        "Movements are relative to column 1, brightness is above the dark between the columns; what is smaller than "
+        "three of its errors is left out."
     )
-    columns = table(("column of the cell", "x, px right of the anchor", "y, px below"), places)
-    return section("What the latents mean", *parts, columns, paragraph(note, "note"))
+    parts.append(paragraph(note, "note"))
+    if found.manifest.dimensions == 2:
+        motif = data_uri(draw_motif(meaning, window, edges))
+        parts.append(figure(motif, "columns of the motif", "The mean motif, with its columns as they are numbered."))
+    unit, by = ("px", (1.0, 1.0)) if edges is None else ("pm", (1000 * edges[0], 1000 * edges[1]))
+    places = [
+        (f"column {k + 1}", f"{x * by[1]:+.3g}", f"{y * by[0]:+.3g}") for k, (y, x) in enumerate(meaning.columns_px)
+    ]
+    head = ("", f"{unit} right of column 1", f"{unit} below column 1")
+    parts.append(folded("Places of the columns", "mean places in the cell", table(head, places)))
+    return "\n".join(parts)
 
 
-def confounds_section(found: Findings) -> str:
-    """HTML of the section on what the content may be confounded with."""
-    if not found.confounds:
-        return section("Confounds", paragraph("No content latent varies: there is nothing to confound."))
-    names = list(dict.fromkeys(c.nuisance for c in found.confounds))
-    rows: dict[str, list[str]] = {}
-    for c in found.confounds:
-        rows.setdefault(c.latent, []).append(f"{c.correlation:+.2f}")
-    flags = [(c.latent, c.flag) for c in found.confounds if c.flag]
-    return section(
-        "Confounds",
-        table(("correlation of", *names), [(latent, *values) for latent, values in rows.items()]),
-        table(("latent", "flag"), flags, flagged=1) if flags else paragraph("No correlation exceeds 0.5."),
-        paragraph(
-            "Pearson's r between maps averaged over one period. Smooth maps correlate easily: a flag is a reason to "
-            "check, not a verdict.",
-            "note",
-        ),
-    )
+def reservations_section(found: Findings) -> str:
+    """HTML of the checks that failed, with advice, and of the correlations behind them."""
+    doubts = [check for check in checks(found) if not check.good]
+    said = items(f"{check.text} What to do: {check.advice}." for check in doubts)
+    parts = [said or paragraph("None: no check speaks against the model.")]
+    confounds = found.nuisances.confounds
+    if confounds:
+        names = list(dict.fromkeys(c.nuisance for c in confounds))
+        rows: dict[str, list[str]] = {}
+        for c in confounds:
+            rows.setdefault(c.latent, []).append(f"{c.correlation:+.2f}")
+        note = (
+            f"Pearson's r between maps averaged over one period. From {NOTABLE} on it is a reservation. Smooth maps "
+            "correlate easily: a reason to check, not a verdict."
+        )
+        correlations = table(("", *names), [(latent, *values) for latent, values in rows.items()])
+        parts.append(
+            folded(
+                "Correlations",
+                "how much each latent resembles brightness, contrast, scan direction and sharpness",
+                correlations,
+                paragraph(note, "note"),
+            )
+        )
+    return "\n".join(parts)

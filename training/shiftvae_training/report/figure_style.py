@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.array_types import Float64
 
-__all__ = ["ACCENT", "FAINT", "INK", "WIDTH", "bare", "data_uri", "limits", "quiet_style", "scale_bar", "subplots"]
+__all__ = ["ACCENT", "FAINT", "INK", "WIDTH", "bare", "data_uri", "limits", "quiet_style", "subplots"]
 
 
 INK, FAINT, ACCENT = "#1f2933", "#9aa5b1", "#c2410c"
@@ -71,15 +71,3 @@ def limits(values: Float64, share: float = 0.5) -> tuple[float, float]:
     """Give the range of the colours: all values but a `share` in per cent at each end."""
     low, high = np.nanpercentile(values, [share, 100 - share])
     return float(low), float(high) if high > low else float(low) + 1.0
-
-
-def scale_bar(ax: Axes, shape: tuple[int, ...], pixel_size_nm: tuple[float, float] | None) -> None:
-    """Draw a scale bar of a round length, about a fifth of the width, in nm if the pixel size is known."""
-    unit = pixel_size_nm[1] if pixel_size_nm else 1.0
-    target = shape[1] * unit / 5
-    step = 10.0 ** np.floor(np.log10(target))
-    length = step * max(f for f in (1, 2, 5) if f * step <= target)
-    y, x = 0.94 * shape[0], 0.04 * shape[1]
-    ax.plot([x, x + length / unit], [y, y], color="white", linewidth=3, solid_capstyle="butt")
-    label = f"{length:g} {'nm' if pixel_size_nm else 'px'}"
-    ax.text(x, y - 0.02 * shape[0], label, color="white", va="bottom", fontsize=8)

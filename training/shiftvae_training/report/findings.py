@@ -9,18 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shiftvae_rt.kernels.window_grid import WindowGrid
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.model.manifest import Manifest, Training
 
 from ..train import Trained
-from .confounds import Confound, find_confounds
+from .confounds import Nuisances, find_confounds
 from .meaning import Meaning, explain
+from .scan_motif import Scan
 
 __all__ = ["Findings", "find", "windows_of"]
-
-#: Most windows along a side of the maps in the report.
-MOST_WINDOWS = 250
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,10 @@ class Findings:
     frame
         Training frame ``(C, H, W)``, raw.
     latent_map
-        Map of that frame.
+        Map of that frame, as the runtime makes it.
     meaning
         Meaning of the content latents.
-    confounds
+    nuisances
         Correlations of the content with nuisances.
     """
 
@@ -46,7 +44,7 @@ class Findings:
     frame: NDArray[Any]
     latent_map: LatentMap
     meaning: Meaning
-    confounds: list[Confound]
+    nuisances: Nuisances
 
     @property
     def training(self) -> Training:
@@ -64,30 +62,30 @@ class Findings:
         return [i for i in self.content if self.manifest.varies[i]]
 
 
-def find(trained: Trained, frame: NDArray[Any], manifest: Manifest) -> Findings:
+def find(trained: Trained, frame: NDArray[Any], mapper: LatentMapper) -> Findings:
     """Map a training frame ``(C, H, W)``, raw, and determine the meaning of its latents.
 
     Parameters
     ----------
-    trained, manifest
-        The model and its training, and the manifest of its file.
+    trained
+        The model and its training.
     frame
         Training frame ``(C, H, W)``, raw.
+    mapper
+        Mapper with the file of the model.
     """
-    model = trained.model
-    shape = (int(frame.shape[1]), int(frame.shape[2]))
-    stride = 4 * max(1, -(-max(shape) // (4 * MOST_WINDOWS)))
-    centred = np.asarray(frame, np.float64)
-    mean, std = model.map_frame((centred - centred.mean(axis=(1, 2), keepdims=True)).astype(np.float32), stride)
-    names, units = (tuple(getattr(latent, part) for latent in manifest.latents) for part in ("name", "unit"))
-    latent_map = LatentMap(
-        mean, std, names, units, manifest.varies, WindowGrid(shape, model.window, stride), "", manifest.pixel_size_nm
-    )
+    model, manifest = trained.model, mapper.model.manifest
+    pixels = frame[:, 0] if manifest.dimensions == 1 else frame
+    latent_map = mapper.map(pixels, pixel_size_nm=manifest.pixel_size_nm)
     axes = model.first_content
-    content = mean[axes:].reshape(len(mean) - axes, mean.shape[1] * mean.shape[2]).astype(float)
-    meaning = explain(model, content, manifest.varies[axes:], pixel_size_nm=manifest.pixel_size_nm)
-    confounds = find_confounds(latent_map, frame, period_px=_period(found=manifest))
-    return Findings(trained, manifest, frame, latent_map, meaning, confounds)
+    content = latent_map.mean[axes:].reshape(len(latent_map.names) - axes, -1).astype(float)
+    scan = None
+    if all(latent.kind in ("shift", "content") for latent in manifest.latents):  # a motif that turns has no mean
+        scale = np.reshape(model.channel_scale, (-1, 1, 1))
+        scan = Scan((np.asarray(frame, float) * scale).mean(axis=0), latent_map, trained.lattice.where)
+    meaning = explain(model, content, manifest.varies[axes:], pixel_size_nm=manifest.pixel_size_nm, scan=scan)
+    nuisances = find_confounds(latent_map, frame, period_px=_period(found=manifest))
+    return Findings(trained, manifest, frame, latent_map, meaning, nuisances)
 
 
 def _period(found: Manifest) -> float:

@@ -1,4 +1,4 @@
-"""The sections of the report on the fit: reconstructions, training, coverage of the uncertainties, settings."""
+"""The parts of the report on the fit: reconstructions, training, calibration of the uncertainties, settings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from shiftvae_rt.array_types import Float64
 from .figure_style import data_uri
 from .findings import Findings, windows_of
 from .model_figures import draw_losses, draw_reconstructions
-from .page import figure, paragraph, section, table
+from .page import figure, folded, numbers, paragraph, table
 
-__all__ = ["coverage_section", "reconstruction_section", "settings_section", "training_section"]
+__all__ = ["coverage_part", "reconstruction_section", "settings_part", "training_part"]
 
 
 #: Number of windows in the figure of reconstructions.
@@ -23,8 +23,8 @@ def reconstruction_section(found: Findings) -> str:
     """HTML of the section with windows beside what the model draws of them."""
     windows, drawn = _reconstruct(found)
     picture = data_uri(draw_reconstructions(windows, drawn, float(found.trained.model.noise_sd)))
-    note = "Structure in the last row is not described by the model."
-    return section("Reconstruction", figure(picture, "reconstructions", note))
+    note = "Windows of the scan, what the model draws of them, and the difference. Structure there is not described."
+    return figure(picture, "reconstructions", note, wide=True)
 
 
 @torch.no_grad()
@@ -36,8 +36,9 @@ def _reconstruct(found: Findings) -> tuple[Float64, Float64]:
     return windows[:, 0, 0].mean(1).double().numpy(), drawn.mean(1).double().numpy()
 
 
-def training_section(found: Findings, parity: tuple[float, float]) -> str:
-    """HTML of the section on the training; `parity` as in `write_report`."""
+def training_part(found: Findings, parity: tuple[float, float]) -> str:
+    """HTML of the numbers of the training, each with a line; `parity` as in `write_report`."""
+    training, score = found.training, found.trained.content_score
 
     def use(index: int) -> str:
         latent = found.manifest.latents[index]
@@ -56,21 +57,37 @@ def training_section(found: Findings, parity: tuple[float, float]) -> str:
             for index, latent in enumerate(found.manifest.latents)
         ],
     )
-    exact = (
-        f"The exported graph differs from torch by at most {parity[0]:.1e}, and dense from window-by-window encoding "
-        f"by at most {parity[1]:.1e} of a latent's spread."
-    )
-    score = found.trained.content_score
-    compared = []
+    rows = [
+        ("training", f"{training.seconds:.0f} s CPU, {training.steps} steps", "up to the best look at unseen regions"),
+        ("training windows", f"{training.windows:,}", "places in the frames from which windows were drawn"),
+        (
+            "confidence of the period",
+            f"{training.period_confidence:.2f}",
+            "noise stays below 0.05, a lattice above 0.9",
+        ),
+        (
+            "held-out loss",
+            f"{training.held_out_loss:.1f} nats",
+            "of a window in regions not trained on; lower is better",
+        ),
+        ("noise", f"{training.noise_sd:.3f}", "what the model cannot draw, in units of a window's standard deviation"),
+        ("ONNX against torch", f"{parity[0]:.1e}", "largest difference, in units of a latent's spread"),
+        ("whole frame against windows", f"{parity[1]:.1e}", "largest difference, in units of a latent's spread"),
+    ]
     if score is not None:
-        compared.append(paragraph(f"The content {score.words}.", "note"))
-        compared += [paragraph(f"Warning: {score.warning}.", "flag")] if score.warning else []
+        shares = f"{100 * score.network:.1f} % / {100 * score.guess:.1f} %"
+        rows.insert(3, ("content / first guess", shares, "share of the slow variation explained in unseen pixels"))
+    note = (
+        "Information: how much a window tells about the latent; below 0.1 nats it is not used. Spread: standard "
+        "deviation over the scan. Median sd: uncertainty of one window."
+    )
     losses = data_uri(draw_losses(found.trained.history))
-    return section("Training", figure(losses, "loss against steps"), latents, *compared, paragraph(exact, "note"))
+    parts = (numbers(rows), latents, paragraph(note, "note"), figure(losses, "loss against steps", wide=True))
+    return folded("Training", "numbers of the fit, and the information in each latent", *parts)
 
 
-def coverage_section(found: Findings) -> str:
-    """HTML of the section on the calibration of the uncertainties."""
+def coverage_part(found: Findings) -> str:
+    """HTML on the calibration of the uncertainties."""
     rows = [
         (
             c.latent,
@@ -86,11 +103,12 @@ def coverage_section(found: Findings) -> str:
         "the shift has a second factor where shifts scatter about a smooth lattice by more than this noise explains."
     )
     head = ("latent", "coverage as trained", "sd multiplied by", "coverage as exported")
-    return section("Calibration of the uncertainties", table(head, rows), paragraph(note, "note"))
+    line = "whether the stated standard deviations hold"
+    return folded("Calibration of the uncertainties", line, table(head, rows), paragraph(note, "note"))
 
 
-def settings_section(found: Findings) -> str:
-    """HTML of the section with settings, versions and data."""
+def settings_part(found: Findings) -> str:
+    """HTML with settings, versions and data."""
     manifest, settings = found.manifest, found.trained.settings
     rows = [
         ("encoder", manifest.encoder),
@@ -115,4 +133,5 @@ def settings_section(found: Findings) -> str:
         rows.append(
             ("data", f"{source.name}: {source.frames} frame(s) of {shape} {source.dtype}, SHA-256 {source.sha256}")
         )
-    return section("Settings and versions", table(("setting", "value"), rows))
+    line = "all that is needed to train this model again"
+    return folded("Settings and versions", line, table(("setting", "value"), rows))

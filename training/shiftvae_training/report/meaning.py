@@ -1,75 +1,39 @@
 """Meaning of a content latent: which atomic columns of the motif move, widen or brighten along it, in px and pm.
 
-The decoder draws the motif for any content. Gaussians fitted to its columns turn a traversal of a latent into
-positions. They are relative to the anchor column, which the shift latents follow, so that a displacement here is the
-displacement between sublattices that a microscopist measures.
+Gaussians fitted to the columns of the motif turn a traversal of a latent into positions: of the motif of the scan,
+averaged where the latent has each value, and of the motif that the decoder draws for any content. They are relative to
+the anchor column, which the shift latents follow, so that a displacement here is the displacement between sublattices
+that a microscopist measures.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from shiftvae_rt.array_types import Float64
 
 from ..model.column_fit import Columns, columns_of_cell, fit_columns
 from ..model.shift_vae import ShiftVAE
-from .motif_change import change_of_motif
+from .latent_axis import Changes, LatentAxis, changes_of, relative_places
+from .motif_change import cell_around, change_of_motif
+from .scan_motif import Scan, motif_of_scan
 
-__all__ = ["LatentAxis", "Meaning", "explain"]
+__all__ = ["Meaning", "explain"]
 
 
 #: Quantiles of a latent between which a traversal runs, and its number of steps: beyond them the decoder has no data.
 ENDS, STEPS = (0.025, 0.975), 9
+#: First and last step of a latent in the scan.
+ENDMOST = [0, -1]
 #: Contents at which columns are fitted for the map from content to displacement.
 PROBES = 60
 #: Rounds of fitting; from the second on the neighbours are subtracted.
 ROUNDS = 3
-#: A column moves along a latent when two deviations move it by this much, px; it changes when they change height or
-#: width by this much, relative.
-LEAST_MOVE, LEAST_CHANGE = 0.1, 0.03
-#: The share of a change that no column explains is reported from here on.
-MUCH = 0.3
-
-
-@dataclass(frozen=True)
-class LatentAxis:
-    """Traversal of one latent over the values that 95 % of the windows have, all other latents at their mean.
-
-    Attributes
-    ----------
-    name
-        Name of the latent.
-    values
-        ``(9,)`` values of the latent along the traversal.
-    templates
-        ``(9, C, h, w)`` what the decoder draws, in units of a window's standard deviation.
-    move_px
-        ``(k, 2)`` how far each column moves from the anchor column for one unit of the latent, (y, x) px.
-    brighten, widen
-        ``(k,)`` relative change of height and width for one unit.
-    sd
-        Standard deviation of the latent over the frames.
-    change
-        Change of the cell around the anchor from one end of the traversal to the other: standard deviation of the
-        difference, relative to that of the motif.
-    unexplained
-        Share of the variance of that change that no small change of a column explains; see `motif_change`.
-    """
-
-    name: str
-    values: Float64
-    templates: NDArray[np.float32]
-    move_px: Float64
-    brighten: Float64
-    widen: Float64
-    sd: float
-    change: float
-    unexplained: float
 
 
 @dataclass(frozen=True)
@@ -87,12 +51,16 @@ class Meaning:
         Indices of those latents among the content latents, ``axes`` in the same order.
     pixel_size_nm
         Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
+    motif, anchor_px
+        ``(h, w)`` what the decoder draws at mean content, and the pixel indices (y, x) of the anchor column there.
     """
 
     columns_px: Float64
     axes: tuple[LatentAxis, ...]
     used: tuple[int, ...]
     pixel_size_nm: tuple[float, float] | None
+    motif: Float64
+    anchor_px: Float64
     _centre: Float64
     _scale: Float64
     _coefficients: Float64
@@ -111,32 +79,20 @@ class Meaning:
         return np.asarray(moved.T.reshape(len(self.columns_px), 2, *values.shape[1:]))
 
     def in_words(self, axis: LatentAxis) -> str:
-        """Describe in one line what changes along `axis`."""
-        parts = []
-        for k, move in enumerate(axis.move_px):
-            size = float(np.hypot(*move))
-            if k and 2 * size * axis.sd >= LEAST_MOVE:
-                pm = ""
-                if self.pixel_size_nm is not None:
-                    pm = f" ({1000 * float(np.hypot(*np.multiply(move, self.pixel_size_nm))):.3g} pm)"
-                parts.append(f"column {k + 1} moves {_direction(move)} by {size:.2g} px{pm}")
-            for change, verb in ((axis.brighten[k], ("brightens", "dims")), (axis.widen[k], ("widens", "narrows"))):
-                if 2 * abs(change) * axis.sd >= LEAST_CHANGE:
-                    parts.append(f"column {k + 1} {verb[int(change < 0)]} by {100 * abs(change):.2g} %")
-        far = f"from end to end of its range the motif changes by {100 * axis.change:.2g} % of its contrast"
-        rest = f"{100 * axis.unexplained:.0f} % of this change is not explained by any column"
-        if not parts:
-            parts.append(f"no column moves or changes its height or width; {far}, {rest}")
-        elif axis.unexplained > MUCH and axis.change >= LEAST_CHANGE:
-            parts.append(f"{far}, {rest}")
-        return f"For one unit of {axis.name}: " + "; ".join(parts)
+        """Describe in one sentence what changes along `axis`, from end to end."""
+        return axis.in_words(self.pixel_size_nm)
 
 
 @torch.no_grad()
 def explain(
-    model: ShiftVAE, content: Float64, varies: tuple[bool, ...], *, pixel_size_nm: tuple[float, float] | None
+    model: ShiftVAE,
+    content: Float64,
+    varies: tuple[bool, ...],
+    *,
+    pixel_size_nm: tuple[float, float] | None,
+    scan: Scan | None = None,
 ) -> Meaning:
-    """Traverse every content latent that varies and fit the columns that the decoder draws.
+    """Traverse every content latent that varies and fit the columns that the decoder draws, and those of the scan.
 
     Parameters
     ----------
@@ -148,42 +104,63 @@ def explain(
         ``(m,)`` whether training found variation in each latent.
     pixel_size_nm
         Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
+    scan
+        Scan in which the columns are measured; without it, and in a scan of few cells, those that the decoder draws
+        are.
     """
     content = np.asarray(content, float)
     used = tuple(i for i, v in enumerate(varies) if v)
     centre = content.mean(axis=1) if content.size else np.zeros(len(content))
     sd = np.maximum(content.std(axis=1), 1e-6) if content.size else np.ones(len(content))
     middle = _draw(model, centre[None]).mean(axis=1)[0]
-    anchor = model.anchor.double().numpy() - [float(place[0]) for place in model.decoder.places()]
 
     def wrap(vector: Float64) -> Float64:
         return model.shift.wrap_px(torch.from_numpy(vector).float()).double().numpy()
 
+    anchor = model.anchor.double().numpy() - [float(place[0]) for place in model.decoder.places()]
+    inner = (np.array(middle.shape) - 1) / 2
+    anchor = inner + wrap(anchor - inner)
     places, kinds, radius = columns_of_cell(middle, anchor, wrap)
     start = fit_columns(middle[None], places, radius, rounds=ROUNDS).centre[0]
     start = np.where(np.isfinite(start), start, places)
 
-    def columns_at(content: Float64) -> tuple[NDArray[np.float32], Columns]:
-        drawn = _draw(model, content)
-        return drawn.astype(np.float32), fit_columns(drawn.mean(axis=1), start, radius, rounds=ROUNDS)
+    def columns_in(images: Float64) -> Columns:
+        return fit_columns(images, start, radius, rounds=ROUNDS)
 
-    still = columns_at(centre[None])[1].first(kinds)
+    still = columns_in(middle[None]).first(kinds)
+    in_map = tuple(model.first_content + i for i in used)
+    cell = np.argwhere(cell_around(start[0], middle.shape, wrap))
+    needed = np.concatenate([cell, start[:kinds] - radius, start[:kinds] + radius]).clip(0, np.array(middle.shape) - 1)
+    seen = None if scan is None else motif_of_scan(scan, needed, middle.shape, anchor=still.centre[0, 0], used=in_map)
+    measure = partial(changes_of, places=start, radius=radius, kinds=kinds)
     axes = []
-    for i in used:
+    for number, i in enumerate(used):
         walk = np.repeat(centre[None], STEPS, axis=0)
         first, last = np.quantile(content[i], ENDS)
         walk[:, i] = np.linspace(first, last, STEPS)
-        templates, columns = columns_at(walk)
-        change, unexplained = change_of_motif(templates.mean(axis=1, dtype=float), still.of_image(0), start, wrap)
-        fitted = columns.first(kinds)
+        templates = _draw(model, walk).astype(np.float32)
+        drawn, _ = measure(walk[:, i], templates.mean(axis=1, dtype=float))
+        measured, errors, ends = drawn, None, (float(first), float(last))
+        whole: Float64 = (templates[-1] - templates[0]).mean(axis=0, dtype=float)
+        twice, motif = (whole, whole), middle
+        if seen is not None:
+            (measured, unsure), (one, _), (other, _) = (
+                measure(part.values[number, ENDMOST], part.steps[number, ENDMOST]) for part in seen
+            )
+            ends = float(seen[0].values[number, 0]) + centre[i], float(seen[0].values[number, -1]) + centre[i]
+            errors = _together(unsure, one, other)
+            half, rest = (part.slopes[number] * (ends[1] - ends[0]) for part in seen[1:])
+            twice, motif = (half, rest), seen[0].mean
+        change, unexplained = change_of_motif(twice, motif, columns=still.of_image(0), places=start, wrap=wrap)
         axes.append(
             LatentAxis(
                 f"z{i + 1}",
                 walk[:, i],
                 templates,
-                move_px=_slope(walk[:, i], _relative(fitted)),
-                brighten=_slope(walk[:, i], fitted.height / still.height),
-                widen=_slope(walk[:, i], fitted.width / still.width),
+                ends=ends,
+                changes=measured,
+                errors=errors,
+                drawn=drawn,
                 sd=float(sd[i]),
                 change=change,
                 unexplained=unexplained,
@@ -193,7 +170,7 @@ def explain(
     picked = content[:, rng.choice(content.shape[1], min(PROBES, content.shape[1]), replace=False)].T
     probes = np.repeat(centre[None], len(picked), axis=0)
     probes[:, used] = picked[:, used]
-    moved = _relative(columns_at(probes)[1].first(kinds)) - _relative(still)
+    moved = relative_places(columns_in(_draw(model, probes).mean(axis=1)).first(kinds)) - relative_places(still)
     design = _quadratic((probes[:, used] - centre[list(used)]) / sd[list(used)])
     coefficients = np.zeros((design.shape[1], moved.shape[1] * 2))
     for j, column in enumerate(moved.reshape(len(moved), -1).T):
@@ -201,42 +178,29 @@ def explain(
         if good.sum() >= 2 * design.shape[1]:
             coefficients[:, j] = np.linalg.lstsq(design[good], column[good], rcond=None)[0]
     return Meaning(
-        columns_px=_relative(still)[0],
+        columns_px=relative_places(still)[0],
         axes=tuple(axes),
         used=used,
         pixel_size_nm=pixel_size_nm,
+        motif=middle,
+        anchor_px=still.centre[0, 0],
         _centre=centre[list(used)],
         _scale=sd[list(used)],
         _coefficients=coefficients,
     )
 
 
+def _together(unsure: Changes, one: Changes, other: Changes) -> Changes:
+    """Errors from how far changes depend on the fit, and from those of two halves of the scan."""
+    parts = zip(*(vars(changes).values() for changes in (unsure, one, other)), strict=True)
+    return Changes(*(np.hypot(fit, (a - b) / 2) for fit, a, b in parts))
+
+
 def _draw(model: ShiftVAE, content: Float64) -> Float64:
     return model.decoder.template(torch.from_numpy(content).float()).double().numpy()
-
-
-def _relative(columns: Columns) -> Float64:
-    return columns.centre - columns.centre[:, :1]
-
-
-def _slope(values: Float64, along: Float64) -> Float64:
-    """Least-squares slope of ``along (n, ...)`` over ``values (n,)``; 0 where fewer than half are finite."""
-    flat = along.reshape(len(values), -1)
-    slopes = np.zeros(flat.shape[1])
-    for j, column in enumerate(flat.T):
-        good = np.isfinite(column)
-        if 2 * good.sum() >= len(values):
-            slopes[j] = np.polyfit(values[good], column[good], 1)[0]
-    return slopes.reshape(along.shape[1:])
 
 
 def _quadratic(z: Float64) -> Float64:
     """Monomials up to degree two of ``z (n, m)``, constant first."""
     i, j = np.triu_indices(z.shape[1])
     return np.concatenate([np.ones((len(z), 1)), z, z[:, i] * z[:, j]], axis=1)
-
-
-def _direction(move: Float64) -> str:
-    """Direction in the image of a (y, x) vector, to 45 degrees: right, down and right, down, ..."""
-    names = ("right", "down and right", "down", "down and left", "left", "up and left", "up", "up and right")
-    return names[round(np.arctan2(move[0], move[1]) / (np.pi / 4)) % 8]

@@ -3,47 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
+from numpy.typing import NDArray
 
 from shiftvae_rt.array_types import Float64
+from shiftvae_rt.colours import Table
 from shiftvae_rt.latent_map import LatentMap
+from shiftvae_rt.pictures.figure import colour_map
+from shiftvae_rt.pictures.scale_bar import draw_scale_bar
 
 from ..fitting.optimise import Step
 from .balance import Balance
 from .figure_style import ACCENT, FAINT, INK, bare, limits, subplots
-from .meaning import LatentAxis
+from .latent_axis import LatentAxis
+from .meaning import Meaning
 
-__all__ = ["draw_balance", "draw_cell_histogram", "draw_losses", "draw_reconstructions", "draw_traversal"]
+__all__ = [
+    "draw_balance",
+    "draw_cell_histogram",
+    "draw_losses",
+    "draw_motif",
+    "draw_reconstructions",
+    "draw_traversal",
+]
 
 
-def draw_traversal(axis: LatentAxis, window: tuple[int, int]) -> Figure:
+def draw_traversal(axis: LatentAxis, window: tuple[int, int], pixel_size_nm: tuple[float, float] | None) -> Figure:
     """Draw the motif along one latent, and the difference between its ends."""
     picked = range(0, len(axis.values), 2)
-    templates = axis.templates.mean(axis=1)
-    margin = [max(0, (n - w) // 2) for n, w in zip(templates.shape[1:], window, strict=True)]
-    shown = templates[:, margin[0] : margin[0] + window[0], margin[1] : margin[1] + window[1]]
+    shown = _inner(axis.templates.mean(axis=1), window)
     if window[0] == 1:
         figure, axes = subplots(1, 1, 2.0)
-        colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(axis.values)))
+        colours = colour_map("content")(np.linspace(0, 0.9, len(axis.values)))
         for curve, colour in zip(shown[:, 0], colours, strict=True):
             axes[0, 0].plot(np.arange(window[1]) - (window[1] - 1) / 2, curve, color=colour)
         ends = f"{axis.name} from {axis.values[0]:+.1f} to {axis.values[-1]:+.1f}"
         axes[0, 0].set_xlabel(f"px from the motif; dark to light: {ends}")
         return figure
-    figure, axes = subplots(1, len(picked) + 1, 1.75)
+    figure, axes = subplots(1, len(picked) + 1, 1.85)
     low, high = limits(shown, 0.1)
-    for ax, index in zip(axes[0], picked, strict=False):
-        ax.imshow(shown[index], cmap="gray", vmin=low, vmax=high)
-        bare(ax, f"{axis.name} = {axis.values[index] + 0.0:+.1f}".replace("-0.0", "+0.0"))
     change = shown[-1] - shown[0]
     most = float(np.abs(change).max()) or 1.0
-    axes[0, -1].imshow(change, cmap="RdBu_r", vmin=-most, vmax=most)
+    for ax, index in zip(axes[0], picked, strict=False):
+        _show(ax, shown[index], "grey", (low, high), pixel_size_nm)
+        bare(ax, f"{axis.name} = {axis.values[index] + 0.0:+.1f}".replace("-0.0", "+0.0"))
+    _show(axes[0, -1], change, "signed", (-most, most), pixel_size_nm)
     bare(axes[0, -1], "last - first")
     return figure
+
+
+def draw_motif(meaning: Meaning, window: tuple[int, int], pixel_size_nm: tuple[float, float] | None) -> Figure:
+    """Draw the mean motif, with its columns numbered."""
+    figure, axes = subplots(1, 1, 2.6, width=2.6)
+    ax, motif = axes[0, 0], meaning.motif
+    margin = _margin(motif.shape, window)
+    shown = _inner(motif[None], window)[0]
+    _show(ax, shown, "grey", limits(shown, 0.1), pixel_size_nm)
+    for number, (y, x) in enumerate(meaning.anchor_px + meaning.columns_px - margin, start=1):
+        if 0 <= y < shown.shape[0] and 0 <= x < shown.shape[1]:
+            ax.plot(x, y, "o", markersize=15, markerfacecolor="white", markeredgecolor=ACCENT, alpha=0.85)
+            ax.text(x, y, str(number), color=ACCENT, ha="center", va="center", fontsize=9, weight="bold")
+    bare(ax)
+    return figure
+
+
+def _margin(shape: tuple[int, ...], window: tuple[int, int]) -> NDArray[np.intp]:
+    """Rows and columns by which a template is larger than the window, at each side."""
+    return np.array([max(0, (n - w) // 2) for n, w in zip(shape, window, strict=True)])
+
+
+def _inner(templates: NDArray[Any], window: tuple[int, int]) -> NDArray[Any]:
+    """The part of ``templates (n, h, w)`` that a window sees."""
+    top, left = _margin(templates.shape[1:], window)
+    return templates[:, top : top + window[0], left : left + window[1]]
+
+
+def _show(
+    ax: Axes,
+    image: NDArray[Any],
+    colours: Table,
+    ends: tuple[float, float],
+    pixel_size_nm: tuple[float, float] | None,
+) -> None:
+    """Show a window with its scale bar."""
+    edge_y, edge_x = pixel_size_nm or (1.0, 1.0)
+    ax.imshow(image, cmap=colour_map(colours), vmin=ends[0], vmax=ends[1], aspect=edge_y / edge_x)
+    extent = (-0.5, image.shape[1] - 0.5, -0.5, image.shape[0] - 0.5)
+    draw_scale_bar(ax, None if pixel_size_nm is None else edge_x, extent, size=6.5)
 
 
 def draw_reconstructions(windows: Float64, drawn: Float64, noise_sd: float) -> Figure:
@@ -59,7 +110,7 @@ def draw_reconstructions(windows: Float64, drawn: Float64, noise_sd: float) -> F
     for column, seen, made in zip(axes.T, windows, drawn, strict=True):
         column[0].imshow(seen, cmap="gray", vmin=low, vmax=high)
         column[1].imshow(made, cmap="gray", vmin=low, vmax=high)
-        column[2].imshow((seen - made) / noise_sd, cmap="RdBu_r", vmin=-4, vmax=4)
+        column[2].imshow((seen - made) / noise_sd, cmap=colour_map("signed"), vmin=-4, vmax=4)
         for ax in column:
             bare(ax)
     for ax, title in zip(axes[:, 0], ("windows", "reconstructions", "residuals, in sd of the noise"), strict=True):

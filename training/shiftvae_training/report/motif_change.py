@@ -16,10 +16,13 @@ from shiftvae_rt.array_types import Float64
 
 from ..model.column_fit import Columns
 
-__all__ = ["cell_around", "change_of_motif"]
+__all__ = ["Wrap", "cell_around", "change_of_motif"]
+
+#: Brings vectors ``(..., 2)`` px into the cell around 0.
+Wrap = Callable[[Float64], Float64]
 
 
-def cell_around(place: Float64, shape: tuple[int, ...], wrap: Callable[[Float64], Float64]) -> NDArray[np.bool_]:
+def cell_around(place: Float64, shape: tuple[int, ...], wrap: Wrap) -> NDArray[np.bool_]:
     """Pixels of a template nearer to ``place (2,)`` than to its copies on the lattice; all pixels without a lattice.
 
     ``wrap`` brings vectors ``(..., 2)`` px into the cell around 0.
@@ -29,16 +32,18 @@ def cell_around(place: Float64, shape: tuple[int, ...], wrap: Callable[[Float64]
 
 
 def change_of_motif(
-    templates: Float64, columns: Columns, places: Float64, wrap: Callable[[Float64], Float64]
+    twice: tuple[Float64, Float64], motif: Float64, *, columns: Columns, places: Float64, wrap: Wrap
 ) -> tuple[float, float]:
-    """Measure the change of a cell from the first to the last template.
+    """Measure a change of the cell around the anchor.
 
     Parameters
     ----------
-    templates
-        ``(n, h, w)`` along the traversal.
+    twice
+        ``(h, w)`` the change, twice: measured with independent noise, which does not count then, or the same array.
+    motif
+        ``(h, w)`` the motif that changes.
     columns
-        One column of each kind, ``(k,)``, at mean content; the first is in the middle of the cell.
+        One column of each kind, ``(k,)``; the first is in the middle of the cell.
     places
         ``(m, 2)`` pixel positions (y, x) of all columns that are followed, one of each kind first.
     wrap
@@ -51,17 +56,21 @@ def change_of_motif(
         do not explain.
     """
     known = np.flatnonzero(np.isfinite(columns.centre).all(axis=1))
-    cell = cell_around(places[0], templates.shape[1:], wrap)
+    cell = cell_around(places[0], motif.shape, wrap)
     patterns = [np.ones(np.count_nonzero(cell))]
     for kind in known:
         apart = places - places[kind]
         lattice = (apart - wrap(apart))[np.hypot(*wrap(apart).T) < columns.width[kind]]
-        patterns += [pattern[cell] for pattern in _small_changes(columns, int(kind), lattice, templates.shape[1:])]
-    seen = (templates[-1] - templates[0])[cell]
-    design = np.stack(patterns, axis=1)
-    left = seen - design @ np.linalg.lstsq(design, seen, rcond=None)[0]
-    contrast = float(np.std(templates[len(templates) // 2][cell]))
-    return float(np.std(seen)) / max(contrast, 1e-30), float(np.var(left) / max(np.var(seen), 1e-30))
+        patterns += [pattern[cell] for pattern in _small_changes(columns, int(kind), lattice, motif.shape)]
+    basis = np.linalg.svd(np.stack(patterns, axis=1), full_matrices=False)[0]
+    seen = [part[cell] - part[cell].mean() for part in twice]
+    left = [part - basis @ (basis.T @ part) for part in seen]
+    variance = float(np.mean(seen[0] * seen[1]))
+    if variance <= 0:
+        return 0.0, 0.0
+    unexplained = float(np.mean(left[0] * left[1])) / variance
+    contrast = float(np.std(motif[cell]))
+    return float(np.sqrt(variance)) / max(contrast, 1e-30), float(np.clip(unexplained, 0, 1))
 
 
 def _small_changes(columns: Columns, kind: int, lattice: Float64, shape: tuple[int, ...]) -> list[Float64]:

@@ -1,60 +1,54 @@
-"""HTML of the report: one file with its pictures inside, which fetches nothing."""
+"""HTML of the report: one file with pictures, style and script inside, which fetches nothing."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib.resources import files
 
-__all__ = ["facts", "figure", "page", "paragraph", "section", "table"]
-
-STYLE = """
-:root { --ink: #1f2933; --soft: #52606d; --line: #e4e7eb; --accent: #c2410c; }
-* { box-sizing: border-box; }
-body { margin: 0; color: var(--ink); background: #fff; font: 15px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue",
-  Arial, sans-serif; }
-main { max-width: 1040px; margin: 0 auto; padding: 40px 24px 80px; }
-header { border-bottom: 2px solid var(--ink); padding-bottom: 14px; margin-bottom: 22px; }
-h1 { font-size: 26px; line-height: 1.2; margin: 0 0 4px; font-weight: 650; }
-h2 { font-size: 17px; margin: 44px 0 8px; padding-top: 12px; border-top: 1px solid var(--line); font-weight: 650; }
-p { margin: 6px 0; max-width: 78ch; }
-.lead { color: var(--soft); margin: 0; }
-.verdict { font-size: 17px; margin: 0 0 18px; }
-figure { margin: 14px 0 4px; }
-figure img { display: block; max-width: 100%; height: auto; }
-figcaption, .note { color: var(--soft); font-size: 13px; max-width: 84ch; }
-dl.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)); gap: 1px;
-  background: var(--line); border: 1px solid var(--line); margin: 18px 0; }
-dl.facts div { background: #fff; padding: 9px 12px; }
-dl.facts dt { color: var(--soft); font-size: 12px; }
-dl.facts dd { margin: 0; font-variant-numeric: tabular-nums; font-weight: 600; }
-table { border-collapse: collapse; margin: 12px 0; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 5px 18px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: anywhere; }
-th { color: var(--soft); font-weight: 500; font-size: 12.5px; white-space: nowrap; }
-.side { display: flex; flex-wrap: wrap; gap: 10px 30px; align-items: flex-start; }
-.side figure { max-width: 470px; }
-.flag { color: var(--accent); }
-@media print { main { padding: 0; } h2 { break-after: avoid; } figure { break-inside: avoid; } }
-"""
+__all__ = ["code", "figure", "folded", "items", "numbers", "page", "paragraph", "section", "table"]
 
 
-def page(title: str, lead: str, body: Iterable[str]) -> str:
-    """The whole document; `title` and `lead` are text, `body` is HTML."""
+def page(title: str, lead: str, sections: Sequence[tuple[str, str, str]], *, first: str) -> str:
+    """HTML of the whole page.
+
+    Parameters
+    ----------
+    title, lead
+        Heading, and the line below it, as text.
+    sections
+        Name of the anchor, title, HTML of each section; the list of contents leads to them.
+    first
+        HTML before the first section.
+    """
+    static = files(__package__) / "static"
+    style, script = ((static / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    links = "".join(f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name, _ in sections)
+    parts = [f'<section id="{anchor}"><h2>{escape(name)}</h2>\n{body}</section>' for anchor, name, body in sections]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>\n"
-        f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p></header>\n'
-        + "\n".join(body)
-        + "\n</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>\n{style}</style></head>\n<body><main>"
+        f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p><nav>{links}</nav></header>\n'
+        + "\n".join([first, *parts])
+        + f"\n</main><script>{script}</script></body></html>\n"
     )
 
 
 def section(title: str, *parts: str) -> str:
-    """A heading with its `parts`, which are HTML."""
-    return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "</section>"
+    """A heading within a section, with its `parts`, which are HTML."""
+    return f"<div><h3>{escape(title)}</h3>\n" + "\n".join(parts) + "</div>"
+
+
+def folded(title: str, explanation: str, *parts: str) -> str:
+    """HTML `parts` that are shown on a click on their title, which a line explains; a printed page shows them all."""
+    top = f"<summary>{escape(title)}<span>{escape(explanation)}</span></summary>"
+    return f"<details>{top}\n" + "\n".join(parts) + "</details>"
 
 
 def paragraph(text: str, kind: str = "") -> str:
@@ -62,25 +56,35 @@ def paragraph(text: str, kind: str = "") -> str:
     return f"<p{f' class={kind!r}' if kind else ''}>{escape(text)}</p>"
 
 
-def figure(source: str, alt: str, caption: str = "") -> str:
-    """A picture with a caption; `source` is a ``data:`` address."""
+def code(text: str) -> str:
+    """A command, as text."""
+    return f"<code>{escape(text)}</code>"
+
+
+def items(texts: Iterable[str], kind: str = "") -> str:
+    """A list of texts."""
+    lines = "".join(f"<li{f' class={kind!r}' if kind else ''}>{escape(text)}</li>" for text in texts)
+    return f"<ul>{lines}</ul>" if lines else ""
+
+
+def figure(source: str, alt: str, caption: str = "", *, wide: bool = False) -> str:
+    """A picture with a caption; `source` is a ``data:`` address. A `wide` one is scrolled on a small screen."""
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img alt="{escape(alt)}" src="{source}">{below}</figure>'
+    image = f'<img alt="{escape(alt)}" src="{source}">'
+    return f"<figure>{f'<div class=wide>{image}</div>' if wide else image}{below}</figure>"
 
 
-def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """A grid of names and values, as text."""
-    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
-    return f'<dl class="facts">{cells}</dl>'
+def numbers(rows: Iterable[tuple[str, str, str]]) -> str:
+    """A table of numbers: name, value, and a line that explains it."""
+    cells = "".join(
+        f'<tr><td>{escape(name)}</td><td><b>{escape(value)}</b></td><td class="plain">{escape(line)}</td></tr>'
+        for name, value, line in rows
+    )
+    return f'<div class="scroll"><table><tbody>{cells}</tbody></table></div>'
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, flagged: int | None = None) -> str:
-    """A table of text; column `flagged` stands out."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of text."""
     top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    lines = []
-    for row in rows:
-        cells = (
-            f"<td{' class=flag' if index == flagged else ''}>{escape(cell)}</td>" for index, cell in enumerate(row)
-        )
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'

@@ -1,67 +1,57 @@
-"""The section of the report on where the motif sits."""
+"""The parts of the report on where the motif sits, for experts: its place in the cell, and the uncertainties."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from shiftvae_rt.array_types import Float64
-from shiftvae_rt.fields import Fields, MeanLattice
-from shiftvae_rt.kernels.lattice_fields import FieldStream
 
 from .balance import balance_under_noise
 from .figure_style import data_uri
 from .findings import Findings, windows_of
 from .model_figures import draw_balance, draw_cell_histogram
-from .page import figure, section
-from .scan_figures import draw_fields, draw_latent_maps
+from .page import figure, folded
 
-__all__ = ["position_section"]
+__all__ = ["position_parts"]
 
 
 #: Number of windows in the figure of uncertainties.
 BALANCED = 300
 
 
-def position_section(found: Findings) -> str:
-    """HTML of the section on the position of the motif."""
+def position_parts(found: Findings) -> list[str]:
+    """HTML of the parts on the position of the motif."""
     axes = found.trained.model.dimensions
     vectors = np.array(found.manifest.lattice).reshape(-1, 2)
-    maps = data_uri(draw_latent_maps(found.latent_map, range(found.trained.model.first_content)))
     histogram = data_uri(draw_cell_histogram(_shifts_anywhere(found), vectors))
-    parts = [figure(maps, "maps of the pose"), '<div class="side">']
-    parts.append(
-        figure(
-            histogram,
-            "shift histogram",
-            "Position of the motif in the cell. The windows are cut at random places, so every position should be "
-            "equally likely.",
-        )
+    caption = (
+        "Position of the motif in the cell. The windows are cut at random places, so every position should be equally "
+        "likely."
     )
+    parts = [
+        folded(
+            "Position in the cell",
+            "whether the model finds the motif at all places alike",
+            figure(histogram, "shift histogram", caption),
+        )
+    ]
     if found.used:
         under_noise = balance_under_noise(found.trained.model, windows_of(found, BALANCED), seed=0)
         balance = data_uri(draw_balance(found.latent_map, axes, found.used, under_noise))
         caption = (
-            "Uncertainty of the content against uncertainty of the position. Dots: windows of the scan. Lines: windows "
-            "drawn by the model with the given multiple of the scan's noise; their posterior sd, and the true error "
-            "that 68 % of them stay within. They were calibrated at 1; the posterior sd of the shift also includes "
-            "distortion of the lattice."
+            "Dots: windows of the scan. Lines: windows drawn by the model with the given multiple of the scan's noise; "
+            "their posterior sd, and the true error that 68 % of them stay within. They were calibrated at 1; the "
+            "posterior sd of the shift also includes distortion of the lattice."
         )
-        parts.append(figure(balance, "uncertainty of position and content", caption))
-    parts.append("</div>")
-    if len(vectors) == 2 and axes == 2 and min(found.latent_map.mean.shape[1:]) > 8:
-        caption = (
-            "Displacement of the motif from the mean lattice, its strain and its rotation, averaged over one period; "
-            "y points down."
+        line = "how both grow with the noise of a scan"
+        parts.append(
+            folded(
+                "Uncertainty of content and position",
+                line,
+                figure(balance, "uncertainty of position, content", caption),
+            )
         )
-        parts.append(figure(data_uri(draw_fields(_fields(found))), "displacement and strain maps", caption))
-    return section("Position of the motif", *parts)
-
-
-def _fields(found: Findings) -> Fields:
-    """Fields of the map, also of one that the runtime has not made."""
-    shift, sd = found.latent_map.mean[:2], found.latent_map.std[:2]
-    first, second = found.manifest.lattice
-    return FieldStream(found.latent_map.grid, MeanLattice((first, second))).push(shift, sd)
+    return parts
 
 
 def _shifts_anywhere(found: Findings) -> Float64:

@@ -1,0 +1,140 @@
+"""The first screen of the report: which lattice, what varies, what it means, whether to trust it, what to do next."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from shiftvae_rt.array_types import Float64
+
+from .findings import Findings
+from .page import code, items, paragraph
+from .trust import Check, checks
+
+__all__ = ["answers", "fields_in_words", "lattice_in_words", "pose_in_words", "what_varies"]
+
+#: A field varies when its standard deviation over the scan is this many times its uncertainty.
+CLEAR = 2.0
+#: Mean resultant of angles below which they point everywhere.
+EVERYWHERE = 0.3
+
+
+def answers(found: Findings) -> str:
+    """HTML of the first screen."""
+    made = checks(found)
+    doubts = [check for check in made if not check.good]
+    trust = "Yes: no check speaks against it." if not doubts else f"With care: {_count(len(doubts), 'reservation')}."
+    meaning = [*(f"{found.meaning.in_words(axis)}." for axis in found.meaning.axes), *pose_in_words(found)]
+    more = '<p class="note"><a href="#reservations">What to do about each</a></p>' if doubts else ""
+    return (
+        '<div class="answers"><div>'
+        + _answer("Which lattice?", lattice_in_words(found))
+        + _answer("What varies?", what_varies(found))
+        + (paragraph("What does it mean?", "question") + items([*meaning, *fields_in_words(found)]))
+        + "</div><div>"
+        + _answer("May I trust it?", trust, kind="doubt" if doubts else "good")
+        + items((check.text for check in doubts), "flag")
+        + items(check.text for check in made if check.good)
+        + more
+        + paragraph("What next?", "question")
+        + _next(found, doubts)
+        + "</div></div>"
+    )
+
+
+def _answer(question: str, text: str, kind: str = "") -> str:
+    return paragraph(question, "question") + paragraph(text, f"strong {kind}".strip())
+
+
+def lattice_in_words(found: Findings) -> str:
+    """Say which lattice the scan shows: lengths, angle, where."""
+    edges = found.manifest.pixel_size_nm
+    vectors = np.array(found.manifest.lattice).reshape(-1, 2)
+    if not len(vectors):
+        return "None was used: the model finds isolated features and where they sit in their windows."
+    lengths = " x ".join(f"{length:.3g}" for length in np.hypot(*(vectors * (edges or (1.0, 1.0))).T))
+    lengths += " px" if edges is None else " nm"
+    px = "" if edges is None else f" ({' x '.join(f'{length:.1f}' for length in np.hypot(*vectors.T))} px)"
+    if len(vectors) == 1:
+        return f"It repeats every {lengths}{px}."
+    angle = _angle_deg(vectors * (edges or (1.0, 1.0)))
+    return f"{lengths}{px}, {angle:.0f} degrees, {_where(found)}."
+
+
+def _angle_deg(vectors: Float64) -> float:
+    first, second = vectors
+    cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def _where(found: Findings) -> str:
+    where = found.trained.lattice.where
+    share = 1.0 if where is None else float(np.mean(where))
+    return "all over the scan" if share > 0.95 else f"in {100 * share:.0f} % of the scan"
+
+
+def what_varies(found: Findings) -> str:
+    """Say how many things vary, and which latents hold them."""
+    names = [found.manifest.latents[i].name for i in found.used]
+    if not names:
+        return "Nothing: within the noise every window shows the same motif."
+    return f"{_count(len(names), 'thing')}: {', '.join(names)}."
+
+
+def _count(number: int, what: str) -> str:
+    words = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+    text = f"{words.get(number, str(number))} {what}{'s' if number != 1 else ''}"
+    return text if what == "reservation" else text.capitalize()
+
+
+def pose_in_words(found: Findings) -> list[str]:
+    """Say in one sentence each how the motifs turn and how their sizes differ, for a model that follows these."""
+    said = []
+    for index, latent in enumerate(found.manifest.latents):
+        values = found.latent_map.mean[index].astype(float).ravel()
+        if latent.kind == "rotation" and latent.period:
+            turned = abs(np.exp(2j * np.pi * values / latent.period).mean())
+            spread = latent.period / (2 * np.pi) * np.sqrt(-2 * np.log(max(turned, 1e-12)))
+            how = "at all angles" if turned < EVERYWHERE else f"within {spread:.2g} degrees (standard deviation)"
+            said.append(f"{latent.name}: the motifs point {how}.")
+        if latent.kind == "scale":
+            low, high = np.quantile(values, (0.025, 0.975))
+            said.append(f"{latent.name}: the size differs by {high - low:.2g} % (95 % of the windows).")
+    return said
+
+
+def fields_in_words(found: Findings) -> list[str]:
+    """Say in at most two sentences how much the lattice is strained and turned."""
+    fields = found.latent_map.fields
+    if fields is None:
+        return []
+    seen, sure = [], []
+    for name, unit in (("exx", "%"), ("eyy", "%"), ("exy", "%"), ("rotation", "degrees")):
+        index = fields.names.index(name)
+        spread = float(np.nanstd(fields.mean[index]))
+        noise = float(np.sqrt(np.nanmean(np.square(fields.std[index], dtype=float))))
+        sure.append(f"{noise:.1g} {unit}")
+        if spread > CLEAR * noise:
+            seen.append(f"{name} by {spread:.2g} {unit}")
+    if not seen:
+        return ["The lattice is even: neither strain nor rotation varies beyond its uncertainty."]
+    sure = list(dict.fromkeys(sure))
+    over = f"standard deviation over the scan; uncertainty of one value {', '.join(sure)}"
+    return [f"The lattice is strained: {', '.join(seen)} ({over})."]
+
+
+def _next(found: Findings, doubts: list[Check]) -> str:
+    """HTML of what to do next."""
+    advice = list(dict.fromkeys(check.advice for check in doubts))[:2]
+    steps = [escape(f"{text[:1].upper()}{text[1:]}.") for text in advice]
+    if not found.used:
+        steps.append(
+            "If you expect a variation, scan a larger area or with a higher dose. Displacement and strain are measured "
+            "all the same."
+        )
+    if found.manifest.pixel_size_nm is None and found.manifest.dimensions == 2:
+        steps.append("The scan has no pixel size: save it with one, and lengths are given in nm and pm.")
+    steps.append(f"Map the next scan: {code('shiftvae map MODEL.svae NEXT.dm4 -o next.png')}")
+    steps.append(f"Watch a running scan: {code('shiftvae serve MODEL.svae')}")
+    return "<ul>" + "".join(f"<li>{step}</li>" for step in steps) + "</ul>"

@@ -1,0 +1,207 @@
+"""A traversal of one content latent, and what its columns do along it, in numbers and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from shiftvae_rt.array_types import Float64
+
+from ..model.column_fit import Columns, fit_columns
+
+__all__ = ["Changes", "LatentAxis", "changes_of", "relative_places"]
+
+
+#: A column moves along a latent when it moves by this much over the range of the latent, px; it changes when its height
+#: or width changes by this much, relative; and each by this many of its errors.
+LEAST_MOVE, LEAST_CHANGE, ERRORS = 0.15, 0.05, 3.0
+#: Radii of the discs on which columns are fitted, in units of half the distance between neighbours.
+DISCS = (0.6, 0.75)
+#: Quantile of the motif that counts as the dark between the columns, above which their brightness is measured.
+DARK = 0.05
+#: The share of a change that no column explains is reported from here on.
+MUCH = 0.3
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Changes of columns for one unit of a latent.
+
+    Attributes
+    ----------
+    move_px
+        ``(k, 2)`` how far each column moves from the anchor column, (y, x) px.
+    brighten, widen
+        ``(k,)`` relative change of height and width.
+    """
+
+    move_px: Float64
+    brighten: Float64
+    widen: Float64
+
+
+@dataclass(frozen=True)
+class LatentAxis:
+    """Traversal of one latent over the values that 95 % of the windows have, all other latents at their mean.
+
+    Attributes
+    ----------
+    name
+        Name of the latent.
+    values
+        ``(9,)`` values of the latent along the traversal.
+    templates
+        ``(9, C, h, w)`` what the decoder draws, in units of a window's standard deviation.
+    ends
+        Values between which the changes are stated: means over the fifths of the windows in which the latent is lowest
+        and highest, or, as the decoder draws it, the ends of the traversal.
+    changes
+        Changes of the columns: measured in the scan, or else those that the decoder draws.
+    errors
+        Standard errors of the changes; None for those that the decoder draws.
+    drawn
+        Changes that the decoder draws.
+    sd
+        Standard deviation of the latent over the frames.
+    change
+        Change of the cell around the anchor from end to end: standard deviation of the difference, relative to that of
+        the motif. In the scan, or else as the decoder draws it.
+    unexplained
+        Share of the variance of that change that no small change of a column explains; see `motif_change`.
+    """
+
+    name: str
+    values: Float64
+    templates: NDArray[np.float32]
+    ends: tuple[float, float]
+    changes: Changes
+    errors: Changes | None
+    drawn: Changes
+    sd: float
+    change: float
+    unexplained: float
+
+    @property
+    def span(self) -> float:
+        """Way between the ends, units of the latent."""
+        return self.ends[1] - self.ends[0]
+
+    @property
+    def much_unexplained(self) -> bool:
+        """True if much of a change that counts is no movement, height or width of a column."""
+        return self.unexplained > MUCH and self.change >= LEAST_CHANGE
+
+    @property
+    def misdrawn(self) -> list[int]:
+        """Columns whose movement in the scan is clearly not that which the decoder draws, and large enough to count."""
+        if self.errors is None:
+            return []
+        seen, drawn = self.span * self.changes.move_px, self.span * self.drawn.move_px
+        apart = np.hypot(*(seen - drawn).T)
+        sure = ERRORS * self.span * np.hypot(*self.errors.move_px.T)
+        largest = np.maximum(np.hypot(*seen.T), np.hypot(*drawn.T))
+        return [int(k) for k in np.flatnonzero((apart > LEAST_MOVE) & (apart > sure) & (apart > 0.5 * largest))]
+
+    def in_words(self, pixel_size_nm: tuple[float, float] | None) -> str:
+        """Describe in one sentence what the columns do from end to end."""
+        errors = self.errors or Changes(*(np.zeros_like(part) for part in vars(self.changes).values()))
+        parts = []
+        for k, move in enumerate(self.span * self.changes.move_px):
+            size, error = float(np.hypot(*move)), self.span * float(np.hypot(*errors.move_px[k]))
+            if k and size >= LEAST_MOVE and size >= ERRORS * error:
+                parts.append(f"column {k + 1} moves {_direction(move)} by {_length(move, pixel_size_nm)}")
+            for name, verbs in (("brighten", ("brightens", "dims")), ("widen", ("widens", "narrows"))):
+                change = self.span * float(getattr(self.changes, name)[k])
+                if abs(change) >= LEAST_CHANGE and abs(change) >= ERRORS * self.span * getattr(errors, name)[k]:
+                    parts.append(f"column {k + 1} {verbs[int(change < 0)]} by {100 * abs(change):.2g} %")
+        far = f"the motif changes by {100 * self.change:.2g} % of its contrast"
+        rest = f"{100 * self.unexplained:.0f} % of this change is not explained by any column"
+        if not parts:
+            parts.append(f"no column moves or changes its height or width; {far}, {rest}")
+        elif self.much_unexplained:
+            parts.append(f"{far}, {rest}")
+        way = "from one end of its range to the other, as the model draws it"
+        if self.errors is not None:
+            way = "from the fifth of the scan where it is lowest to the fifth where it is highest"
+        return f"{self.name}, {way}: {'; '.join(parts)}"
+
+
+def changes_of(
+    values: Float64, images: Float64, places: Float64, *, radius: float, kinds: int
+) -> tuple[Changes, Changes]:
+    """Changes of the columns of a motif for one unit of a latent, and how far they depend on the fit.
+
+    Isotropic Gaussians are fitted on discs of two sizes; where columns overlap or are not round, large discs disagree
+    with small ones. The width of a peak that is not symmetric also depends on where the disc lies.
+
+    Parameters
+    ----------
+    values
+        ``(n,)`` values of the latent.
+    images
+        ``(n, h, w)`` the motif at each of them.
+    places
+        ``(m, 2)`` approximate places of all columns, pixel indices; one of each kind first, the anchor foremost.
+    radius
+        Half the distance between neighbouring columns, px.
+    kinds
+        Number of kinds.
+    """
+    sizes = [max(share * radius, 2.0) for share in DISCS]
+    found = [_changes(values, images, places, radius=size, kinds=kinds) for size in sizes]
+    rough = fit_columns(images, places, sizes[-1], rounds=3).centre
+    middles = np.where(np.isfinite(rough), rough, places)
+    found.append(_changes(values, images, middles, radius=sizes[-1], kinds=kinds))
+    one, other, again = (vars(part) for part in found)
+    mean = {name: (one[name] + other[name]) / 2 for name in one}
+    apart = {name: np.abs(one[name] - other[name]) / 2 for name in one}
+    apart["widen"] = np.ptp([one["widen"], other["widen"], again["widen"]], axis=0)
+    return Changes(**mean), Changes(**apart)
+
+
+def _changes(values: Float64, images: Float64, places: Float64, *, radius: float, kinds: int) -> Changes:
+    """Slopes of place, brightness and width from one fit; a width at the bound of the fit is none."""
+    fitted = fit_columns(images, places, radius, rounds=3).first(kinds)
+    y, x = (np.nan_to_num(fitted.centre[..., axis]) for axis in (0, 1))
+    frames = np.broadcast_to(np.arange(len(images))[:, None], y.shape)
+    peak = map_coordinates(images, [frames, y, x], order=1, mode="nearest")
+    dark = np.quantile(images, DARK, axis=(1, 2))[:, None]
+    bright = np.where(np.isfinite(fitted.height), peak - dark, np.nan)
+    width = np.where(fitted.width < 0.98 * radius, fitted.width, np.nan)
+    return Changes(
+        _slope(values, relative_places(fitted)),
+        _slope(values, bright / bright.mean(axis=0)),
+        _slope(values, width / width.mean(axis=0)),
+    )
+
+
+def relative_places(columns: Columns) -> Float64:
+    """Places ``(n, k, 2)`` of columns ``(n, k)`` relative to the first."""
+    return columns.centre - columns.centre[:, :1]
+
+
+def _slope(values: Float64, along: Float64) -> Float64:
+    """Least-squares slope of ``along (n, ...)`` over ``values (n,)``; 0 where fewer than half or two are finite."""
+    flat = along.reshape(len(values), -1)
+    slopes = np.zeros(flat.shape[1])
+    for j, column in enumerate(flat.T):
+        good = np.isfinite(column)
+        if good.sum() >= max(2, len(values) / 2) and np.ptp(values[good]) > 0:
+            slopes[j] = np.polyfit(values[good], column[good], 1)[0]
+    return slopes.reshape(along.shape[1:])
+
+
+def _length(move: Float64, pixel_size_nm: tuple[float, float] | None) -> str:
+    size = float(np.hypot(*move))
+    if pixel_size_nm is None:
+        return f"{size:.2g} px"
+    return f"{1000 * float(np.hypot(*np.multiply(move, pixel_size_nm))):.3g} pm ({size:.2g} px)"
+
+
+def _direction(move: Float64) -> str:
+    """Direction in the image of a (y, x) vector, to 45 degrees: right, down and right, down, ..."""
+    names = ("right", "down and right", "down", "down and left", "left", "up and left", "up", "up and right")
+    return names[round(np.arctan2(move[0], move[1]) / (np.pi / 4)) % 8]
