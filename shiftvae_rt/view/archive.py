@@ -1,4 +1,4 @@
-"""What is shown, as the `.npz` archive that `shiftvae map` writes."""
+"""Archive of what is shown: the `.npz` file that `shiftvae map` writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is this place? The pixels of a window, what the decoder draws from its latents, and what is left over.
+"""Places that a page asks about: the pixels of a window, what the decoder draws from its latents, what is left over.
 
 And the manifold: what the decoder draws from the values that content takes in a frame. Made on the thread of the page;
 a window takes the decoder 0.03 to 0.15 ms, a manifold a few ms.
@@ -31,7 +31,7 @@ DRAWINGS = 7
 
 @dataclass(frozen=True)
 class Model:
-    """What the page needs of a model.
+    """Scaling and decoder of a model, as the page needs them.
 
     Parameters
     ----------

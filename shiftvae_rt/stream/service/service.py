@@ -267,7 +267,7 @@ class Service:
         return msgspec.json.encode(self.status())
 
     def _model_of(self, sha256: str) -> Model | None:
-        """What the page needs of a model; from its thread."""
+        """Model as the page needs it, None if there is another now; from its thread."""
         mapper = self._encoding.mapper
         same = mapper.model.sha256 == sha256
         return Model(mapper.model.manifest.intensity, mapper.draw) if same else None
