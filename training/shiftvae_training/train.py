@@ -191,14 +191,13 @@ def train(
         say(why[-1])
     say("calibrating the uncertainties ...")
     left = {name: value.clone() for name, value in model.state_dict().items()}
-    content = _content_of(model, lit, lattice)
     before = None if start is None else start.order
     if teacher is not None:
         order = _settle_rounds(model, sampler, before)
         coverage = _calibrate(model, sampler, (np.inf,) * len(model.names), settings.seed, labels)
         kl_nats, spread = _measure_rounds(model, sampler)
     else:
-        kl_nats, spread, order = _finish(model, objective, sampler, content, before)
+        kl_nats, spread, order = _finish(model, objective, sampler, _content_of(model, lit, lattice), before)
         coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     coverage = widen_by_scatter(model, lit, coverage)
     score = score_content(model, lit[0], lattice, kl_nats) if settings.shift == "torus" else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
-__all__ = ["Pose", "PoseLatent"]
+__all__ = ["Pose", "PoseLatent", "Reported"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,15 @@ class Pose:
     shift_px: Tensor
     turn: Tensor | None = None
     log_scale: Tensor | None = None
+
+
+class Reported(NamedTuple):
+    """Name, unit, kind and period of a reported latent; see `manifest.Latent`."""
+
+    name: str
+    unit: str
+    kind: Literal["shift", "rotation", "scale", "content"]
+    period: float | None
 
 
 class PoseLatent(Protocol):

@@ -28,7 +28,9 @@ from shiftvae_rt.kernels.rounds import (
     SIZES,
 )
 
-__all__ = ["Rounds", "make_rounds"]
+from .decoder import Decoder
+
+__all__ = ["Rounds", "images_of_content", "make_rounds"]
 
 #: Radius of the disc on which a motif is compared, as a share of the window: at any angle it lies within.
 DISC = 0.475
@@ -171,6 +173,13 @@ class Rounds:
         if self.grows:
             y, x = y * state[:, at : at + 1], x * state[:, at : at + 1]
         return y, x
+
+
+def images_of_content(decoder: Decoder, content: int) -> Tensor:
+    """Images ``(1 + m, C, H, W)`` of a decoder: the template at content 0, and half its change from -1 to 1 of each."""
+    steps = torch.eye(content)
+    drawn = decoder.template(torch.cat([torch.zeros(1, content), steps, -steps]))
+    return torch.cat([drawn[:1], (drawn[1 : 1 + content] - drawn[1 + content :]) / 2])
 
 
 def make_rounds(

@@ -6,32 +6,30 @@ Source: Ziatdinov, Wong, Kalinin, MLST 4 (2023) 045033.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .column_fit import columns_of_cell, fit_columns
+from .anchor import find_anchor
 from .coordinate_decoder import CoordinateDecoder
 from .decoder import Decoder, DecoderName, Margins
 from .encoder import Encoder
 from .encoder_weights import GRAIN, LOG_SCALE, LOG_SD, EncoderWeights
 from .likelihood import Gaussian, Likelihood, Seen
-from .pose import Pose, PoseLatent
+from .pose import Pose, PoseLatent, Reported
 from .posterior import Posterior
 from .rotation import Rotation
-from .rounds import Rounds, make_rounds
+from .rounds import Rounds, images_of_content, make_rounds
 from .scale import Scale
 from .shift import PlanarShift, Shift, TorusShift
 from .template_decoder import TemplateDecoder
 
 __all__ = ["Member", "ShiftVAE"]
 
-#: Number of windows whose templates locate the brightest column; a latent with a smaller deviation than this is
-#: ignored.
-ANCHORING, VARIES = 256, 0.1
+#: Number of windows whose templates locate the brightest column.
+ANCHORING = 256
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,6 @@ class Member:
     decoder: DecoderName = "template"
     likelihood: Likelihood = field(default_factory=Gaussian)
     classes: tuple[str, ...] = ()
-
-
-class Reported(NamedTuple):
-    """Name, unit, kind and period of a reported latent; see `manifest.Latent`."""
-
-    name: str
-    unit: str
-    kind: Literal["shift", "rotation", "scale", "content"]
-    period: float | None
 
 
 class ShiftVAE(nn.Module):
@@ -234,16 +223,10 @@ class ShiftVAE(nn.Module):
         """Make the rounds anew from the decoder's template, if the model takes any."""
         if not self.takes_rounds:
             return
-        steps = torch.eye(self.content)
-        drawn = self.decoder.template(torch.cat([torch.zeros(1, self.content), steps, -steps]))
-        change = (drawn[1 : 1 + self.content] - drawn[1 + self.content :]) / 2
-        self.rounds = make_rounds(
-            self.window,
-            self.decoder.places(),
-            torch.cat([drawn[:1], change]),
-            fold=next((latent.fold for latent in self.further if isinstance(latent, Rotation)), 0),
-            grows=any(isinstance(latent, Scale) for latent in self.further),
-        )
+        fold = next((latent.fold for latent in self.further if isinstance(latent, Rotation)), 0)
+        grows = any(isinstance(latent, Scale) for latent in self.further)
+        images = images_of_content(self.decoder, self.content)
+        self.rounds = make_rounds(self.window, self.decoder.places(), images, fold=fold, grows=grows)
 
     def latents(self, posterior: Posterior) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation ``(..., L)`` of the reported latents; the anchored shift in px comes first."""
@@ -275,25 +258,16 @@ class ShiftVAE(nn.Module):
 
     @torch.no_grad()
     def set_anchor(self, content: Tensor) -> None:
-        """Measure `anchor` and `anchor_slope` on the templates of windows with ``content (n, m)``.
+        """Measure `anchor` and `anchor_slope` on the templates of windows with ``content (n, m)``, see `find_anchor`.
 
-        Only contents that occur are used: beyond them templates are arbitrary. If the brightest column cannot be
-        fitted, the anchor is the maximum of the mean template. With classes, the templates are of the first class,
-        because the encoder does not know the class.
+        Only contents that occur are used: beyond them templates are arbitrary. With classes, the templates are of the
+        first class, because the encoder does not know the class.
         """
         if self.further:
             return
         probes = content[torch.linspace(0, len(content) - 1, min(len(content), ANCHORING)).long()]
-        templates = self.decoder.template(torch.cat([content.mean(0, keepdim=True), probes])).mean(1).double().numpy()
-        places, _, radius = columns_of_cell(templates[0], None, lambda vector: vector)
-        found = fit_columns(templates[1:], places[:1], radius).centre[:, 0]
-        known = np.isfinite(found).all(axis=1)
-        varies = probes.numpy().std(axis=0) > VARIES
-        place, slope = places[0], np.zeros((self.content, 2))
-        if known.mean() > 0.5:
-            design = np.concatenate([np.ones((len(probes), 1)), probes.numpy()[:, varies]], axis=1)
-            line = np.linalg.lstsq(design[known], found[known], rcond=None)[0]
-            place, slope[varies] = line[0], line[1:]
+        templates = self.decoder.template(torch.cat([content.mean(0, keepdim=True), probes])).mean(1)
+        place, slope = find_anchor(templates.double().numpy(), probes.numpy())
         place = place + [float(axis[0]) for axis in self.decoder.places()]
         if self.dimensions == 1:
             place[0], slope[:, 0] = 0.0, 0.0
