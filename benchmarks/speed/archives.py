@@ -30,7 +30,7 @@ from movies import WRITERS, write_movie  # noqa: E402
 from random_models import model_of, random_weights  # noqa: E402
 
 from shiftvae_rt import LatentMapper  # noqa: E402
-from shiftvae_rt.archive.layout import create_archive  # noqa: E402
+from shiftvae_rt.archive.creation import create_archive  # noqa: E402
 from shiftvae_rt.archive.run import ArchiveJob, run_job  # noqa: E402
 from shiftvae_rt.benchmark import describe_machine  # noqa: E402
 

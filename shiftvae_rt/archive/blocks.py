@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..array_types import Float32
 from ..errors import DataFileError, ShiftVaeError
 from .layout import DONE, FAILED, OPEN, OUT_OF_DOMAIN, REASON_BYTES, Archive
 
@@ -28,18 +26,18 @@ __all__ = ["map_block"]
 
 #: Pauses before a frame is read again, or a block written again, s: storage over a network recovers.
 PAUSES_S = (0.1, 1.0)
+#: Arrays with one entry a frame, in the order in which they are written.
+_OTHERS = ("score", "reason", "status")
 
 
-@dataclass(frozen=True)
-class _Outcomes:
-    """Arrays of a block, one entry a frame; those of maps have the shape in the archive."""
-
-    mean: Float32
-    std: NDArray[np.floating[Any]]
-    windows: Float32 | None
-    score: Float32
-    reason: NDArray[np.uint8]
-    status: NDArray[np.uint8]
+#: Array of an archive -> its values in a map, None where the map has none.
+_VALUES: dict[str, Callable[[LatentMap], NDArray[Any] | None]] = {
+    "Experiments/latent mean/data": lambda found: found.mean,
+    "Experiments/latent std/data": lambda found: found.std,
+    "Experiments/fields/data": lambda found: None if found.fields is None else found.fields.mean,
+    "Experiments/field std/data": lambda found: None if found.fields is None else found.fields.std,
+    "Experiments/out of domain/data": lambda found: found.window_scores,
+}
 
 
 def map_block(
@@ -56,39 +54,28 @@ def map_block(
     DataFileError
         if the block cannot be written, after two more tries; it is not committed then.
     """
-    outcomes = _nothing(archive, len(block))
+    arrays = {name: _blank(archive.group[name], len(block)) for name in (*_VALUES, *_OTHERS) if name in archive.group}
     pauses = list(PAUSES_S)
     for place, number in enumerate(block):
         try:
             frame = _read(stack, number, pauses)
         except DataFileError as error:
-            _note(outcomes, place, OPEN, str(error))
+            _note(arrays, place, OPEN, str(error))
         else:
             try:
                 found = mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm)
             except ShiftVaeError as error:
-                _note(outcomes, place, FAILED, str(error))
+                _note(arrays, place, FAILED, str(error))
             else:
-                _keep(outcomes, place, found)
+                _keep(arrays, place, found)
         each()
-    _write(archive, block, outcomes)
-    return int(np.count_nonzero(outcomes.status == OPEN))
+    _write(archive, block, arrays)
+    return int(np.count_nonzero(arrays["status"] == OPEN))
 
 
-def _nothing(archive: Archive, count: int) -> _Outcomes:
-    def blank(name: str) -> Any:
-        array = archive.group[name]
-        return np.full((count, *array.shape[1:]), array.fill_value, array.dtype)
-
-    windows = "Experiments/out of domain/data"
-    return _Outcomes(
-        mean=blank("Experiments/latent mean/data"),
-        std=blank("Experiments/latent std/data"),
-        windows=blank(windows) if windows in archive.group else None,
-        score=blank("score"),
-        reason=blank("reason"),
-        status=blank("status"),
-    )
+def _blank(array: Any, count: int) -> NDArray[Any]:
+    """Give the fill value of an array in the archive, `count` times along its first axis."""
+    return np.full((count, *array.shape[1:]), array.fill_value, array.dtype)
 
 
 def _read(stack: FrameStack, number: int, pauses: list[float]) -> Frame:
@@ -102,40 +89,30 @@ def _read(stack: FrameStack, number: int, pauses: list[float]) -> Frame:
             time.sleep(pauses.pop(0))
 
 
-def _keep(outcomes: _Outcomes, place: int, found: LatentMap) -> None:
-    shape = outcomes.mean.shape[1:]
-    outcomes.mean[place], outcomes.std[place] = found.mean.reshape(shape), found.std.reshape(shape)
-    outcomes.status[place] = DONE
-    if found.domain is None:
-        return
-    outcomes.score[place] = found.domain.score
-    if outcomes.windows is not None and found.window_scores is not None:
-        outcomes.windows[place] = found.window_scores.reshape(outcomes.windows.shape[1:])
-    if found.domain.out_of_domain:
-        _note(outcomes, place, OUT_OF_DOMAIN, found.domain.reason)
+def _keep(arrays: dict[str, NDArray[Any]], place: int, found: LatentMap) -> None:
+    for name, take in _VALUES.items():
+        if name in arrays and (values := take(found)) is not None:
+            arrays[name][place] = values.reshape(arrays[name].shape[1:])
+    arrays["status"][place] = DONE
+    if found.domain is not None:
+        arrays["score"][place] = found.domain.score
+        if found.domain.out_of_domain:
+            _note(arrays, place, OUT_OF_DOMAIN, found.domain.reason)
 
 
-def _note(outcomes: _Outcomes, place: int, status: int, reason: str) -> None:
+def _note(arrays: dict[str, NDArray[Any]], place: int, status: int, reason: str) -> None:
     text = " ".join(reason.split()).encode()[:REASON_BYTES].decode(errors="ignore").encode()
-    outcomes.reason[place, : len(text)] = np.frombuffer(text, np.uint8)
-    outcomes.status[place] = status
+    arrays["reason"][place, : len(text)] = np.frombuffer(text, np.uint8)
+    arrays["status"][place] = status
 
 
-def _write(archive: Archive, block: range, outcomes: _Outcomes) -> None:
+def _write(archive: Archive, block: range, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write the arrays of a block; `status` is the last of them: that is the commit."""
     at = slice(block.start, block.stop)
-    arrays: dict[str, Any] = {
-        "Experiments/latent mean/data": outcomes.mean,
-        "Experiments/latent std/data": outcomes.std,
-        "Experiments/out of domain/data": outcomes.windows,
-        "score": outcomes.score,
-        "reason": outcomes.reason,
-        "status": outcomes.status,  # last: this is the commit
-    }
     for pause in (*PAUSES_S, None):
         try:
             for name, values in arrays.items():
-                if values is not None:
-                    archive.group[name][at] = values
+                archive.group[name][at] = values
         except Exception as error:  # stores have errors of their own
             if pause is None:
                 why = getattr(error, "strerror", None) or error

@@ -13,6 +13,9 @@ __all__ = ["reopen_damaged"]
 _MAPS = ("Experiments/latent mean/data", "Experiments/latent std/data")
 
 
+_OTHERS = ("score", "reason", *(f"Experiments/{title}/data" for title in ("fields", "field std", "out of domain")))
+
+
 def reopen_damaged(archive: Archive, progress: Callable[[int, int], None] | None = None) -> list[range]:
     """Read all blocks that were committed, and open those again whose chunks are damaged; returns these.
 
@@ -33,9 +36,9 @@ def reopen_damaged(archive: Archive, progress: Callable[[int, int], None] | None
 def _is_sound(archive: Archive, at: slice, statuses: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> bool:
     try:
         maps = [np.asarray(archive.group[name][at]) for name in _MAPS]
-        others = [name for name in ("score", "reason", "Experiments/out of domain/data") if name in archive.group]
-        for name in others:
-            archive.group[name][at]
+        for name in _OTHERS:
+            if name in archive.group:
+                archive.group[name][at]
     except Exception:  # noqa: BLE001 - whatever a codec raises on a damaged chunk
         return False
     mapped = (statuses == DONE) | (statuses == OUT_OF_DOMAIN)

@@ -15,7 +15,8 @@ from ..files import read_frames
 from ..files.recording import FrameStack
 from ..model.model_file import ModelFile
 from .blocks import map_block
-from .layout import DONE, FAILED, OPEN, OUT_OF_DOMAIN, Archive, create_archive
+from .creation import create_archive
+from .layout import DONE, FAILED, OPEN, OUT_OF_DOMAIN, Archive
 from .packages import need_zarr
 
 if TYPE_CHECKING:

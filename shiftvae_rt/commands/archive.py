@@ -40,6 +40,7 @@ def add_archive_options(parser: argparse.ArgumentParser) -> None:
         help="read OUT and compare it with its checksums; with --resume, map what is damaged",
     )
     group.add_argument("--half-std", action="store_true", help="store standard deviations as float16")
+    group.add_argument("--fields", action="store_true", help="store displacement, strain and rotation too")
 
 
 def is_archive(output: str) -> bool:
@@ -63,6 +64,7 @@ def refuse_archive_options(arguments: argparse.Namespace) -> None:
             "--dask": arguments.dask,
             "--check": arguments.check,
             "--half-std": arguments.half_std,
+            "--fields": arguments.fields,
         }.items()
         if value
     ]
@@ -80,7 +82,8 @@ def map_into_archive(arguments: argparse.Namespace) -> None:
     FrameError
         if no frame has a map; with --strict, if one has none.
     """
-    from ..archive.layout import create_archive, is_there
+    from ..archive.creation import create_archive
+    from ..archive.layout import is_there
     from ..archive.packages import need_distributed, need_zarr
     from ..archive.run import ArchiveJob, absolute, run_job, summarise
     from ..encode.mapper import LatentMapper
@@ -101,10 +104,13 @@ def map_into_archive(arguments: argparse.Namespace) -> None:
         _remove(job.output)
     if arguments.check and not is_there(job.output):
         raise DataFileError(f"there is no archive {arguments.output} to check: give its name, or leave out --check")
+    content = {"half_std": arguments.half_std, "fields": arguments.fields}
     if is_there(job.output):  # before workers are started
-        create_archive(job.output, mapper, stack, half_std=arguments.half_std, resume=resume)
+        create_archive(job.output, mapper, stack, **content, resume=resume)
     with _client(arguments.dask) as client:
-        archive = create_archive(job.output, mapper, stack, half_std=arguments.half_std, resume=True)
+        archive = create_archive(
+            job.output, mapper, stack, half_std=arguments.half_std, fields=arguments.fields, resume=True
+        )
         damaged, progress = _check(archive) if arguments.check else [], Progress()
         if arguments.check and not arguments.resume:
             summary = summarise(archive, archive.blocks()[part[0] :: part[1]])

@@ -12,7 +12,8 @@ from archive_support import FRAMES, arrays_of, digest, movie, write_movie
 
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.archive import map_archive
-from shiftvae_rt.archive.layout import OPEN, create_archive
+from shiftvae_rt.archive.creation import create_archive
+from shiftvae_rt.archive.layout import OPEN
 from shiftvae_rt.archive.run import ArchiveJob, run_job
 from shiftvae_rt.cli import main
 from shiftvae_rt.errors import ServiceError

@@ -152,6 +152,19 @@ def test_deviations_can_be_stored_in_half(tmp_path, source, tiny_model, whole, c
     assert "float32" in capsys.readouterr().err
 
 
+def test_fields_are_stored_on_request(tmp_path, source, tiny_model, whole, capsys):
+    words = ["map", str(tiny_model), str(source), "-o", str(tmp_path / "maps.zspy")]
+    assert main([*words, "--fields"]) == 0
+    found = zarr.open_group(str(tmp_path / "maps.zspy"), mode="r")
+    latent_map = LatentMapper(tiny_model).map(movie()[7])
+    np.testing.assert_array_equal(found["Experiments/fields/data"][7], latent_map.fields.mean)
+    np.testing.assert_array_equal(found["Experiments/field std/data"][7], latent_map.fields.std)
+    assert found["Experiments/fields/axis-1"].attrs["name"] == "field"
+    np.testing.assert_array_equal(found[MEAN][:], arrays_of(whole)[MEAN])
+    assert main([*words[:4], str(whole), "--resume", "--fields"]) == 1
+    assert "no fields" in capsys.readouterr().err
+
+
 def test_signals_have_no_axis_y(tmp_path, tiny_line_model):
     source = write_movie(tmp_path / "lines.npy", movie()[:, 0])
     map_archive(tiny_line_model, source, tmp_path / "maps.zspy", stride=4)
