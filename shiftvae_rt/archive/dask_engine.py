@@ -117,38 +117,47 @@ def map_on_workers(
     ServiceError
         if the connection to the scheduler is lost, or tasks fail for a reason that is none of a frame's.
     """
-    tools = _Tools(job)
-    client.register_plugin(tools)
-    waiting, total, done = iter(blocks), sum(map(len, blocks)), 0
-    lost: list[str] = []
+    tools, lost = _Tools(job), []
+    try:
+        client.register_plugin(tools)
+        for future, block in _finished(client, tools.name, blocks, progress):
+            if future.status == "error":
+                error = future.exception()
+                if isinstance(error, ShiftVaeError):
+                    raise error
+                lost.append(f"frames {block.start} to {block.stop - 1}: {str(error) or type(error).__name__}")
+            elif future.status != "finished":
+                raise _disconnected(len(blocks))
+        client.unregister_worker_plugin(tools.name)
+    except ShiftVaeError:
+        raise
+    except (CancelledError, OSError, TimeoutError) as error:  # among them Dask's CommClosedError
+        raise _disconnected(len(blocks)) from error
+    if lost:
+        raise ServiceError(f"{len(lost)} of {len(blocks)} blocks failed on the workers and are open: {few(lost)}")
+
+
+def _finished(
+    client: Client, name: str, blocks: Sequence[range], progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[Any, range]]:
+    """Submit all blocks, a few at a time, and give each with its future when that has an outcome."""
+    waiting, total, done, in_flight = iter(blocks), sum(map(len, blocks)), 0, 0
     running = as_completed()
     try:
         threads, counted = _threads(client), time.monotonic()
-        in_flight = _submit(client, running, waiting, tools.name, AHEAD * threads)
+        in_flight += _submit(client, running, waiting, name, AHEAD * threads)
         for future in running:
             block = _block_of(future)
+            yield future, block
             in_flight -= 1
-            try:
-                future.result()
-            except (CancelledError, TimeoutError, OSError) as error:
-                if isinstance(error, ShiftVaeError):
-                    raise
-                raise _disconnected(len(blocks)) from error
-            except Exception as error:  # noqa: BLE001 - whatever a worker raises, also that it was killed
-                lost.append(f"frames {block.start} to {block.stop - 1}: {str(error) or type(error).__name__}")
             done += len(block)
             if progress is not None:
                 progress(done, total)
-            future.release()
             if time.monotonic() - counted > 1:  # workers come and go
                 threads, counted = _threads(client), time.monotonic()
-            in_flight += _submit(client, running, waiting, tools.name, AHEAD * threads - in_flight)
+            in_flight += _submit(client, running, waiting, name, AHEAD * threads - in_flight)
     finally:
         running.clear()
-        if client.status == "running":
-            client.unregister_worker_plugin(tools.name)
-    if lost:
-        raise ServiceError(f"{len(lost)} of {len(blocks)} blocks failed on the workers and are open: {few(lost)}")
 
 
 def _threads(client: Client) -> int:

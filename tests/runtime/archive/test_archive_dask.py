@@ -20,6 +20,7 @@ from shiftvae_rt.errors import ServiceError
 
 distributed = pytest.importorskip("distributed", reason="tasks on Dask need the extra [scale]")
 pytestmark = [
+    pytest.mark.timeout(300),  # processes of Python are started, on a machine that may be busy
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL"),
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -120,14 +121,14 @@ def test_a_scheduler_that_goes_away_ends_the_run_and_what_was_done_is_kept(tmp_p
     )  # fmt: skip
     worker = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(tmp_path / "scheduler.json"),
-         "--nthreads", "1", "--no-dashboard", "--death-timeout", "20", "--local-directory", str(tmp_path / "work")],
+         "--nthreads", "1", "--no-dashboard", "--death-timeout", "90", "--local-directory", str(tmp_path / "work")],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     job = ArchiveJob(LatentMapper(tiny_model), str(source), str(tmp_path / "maps.zspy"))
     archive = create_archive(job.output, job.mapper, job.open_frames())
     try:
-        with distributed.Client(scheduler_file=str(tmp_path / "scheduler.json"), timeout=30) as client:
-            client.wait_for_workers(1, timeout=30)
+        with distributed.Client(scheduler_file=str(tmp_path / "scheduler.json"), timeout=90) as client:
+            client.wait_for_workers(1, timeout=90)
             with pytest.raises(ServiceError, match="scheduler was lost"):
                 run_job(job, archive, client=client, progress=lambda done, total: scheduler.kill())
     finally:
