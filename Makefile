@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo docs faults fuzz lint links notebooks science screenshots soak test test-busy test-cpp test-python test-swift test-windows
+.PHONY: bench clean demo docs faults fuzz lint links notebooks science screenshots soak test test-busy test-cpp test-integrations test-python test-swift test-windows
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
@@ -88,6 +88,16 @@ test-swift: .venv/run-installed  ## the plug-in in Nion Swift, headless, with it
 	  ./client ./integrations/nionswift; then \
 	  cd integrations/nionswift && $(CURDIR)/build/swift/bin/python -m pytest -s -p no:cacheprovider; \
 	else echo "test-swift: SKIPPED, because Nion Swift could not be installed: is there a network?"; fi
+
+# Each bridge needs the packages of its program: what cannot be installed is left out, and its test says so.
+test-integrations: .venv/run-installed  ## the bridges against the simulators of their programs
+	$(PYTHON) -m venv build/bridges
+	for packages in pytest ./client "$(CURDIR)[cpu]" libertem "npe2 ./integrations/napari" \
+	  "pymmcore-plus mm-test-adapters" pvapy pytango; do \
+	  build/bridges/bin/python -m pip install --quiet --disable-pip-version-check $$packages || \
+	    echo "test-integrations: cannot install $$packages"; \
+	done
+	cd integrations/tests && $(CURDIR)/build/bridges/bin/python -m pytest -rs -s -c /dev/null --rootdir . -p no:cacheprovider .
 
 soak: .venv/dev-installed  ## memory over 1,000,000 frames
 	SHIFTVAE_LONG=1 $(BIN)/python -m pytest tests/stream/faults/test_soak.py -s
