@@ -140,7 +140,7 @@ class Live:
     def _failed(self, error: Exception) -> None:
         if len(self.errors) < 1000:
             self.errors.append(error)
-        _log.warning("shiftvae: %s", error)
+        _log.warning("shiftvae: %r", error)
 
     def _look(self) -> None:
         """Ask for the status once a second, and carry out wishes; on a thread of its own."""
