@@ -53,6 +53,7 @@ COMMANDS = (
     _command("send", "replay a file to a running service", 70),
     _command("simulate", "send frames of a simulated microscope to a service", 80),
     _command("watch", "show the results of a running service", 90),
+    _command("open", "open the live page, or the report of a model, in the browser", 95),
     _command("status", "show the status of a running service, or stop it", 100),
     _command("export", "list the streams of a journal, or write one as a file", 110),
     _command("keys", "create, list and revoke the keys of clients", 120),

@@ -13,8 +13,8 @@ from shiftvae_rt.cli import command_parser, installed_commands, main
 from shiftvae_rt.commands import COMMANDS
 
 ORDER_OF_WORK = [
-    "demo", "train", "import", "inspect", "map", "benchmark", "serve", "send", "simulate", "watch", "status", "export",
-    "keys", "sign",
+    "demo", "train", "import", "inspect", "map", "benchmark", "serve", "send", "simulate", "watch", "open", "status",
+    "export", "keys", "sign",
 ]  # fmt: skip
 HEAVY = ("numpy", "torch", "onnxruntime", "onnx", "zmq", "msgspec", "scipy", "matplotlib", "h5py", "tqdm")
 

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import threading
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,12 @@ import pytest
 from lossless_support import numbered
 from stream_support import FREE, LIMIT_S, GatedMapper, noisy, until
 from terminal import COLUMNS, unwrapped
+from tiny_models import tiny_manifest, tiny_members, tiny_weights
 
 from shiftvae_rt import cli
 from shiftvae_rt.commands import serve as serve_command
 from shiftvae_rt.encode.mapper import LatentMapper
+from shiftvae_rt.model.model_file import write_model_file
 from shiftvae_rt.stream import Options, Producer, Service
 from shiftvae_rt.stream.journal.journal import Journal
 
@@ -134,6 +138,49 @@ def test_status_gives_the_verdict_on_a_frame_that_is_being_scanned(
     assert (code, "s, frame 3, 40 of 64 lines: in domain" in " ".join(out.split())) == (0, True)
     assert max(map(len, out.splitlines())) <= COLUMNS
     assert service.report().out_of_domain == 0
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Addresses that a browser was asked to open."""
+    found: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: found.append(address) or True)
+    return found
+
+
+def test_open_leads_to_the_live_page_of_a_service(
+    serve: Make, mapper: LatentMapper, opened: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    service: Service = serve(mapper, options=Options(http="127.0.0.1:0"))
+    assert run(capsys, "open", service.http) == (0, f"{service.page}\n", "")
+    assert opened == [service.page]
+    bare: Service = serve(mapper, options=Options(http="127.0.0.1:0", page=False))
+    code, _, err = run(capsys, "open", bare.http)
+    assert (code, "--no-page" in err) == (1, True)
+    code, _, err = run(capsys, "open", "127.0.0.1:1")
+    assert (code, "no service answers at http://127.0.0.1:1/" in err) == (1, True)
+    assert len(opened) == 1
+
+
+def test_open_leads_to_the_report_of_a_model_in_a_private_file(
+    tmp_path: Path, opened: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    weights = tiny_weights()
+    members = {**tiny_members(weights), "report.html": b"<h1>report</h1>"}
+    write_model_file(tmp_path / "m.svae", tiny_manifest(weights), members)
+    assert run(capsys, "open", tmp_path / "m.svae")[0] == 0
+    (written,) = tmp_path.glob("shiftvae-*/m.html")
+    assert (opened, written.read_text()) == ([written.as_uri()], "<h1>report</h1>")
+    if os.name == "posix":
+        assert written.parent.stat().st_mode & 0o077 == 0
+    assert run(capsys, "open", written)[0] == 0
+    assert opened[1] == opened[0]
+    write_model_file(tmp_path / "bare.svae", tiny_manifest(weights), tiny_members(weights))
+    code, _, err = run(capsys, "open", tmp_path / "bare.svae")
+    assert (code, "holds no report" in err) == (1, True)
+    code, _, err = run(capsys, "open", tmp_path / "none.html")
+    assert (code, "there is no file" in err) == (1, True)
 
 
 @pytest.mark.clock
