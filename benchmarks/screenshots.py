@@ -28,6 +28,7 @@ FREE = "tcp://127.0.0.1:0"
 SHAPE = (512, 512)
 #: Lines of a band, and lines that have arrived when the picture is taken.
 BAND, LINES = 16, 304
+SCREEN = (1280, 1240)
 
 
 def trained(folder: Path) -> Path:
@@ -62,7 +63,9 @@ def main() -> None:
 
 
 def take(browser: Browser, service: Service) -> None:
-    browser.call("Emulation.setDeviceMetricsOverride", width=1280, height=980, deviceScaleFactor=1, mobile=False)
+    browser.call(
+        "Emulation.setDeviceMetricsOverride", width=SCREEN[0], height=SCREEN[1], deviceScaleFactor=1, mobile=False
+    )
     browser.open(service.page)
     browser.until("document.querySelector('#link')?.textContent.startsWith('connected')")
     microscope = Microscope(seed=0, shape=SHAPE)
@@ -72,11 +75,17 @@ def take(browser: Browser, service: Service) -> None:
         producer.wait(30)
         producer.offer(np.zeros(SHAPE, np.uint16), number=2)  # a blanked beam, which is refused
         producer.wait(30)
-        scan(browser, producer, microscope, 3)
-        browser.picture(OUT / "live-page.jpg", size=(1280, 980))
+        for number in (3, 4):
+            send(producer, microscope.frame(number), number)
+            producer.wait(30)
+        scan(browser, producer, microscope, 5)
+        browser.press("a")
+        look(browser)
+        browser.picture(OUT / "live-page.jpg", size=SCREEN)
+        browser.press("Escape")
         browser.picture(OUT / "live-page-phone.jpg", size=(390, 844), mobile=True)
         other = Microscope(Crystal(vectors=((25.5, 0.0), (0.0, 25.5))), shape=SHAPE)  # another magnification
-        producer.offer(other.frame(1).pixels, number=4, pixel_size_nm=microscope.pixel_size_nm)
+        producer.offer(other.frame(1).pixels, number=6, pixel_size_nm=microscope.pixel_size_nm)
         producer.wait(30)
         browser.until("document.querySelector('#verdict').dataset.domain === 'out'")
         browser.picture(OUT / "live-page-out.jpg", size=(1024, 300))
@@ -87,6 +96,14 @@ def scan(browser: Browser, producer: Producer, microscope: Microscope, number: i
     send(producer, microscope.frame(number), number, LINES)
     browser.until(f"document.querySelector('#about').textContent.includes('{LINES} of')")
     browser.until("document.querySelector('#refusals').textContent.includes('bad_frame')")
+
+
+def look(browser: Browser) -> None:
+    """Pin a place with the mouse, and point at another."""
+    browser.point(0.3, 0.3, click=True)
+    browser.until("!document.querySelector('#manifold').hidden")
+    browser.point(0.6, 0.25)
+    browser.until("!document.querySelector('.look.here').hidden && shiftvae.hover_ms.length > 1")
 
 
 if __name__ == "__main__":

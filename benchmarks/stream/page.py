@@ -4,7 +4,8 @@
 
 A service in a process of its own gets frames of 512 x 512 px at 30/s. First in a headless Chromium: time to the first
 picture, pictures a second, age of a picture when it is painted, the service's share of a core and its memory with and
-without the page open, the memory of the page. Then in turns with and without five viewers, of which two read nothing:
+without the page open, the memory of the page; and the time from a movement of the mouse to the painted answer what that
+place is. Then in turns with and without five viewers, of which two read nothing:
 age of the results. At last the service is killed and started again: when does the page say so, and when does it show
 the next picture? Needs Linux and a Chromium on the PATH. All processes share this machine, the drawing of the
 browser too, so the figures are upper bounds.
@@ -112,6 +113,7 @@ def in_a_browser(service: Service, seconds: float) -> None:
             watched = service.share_of_a_core(seconds)
             painted, took = browser.value("shiftvae.painted") - before, time.perf_counter() - started
             results = service.results() - results
+            hovers = hover_ms(browser)
             ages, sent, paints = (browser.value(f"shiftvae.{name}_ms") for name in ("ages", "sent", "paint"))
             browser.call("HeapProfiler.collectGarbage")
             heap = browser.call("Runtime.getHeapUsage")
@@ -120,12 +122,27 @@ def in_a_browser(service: Service, seconds: float) -> None:
             browser.close()
     print(f"first picture {first_ms:.0f} ms after the page was asked for")
     print(f"{painted / took:.1f} pictures/s, {painted} of {results} results; a paint takes {np.median(paints):.2f} ms")
-    for name, values in (("age when painted", ages), ("of that, on the way from the service to the screen", sent)):
+    for name, values in (
+        ("age when painted", ages),
+        ("of that, on the way from the service to the screen", sent),
+        ("from the mouse to the painted answer", hovers),
+    ):
         print(f"{name}: p50 {np.median(values):.0f} ms, p95 {np.percentile(values, 95):.0f} ms")
     print(f"service: {100 * idle:.0f} % of a core unwatched, {100 * (watched - idle):+.1f} % with the page open")
     print(f"memory of the service: {memory:.0f} MB unwatched, {service.memory_mb() - memory:+.1f} MB with the page")
     used = heap["usedSize"] + heap.get("backingStorageSize", 0)
     print(f"heap of the page after {total} pictures: {used / 1e6:.1f} MB")
+
+
+def hover_ms(browser: Browser, count: int = 200) -> list[float]:
+    """Times from a movement of the mouse over the frame to the painted answer, ms."""
+    rng = np.random.default_rng(0)
+    browser.value("shiftvae.hover_ms = []")
+    for x, y in rng.uniform(0.05, 0.95, (count, 2)):
+        browser.point(x, y)
+        time.sleep(0.03)
+    browser.until("shiftvae.hover_ms.length")
+    return browser.value("shiftvae.hover_ms")
 
 
 class Five:

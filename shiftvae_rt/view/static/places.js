@@ -10,8 +10,8 @@ const find = id => document.getElementById(id);
 
 function said(value) {
   if (!value) return "";
-  const { mean, sd, unit } = value, span = sd || Math.abs(mean) || 1;
-  return `${number(mean, span)}${sd ? ` ± ${number(sd, span)}` : ""}${unit ? ` ${unit}` : ""}`;
+  const { mean, sd } = value, span = sd || Math.abs(mean) || 1;
+  return `${number(mean, span)}${sd ? ` ± ${number(sd, span)}` : ""}`;
 }
 
 export class Places {
@@ -24,6 +24,7 @@ export class Places {
     this.late = {}; // which -> since: the place has moved while a question was open
     this.number = this.askedMs = 0;
     this.model = "";
+    this.hint = find("where").textContent;
     this.still = null; // number of the frame that stands still on the screen
     this.looks = { here: this.look("here"), pinned: this.look("pinned") };
   }
@@ -94,7 +95,7 @@ export class Places {
     this.mark(KINDS.indexOf(which), known);
     if (known) known.planes.forEach((plane, at) => {
       paint(parts[at].canvas, plane, this.words[plane.colours]);
-      const words = at < 2 ? plane.title : `${plane.title} ${Math.round(100 * known.left_over)} %`;
+      const words = at < 2 ? plane.title : `left over ${Math.round(100 * known.left_over)}\u00a0%`;
       if (parts[at].label.textContent === words) return;
       parts[at].label.textContent = words;
       parts[at].canvas.setAttribute("aria-label", `${words}, ${which}`);
@@ -102,6 +103,8 @@ export class Places {
     const any = Boolean(this.answers.here || this.answers.pinned);
     find("place").classList.toggle("known", any);
     find("letgo").hidden = !any;
+    find("manifold").hidden = !any || !this.map;
+    if (!any && !message) find("where").textContent = this.hint;
     if (message) {
       find("where").textContent = known
         ? `y ${known.y_px.toFixed(1)}, x ${known.x_px.toFixed(1)} px of frame ${known.frame}`
@@ -112,11 +115,11 @@ export class Places {
   }
 
   table() {
-    const { here, pinned } = this.answers, names = (here || pinned)?.values.map(value => value.name) ?? [];
+    const { here, pinned } = this.answers, values = (here || pinned)?.values ?? [];
     const cell = (answer, name) => element("td", "", said(answer?.values.find(value => value.name === name)));
-    find("values").hidden = !names.length;
-    find("values").tBodies[0].replaceChildren(...names.map(name => {
-      const head = element("th", "", name);
+    find("values").hidden = !values.length;
+    find("values").tBodies[0].replaceChildren(...values.map(({ name, unit }) => {
+      const head = element("th", "", unit ? `${name} (${unit})` : name);
       head.scope = "row";
       return element("tr", "", head, cell(here, name), cell(pinned, name));
     }));
@@ -124,7 +127,7 @@ export class Places {
 
   showManifold(message) {
     this.map = message.kind === "manifold" ? message : null;
-    find("manifold").hidden = !this.map;
+    find("manifold").hidden = !this.map || !find("place").classList.contains("known");
     if (!this.map) return;
     const [plane] = message.planes, canvas = find("manifold").querySelector("canvas"), { across, down } = message;
     const range = axis => `${axis.name} from ${number(axis.low, axis.high - axis.low)} to ${number(axis.high, axis.high - axis.low)}`;

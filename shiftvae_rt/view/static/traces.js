@@ -11,7 +11,11 @@ export class Traces {
     this.charts = null;
     this.points = []; // [s, age, score, means by name]
     this.changed = false;
-    find("traced").onchange = () => this.draw();
+    this.chosen = "";
+    find("traced").onchange = event => {
+      this.chosen = event.target.value;
+      this.draw();
+    };
     setInterval(() => { if (!document.hidden && this.changed) this.draw(); }, REDRAW_MS);
   }
 
@@ -32,10 +36,10 @@ export class Traces {
   }
 
   choices(planes) {
-    const select = find("traced"), before = select.value;
+    const select = find("traced");
     select.replaceChildren(...planes.map(plane => new Option(plane.unit ? `${plane.name} (${plane.unit})` : plane.name, plane.name)));
     const first = planes.find(plane => plane.colours !== "grey") || planes[0];
-    select.value = planes.some(plane => plane.name === before) ? before : first.name;
+    select.value = planes.some(plane => plane.name === this.chosen) ? this.chosen : first.name;
   }
 
   // The library is loaded after the first picture.

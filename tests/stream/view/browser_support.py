@@ -113,13 +113,22 @@ class Browser:
             code = codes.get(key, ord(key[0].upper()))
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **extra)
 
+    def point(self, x: float, y: float, *, click: bool = False) -> None:
+        """Move the mouse to a place in the frame's panel, shares of its width and height."""
+        rect = "document.querySelector('.frame .box').getBoundingClientRect()"
+        left, top, width, height = self.value(f"(r => [r.x, r.y, r.width, r.height])({rect})")
+        at = {"x": left + x * width, "y": top + y * height}
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", **at)
+        for kind in ("mousePressed", "mouseReleased") if click else ():
+            self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
+
     def picture(self, path: Path, *, size: tuple[int, int], mobile: bool = False) -> None:
         """Write a PNG or JPEG of the page as it is on a screen of `size` px."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=mobile
         )
         time.sleep(0.3)
-        options = {"format": "png"} if path.suffix == ".png" else {"format": "jpeg", "quality": 85}
+        options = {"format": "png"} if path.suffix == ".png" else {"format": "jpeg", "quality": 75}
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **options)["data"]))
 
     def complaints(self) -> list[str]:

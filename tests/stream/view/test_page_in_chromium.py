@@ -137,6 +137,7 @@ def test_counts_and_refusals_are_told_as_they_happen(browser: Browser, shown: Se
         assert producer.wait(LIMIT_S)
     browser.until("document.querySelector('#refusals').innerText.includes('bad_frame')")
     assert "the frame is constant" in browser.text("#refusals")
+    browser.until("document.querySelector('#counts tbody td').innerText === '3'")
     rows, cells = "document.querySelectorAll('#counts tbody tr')", "row.querySelectorAll('td')"
     counts = browser.value(f"Array.from({rows}, row => Array.from({cells}, cell => +cell.innerText))")
     assert counts == [[3, 3], [2, 2], [0, 0], [0, 0], [1, 1], [0, 0]]
@@ -246,16 +247,6 @@ def test_what_is_shown_is_saved_with_its_legend(
         assert {tuple(map(int, colour_table(table)[end])) for end in (0, -1)} <= colours
 
 
-def point(browser: Browser, x: float, y: float, *, click: bool = False) -> None:
-    """Move the mouse to a place in the frame's panel, shares of its width and height."""
-    rect = "document.querySelector('.frame .box').getBoundingClientRect()"
-    left, top, width, height = browser.value(f"(r => [r.x, r.y, r.width, r.height])({rect})")
-    at = {"x": left + x * width, "y": top + y * height}
-    browser.call("Input.dispatchMouseEvent", type="mouseMoved", **at)
-    for kind in ("mousePressed", "mouseReleased") if click else ():
-        browser.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
-
-
 def test_a_place_is_looked_at_pinned_and_compared_with_mouse_and_keys(
     browser: Browser, shown: Service, produce: Make, mapper: LatentMapper
 ) -> None:
@@ -265,20 +256,20 @@ def test_a_place_is_looked_at_pinned_and_compared_with_mouse_and_keys(
     browser.until("shiftvae.painted > 0")
     found = mapper.map(frame, pixel_size_nm=0.02)
     row, col = 5, 3
-    point(browser, (found.centre_x_px[col] + 0.5) / 48, (found.centre_y_px[row] + 0.5) / 64, click=True)
+    browser.point((found.centre_x_px[col] + 0.5) / 48, (found.centre_y_px[row] + 0.5) / 64, click=True)
     browser.until("!document.querySelector('.look.pinned').hidden && !document.querySelector('#manifold').hidden")
-    point(browser, 0.9, 0.9)
+    browser.point(0.9, 0.9)
     corner = "x 39.5 px of frame"
     browser.until(f"document.querySelector('#where').textContent.includes('{corner}')")
     cells = "Array.from(document.querySelectorAll('#values tbody tr'), row => row.innerText.split('\\t'))"
     values = {name: (here, pinned) for name, here, pinned in browser.value(cells)}
-    for name, unit in (("dy", " px"), ("z1", "")):
+    for name, label in (("dy", "dy (px)"), ("z1", "z1")):
         at = found.names.index(name)
-        for said, place in zip(values[name], ((-1, -1), (row, col)), strict=True):
-            mean, sd = said.removesuffix(unit).split(" ± ")
-            assert abs(float(mean) - found.mean[at][place]) <= 0.06 * float(sd)
-            assert float(sd) == pytest.approx(found.std[at][place], rel=0.06)
-    assert values["ux"][0].endswith(" pm")
+        for said, place in zip(values[label], ((-1, -1), (row, col)), strict=True):
+            mean, sd = map(float, said.split(" ± "))
+            assert abs(mean - found.mean[at][place]) <= 0.06 * sd
+            assert sd == pytest.approx(found.std[at][place], rel=0.06)
+    assert "ux (pm)" in values
     assert browser.value("document.querySelectorAll('.spot.pin:not([hidden])').length") > 5  # in every panel
     seen_window = np.array(browser.value(
         "Array.from(document.querySelector('.look.pinned canvas').getContext('2d').getImageData(0, 0, 16, 16).data)"
