@@ -60,7 +60,10 @@ class Maps:
             self._deviations.put(rows.std[:2], rows.first_row)
         self.latents.put(rows.mean, rows.first_row)  # after the deviations: its rows are counted
         self._from_top |= rows.first_row == 0
-        self.bands = [rows] if rows.mean.shape[1] == rows.grid.rows else [*self.bands, rows]
+        if rows.mean.shape[1] == rows.grid.rows:
+            self.bands = [rows]
+        else:
+            self.bands.append(rows)
 
     def follow_fields(self) -> None:
         """Compute the fields of the rows that have come since the last call."""

@@ -166,7 +166,7 @@ class Scenes:
         if first == 0 or scene is None or scene.facts.seq != facts.seq:
             scene = Scene(facts, lines.shape[0], old)
         scene.frame.put(lines[:MOST_CHANNELS], first)
-        scene.lines = [*scene.lines, (first, lines)]
+        scene.lines.append((first, lines))
         scene.facts, scene.measured_s = facts, time.time()
         if first == 0 and facts.complete:  # the frame before is shown until the map has come too
             self._coming[facts.stream] = scene

@@ -224,6 +224,10 @@ def test_a_line_signal_is_shown_too(serve: Make, line_mapper: LatentMapper, watc
     produce(service, stream="line", mode="replay").offer(noisy((64,)))
     picture = client.picture()
     assert [(plane["height"], plane["title"]) for plane in picture["planes"]][:2] == [(1, "frame"), (1, "z1")]
+    place = client.ask(place=[0.5, 0.5])
+    assert {(plane["height"], plane["width"]) for plane in place["planes"]} == {line_mapper.window}
+    assert [value["name"] for value in place["values"]] == list(line_mapper.names)
+    assert client.ask(manifold=True)["kind"] == "manifold"
 
 
 def test_what_is_refused_is_told_with_its_reason(shown: Service, watch: Make, produce: Make) -> None:
