@@ -58,7 +58,7 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
         route, default = narrow.route, dilated.route
         if not isinstance(route, DenseRoute) or not isinstance(default, DenseRoute):
             raise TypeError("expected dense routes")
-        bare, bare_default = (GraphRoute(m.model, stride, provider="cpu")._graph for m in (narrow, dilated))
+        bare, bare_default = (GraphRoute(m.model, stride, provider="onnxruntime")._graph for m in (narrow, dilated))
         sd = route.deviations.of(frame, np.zeros(1))
         inputs = {"differences": difference_frame(frame)[0][np.newaxis], "sd": sd[np.newaxis, np.newaxis]}
         fast = {

@@ -18,7 +18,7 @@ from shiftvae_rt.encode.onnx_graph import available_providers
 
 def measure_gpu(folder: Path, rounds: int) -> str | list[dict[str, Any]]:
     """Milliseconds a frame by the clock and the largest difference from the CPU; or why there are none."""
-    offered = [name for name in available_providers() if name != "cpu"]
+    offered = [name for name in available_providers() if name != "onnxruntime"]
     if not offered:
         return "not measured: this onnxruntime offers the CPU alone (install shiftvae-rt[gpu] on a machine with a GPU)"
     results: list[dict[str, Any]] = []

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..encode.mapper import LatentMapper
+from ..encode.provider_choice import ON_CPU
 from ..errors import WindowError
 from ..model.model_file import ModelFile
 from .machine import cores
@@ -58,7 +59,7 @@ class ModelSpeed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_model(
-    model: ModelFile, *, size: int = 512, provider: str = "cpu", say: Callable[[str], None] = lambda _: None
+    model: ModelFile, *, size: int = 512, provider: str | None = None, say: Callable[[str], None] = lambda _: None
 ) -> ModelSpeed:
     """Measure a model on frames of `size` x `size` px, or signals of 32 times that length.
 
@@ -71,7 +72,7 @@ def measure_model(
     size
         Edge of a frame, px.
     provider
-        As for `LatentMapper`; threads make no difference except on ``"cpu"``, so one is measured on the others.
+        As for `LatentMapper`; threads share the work on the CPU alone, so one is measured on a GPU.
     say
         Called with what is measured next.
 
@@ -97,10 +98,10 @@ def measure_model(
             continue
         say(f"measuring stride {stride}")
         mapper = LatentMapper(model, stride=stride, provider=provider)
-        provider = mapper.provider  # "auto" is settled once
+        provider = mapper.provider  # settled once
         mappers = {1: mapper}
-        if provider == "cpu" and cores() > 1:
-            mappers[cores()] = LatentMapper(model, stride=stride, threads=cores())
+        if provider in ON_CPU and cores() > 1:
+            mappers[cores()] = LatentMapper(model, stride=stride, threads=cores(), provider=provider)
         frames += _whole_frames(mappers, frame[:, 0] if flat else frame)
         if not flat:
             rows.append(_rows(mapper, frame))

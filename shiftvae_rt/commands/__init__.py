@@ -71,9 +71,9 @@ def add_provider(parser: argparse.ArgumentParser) -> None:
     """Add the option ``--provider``."""
     parser.add_argument(
         "--provider",
-        choices=["auto", "cpu", "cuda", "tensorrt"],
-        default="cpu",
-        help="where the encoder runs; auto measures once on this machine and keeps the answer (default %(default)s)",
+        choices=["auto", "native", "onnxruntime", "cuda", "tensorrt"],
+        help="what runs the network; auto measures once on this machine and keeps the answer (default: native, or "
+        "onnxruntime for a network over single windows)",
     )
 
 

@@ -28,8 +28,8 @@ from ..model.model_file import ModelFile
 from ..pictures.notebook import table_and_picture
 from .decoder import Decoder
 from .model_check import check_model
-from .provider_choice import ProviderChoice, choose_provider
-from .routes import Route, choose_route
+from .provider_choice import ON_CPU, choose_provider
+from .routes import Route, choose_route, usual_provider
 from .scan_mapper import ScanMapper
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ class LatentMapper:
         Number of threads that share the work on a whole frame, 1 to 256. A frame that comes in parts is encoded by one
         thread where the network's layers keep their last lines.
     provider
-        Where onnxruntime runs: ``"cpu"``, ``"cuda"``, ``"tensorrt"``, or ``"auto"``: the fastest, measured once on this
-        machine. The attributes `provider` and `provider_reason` name the one in use, and why.
+        What runs the network: ``"native"`` (the C++ core), ``"onnxruntime"`` (on the CPU), ``"cuda"``, ``"tensorrt"``,
+        or ``"auto"``: the fastest, measured once on this machine. By default ``"native"``, or ``"onnxruntime"`` for a
+        network over single windows. The attributes `provider` and `provider_reason` name the one in use, and why.
 
     Raises
     ------
@@ -65,7 +66,12 @@ class LatentMapper:
     """
 
     def __init__(
-        self, model: str | os.PathLike[str] | ModelFile, *, stride: int = 4, threads: int = 1, provider: str = "cpu"
+        self,
+        model: str | os.PathLike[str] | ModelFile,
+        *,
+        stride: int = 4,
+        threads: int = 1,
+        provider: str | None = None,
     ) -> None:
         self.model = model if isinstance(model, ModelFile) else ModelFile.read(model)
         self.stride = stride
@@ -84,13 +90,11 @@ class LatentMapper:
             )
         check_threads(threads)
         try:
-            choice = ProviderChoice(provider, "as requested")
-            if provider == "auto":
-                choice = choose_provider(self.model, stride, threads=threads)
+            choice = choose_provider(self.model, stride, threads=threads, wanted=provider)
             self.provider, self.provider_reason = choice.provider, choice.reason
             self.route: Route = choose_route(self.model, stride, provider=self.provider)
-            self.threads = threads if self.provider == "cpu" else 1
-            check_model(self.model, self._begin_golden, stride, exact=self.provider == "cpu")
+            self.threads = threads if self.provider in ON_CPU else 1
+            check_model(self.model, self._begin_golden, stride, exact=self.provider == usual_provider(self.model))
             self.draw = Decoder(self.model.graph("decoder.onnx")).draw
             if manifest.domain is not None:
                 self.gauge = DomainGauge(manifest, manifest.domain, stride)

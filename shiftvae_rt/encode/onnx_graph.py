@@ -18,16 +18,20 @@ from ..errors import ProviderError
 __all__ = ["PROVIDERS", "OnnxGraph", "available_providers", "run_graph", "runtime_version"]
 
 #: Providers by the name that a user types.
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+PROVIDERS = {
+    "onnxruntime": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 #: Options of each for onnxruntime; TF32 would cost three digits.
 OPTIONS: dict[str, list[Any]] = {
-    "cpu": [PROVIDERS["cpu"]],
-    "cuda": [(PROVIDERS["cuda"], {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), PROVIDERS["cpu"]],
-    "tensorrt": [PROVIDERS["tensorrt"], (PROVIDERS["cuda"], {"use_tf32": "0"}), PROVIDERS["cpu"]],
+    "onnxruntime": [PROVIDERS["onnxruntime"]],
+    "cuda": [(PROVIDERS["cuda"], {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), PROVIDERS["onnxruntime"]],
+    "tensorrt": [PROVIDERS["tensorrt"], (PROVIDERS["cuda"], {"use_tf32": "0"}), PROVIDERS["onnxruntime"]],
 }
 #: How to get each, and the library of onnxruntime that it needs.
 EXTRAS = {
-    "cpu": "shiftvae-rt[cpu]",
+    "onnxruntime": "shiftvae-rt[cpu]",
     "cuda": "shiftvae-rt[gpu] and the CUDA and cuDNN libraries",
     "tensorrt": "shiftvae-rt[gpu], CUDA and TensorRT",
 }
@@ -50,11 +54,11 @@ class OnnxGraph:
         to the CPU in silence.
     """
 
-    def __init__(self, graph: bytes, *, provider: str = "cpu") -> None:
+    def __init__(self, graph: bytes, *, provider: str = "onnxruntime") -> None:
         onnxruntime = _import_onnxruntime()
         if provider not in PROVIDERS:
-            raise ProviderError(f"unknown provider {provider!r}: choose one of {', '.join(PROVIDERS)}, or auto")
-        if provider != "cpu":
+            raise ProviderError(f"unknown provider {provider!r}: choose one of native, {', '.join(PROVIDERS)}, or auto")
+        if provider != "onnxruntime":
             _load_gpu_libraries(onnxruntime)
         wanted = PROVIDERS[provider]
         if wanted not in onnxruntime.get_available_providers():
@@ -63,7 +67,8 @@ class OnnxGraph:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3 if provider == "cpu" else 4  # the error below names what is missing, in one line
+        # Off the CPU the error below names what is missing, in one line.
+        options.log_severity_level = 3 if provider == "onnxruntime" else 4
         self._session = onnxruntime.InferenceSession(graph, options, providers=OPTIONS[provider])
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back with no more than a log line
             raise ProviderError(_missing(provider, self._session.get_providers(), _library_error(provider)))
@@ -93,7 +98,7 @@ class OnnxGraph:
             options.terminate = True
 
     def _run_with(self, options: Any, inputs: dict[str, Float32]) -> list[Float32]:
-        if self.provider == "cpu":
+        if self.provider == "onnxruntime":
             values: list[Float32] = self._session.run(self._outputs, inputs, options)
             return values
         binding = self._session.io_binding()
@@ -160,5 +165,5 @@ def _library_error(provider: str) -> str:
 def _missing(provider: str, available: list[str], reason: str = "") -> str:
     return (
         f"onnxruntime cannot run on {provider!r} here ({reason or 'it offers ' + ', '.join(available)}): "
-        f"install {EXTRAS[provider]}, or use 'cpu'"
+        f"install {EXTRAS[provider]}, or leave the provider out, for the CPU"
     )

@@ -19,9 +19,12 @@ from ..kernels.window_grid import WindowGrid
 from ..model.model_file import ModelFile
 from .bands import encode_in_bands
 from .onnx_graph import available_providers, runtime_version
-from .routes import choose_route
+from .routes import choose_route, usual_provider
 
-__all__ = ["ProviderChoice", "choose_provider"]
+__all__ = ["ON_CPU", "ProviderChoice", "choose_provider"]
+
+#: Providers whose work several threads share.
+ON_CPU = ("native", "onnxruntime")
 
 #: Side of the frame, and length of the signal, that is encoded to compare; runs of each provider.
 SIDE, LENGTH, RUNS = 512, 1 << 14, 5
@@ -35,20 +38,26 @@ class ProviderChoice:
     reason: str
 
 
-def choose_provider(model: ModelFile, stride: int, *, threads: int) -> ProviderChoice:
-    """Find the provider that encodes a frame of 512 x 512 px fastest on this machine.
+def choose_provider(model: ModelFile, stride: int, *, threads: int, wanted: str | None) -> ProviderChoice:
+    """Settle which provider runs a model: the one that is `wanted`, or by default the usual one on the CPU.
 
-    It is measured once for a model, stride, number of threads, version of onnxruntime and machine, and kept in the
-    user's cache folder (``shiftvae-rt/providers.json``). Delete that file to measure again.
+    For ``"auto"`` it is the one that encodes a frame of 512 x 512 px fastest on this machine. It is measured once for a
+    model, stride, number of threads, version of onnxruntime and machine, and kept in the user's cache folder
+    (``shiftvae-rt/providers.json``). Delete that file to measure again.
 
     Raises
     ------
     ProviderError
         if onnxruntime is missing.
     """
-    offered = available_providers()
-    if offered == ["cpu"]:
-        return ProviderChoice("cpu", "the only one that this onnxruntime offers")
+    if wanted is None:
+        return ProviderChoice(usual_provider(model), "the usual one of this model")
+    if wanted != "auto":
+        return ProviderChoice(wanted, "as requested")
+    usual = [usual_provider(model)]
+    offered = [*usual, *(provider for provider in available_providers() if provider not in usual)]
+    if len(offered) == 1:
+        return ProviderChoice(offered[0], "the only one that runs this model here")
     machine = (platform.node(), platform.processor(), runtime_version(), *offered)
     key = hashlib.sha256(repr((model.sha256, stride, threads, machine)).encode()).hexdigest()
     kept = _read()
@@ -73,7 +82,7 @@ def _measure(model: ModelFile, stride: int, threads: int, offered: list[str]) ->
     for provider in offered:
         try:
             route = choose_route(model, stride, provider=provider)
-            sharing = threads if provider == "cpu" else 1
+            sharing = threads if provider in ON_CPU else 1
             encode_in_bands(route, frame, centre, grid, len(manifest.latents), threads=sharing)
         except ProviderError as error:
             failed.append(str(error))

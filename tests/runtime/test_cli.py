@@ -60,7 +60,7 @@ class TestMap:
         code, _, err = shiftvae("map", tiny_model, frame_file, "-o", tmp_path / "out.npz", "-v")
         assert code == 0
         provider, route = err.splitlines()[:2]
-        assert provider == "shiftvae: provider cpu (as requested)"
+        assert provider == "shiftvae: provider native (the usual one of this model)"
         assert route.startswith("shiftvae: route dense, stride 4: neighbouring windows share their work")
 
     @pytest.mark.parametrize("ending", [".npz", ".tif", ".hspy", ".png"])

@@ -43,7 +43,7 @@ def latent_map(mapper, frame):
 def test_a_mapper_and_a_map_come_back_with_equal_bits(mapper, latent_map, frame, again):
     other = again(mapper)
     assert other.model.to_bytes() == mapper.model.to_bytes()
-    assert (other.stride, other.threads, other.provider) == (8, 1, "cpu")
+    assert (other.stride, other.threads, other.provider) == (8, 1, "native")
     here, there = latent_map, other.map(frame, pixel_size_nm=(0.02, 0.02))
     for found in (again(latent_map), there):
         assert np.array_equal(found.mean, here.mean)

@@ -1,4 +1,4 @@
-"""A convolutional network over lines of a frame as one graph of onnxruntime, for GPUs."""
+"""A convolutional network over lines of a frame as one graph of onnxruntime, on a GPU or on the CPU."""
 
 from __future__ import annotations
 

@@ -117,6 +117,7 @@ def load_beside(
         if it is damaged or hostile, lacks the required signature, is for another kind of frames, or does not run.
     """
     from ...encode.mapper import LatentMapper
+    from ...encode.routes import usual_provider
     from ...model.model_file import ModelFile
 
     tried = trial.run(path, old.stride, signed_by)
@@ -131,6 +132,7 @@ def load_beside(
             f"{path} is for {new.dimensions}D frames with {new.channels} channel(s), but the current model is for "
             f"{now.dimensions}D frames with {now.channels}: start another service for it"
         )
-    mapper = LatentMapper(model, stride=old.stride, threads=threads, provider=old.provider)
+    provider = None if old.provider == usual_provider(old.model) else old.provider
+    mapper = LatentMapper(model, stride=old.stride, threads=threads, provider=provider)
     mapper.map(model.golden.frame if new.dimensions == 2 else model.golden.frame[:, 0])  # the first encoding is slow
     return mapper
