@@ -93,19 +93,20 @@ def measure_model(
     frame = lattice_frame(shape)
     frames: list[StrideSpeed] = []
     rows: list[RowSpeed] = []
+    used = ""
     for stride in STRIDES:
         if all(stride % known for known in manifest.strides):
             continue
         say(f"measuring stride {stride}")
         mapper = LatentMapper(model, stride=stride, provider=provider)
-        provider = mapper.provider  # settled once
+        provider = used = mapper.provider  # settled once
         mappers = {1: mapper}
         if provider in ON_CPU and cores() > 1:
             mappers[cores()] = LatentMapper(model, stride=stride, threads=cores(), provider=provider)
         frames += _whole_frames(mappers, frame[:, 0] if flat else frame)
         if not flat:
             rows.append(_rows(mapper, frame))
-    return ModelSpeed(frame=shape, provider=provider, frames=tuple(frames), rows=tuple(rows))
+    return ModelSpeed(frame=shape, provider=used, frames=tuple(frames), rows=tuple(rows))
 
 
 def row_latencies(mapper: LatentMapper, frame: NDArray[Any]) -> NDArray[np.float64]:
