@@ -110,7 +110,7 @@ def _write(result: Result, folder: Path, *, force: bool) -> None:
     # The stream's name comes from the network: nothing in it may lead out of the folder.
     path = folder / f"{file_name(result.stream)}-{result.frame:06d}.npz"
     try_output(path, force=force)
-    write_latent_map(path, result.latent_map)
+    write_latent_map(path, result.latent_map, source=result.stream)
 
 
 def _line(result: Result, subscriber: Subscriber, seen: int) -> str:

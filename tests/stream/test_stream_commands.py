@@ -138,7 +138,8 @@ def test_streamed_maps_are_those_of_shiftvae_map(
             assert set(streamed) == set(expected)
             assert np.isnan(streamed["domain_windows"]).all()  # the scores of single windows stay with the service
             assert "fields" in expected
-            for name in set(expected) - {"domain_windows"}:
+            assert (str(streamed["source"]), str(expected["source"])) == ("movie", stack.name)
+            for name in set(expected) - {"domain_windows", "source"}:
                 assert np.array_equal(streamed[name], expected[name], equal_nan=expected[name].dtype.kind == "f"), name
 
 
