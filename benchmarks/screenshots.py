@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,17 +76,19 @@ def take(browser: Browser, service: Service) -> None:
         producer.wait(30)
         producer.offer(np.zeros(SHAPE, np.uint16), number=2)  # a blanked beam, which is refused
         producer.wait(30)
-        for number in (3, 4):
+        for number in range(3, 12):  # what the traces show
             send(producer, microscope.frame(number), number)
             producer.wait(30)
-        scan(browser, producer, microscope, 5)
+            browser.until(f"document.querySelector('#about').textContent.includes('frame {number},')")
+            time.sleep(0.2)  # they take five points a second
+        scan(browser, producer, microscope, 12)
         browser.press("a")
         look(browser)
         browser.picture(OUT / "live-page.jpg", size=SCREEN)
         browser.press("Escape")
         browser.picture(OUT / "live-page-phone.jpg", size=(390, 844), mobile=True)
         other = Microscope(Crystal(vectors=((25.5, 0.0), (0.0, 25.5))), shape=SHAPE)  # another magnification
-        producer.offer(other.frame(1).pixels, number=6, pixel_size_nm=microscope.pixel_size_nm)
+        producer.offer(other.frame(1).pixels, number=13, pixel_size_nm=microscope.pixel_size_nm)
         producer.wait(30)
         browser.until("document.querySelector('#verdict').dataset.domain === 'out'")
         browser.picture(OUT / "live-page-out.jpg", size=(1024, 300))
