@@ -36,7 +36,14 @@ def test_publishing_waits_for_every_wheel_and_for_the_source():
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8"))["jobs"]
     assert set(jobs["publish"]["needs"]) == set(jobs) - {"publish", "version"}
     assert jobs["publish"]["if"] == "github.ref_type == 'tag'"
-    assert jobs["wheels"]["needs"] == jobs["source"]["needs"] == "version"
+    assert jobs["wheels"]["needs"] == jobs["source"]["needs"] == jobs["client"]["needs"] == "version"
+
+
+@pytest.mark.parametrize("folder", ["nionswift", "napari"])
+def test_an_integration_has_the_version_of_the_package(folder):
+    project = (ROOT / "integrations" / folder / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{shiftvae_rt.__version__}"' in project
+    assert "shiftvae-client==" not in project or f"shiftvae-client=={shiftvae_rt.__version__[:3]}.*" in project
 
 
 def test_the_question_to_a_fresh_wheel_can_be_answered():
