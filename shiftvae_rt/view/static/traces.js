@@ -2,7 +2,7 @@
 
 const MOST = 1500, EVERY_S = 0.2, REDRAW_MS = 1000;
 const SOFT = "#a9b2bd", LINE = "#39414b";
-const CHARTS = [["age in ms", "#8ab8ff"], ["score of the verdict, limit 1", "#ff9a5c"], ["mean of the map", "#56c596"]];
+const CHARTS = [["age in ms", "#8ab8ff"], ["score of the verdict, limit 1", "#ff9a5c"], ["mean over the last complete frame", "#56c596"]];
 const find = id => document.getElementById(id);
 
 export class Traces {
@@ -25,11 +25,15 @@ export class Traces {
     if (key !== this.key) {
       this.key = key;
       this.points = [];
+      this.means = {};
       this.choices(planes);
+    }
+    if (picture.lines === picture.height && planes.every(plane => plane.mean !== null && plane.fresh === 1)) {
+      this.means = Object.fromEntries(planes.map(plane => [plane.name, plane.mean])); // of a part they would jump
     }
     const now = picture.measured_ms / 1000, last = this.points[this.points.length - 1];
     if (last && now - last[0] < EVERY_S) return;
-    this.points.push([now, ageMs, picture.score, Object.fromEntries(planes.map(plane => [plane.name, plane.mean]))]);
+    this.points.push([now, ageMs, picture.score, this.means]);
     if (this.points.length > MOST) this.points.shift();
     this.changed = true;
     if (!this.charts) this.load();
