@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from conftest import Scan
 from scipy.spatial import cKDTree
 
 from shiftvae_rt.cli import main
+from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.model.manifest import DataSource
 from shiftvae_rt.model.model_file import ModelFile
 from shiftvae_rt.simulator import Microscope
@@ -22,6 +25,9 @@ from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.report.meaning import explain
 from shiftvae_training.report.page import items, page, table
 from shiftvae_training.train import train
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "stream" / "view"))
+from browser_support import Browser, find_chromium
 
 SOURCE = DataSource(name="a <b> & c.dm4", sha256="0" * 64, frames=1, shape=(1, 192, 192), dtype="uint16")
 
@@ -150,6 +156,34 @@ def content_and_truth(scan, truth) -> tuple[np.ndarray, np.ndarray]:
     first = (scan.trained.model.window[0] - 1) / 2
     y, x = (np.rint(first + 4 * np.arange(n)).astype(int) for n in mean.shape[1:])
     return mean[2].ravel(), truth.displacement_px[np.ix_(y, x)].ravel()
+
+
+def test_pointing_at_a_map_shows_its_window_and_the_values_there(scan, exported, tmp_path):
+    if (program := find_chromium()) is None:
+        pytest.skip("no Chromium")
+    browser = Browser(program, tmp_path)
+    try:
+        browser.open(exported.with_suffix(".html").as_uri())
+        browser.until("document.readyState === 'complete' && document.querySelector('.atlas') !== null")
+        rectangle = "document.querySelectorAll('.map')[1].getBoundingClientRect()"
+        browser.value("document.querySelector('.atlas').scrollIntoView()")
+        left, top, side = (browser.value(f"{rectangle}.{name}") for name in ("left", "top", "width"))
+        browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=left + 0.4 * side, y=top + 0.6 * side)
+        words = browser.text(".place").split("\n")
+        shown = dict(zip(words[::2], words[1::2], strict=True))
+        y, x = (float(word) for word in shown["y, x"].removesuffix(" nm").split(", "))
+        assert (y, x) == pytest.approx((0.6 * 192 * 0.03, 0.4 * 192 * 0.03), abs=0.04)
+        latent_map = LatentMapper(exported, stride=4).map(scan.frames[0], pixel_size_nm=0.03)
+        row = int(np.abs(latent_map.centre_y_px - 0.6 * 192).argmin())
+        col = int(np.abs(latent_map.centre_x_px - 0.4 * 192).argmin())
+        around = latent_map["z1"][row - 1 : row + 2, col - 1 : col + 2]
+        assert around.min() - 0.02 <= float(shown["z1"]) <= around.max() + 0.02
+        seen = "(() => { const c = document.querySelector('.place canvas'); return new Set(c.getContext('2d')"
+        assert browser.value(f"{seen}.getImageData(0, 0, c.width, c.height).data).size; }})()") > 30
+        assert browser.value("document.querySelectorAll('.mark')[0].style.display") == "block"
+        assert not [event for event in browser.events if event["method"] in ("Log.entryAdded", "Network.requestFailed")]
+    finally:
+        browser.close()
 
 
 def test_inspect_writes_the_report(exported, report, tmp_path, capsys):

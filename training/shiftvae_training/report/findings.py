@@ -78,7 +78,7 @@ def find(trained: Trained, frame: NDArray[Any], mapper: LatentMapper) -> Finding
     pixels = frame[:, 0] if manifest.dimensions == 1 else frame
     latent_map = mapper.map(pixels, pixel_size_nm=manifest.pixel_size_nm)
     axes = model.first_content
-    content = latent_map.mean[axes:].reshape(len(latent_map.names) - axes, -1).astype(float)
+    content = latent_map.mean[axes:].reshape(len(latent_map.names) - axes, latent_map.mean[0].size).astype(float)
     scan = None
     if all(latent.kind in ("shift", "content") for latent in manifest.latents):  # a motif that turns has no mean
         scale = np.reshape(model.channel_scale, (-1, 1, 1))
