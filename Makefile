@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: bench clean demo docs faults fuzz lint links notebooks science screenshots soak test test-busy test-cpp test-integrations test-python test-swift test-windows
+.PHONY: archives bench clean demo docs faults fuzz links lint notebooks science screenshots soak test test-busy test-cpp test-integrations test-python test-swift test-windows
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
@@ -63,6 +63,9 @@ screenshots: .venv/dev-installed  ## the pictures of the live page in the book; 
 
 bench: .venv/dev-installed  ## every figure of speed that we claim
 	$(BIN)/python benchmarks/run.py
+
+archives: .venv/dev-installed  ## movies of 2,000 and 20,000 frames in every format of stacks, and what Dask costs: half an hour
+	$(BIN)/python benchmarks/speed/archives.py
 
 science: .venv/dev-installed  ## every score that we claim: hours on one core
 	$(BIN)/python benchmarks/science/run.py

@@ -122,7 +122,7 @@ def counted_s() -> float:
 
 def measure_dask(folder: Path, frames: int) -> dict[str, Any]:
     """CPU time of the same blocks without Dask, and on one and two workers; and what of it is not in a block."""
-    from distributed import Client, LocalCluster
+    from shiftvae_rt.archive.dask_engine import connected
 
     model = model_of(random_weights("dilated"), folder)
     movie = np.lib.format.open_memmap(folder / "large.npy", "w+", np.uint16, (frames, 512, 512))
@@ -139,10 +139,7 @@ def measure_dask(folder: Path, frames: int) -> dict[str, Any]:
             run_job(job, archive)
             cpu_s = in_blocks_s = time.process_time() - start
         else:
-            with (
-                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
-                Client(cluster) as client,
-            ):
+            with connected(f"local:{workers}") as client:
                 client.run(count_blocks)
                 start, before = time.process_time(), client.run(time.process_time)
                 run_job(job, archive, client=client)

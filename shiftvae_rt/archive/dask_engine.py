@@ -16,6 +16,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
@@ -32,6 +33,8 @@ __all__ = ["connected", "map_on_workers"]
 
 #: Tasks in flight for each thread of the workers.
 AHEAD = 3
+#: Settings of workers that we start: no profile of their threads 100 times a second, and slower ticks of their loops.
+QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
 #: Tries of a task after an error that is none of ours; a task whose workers die is tried three times by Dask.
 RETRIES = 2
 #: Longest time until a scheduler answers, s.
@@ -83,6 +86,7 @@ def connected(where: str) -> Iterator[Client]:
     if where.startswith("local:"):
         workers = int(where.partition(":")[2])
         with (
+            dask.config.set(QUIET),
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

@@ -125,14 +125,22 @@ def usable_scans(stacks: Sequence[Stack], dimensions: int | None = None) -> Scan
 
 def _digest(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of all files in a folder."""
-    if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
     every = hashlib.sha256()
+    if path.is_file():
+        _add_content(every, path)
+        return every.hexdigest()
     for file in sorted(path.rglob("*")):
         if file.is_file():
             every.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
-            every.update(file.read_bytes())
+            _add_content(every, file)
     return every.hexdigest()
+
+
+def _add_content(digest: hashlib._Hash, path: Path) -> None:
+    """Add the content of a file, a part at a time: a movie does not fit into memory."""
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
 
 
 def has_contrast(pixels: NDArray[Any]) -> bool:
