@@ -87,6 +87,7 @@ class Readout:
         angle_period: float,
         scale_prior: float,
         content: int,
+        further: Sequence[Sequence[Sequence[float]]],
     ) -> None: ...
     @property
     def planes(self) -> int: ...

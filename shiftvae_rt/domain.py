@@ -17,7 +17,7 @@ Then three checks, each in units of its limit in the model file, so that 1 is th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,8 @@ class DomainGauge:
         together = max(1, BAND_WINDOWS // cols)
         for row in range(0, rows, together):
             band = (slice(None), slice(row, row + together))
-            features = window_features(mean[band], std[band], advance[band], self._manifest.dimensions)
+            axes, grains = self._manifest.dimensions, bool(self._manifest.grains)
+            features = window_features(mean[band], std[band], advance[band], axes, grains=grains)
             away = self._whitening @ features.reshape(len(features), -1)
             away -= self._offset
             np.einsum("kn,kn->n", away, away, out=scores[row : row + together].reshape(-1))
@@ -145,6 +146,8 @@ class Ruler:
         self.steps = max(1, round(manifest.window[1] / stride))
         self._vectors = np.reshape(manifest.lattice, (-1, 2))[:, 2 - self.axes :]
         self._to_turns = np.linalg.pinv(self._vectors)  # (axes, k)
+        #: Lattices of all grains ``(K, 2, 2)``; none for a single one.
+        self._grains = np.array([grain.vectors for grain in manifest.grains])
 
     @property
     def turns(self) -> NDArray[np.float64]:
@@ -156,17 +159,38 @@ class Ruler:
         """Give the advance of each phase beyond the lattice's, turns, ``(axes k, rows, cols)``.
 
         ``mean (L, rows, cols)`` are the latents. First the advance along y for each lattice vector, then along x; 0
-        where there is no window that far above or to the left.
+        where there is no window that far above or to the left. With several grains, that of each window is in its own
+        lattice, brought to the basis of the first; 0 where the other window is of another grain, or there is none.
         """
-        k, axes, steps = len(self._vectors), self.axes, self.steps
-        phase = (self._to_turns.T.astype(np.float32) @ mean[:axes].reshape(axes, -1)).reshape(k, *mean.shape[1:])
-        found = np.zeros((axes, k, *mean.shape[1:]), np.float32)
+        if not len(self._grains):
+            return self._advance(mean[: self.axes], self._to_turns)
+        found = np.zeros((self.axes * len(self._vectors), *mean.shape[1:]), np.float32)
+        for number, vectors in enumerate(self._grains):
+            change = vectors @ self._to_turns  # turns of this lattice's phases as ones of the first's, for a strain
+            advance = self._advance(mean[:2], np.linalg.inv(vectors)).reshape(self.axes, -1, mean[0].size)
+            same = (change.T @ advance).reshape(found.shape).astype(np.float32)
+            np.copyto(found, same, where=self.both(mean[2] == number))
+        return found
+
+    def both(self, mine: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Mask ``(axes k, rows, cols)`` of the windows that are `mine`, as is the other one along each axis."""
+        both = np.zeros((self.axes, 1, *mine.shape), bool)
+        for axis, mask in enumerate(both):
+            self._ahead(axis, mask)[:] = self._ahead(axis, mine[None]) & self._behind(axis, mine[None])
+        return np.repeat(both, len(self._vectors), axis=1).reshape(-1, *mine.shape)
+
+    def _advance(self, shift: Float32, to_turns: NDArray[np.float64]) -> Float32:
+        """Advance of the phases of one lattice, whose turns for a displacement are ``to_turns (axes, k)``."""
+        axes, k, steps = self.axes, to_turns.shape[1], self.steps
+        phase = (to_turns.T.astype(np.float32) @ shift.reshape(axes, -1)).reshape(k, *shift.shape[1:])
+        found = np.zeros((axes, k, *shift.shape[1:]), np.float32)
         for axis, advance in enumerate(found):
             place, ahead, behind = self._ahead(axis, advance), self._ahead(axis, phase), self._behind(axis, phase)
             np.subtract(ahead, behind, out=place)
-            place += (self.stride * steps * self._to_turns[axis]).astype(np.float32)[:, None, None]
+            place += (self.stride * steps * to_turns[axis]).astype(np.float32)[:, None, None]
             place -= np.rint(place)
-        return found.reshape(axes * k, *mean.shape[1:])
+        advances: Float32 = found.reshape(axes * k, *shift.shape[1:])
+        return advances
 
     def known(self, advance: Float32) -> Float32:
         """Give `advance` without the windows that have no other that far above or to the left."""
@@ -181,18 +205,22 @@ class Ruler:
         strain: NDArray[np.float64] = turns @ self._vectors / (self.stride * self.steps)
         return strain
 
-    def _ahead(self, axis: int, values: Float32) -> Float32:
+    def _ahead(self, axis: int, values: NDArray[Any]) -> NDArray[Any]:
         """Give the windows that have another `steps` before them along `axis`."""
         return values[:, self.steps :] if axis == 0 and self.axes == 2 else values[:, :, self.steps :]
 
-    def _behind(self, axis: int, values: Float32) -> Float32:
+    def _behind(self, axis: int, values: NDArray[Any]) -> NDArray[Any]:
         """Give the windows `steps` before those of `_ahead`."""
         return values[:, : -self.steps] if axis == 0 and self.axes == 2 else values[:, :, : -self.steps]
 
 
-def window_features(mean: Float32, std: Float32, advance: Float32, axes: int) -> Float32:
-    """Stack the features of windows, ``(K, rows, cols)``: content, log posterior deviations, advance of the phases."""
-    return np.concatenate([mean[axes:], np.log(std), advance])
+def window_features(mean: Float32, std: Float32, advance: Float32, axes: int, *, grains: bool = False) -> Float32:
+    """Stack the features of windows, ``(K, rows, cols)``: content, log posterior deviations, advance of the phases.
+
+    The latent after the shift is passed over if it tells the `grains`: it has a chance, but no deviation.
+    """
+    known = np.delete(std, axes, axis=0) if grains else std
+    return np.concatenate([mean[axes + grains :], np.log(known), advance])
 
 
 def residual_structure(windows: Float32, drawn: Float32) -> float:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from .array_types import Float32
 
-__all__ = ["FIELD_NAMES", "FIELD_UNITS", "Fields", "MeanLattice"]
+__all__ = ["FIELD_NAMES", "FIELD_UNITS", "Fields", "GrainLattice", "MeanLattice", "field_names", "turn_between"]
 
 #: Names of the fields, in their order.
 FIELD_NAMES = ("uy", "ux", "exx", "eyy", "exy", "rotation")
 #: Their units.
 FIELD_UNITS = ("px", "px", "%", "%", "%", "deg")
+
+
+_Square = tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class GrainLattice:
+    """Mean lattice of a further grain: `vectors` and `gradient` as for `MeanLattice`."""
+
+    vectors: _Square
+    gradient: _Square = ((0.0, 0.0), (0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -26,11 +40,47 @@ class MeanLattice:
         ``(2, 2)`` mean displacement along y and x, in px, for a px along y and x, which is taken off as no strain.
     aspect
         Height of a pixel over its width.
+    further
+        Lattices of the further grains, where there are several; the map then has a latent ``grain``.
     """
 
-    vectors: tuple[tuple[float, float], tuple[float, float]]
-    gradient: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
+    vectors: _Square
+    gradient: _Square = ((0.0, 0.0), (0.0, 0.0))
     aspect: float = 1.0
+    further: tuple[GrainLattice, ...] = ()
+
+    @property
+    def grains(self) -> tuple[GrainLattice, ...]:
+        """Lattices of all grains; of one if it is the only one."""
+        return GrainLattice(self.vectors, self.gradient), *self.further
+
+    def grains_in_words(self) -> str:
+        """Misorientation of the further grains in words; "" for a single one."""
+        said = []
+        for number, grain in enumerate(self.further, 1):
+            turn, mirrored = turn_between(self.vectors, grain.vectors)
+            said.append(f"grain {number} is {'mirrored and ' if mirrored else ''}turned by {turn:.1f} degrees")
+        return f"{', '.join(said)} against grain 0" if said else ""
+
+
+def turn_between(first: ArrayLike, second: ArrayLike) -> tuple[float, bool]:
+    """Turn in degrees from one cell ``(2, 2)`` to another, counter-clockwise as seen; and whether it is mirrored.
+
+    A mirrored cell has no turn of its own: that of the first lattice vector, modulo 180 degrees, is given.
+    """
+    one, other = np.asarray(first, float), np.asarray(second, float)
+    change = np.linalg.inv(one) @ other
+    if np.linalg.det(change) < 0:
+        before, after = (np.degrees(np.arctan2(-cell[0, 0], cell[0, 1])) for cell in (one, other))
+        return float((after - before + 90) % 180 - 90), True
+    u, _, v = np.linalg.svd(change)
+    (yy, yx), _ = u @ v  # a row (y, x) times this matrix is turned
+    return float(np.degrees(np.arctan2(yx, yy))), False
+
+
+def field_names(lattice: MeanLattice) -> tuple[str, ...]:
+    """Names of the fields of maps on a lattice: with several grains, the grain comes last."""
+    return (*FIELD_NAMES, "grain") if lattice.further else FIELD_NAMES
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,10 +90,13 @@ class Fields:
     Attributes
     ----------
     mean, std
-        ``(6, rows, cols)`` float32: values and standard deviations, in `units`. ``uy, ux`` is the displacement of
-        the motif nearest to each window, px along y (down) and x (right); its mean over the first row of the map is 0.
-        ``exx, eyy, exy`` is the small strain in %, and ``rotation`` the turn of the lattice in degrees, positive from
-        x towards y (clockwise as seen), both averaged over about one lattice period.
+        ``(6, rows, cols)`` float32, or 7 with several grains: values and standard deviations, in `units`. ``uy, ux`` is
+        the displacement of the motif nearest to each window, px along y (down) and x (right); its mean over the first
+        row of the map is 0. ``exx, eyy, exy`` is the small strain in %, and ``rotation`` the turn of the lattice in
+        degrees, positive from x towards y (clockwise as seen), both averaged over about one lattice period.
+        With several grains, each window is measured against the mean lattice of its own grain, and the displacement
+        has a mean of 0 in the first row of each. The last field is then the number of the ``grain`` and, as its
+        deviation, the chance that it is another; windows without a grain have -1 there, and NaN elsewhere.
     first_row
         Index of the first row in the grid of windows.
     """
@@ -55,20 +108,20 @@ class Fields:
     @property
     def names(self) -> tuple[str, ...]:
         """Names in the order of `mean`."""
-        return FIELD_NAMES
+        return (*FIELD_NAMES, "grain")[: len(self.mean)]
 
     @property
     def units(self) -> tuple[str, ...]:
         """Units in the order of `mean`."""
-        return FIELD_UNITS
+        return (*FIELD_UNITS, "")[: len(self.mean)]
 
     def __repr__(self) -> str:
         _, rows, cols = self.mean.shape
-        return f"<Fields {', '.join(FIELD_NAMES)}: {rows} x {cols} windows from row {self.first_row}>"
+        return f"<Fields {', '.join(self.names)}: {rows} x {cols} windows from row {self.first_row}>"
 
     def __getitem__(self, name: str) -> Float32:
         """Values ``(rows, cols)`` of the field called `name`; KeyError lists the names."""
-        if name not in FIELD_NAMES:
-            raise KeyError(f"no field {name!r}: expected one of {', '.join(FIELD_NAMES)}")
-        values: Float32 = self.mean[FIELD_NAMES.index(name)]
+        if name not in self.names:
+            raise KeyError(f"no field {name!r}: expected one of {', '.join(self.names)}")
+        values: Float32 = self.mean[self.names.index(name)]
         return values

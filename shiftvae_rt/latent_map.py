@@ -34,12 +34,14 @@ class LatentMap:
     ----------
     mean, std
         ``(latent, rows, cols)`` float32: posterior mean and standard deviation, in `units`. Shift latents come first:
-        the position of the motif relative to the window's centre (y down, x right), modulo the lattice. Where the model
+        the position of the motif relative to the window's centre (y down, x right), modulo the lattice. A model with
+        several grains has ``grain`` next: the number of the lattice, -1 where none fits, and as its deviation the
+        chance that it is another. Where the model
         has them, ``phi`` follows, the rotation of the motif (counter-clockwise as seen), and ``scale``, its
         enlargement.
     names, units
-        Names and units of the latents: ``"dy", "dx", "phi", "scale", "z1", ...`` and ``"px"``, ``"deg"``, ``"%"`` or
-        ``""``.
+        Names and units of the latents: ``"dy", "dx", "grain", "phi", "scale", "z1", ...`` and ``"px"``, ``"deg"``,
+        ``"%"`` or ``""``.
     varies
         False for a content latent in which training found no variation: its map is noise.
     grid
@@ -91,7 +93,12 @@ class LatentMap:
             return None
         from .kernels.lattice_fields import FieldStream
 
-        return FieldStream(self.grid, self.lattice).push(self.mean[:2], self.std[:2])
+        return FieldStream(self.grid, self.lattice).push(self.mean, self.std)
+
+    @property
+    def grain(self) -> NDArray[np.int8] | None:
+        """Grain of every window, int8 ``(rows, cols)``; -1 where no lattice fits. None for a model of one grain."""
+        return self["grain"].astype(np.int8) if "grain" in self.names else None
 
     @cached_property
     def window_scores(self) -> NDArray[np.float32] | None:
@@ -150,7 +157,7 @@ class LatentMap:
     def at_motifs(self, *, threads: int = 1) -> NDArray[np.float32]:
         """Scale and content at the motifs (window centre + shift), ``(latent, height, width)`` float32.
 
-        Latents are those other than shift and angle; NaN between motifs.
+        Latents are those other than shift, grain and angle; NaN between motifs.
 
         Parameters
         ----------
@@ -235,7 +242,7 @@ class LatentMap:
         return frame
 
     def _content(self) -> list[int]:
-        return [i for i, name in enumerate(self.names) if name not in ("dy", "dx", "phi")]
+        return [i for i, name in enumerate(self.names) if name not in ("dy", "dx", "grain", "phi")]
 
     def _whole(self) -> LatentMap:
         if self.mean.shape[1] != self.grid.rows:

@@ -11,6 +11,7 @@ from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.model.manifest import (
     DataSource,
     Domain,
+    Grain,
     Intensity,
     Latent,
     Manifest,
@@ -25,7 +26,7 @@ from shiftvae_training.model.encoder_weights import EncoderWeights, StemLayer
 STRIDES = (1, 2, 4, 8)
 
 
-def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0) -> EncoderWeights:
+def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0, grains: int = 1) -> EncoderWeights:
     """A random dilated encoder: window 16 px, period 10 px, two content latents."""
     rng = np.random.default_rng(seed)
     stem, before = [], channels
@@ -35,7 +36,9 @@ def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0) -> En
             kernel -= kernel.mean((2, 3), keepdims=True)
         stem.append(StemLayer(kernel.astype(np.float32), dilation))
         before = width
-    raw = 3 * dimensions + 4
+    raw = 3 * dimensions + 4 + (grains + 1 if grains > 1 else 0)
+    turns = np.radians(17.0) * np.arange(grains)
+    cells = 10 * np.stack([np.stack([np.cos(turns), np.sin(turns)]), np.stack([-np.sin(turns), np.cos(turns)])])
     head = [(rng.normal(size=(o, i)) / np.sqrt(i), rng.normal(size=o)) for o, i in ((32, before), (raw, 32))]
     return EncoderWeights(
         window=(1, 16) if dimensions == 1 else (16, 16),
@@ -50,12 +53,13 @@ def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0) -> En
         anchor_slope=np.zeros((2, 2)),
         channel_scale=(1.0,) * channels,
         sd_floor=1e-3,
+        cells=cells.transpose(2, 0, 1) if grains > 1 else None,
     )
 
 
 def tiny_decoder(weights: EncoderWeights) -> bytes:
     """A linear decoder with random weights."""
-    latents, shape = weights.dimensions + weights.content, (len(weights.channel_scale), *weights.window)
+    latents, shape = weights.reported, (len(weights.channel_scale), *weights.window)
     build = GraphBuilder()
     matrix = build.constant(np.random.default_rng(2).normal(size=(latents, int(np.prod(shape)))))
     flat = build.node("MatMul", "latents", matrix)
@@ -83,11 +87,16 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
     """A manifest that fits `tiny_weights`."""
     shift = ("dx",) if weights.dimensions == 1 else ("dy", "dx")
     latents = [Latent(name=n, unit="px", kind="shift", kl_nats=2.0, spread=3.0) for n in shift]
+    grains: tuple[Grain, ...] = ()
+    if weights.cells is not None:
+        latents.append(Latent(name="grain", unit="", kind="grain", kl_nats=0.7, spread=0.5))
+        cells = [tuple(map(tuple, cell)) for cell in weights.cells.tolist()]
+        grains = tuple(Grain(vectors=v, turn_deg=17.0 * i, mirrored=False, share=0.5) for i, v in enumerate(cells))
     latents += [
         Latent(name=f"z{i + 1}", unit="", kind="content", kl_nats=1.0, spread=0.5) for i in range(weights.content)
     ]
     fields: dict[str, object] = {
-        "format": "shiftvae-model-2",
+        "format": "shiftvae-model-3",
         "dimensions": weights.dimensions,
         "channels": len(weights.channel_scale),
         "window": weights.window,
@@ -95,6 +104,7 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
         "encoder": "dilated",
         "latents": tuple(latents),
         "lattice": tuple((float(v[0]), float(v[1])) for v in weights.lattice),
+        "grains": grains,
         "intensity": Intensity(
             normalisation="zscore",
             channel_offset=(0.0,) * len(weights.channel_scale),

@@ -102,7 +102,7 @@ def _manifest(weights: EncoderWeights) -> Manifest:
         period_confidence=1.0, period_reason="", window_mean=(0.0, 1.0), window_sd=(0.0, 1.0),
     )  # fmt: skip
     return Manifest(
-        format="shiftvae-model-2",
+        format="shiftvae-model-3",
         dimensions=2,
         channels=len(weights.channel_scale),
         window=weights.window,
@@ -110,6 +110,7 @@ def _manifest(weights: EncoderWeights) -> Manifest:
         encoder="dilated" if weights.stem_relu else "mlp",
         latents=tuple(latents),
         lattice=tuple((float(y), float(x)) for y, x in weights.lattice),
+        grains=(),
         intensity=Intensity(
             normalisation="zscore",
             channel_offset=(0.0,) * len(weights.channel_scale),

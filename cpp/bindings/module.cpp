@@ -284,14 +284,25 @@ bool push_lines(DenseStream& stream, const py::array& lines, const Floats& devia
     return outcome == DenseStream::Outcome::done;
 }
 
+using Square = std::array<std::array<double, 2>, 2>;
+
 Readout readout_of(std::size_t axes, const std::vector<std::vector<double>>& vectors, double planar_px,
-                   double planar_reach_px, double angle_period, double scale_prior, std::size_t content) {
+                   double planar_reach_px, double angle_period, double scale_prior, std::size_t content,
+                   const std::vector<Square>& further) {
     if (axes < 1 || axes > 2 || vectors.size() > axes || content > 1024)
         throw py::value_error("expected 1 or 2 axes, no more vectors than these, and at most 1024 latents of content");
-    Readout readout{axes, vectors.size(), {}, planar_px, planar_reach_px, angle_period, scale_prior, content};
+    Readout readout{axes, vectors.size(), {}, planar_px, planar_reach_px, angle_period, scale_prior, content, 0, {}};
     for (std::size_t j = 0; j < vectors.size(); ++j) {
         if (vectors[j].size() != axes) throw py::value_error("expected a coordinate of each vector for each axis");
         for (std::size_t axis = 0; axis < axes; ++axis) readout.vectors[j][axis] = vectors[j][axis];
+    }
+    if (further.size() > most_further || (!further.empty() && readout.phases != 2))
+        throw py::value_error("expected at most 7 further lattices, and two vectors of the first beside them");
+    for (const Square& lattice : further) {
+        for (std::size_t j = 0; j < 2; ++j)
+            for (std::size_t axis = 0; axis < 2; ++axis)
+                readout.further_vectors[readout.further][j][axis] = lattice[j][axis];
+        ++readout.further;
     }
     return readout;
 }
@@ -375,8 +386,6 @@ bool place(const Floats& values, const Floats& precision, const Floats& shift_y,
     const py::gil_scoped_release unlocked;
     return place_at_motifs(values_data, precision_data, y_data, x_data, latents, grid, target, threads);
 }
-
-using Square = std::array<std::array<double, 2>, 2>;
 
 std::unique_ptr<LatticeFields> lattice_fields_of(Window map, std::array<double, 2> first, double stride, double aspect,
                                                  const Square& vectors, const Square& gradient, std::size_t half,
@@ -468,7 +477,8 @@ PYBIND11_MODULE(_core, m) {
     const py::handle plain(reinterpret_cast<PyObject*>(&PyType_Type));  // the metaclass that a stub can name
     py::class_<Readout>(m, "Readout", py::metaclass(plain))
         .def(py::init(&readout_of), py::kw_only(), py::arg("axes"), py::arg("vectors"), py::arg("planar_px"),
-             py::arg("planar_reach_px"), py::arg("angle_period"), py::arg("scale_prior"), py::arg("content"))
+             py::arg("planar_reach_px"), py::arg("angle_period"), py::arg("scale_prior"), py::arg("content"),
+             py::arg("further"))
         .def_property_readonly("planes", &Readout::planes)
         .def_property_readonly("latents", &Readout::latents)
         .def("read", &read_code, py::arg("code").noconvert(), py::arg("mean").noconvert(), py::arg("sd").noconvert(),

@@ -163,6 +163,8 @@ Verdict judge(const Model& model, const Grid& grid, std::size_t rows, const floa
               const SampleWindows& samples) {
     const Manifest& manifest = model.manifest;
     if (!manifest.domain) refuse(SV_UNSUPPORTED, "the model does not know its domain, so there is no verdict");
+    if (!manifest.grains.empty())
+        refuse(SV_UNSUPPORTED, "the model has several grains, on which this library gives no verdict: use shiftvae_rt");
     const Manifest::Domain& domain = *manifest.domain;
     const std::size_t axes = manifest.dimensions, latents = model.latents(), plane = grid.rows() * grid.cols();
     std::vector<Reason> faint, reasons;

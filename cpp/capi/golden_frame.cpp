@@ -13,6 +13,7 @@ namespace shiftvae {
 namespace {
 
 constexpr double tolerance = 1e-3;  // units of a latent's spread
+constexpr double most_sure = 0.4;   // chance of another grain from which on rounding may decide
 
 ArrayFile array_of(const std::vector<ZipMember>& members, const std::string& name) {
     const Bytes* content = find_member(members, name + ".npy");
@@ -48,7 +49,7 @@ Map encode(const std::shared_ptr<const Model>& model, const ArrayFile& frame, co
 // Differences of the shift lie in the cell around 0 of the lattice.
 class Cell {
 public:
-    explicit Cell(const Manifest& manifest) : vectors_(manifest.lattice), axes_(manifest.dimensions) {
+    Cell(std::vector<Manifest::Vector> vectors, std::size_t axes) : vectors_(std::move(vectors)), axes_(axes) {
         double gram[2][2] = {{1, 0}, {0, 1}};
         for (std::size_t k = 0; k < vectors_.size(); ++k)
             for (std::size_t l = 0; l < vectors_.size(); ++l)
@@ -78,6 +79,14 @@ private:
     double dual_[2][2] = {};
 };
 
+std::vector<Cell> cells_of(const Manifest& manifest) {
+    std::vector<Cell> cells;
+    for (const Manifest::Grain& grain : manifest.grains)
+        cells.emplace_back(std::vector<Manifest::Vector>{grain.vectors[0], grain.vectors[1]}, manifest.dimensions);
+    if (cells.empty()) cells.emplace_back(manifest.lattice, manifest.dimensions);
+    return cells;
+}
+
 struct Golden {
     const ArrayFile &mean, &sd;
     std::size_t step;  // its windows from one of the map to the next
@@ -96,16 +105,22 @@ double error_of(const Model& model, const Map& map, const Grid& grid, const Gold
         wanted_sd[i] = static_cast<double>(golden.sd.floats()[from]);
         spread[latent] += wanted_sd[i] / static_cast<double>(size);
     }
-    const Cell cell(model.manifest);
+    const std::vector<Cell> cells = cells_of(model.manifest);
+    std::vector<char> tie(size, 0);  // two grains are equally likely, and rounding decides between them
     for (std::size_t i = 0; i < size; ++i) {
         double shift[2] = {0, 0};
         for (std::size_t axis = 0; axis < axes; ++axis) shift[2 - axes + axis] = off[axis * size + i];
-        cell.wrap(shift);
+        const std::size_t at = axes * size + i;  // of the grain, if there are several
+        const double label = cells.size() > 1 ? std::max(0.0, static_cast<double>(map.mean[at])) : 0.0;
+        if (cells.size() > 1)
+            tie[i] = off[at] != 0 && static_cast<double>(map.sd[at]) > most_sure && wanted_sd[at] > most_sure;
+        cells[static_cast<std::size_t>(label)].wrap(shift);
         for (std::size_t axis = 0; axis < axes; ++axis) off[axis * size + i] = shift[2 - axes + axis];
     }
     double largest = 0;
     for (std::size_t i = 0; i < latents * size; ++i) {
         const Manifest::Latent& latent = model.manifest.latents[i / size];
+        if (tie[i % size] && i / size <= axes) continue;
         if (latent.period > 0) off[i] -= latent.period * std::nearbyint(off[i] / latent.period);
         const double unit = std::max(latent.spread, spread[i / size]);
         const double sd_off = std::fabs(static_cast<double>(map.sd[i]) - wanted_sd[i]);

@@ -5,11 +5,12 @@
 
 #include "json.hpp"
 #include "refusal.hpp"
+#include "shiftvae/readout.hpp"
 
 namespace shiftvae {
 namespace {
 
-constexpr const char* format = "shiftvae-model-2";
+constexpr const char* format = "shiftvae-model-3";
 constexpr double most = 1e30;                 // of any measure
 constexpr double least_sd = 1e-15;            // a constant window becomes zeros
 constexpr std::size_t most_size = 1U << 28U;  // of a member, bytes
@@ -62,6 +63,22 @@ void read_domain(const Json& json, Manifest& manifest) {
     manifest.domain = std::move(domain);
 }
 
+void read_grains(const Json& json, Manifest& manifest) {
+    for (const Json& one : json.items(most_further + 1)) {
+        Manifest::Grain grain{};
+        const std::vector<Json>&vectors = one.at("vectors").items(2), &strain = one.at("strain").items(2);
+        if (vectors.size() != 2 || strain.size() != 2)
+            refuse_file("manifest.json: a grain lacks a vector or its strain");
+        for (std::size_t i = 0; i < 2; ++i) {
+            grain.vectors[i] = vector_of(vectors[i], -1e6, 1e6);
+            grain.strain[i] = vector_of(strain[i], -most, most);
+        }
+        manifest.grains.push_back(grain);
+    }
+    if (!manifest.grains.empty() && (manifest.grains.size() < 2 || manifest.lattice.size() != 2))
+        refuse_file("manifest.json: expected no grains, or several beside a lattice of two vectors");
+}
+
 void read_members(const Json& json, Manifest& manifest) {
     const std::vector<std::string>& names = json.keys();
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -93,6 +110,7 @@ Manifest read_manifest(Bytes text) {
     read_latents(json.at("latents"), manifest);
     for (const Json& vector : json.at("lattice").items(manifest.dimensions))
         manifest.lattice.push_back(vector_of(vector, -1e6, 1e6));
+    read_grains(json.at("grains"), manifest);
     read_intensity(json.at("intensity"), manifest);
     const Json& edges = json.at("pixel_size_nm");
     const Manifest::Vector edge = edges.is_null() ? Manifest::Vector{1, 1} : vector_of(edges, 1e-12, 1e12);

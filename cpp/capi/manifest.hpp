@@ -32,6 +32,11 @@ struct Manifest {
     std::vector<std::size_t> strides;  // px, rising
     std::vector<Latent> latents;
     std::vector<Vector> lattice;  // px
+    struct Grain {
+        Vector vectors[2];  // px
+        Vector strain[2];   // as Domain::strain
+    };
+    std::vector<Grain> grains;  // none for a single one
     std::vector<float> channel_scale;
     float sd_floor;
     double aspect;  // height of a pixel over its width

@@ -15,10 +15,34 @@ constexpr double averaged_periods = 1.0;
 constexpr std::size_t most_half = 4096;
 constexpr std::size_t planes = LatticeFields::fields;
 
-std::size_t half_of(const Manifest& manifest, std::size_t stride) {
+// The mean lattices of all grains, or of the only one.
+std::vector<LatticeFields::Lattice> lattices_of(const Manifest& manifest) {
+    std::vector<Manifest::Grain> grains = manifest.grains;
+    if (grains.empty() && manifest.dimensions == 2 && manifest.lattice.size() == 2)
+        grains.push_back({{manifest.lattice[0], manifest.lattice[1]}, {}});
+    if (manifest.grains.empty() && !grains.empty() && manifest.domain)
+        for (std::size_t i = 0; i < 4; ++i) grains[0].strain[i / 2][i % 2] = manifest.domain->strain[i];
+    std::vector<LatticeFields::Lattice> lattices;
+    for (const Manifest::Grain& grain : grains) {
+        LatticeFields::Lattice lattice{};
+        for (std::size_t k = 0; k < 2; ++k)
+            for (std::size_t axis = 0; axis < 2; ++axis) {
+                lattice.vectors[k][axis] = grain.vectors[k][axis];
+                lattice.gradient[axis][k] = grain.strain[k][axis];
+            }
+        const auto& a = lattice.vectors;
+        if (!(std::fabs(a[0][0] * a[1][1] - a[0][1] * a[1][0]) >= 1e-6))
+            refuse(SV_UNSUPPORTED, "the lattice vectors of the model are parallel, so it has no fields");
+        lattices.push_back(lattice);
+    }
+    if (lattices.empty()) refuse(SV_UNSUPPORTED, "the model has no lattice of two vectors, so it has no fields");
+    return lattices;
+}
+
+std::size_t half_of(const std::vector<LatticeFields::Lattice>& lattices, std::size_t stride) {
     double longest = 0;
-    for (const Manifest::Vector& vector : manifest.lattice)
-        longest = std::max(longest, std::hypot(vector[0], vector[1]));
+    for (const LatticeFields::Lattice& lattice : lattices)
+        for (const auto& vector : lattice.vectors) longest = std::max(longest, std::hypot(vector[0], vector[1]));
     const double width = averaged_periods * longest / static_cast<double>(stride);
     const double half =
         std::nearbyint((std::sqrt(6 * width * width + 1) - 1) / 2);  // two boxes as wide as the Gaussian
@@ -38,8 +62,8 @@ double noise_under(const std::vector<double>& weights, double stride, double win
     return std::sqrt(sum);
 }
 
-LatticeFields::Average average_of(const Manifest& manifest, std::size_t stride) {
-    const std::size_t half = half_of(manifest, stride), box = 2 * half + 1;
+LatticeFields::Average average_of(const Manifest& manifest, std::size_t half, std::size_t stride) {
+    const std::size_t box = 2 * half + 1;
     std::vector<double> average(2 * box - 1), slope(2 * box + 1);
     const double px = static_cast<double>(stride), weight = 1 / static_cast<double>(box * box);
     for (std::size_t i = 0; i < average.size(); ++i)
@@ -55,23 +79,37 @@ LatticeFields::Average average_of(const Manifest& manifest, std::size_t stride) 
     return {half, {{down, along}, {down, along}}};
 }
 
+struct Shifts {
+    const float *mean, *sd;
+    std::size_t plane_pitch;
+};
+struct Shape {
+    std::size_t rows, cols;
+};
+
+// The fields of a whole map, row by row: planes of `shape`.
+void write_rows(LatticeFields& stream, const Shifts& shifts, const Shape& shape, float* fields, float* fields_sd) {
+    const std::size_t rows = shape.rows, cols = shape.cols;
+    std::vector<float> complete;
+    for (std::size_t row = 0, written = 0; row < rows; ++row) {
+        const std::size_t count = stream.rows_with(1), size = count * cols;
+        complete.resize(2 * planes * size);
+        stream.push(shifts.mean + row * cols, shifts.sd + row * cols, shifts.plane_pitch, 1, complete.data(), size);
+        for (std::size_t plane = 0; plane < planes; ++plane) {
+            const std::size_t to = (plane * rows + written) * cols;
+            std::copy_n(complete.data() + plane * size, size, fields + to);
+            std::copy_n(complete.data() + (planes + plane) * size, size, fields_sd + to);
+        }
+        written += count;
+    }
+}
+
 }  // namespace
 
 void write_fields(const Model& model, const Grid& grid, const float* mean, const float* sd, float* fields,
                   float* fields_sd) {
     const Manifest& manifest = model.manifest;
-    LatticeFields::Lattice lattice{};
-    double area = 0;
-    if (manifest.dimensions == 2 && manifest.lattice.size() == 2) {
-        for (std::size_t k = 0; k < 2; ++k)
-            for (std::size_t axis = 0; axis < 2; ++axis) {
-                lattice.vectors[k][axis] = manifest.lattice[k][axis];
-                lattice.gradient[axis][k] = manifest.domain ? manifest.domain->strain[2 * k + axis] : 0;
-            }
-        area = lattice.vectors[0][0] * lattice.vectors[1][1] - lattice.vectors[0][1] * lattice.vectors[1][0];
-    }
-    if (!(std::fabs(area) >= 1e-6))
-        refuse(SV_UNSUPPORTED, "the model has no lattice of two vectors, so it has no fields");
+    const std::vector<LatticeFields::Lattice> lattices = lattices_of(manifest);
     const std::size_t rows = grid.rows(), cols = grid.cols();
     const LatticeFields::Map map{rows,
                                  cols,
@@ -79,18 +117,23 @@ void write_fields(const Model& model, const Grid& grid, const float* mean, const
                                  static_cast<double>(grid.window_width - 1) / 2,
                                  static_cast<double>(grid.stride),
                                  manifest.aspect};
-    LatticeFields stream(map, lattice, average_of(manifest, grid.stride));
-    std::vector<float> complete;
-    for (std::size_t row = 0, written = 0; row < rows; ++row) {
-        const std::size_t count = stream.rows_with(1), size = count * cols;
-        complete.resize(2 * planes * size);
-        stream.push(mean + row * cols, sd + row * cols, rows * cols, 1, complete.data(), size);
-        for (std::size_t plane = 0; plane < planes; ++plane) {
-            const std::size_t to = (plane * rows + written) * cols;
-            std::copy_n(complete.data() + plane * size, size, fields + to);
-            std::copy_n(complete.data() + (planes + plane) * size, size, fields_sd + to);
-        }
-        written += count;
+    const LatticeFields::Average average = average_of(manifest, half_of(lattices, grid.stride), grid.stride);
+    if (lattices.size() == 1) {
+        LatticeFields stream(map, lattices[0], average);
+        write_rows(stream, {mean, sd, rows * cols}, {rows, cols}, fields, fields_sd);
+        return;
+    }
+    std::fill_n(fields, planes * rows * cols, NAN);
+    std::fill_n(fields_sd, planes * rows * cols, NAN);
+    const float* const label = mean + 2 * rows * cols;
+    std::vector<float> own(2 * rows * cols), found(planes * rows * cols), found_sd(planes * rows * cols);
+    for (std::size_t grain = 0; grain < lattices.size(); ++grain) {
+        const auto mine = [&](std::size_t i) { return label[i] == static_cast<float>(grain); };
+        for (std::size_t i = 0; i < own.size(); ++i) own[i] = mine(i % (rows * cols)) ? sd[i] : INFINITY;
+        LatticeFields stream(map, lattices[grain], average);
+        write_rows(stream, {mean, own.data(), rows * cols}, {rows, cols}, found.data(), found_sd.data());
+        for (std::size_t i = 0; i < found.size(); ++i)
+            if (mine(i % (rows * cols))) fields[i] = found[i], fields_sd[i] = found_sd[i];
     }
 }
 

@@ -85,6 +85,20 @@ Readout readout_of(const std::string& text) {
     readout.angle_period = json.at("angle_period").number(0, 1e6);
     readout.scale_prior = json.at("scale_prior").number(0, 1e6);
     readout.content = json.at("content").integer(0, 1024);
+    const std::vector<Json>& further = json.at("further").items(most_further);
+    if (!further.empty() && readout.phases != 2)
+        refuse_file("layers.onnx: further lattices beside none of two vectors");
+    for (const Json& lattice : further) {
+        const std::vector<Json>& vectors = lattice.items(2);
+        if (vectors.size() != 2) refuse_file("layers.onnx: expected two vectors of each lattice");
+        for (std::size_t j = 0; j < 2; ++j) {
+            const std::vector<Json>& coordinates = vectors[j].items(2);
+            if (coordinates.size() != 2) refuse_file("layers.onnx: a lattice vector lacks a coordinate");
+            for (std::size_t axis = 0; axis < 2; ++axis)
+                readout.further_vectors[readout.further][j][axis] = coordinates[axis].number(-1e6, 1e6);
+        }
+        ++readout.further;
+    }
     return readout;
 }
 
@@ -162,7 +176,8 @@ std::shared_ptr<const Model> load_model(Bytes file, std::size_t stride) {
     const DenseNetwork& network = model->dense->network;
     if (network.channels() != manifest.channels || network.window_height() != manifest.window_height ||
         network.window_width() != manifest.window_width || network.planes() != readout.planes() ||
-        readout.latents() != model->latents() || readout.axes != manifest.dimensions)
+        readout.latents() != model->latents() || readout.axes != manifest.dimensions ||
+        readout.further + (readout.further > 0) != manifest.grains.size())
         refuse_file("layers.onnx and manifest.json disagree about channels, window or latents");
     if (const Bytes* decoder = find_member(members, "decoder.onnx")) model->decoder.emplace(*decoder);
     check_golden_frame(*model, needed(members, "golden.npz"), base);

@@ -101,7 +101,8 @@ SV_API int sv_scan_push(sv_scan* scan, const void* lines, int count, ptrdiff_t l
 
 /* Is the frame like the training data? Of the rows so far of the map that sv_scan_push wrote into mean and std. *score:
  * above 1 it is not, and sv_reason tells why; *windows_out (may be null): share of the windows that are unlike those of
- * the training data, 0 to 1. SV_UNSUPPORTED for a model that does not know its domain. */
+ * the training data, 0 to 1. SV_UNSUPPORTED for a model of several grains, or that does not know its
+ * domain. */
 SV_API int sv_domain(sv_scan* scan, const float* mean, const float* std, double* score, double* windows_out);
 
 /* Why the frame of the last sv_domain is unlike the training data; "" if it is not. */

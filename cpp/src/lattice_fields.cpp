@@ -46,7 +46,8 @@ LatticeFields::LatticeFields(const Map& map, const Lattice& lattice, const Avera
       padded_(std::max(map.rows, map.cols) + 2 * half_),
       scratch_a_(padded_.size()),
       scratch_b_(padded_.size()),
-      wrapped_(map.cols) {
+      wrapped_(map.cols),
+      begun_(map.cols, 0) {
     const auto& a = lattice.vectors;
     const double area = a[0][0] * a[1][1] - a[0][1] * a[1][0];
     const double inverse[2][2] = {{a[1][1] / area, -a[0][1] / area}, {-a[1][0] / area, a[0][0] / area}};
@@ -115,6 +116,7 @@ void LatticeFields::take(const float* shift, const float* sd, std::size_t plane_
     kernels().lattice_phases(row, cols, lines, planes);
     std::copy_n(row.sd[0], cols, lines[2]);
     std::copy_n(row.sd[1], cols, lines[3]);
+    gaps_ |= std::any_of(row.sd[0], row.sd[0] + cols, [](float one) { return std::isinf(one); });
     for (double* plane : planes) average(plane, cols);
     ++seen_;
 }
@@ -158,6 +160,10 @@ void LatticeFields::unwrap(std::size_t row) noexcept {
         kernels().unit_phases(sum, sum + pitch_, cols, cosine, sine, wrapped_.data());
         for (float* line : {cosine, sine}) line[-1] = line[0], line[cols] = line[cols - 1];
         double* phase = phases_.row(row) + k * pitch_;
+        if (gaps_) {
+            unwrap_known(k, row);
+            continue;
+        }
         if (row) {
             kernels().unwrap_turns(wrapped_.data(), phases_.row(row - 1) + k * pitch_, cols, phase);
             continue;
@@ -166,6 +172,40 @@ void LatticeFields::unwrap(std::size_t row) noexcept {
         for (std::size_t i = 0; i < cols; ++i)
             near = phase[i] = near + fraction(static_cast<double>(wrapped_[i]) - near);
     }
+}
+
+// As unwrap, of one phase, where windows may be unknown: they keep the turns of the row above.
+void LatticeFields::unwrap_known(std::size_t k, std::size_t row) noexcept {
+    const std::size_t cols = map_.cols;
+    const float* sd = windows_.row(row) + 2 * pitch_;
+    const double* above = phases_.row(row ? row - 1 : 0) + k * pitch_;
+    double* phase = phases_.row(row) + k * pitch_;
+    const auto known = [sd](std::size_t i) { return !std::isinf(sd[i]); };
+    const auto near = [this](std::size_t i, double turns) {
+        return turns + fraction(static_cast<double>(wrapped_[i]) - turns);
+    };
+    for (std::size_t i = 0; i < cols; ++i)
+        if (begun_[i]) phase[i] = known(i) ? near(i, above[i]) : above[i];
+    // Columns that begin here follow their neighbours.
+    const auto begins = [&](std::size_t i) { return known(i) && !begun_[i]; };
+    std::size_t seed = 0;
+    while (seed < cols && !begun_[seed]) ++seed;
+    if (seed == cols) {
+        seed = 0;
+        while (seed < cols && !begins(seed)) ++seed;
+        if (seed == cols) return;
+        phase[seed] = static_cast<double>(wrapped_[seed]);
+    }
+    double last = phase[seed];
+    for (std::size_t i = seed; i-- > 0;)
+        if (begins(i)) last = phase[i] = near(i, last);
+    last = phase[seed];
+    for (std::size_t i = seed + 1; i < cols; ++i) {
+        if (begins(i)) phase[i] = near(i, last);
+        if (begins(i) || begun_[i]) last = phase[i];
+    }
+    if (k == 1)
+        for (std::size_t i = 0; i < cols; ++i) begun_[i] |= static_cast<char>(known(i));
 }
 
 void LatticeFields::write(std::size_t row, float* out, std::size_t out_pitch) noexcept {
@@ -190,10 +230,16 @@ void LatticeFields::write_displacement(std::size_t row, float* const* out) noexc
         for (std::size_t axis = 0; axis < 2; ++axis) line.vectors[k][axis] = lattice_.vectors[k][axis];
     }
     kernels().displacement_row(line, map_.cols, out);
-    if (row) return;
+    if (zeroed_) return;
+    const float* sd = windows_.row(row) + 2 * pitch_;
+    const auto known =
+        static_cast<std::size_t>(std::count_if(sd, sd + map_.cols, [](float one) { return !std::isinf(one); }));
+    if (known == 0) return;
+    zeroed_ = true;
     for (std::size_t axis = 0; axis < 2; ++axis) {
-        for (std::size_t i = 0; i < map_.cols; ++i) zero_[axis] += static_cast<double>(out[axis][i]);
-        zero_[axis] /= static_cast<double>(map_.cols);
+        for (std::size_t i = 0; i < map_.cols; ++i)
+            if (!std::isinf(sd[i])) zero_[axis] += static_cast<double>(out[axis][i]);
+        zero_[axis] /= static_cast<double>(known);
         for (std::size_t i = 0; i < map_.cols; ++i) out[axis][i] -= static_cast<float>(zero_[axis]);
     }
 }

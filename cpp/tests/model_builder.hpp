@@ -127,7 +127,7 @@ struct Weights {
                note("dilations", "1,2") +
                note("readout",
                     "{\"axes\":2,\"vectors\":[[6.0,0.5],[-0.5,5.0]],\"planar_px\":0.0,\"planar_reach_px\":0.0,"
-                    "\"angle_period\":0.0,\"scale_prior\":0.0,\"content\":1}");
+                    "\"angle_period\":0.0,\"scale_prior\":0.0,\"content\":1,\"further\":[]}");
     }
 
     shiftvae::DenseModel model(std::size_t stride) const {
@@ -180,11 +180,12 @@ inline std::string golden(const Weights& weights) {
 
 inline std::string manifest(const Members& members) {
     std::string text =
-        R"({"format": "shiftvae-model-2", "dimensions": 2, "channels": 1, "window": [8, 8], "strides": [1, 2],
+        R"({"format": "shiftvae-model-3", "dimensions": 2, "channels": 1, "window": [8, 8], "strides": [1, 2],
  "latents": [{"name": "dy", "unit": "px", "spread": 3.0, "period": null},
   {"name": "dx", "unit": "px", "spread": 3.0, "period": null},
   {"name": "z1", "unit": "\u00b5\"", "spread": 0.5, "period": null}],
  "lattice": [[6.0, 0.5], [-0.5, 5.0]],
+ "grains": [],
  "intensity": {"normalisation": "zscore", "channel_offset": [0.0], "channel_scale": [1.0], "sd_floor": 1e-3},
  "pixel_size_nm": [0.02, 0.02], "domain": {"strain": [[0.001, 0.0], [0.0, 0.002]]}, "members": {)";
     for (const auto& [name, content] : members)

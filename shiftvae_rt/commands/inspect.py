@@ -14,6 +14,7 @@ from .text import KEPT, described
 
 if TYPE_CHECKING:
     from ..encode.mapper import LatentMapper
+    from ..model.manifest import Grain
 
 __all__ = ["add_arguments", "run"]
 
@@ -50,6 +51,17 @@ def _write_report(mapper: LatentMapper, path: str) -> None:
     write_whole(path, report)
 
 
+def _grains(grains: tuple[Grain, ...]) -> list[tuple[str, str]]:
+    """One line for each grain of a model with several."""
+    lines = []
+    for number, grain in enumerate(grains):
+        vectors = ", ".join(f"({y:.2f}, {x:.2f})" for y, x in grain.vectors)
+        how = f"{'mirrored and ' if grain.mirrored else ''}turned by {grain.turn_deg:.1f} degrees"
+        against = f", {how} against grain 0" if number else ""
+        lines.append((f"grain {number}", f"{vectors} px{against}, {grain.share:.0%} of the training frames"))
+    return lines
+
+
 def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
     model, manifest = mapper.model, mapper.model.manifest
     height, width = manifest.window
@@ -67,6 +79,7 @@ def _summary(mapper: LatentMapper) -> list[tuple[str, str]]:
         ("input", f"{manifest.dimensions}D{channels}, window {window}, strides {strides}"),
         ("pixel size", pixel_size_text(manifest.pixel_size_nm)),
         ("lattice", lattice),
+        *_grains(manifest.grains),
         ("encoder", manifest.encoder),
         ("route", mapper.route.description),
     ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from ..domain import DomainGauge
 from ..errors import FrameError, ModelFileError, ShiftVaeError, WindowError
-from ..fields import MeanLattice
+from ..fields import GrainLattice, MeanLattice
 from ..frame import DTYPES, PixelSize, as_pixels, pixel_size_text
 from ..kernels.threads import check_threads
 from ..latent_map import LatentMap
@@ -210,14 +210,22 @@ class LatentMapper:
             return None
         height, width = pixel_size_nm or manifest.pixel_size_nm or (1.0, 1.0)
         first, second = manifest.lattice
+        if manifest.grains:
+            grains = [GrainLattice(grain.vectors, _gradient(grain.strain)) for grain in manifest.grains]
+            return MeanLattice((first, second), grains[0].gradient, height / width, tuple(grains[1:]))
         if manifest.domain is None:
             return MeanLattice((first, second), aspect=height / width)
-        (yy, xy), (yx, xx) = manifest.domain.strain  # along y, and along x: of y and of x
-        return MeanLattice((first, second), ((yy, yx), (xy, xx)), height / width)
+        return MeanLattice((first, second), _gradient(manifest.domain.strain), height / width)
 
     def terminate(self) -> None:
         """Make the encoding in another thread fail soon; later ones are not affected."""
         self.route.terminate()
+
+
+def _gradient(strain: Sequence[Sequence[float]]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Displacement along y and x for a px along y and x, from that along y, and along x: of y and of x."""
+    (yy, xy), (yx, xx) = strain
+    return (yy, yx), (xy, xx)
 
 
 def _make_mapper(model: ModelFile, stride: int, threads: int, provider: str) -> LatentMapper:

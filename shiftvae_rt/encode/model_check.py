@@ -14,7 +14,7 @@ from ..errors import ModelFileError
 from ..latent_map import LatentMap
 from ..model.manifest import Manifest
 from ..model.model_file import ModelFile
-from .modulo import difference
+from .modulo import Latents, difference
 from .scan_mapper import ScanMapper
 
 __all__ = ["check_model"]
@@ -80,8 +80,6 @@ def _in_parts(scan: ScanMapper, pixels: NDArray[Any]) -> LatentMap:
 
 def _error(manifest: Manifest, found: LatentMap, mean: Float32, std: Float32) -> float:
     """Give the largest difference of a map from ``mean, std (L, rows, cols)``, in units of a latent's spread."""
-    periods = [latent.period for latent in manifest.latents]
-    lattice = np.reshape(manifest.lattice, (-1, 2))[:, 2 - manifest.dimensions :]
-    off = difference(found.mean, mean, lattice=lattice, periods=periods)
+    off, off_std = difference((found.mean, found.std), (mean, std), Latents.of(manifest))
     spread = np.maximum([latent.spread for latent in manifest.latents], std.mean(axis=(1, 2)))
-    return float(np.max(np.abs([off, found.std - std]) / spread[:, None, None]))
+    return float(np.max(np.abs([off, off_std]) / spread[:, None, None]))

@@ -169,7 +169,7 @@ class ScanMapper:
         if self._field_stream is None:
             self._field_stream = FieldStream(self.grid, self._lattice)
         first, self._field_rows = self._field_rows, self._rows_done
-        return self._field_stream.push(self._mean[:2, first : self._rows_done], self._std[:2, first : self._rows_done])
+        return self._field_stream.push(self._mean[:, first : self._rows_done], self._std[:, first : self._rows_done])
 
     def _encode(self, first: int, last: int, centre: NDArray[np.float64]) -> None:
         """Fill rows `first` to `last` of the map."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..array_types import Float64
 from ..errors import WindowError
-from ..fields import MeanLattice
+from ..fields import GrainLattice
 from .window_grid import WindowGrid
 
 __all__ = ["half_box", "lattice_vectors", "slopes"]
@@ -17,7 +17,7 @@ __all__ = ["half_box", "lattice_vectors", "slopes"]
 AVERAGED_PERIODS = 1.0
 
 
-def lattice_vectors(lattice: MeanLattice) -> Float64:
+def lattice_vectors(lattice: GrainLattice) -> Float64:
     """Two lattice vectors ``(vector, axis)``, px.
 
     Raises
@@ -32,7 +32,10 @@ def lattice_vectors(lattice: MeanLattice) -> Float64:
 
 
 def half_box(vectors: Float64, stride: int) -> int:
-    """Windows on either side of the middle of a box; two boxes, one after the other, are as wide as the Gaussian."""
+    """Windows on either side of the middle of a box; two boxes, one after the other, are as wide as the Gaussian.
+
+    The longest of ``vectors (n, 2)``, px, counts: those of all grains.
+    """
     width = AVERAGED_PERIODS * float(np.hypot(*vectors.T).max()) / stride
     return max(1, round((math.sqrt(6 * width**2 + 1) - 1) / 2))
 

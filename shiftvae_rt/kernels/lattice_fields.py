@@ -11,17 +11,19 @@ import numpy as np
 
 from .. import _core
 from ..array_types import Float32
-from ..fields import FIELD_NAMES, Fields, MeanLattice
+from ..fields import FIELD_NAMES, Fields, GrainLattice, MeanLattice
 from .field_average import half_box, lattice_vectors, slopes
+from .grain_fields import GrainFields
 from .window_grid import WindowGrid
 
 __all__ = ["FieldStream"]
 
 
 class FieldStream:
-    """Rows of the shift map in, rows of the fields out: the same bits however the rows come.
+    """Rows of a map in, rows of the fields out: the same bits however the rows come.
 
-    A row of fields needs rows of windows below it and comes `lag` rows later, the last ones with the last row.
+    A row of fields needs rows of windows below it and comes `lag` rows later, the last ones with the last row. With
+    several grains, each lattice has the windows of its own grain alone.
 
     Parameters
     ----------
@@ -37,34 +39,44 @@ class FieldStream:
     """
 
     def __init__(self, grid: WindowGrid, lattice: MeanLattice) -> None:
-        vectors = lattice_vectors(lattice)
-        half = half_box(vectors, grid.stride)
-        self._stream = _core.LatticeFields(
-            shape=(grid.rows, grid.cols),
-            first=(float(grid.centre_y_px[0]), float(grid.centre_x_px[0])),
-            stride=float(grid.stride),
-            aspect=lattice.aspect,
-            vectors=vectors.tolist(),
-            gradient=lattice.gradient,
-            half=half,
-            slope=slopes(half, grid),
-        )
+        half = half_box(np.concatenate([lattice_vectors(grain) for grain in lattice.grains]), grid.stride)
         #: Rows by which the fields come later.
         self.lag = 2 * half + 1
-        self._cols, self._row = grid.cols, 0
+        streams = [_LatticeStream(grid, grain, lattice.aspect, half) for grain in lattice.grains]
+        self._fields = GrainFields(streams, grid.cols)
 
-    def push(self, shift: Float32, sd: Float32) -> Fields:
-        """Take the next rows of the shift map and give the rows of the fields that became complete, maybe none.
+    def push(self, mean: Float32, std: Float32) -> Fields:
+        """Take the next rows of a map and give the rows of the fields that became complete, maybe none.
 
         Parameters
         ----------
-        shift, sd
-            ``(2, rows, cols)`` posterior mean and standard deviation of the shift along y and x, px.
+        mean, std
+            ``(L, rows, cols)`` posterior mean and standard deviation: the shift along y and x, px; with several grains,
+            the grain; further latents are passed over.
         """
-        complete = self._stream.rows_with(shift.shape[1])
-        found = np.empty((2 * len(FIELD_NAMES), complete, self._cols), np.float32)
+        return self._fields.push(mean, std)
+
+
+class _LatticeStream:
+    """Fields against one lattice; windows with an infinite deviation are unknown."""
+
+    def __init__(self, grid: WindowGrid, grain: GrainLattice, aspect: float, half: int) -> None:
+        self._cols = grid.cols
+        self._core = _core.LatticeFields(
+            shape=(grid.rows, grid.cols),
+            first=(float(grid.centre_y_px[0]), float(grid.centre_x_px[0])),
+            stride=float(grid.stride),
+            aspect=aspect,
+            vectors=lattice_vectors(grain).tolist(),
+            gradient=grain.gradient,
+            half=half,
+            slope=slopes(half, grid),
+        )
+
+    def push(self, shift: Float32, sd: Float32) -> tuple[Float32, Float32]:
+        """Values and deviations ``(6, rows, cols)`` of rows that became complete with ``shift, sd (2, n, cols)``."""
+        found = np.empty((2 * len(FIELD_NAMES), self._core.rows_with(shift.shape[1]), self._cols), np.float32)
         # maps that came over the network may lie anywhere in memory
         shift, sd = (np.require(plane, np.float32, ["C", "A"]) for plane in (shift, sd))
-        self._stream.push(shift, sd, found)
-        first, self._row = self._row, self._row + complete
-        return Fields(found[: len(FIELD_NAMES)], found[len(FIELD_NAMES) :], first)
+        self._core.push(shift, sd, found)
+        return found[: len(FIELD_NAMES)], found[len(FIELD_NAMES) :]

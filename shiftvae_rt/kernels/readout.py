@@ -20,12 +20,14 @@ __all__ = ["Readout"]
 
 _Size = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 _Coordinate = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
+_Vectors = tuple[tuple[_Coordinate, _Coordinate], tuple[_Coordinate, _Coordinate]]
 _AT_MOST_TWO = msgspec.Meta(max_length=2)
 
 
 class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Meaning of the planes of a code, which come in this order.
 
+    - grain, if there are several lattices: a score for each, and one for none of them
     - shift: with lattice vectors, cosines, sines and log widths, a plane for each vector; without lattice vectors,
       shift and log deviation, a plane for each axis
     - rotation: cosine, sine and log width
@@ -48,6 +50,8 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Standard deviation of the logarithm of the scale; 0 for a model without scale.
     content
         Number of content latents.
+    further
+        Two vectors of each lattice beside the first, those of further grains.
     """
 
     axes: Annotated[int, msgspec.Meta(ge=1, le=2)]
@@ -57,6 +61,7 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     angle_period: _Size
     scale_prior: _Size
     content: Annotated[int, msgspec.Meta(ge=0, le=1024)]
+    further: Annotated[tuple[_Vectors, ...], msgspec.Meta(max_length=7)] = ()
 
     @classmethod
     def from_json(cls, text: str, graph: str) -> Readout:
@@ -91,8 +96,9 @@ class Readout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def read(self, code: Float32, *, threads: int = 1) -> tuple[Float32, Float32]:
         """Mean and standard deviation ``(L, rows, cols)`` of ``code (planes, rows, cols)``.
 
-        The shift is in px within the cell around 0, a rotation in degrees, a scale in per cent above 1, content in its
-        own units. The values of a window depend neither on its neighbours nor on the instruction set.
+        The shift is in px within the cell around 0 of the window's grain; the grain is a number, -1 for none of them,
+        and its standard deviation the chance that it is another; a rotation is in degrees, a scale in per cent above 1,
+        content in its own units. The values of a window depend neither on its neighbours nor on the instruction set.
 
         Raises
         ------

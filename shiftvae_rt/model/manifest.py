@@ -9,13 +9,13 @@ import msgspec
 from ..errors import ModelFileError
 
 #: Kinds of latents, in the order that they have in a model.
-KINDS = ("shift", "rotation", "scale", "content")
+KINDS = ("shift", "grain", "rotation", "scale", "content")
 #: Least information about a window, nats, that a content latent carries if the model uses it.
 USED_NATS = 0.1
 #: Least information about a window, nats, that a shift carries if the windows show where the motif sits.
 USED_SHIFT_NATS = 0.5
 
-__all__ = ["DataSource", "Domain", "Imported", "Intensity", "Latent", "Manifest", "Member", "Training"]
+__all__ = ["DataSource", "Domain", "Grain", "Imported", "Intensity", "Latent", "Manifest", "Member", "Training"]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,12 +34,13 @@ class Latent(_Strict, frozen=True):
 
     ``kl_nats`` is the mean information that it carries about a window; a content latent near 0 was not used.
     ``spread`` is the standard deviation of its mean over the training windows, in its unit. ``period`` is the period of
-    an angle, in its unit; shift latents have none here, since the lattice is their period.
+    an angle, in its unit; shift latents have none here, since the lattice is their period. A grain is the number of one
+    of the manifest's `grains`, -1 where none of them fits; its deviation is the chance that it is another.
     """
 
     name: str
     unit: str
-    kind: Literal["shift", "rotation", "scale", "content"]
+    kind: Literal["shift", "grain", "rotation", "scale", "content"]
     kl_nats: float
     spread: float
     period: float | None = None
@@ -116,6 +117,30 @@ class Imported(_Strict, frozen=True):
     scaling: str
 
 
+class Grain(_Strict, frozen=True):
+    """Lattice of one grain, in the basis in which its motif is that of the first grain.
+
+    Attributes
+    ----------
+    vectors
+        Lattice vectors ``(y, x)``, px.
+    turn_deg
+        Misorientation: turn against the first grain, degrees, counter-clockwise as seen.
+    mirrored
+        Whether it is also mirrored; then the turn is that of the first vector, modulo 180 degrees.
+    share
+        Share of the training frames that it covers.
+    strain
+        ``(2, 2)`` mean displacement in px for a px along y and x, against `vectors`.
+    """
+
+    vectors: tuple[tuple[float, float], tuple[float, float]]
+    turn_deg: float
+    mirrored: bool
+    share: float
+    strain: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
+
+
 class Domain(_Strict, frozen=True):
     """Statistics of the training windows, and limits for those of other frames; see `domain`.
 
@@ -161,10 +186,13 @@ class Manifest(_Strict, frozen=True):
     encoder
         Family of the encoder.
     latents
-        Latents in the order of the encoder's outputs: shift, rotation, scale, content (an imported model may have no
-        shift).
+        Latents in the order of the encoder's outputs: shift, grain, rotation, scale, content (an imported model may
+        have no shift).
     lattice
-        Lattice vectors ``(y, x)`` in px, modulo which the shift is known; empty for a planar shift.
+        Lattice vectors ``(y, x)`` in px, modulo which the shift is known; empty for a planar shift. With several
+        grains, those of the first.
+    grains
+        Lattices of all grains, the largest grain first; empty for a single one.
     intensity
         Scaling that the graph applies.
     pixel_size_nm
@@ -181,7 +209,7 @@ class Manifest(_Strict, frozen=True):
         Size and hash of every other file in the zip.
     """
 
-    format: Literal["shiftvae-model-2"]
+    format: Literal["shiftvae-model-3"]
     dimensions: Literal[1, 2]
     channels: int
     window: tuple[int, int]
@@ -189,6 +217,7 @@ class Manifest(_Strict, frozen=True):
     encoder: str
     latents: tuple[Latent, ...]
     lattice: tuple[tuple[float, float], ...]
+    grains: tuple[Grain, ...]
     intensity: Intensity
     pixel_size_nm: tuple[float, float] | None
     training: Training | None
@@ -203,7 +232,7 @@ class Manifest(_Strict, frozen=True):
     @property
     def varies(self) -> tuple[bool, ...]:
         """True for each latent in which training found variation."""
-        return tuple(latent.kind == "shift" or latent.kl_nats >= USED_NATS for latent in self.latents)
+        return tuple(latent.kind in ("shift", "grain") or latent.kl_nats >= USED_NATS for latent in self.latents)
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
@@ -238,8 +267,12 @@ class Manifest(_Strict, frozen=True):
         if shifts != wanted and not (self.imported and not shifts):
             problems.append(f"shift latents {shifts}")
         order = [KINDS.index(latent.kind) for latent in self.latents]
-        if order != sorted(order) or max(order.count(1), order.count(2)) > 1:
+        if order != sorted(order) or max(order.count(i) for i in (1, 2, 3)) > 1:
             problems.append(f"latents that are not in the order {', '.join(KINDS)}")
+        if order.count(1) != bool(self.grains) or len(self.grains) == 1:
+            problems.append(f"{len(self.grains)} grains, {order.count(1)} latents of that kind")
+        elif self.grains and (self.grains[0].vectors != self.lattice or self.dimensions == 1):
+            problems.append(f"lattice {self.lattice}, but {self.grains[0].vectors} in grain 0")
         if len({latent.name for latent in self.latents}) != len(self.latents):
             problems.append("two latents of one name")
         scales, offsets = self.intensity.channel_scale, self.intensity.channel_offset

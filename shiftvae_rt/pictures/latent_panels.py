@@ -28,6 +28,8 @@ POSE_TITLES = {
     "phi": "phi: counter-clockwise",
     "scale": "scale: larger",
 }
+#: Title of the map of grains, whose numbers are those of the model's lattices.
+GRAIN_TITLE = "grain: number of the lattice"
 FIELD_TITLES = {
     "uy": "uy: displacement down",
     "ux": "ux: displacement right",
@@ -79,19 +81,23 @@ def draw_latent_map(
         title=title,
         pixel_size_nm=latent_map.pixel_size_nm,
         warning=verdict_text(latent_map.domain) if doubtful else "",
-        legend=_legend(panels),
+        legend=_legend(panels, latent_map),
     )
 
 
-def _legend(panels: Sequence[Panel]) -> str:
-    """Explain what the panels leave open: the unit of content, and where the colours have their middle."""
+def _legend(panels: Sequence[Panel], latent_map: LatentMap) -> str:
+    """Explain what the panels leave open: the grains, the unit of content, where the colours have their middle."""
     said = []
-    if any(panel.colours == "content" and not panel.unit for panel in panels):
+    if latent_map.lattice is not None and (grains := latent_map.lattice.grains_in_words()):
+        said.append(f"{grains[0].upper()}{grains[1:]}; blank where no lattice fits.")
+    if any(panel.colours == "content" and not panel.unit and panel.title != GRAIN_TITLE for panel in panels):
         said.append("Content: 1 unit is one standard deviation over the training scan.")
     titles = {panel.title for panel in panels}
     if FIELD_TITLES["exx"] in titles:
+        several = latent_map.lattice is not None and latent_map.lattice.further
+        whose = "each grain in the training scan" if several else "the training scan"
         said.append(
-            "Strain and rotation: against the lattice of the training scan, light grey at 0. Displacement: light grey "
+            f"Strain and rotation: against the lattice of {whose}, light grey at 0. Displacement: light grey "
             "at its median. y points down."
         )
     return " ".join(said)
@@ -114,6 +120,9 @@ def latent_panels(latent_map: LatentMap, *, raw_shifts: bool = False) -> list[Pa
     pose: list[Panel] = []
     shifts: list[Panel] = []
     for index, name in enumerate(latent_map.names):
+        if name == "grain":
+            content.insert(0, _grain_panel(latent_map, extent))
+            continue
         kind = shifts if name in ("dy", "dx") else pose if name in POSE_TITLES else content
         kind.append(
             Panel(
@@ -129,6 +138,15 @@ def latent_panels(latent_map: LatentMap, *, raw_shifts: bool = False) -> list[Pa
     return [*panels, *(shifts if raw_shifts or not panels else [])]
 
 
+def _grain_panel(latent_map: LatentMap, extent: Extent) -> Panel:
+    """Make the panel of the grains; blank where no lattice fits."""
+    grain = latent_map["grain"]
+    last = len(latent_map.lattice.further) if latent_map.lattice is not None else max(1, int(grain.max()))
+    return Panel(
+        GRAIN_TITLE, np.where(grain < 0, np.float32(np.nan), grain), extent_px=extent, limits=(0.0, float(last))
+    )
+
+
 def _field_panels(latent_map: LatentMap) -> list[Panel]:
     """Make a panel for each field; displacements in pm where the pixel size is known."""
     fields = latent_map.fields
@@ -136,6 +154,8 @@ def _field_panels(latent_map: LatentMap) -> list[Panel]:
         return []
     panels, extent = [], _extent(latent_map)
     for name, unit, image in zip(fields.names, fields.units, fields.mean, strict=True):
+        if name == "grain":
+            continue  # it stands beside the content
         if unit == "px" and latent_map.pixel_size_nm is not None:
             unit, image = "pm", image * np.float32(1e3 * latent_map.pixel_size_nm[name == "ux"])
         colours = FIELD_COLOURS.get(name, "signed")

@@ -47,7 +47,8 @@ class Maps:
         self.field_names: tuple[str, ...] = ()
         self.field_units: tuple[str, ...] = ()
         self._followed = first.lattice is not None and self.latents.step == 1
-        self._deviations = Canvas((2, grid.rows, grid.cols)) if self._followed else None
+        reads = 3 if first.lattice is not None and first.lattice.further else 2
+        self._deviations = Canvas((reads, grid.rows, grid.cols)) if self._followed else None
         self._from_top = False  # row 0 has come
         self._stream: FieldStream | None = None
         self._pushed = 0  # rows that it has taken
@@ -57,7 +58,7 @@ class Maps:
     def put(self, rows: LatentMap) -> None:
         """Write rows of the maps."""
         if self._deviations is not None:
-            self._deviations.put(rows.std[:2], rows.first_row)
+            self._deviations.put(rows.std[: self._deviations.shape[0]], rows.first_row)
         self.latents.put(rows.mean, rows.first_row)  # after the deviations: its rows are counted
         self._from_top |= rows.first_row == 0
         if rows.mean.shape[1] == rows.grid.rows:
@@ -73,7 +74,7 @@ class Maps:
         if self.fields is None:
             before = None if self._before is None else self._before.fields
             self._stream = FieldStream(grid, lattice)
-            none = self._stream.push(self.latents.values[:2, :0], deviations.values[:, :0])
+            none = self._stream.push(self.latents.values[:, :0], deviations.values[:, :0])
             self.field_names, self.field_units = none.names, none.units
             self.fields = Canvas((len(none.names), grid.rows, grid.cols), before)
             self._before = None
@@ -81,7 +82,7 @@ class Maps:
         if self._stream is None or not self._from_top or rows == self._pushed:
             return
         new = slice(self._pushed, rows)
-        found = self._stream.push(self.latents.values[:2, new], deviations.values[:, new])
+        found = self._stream.push(self.latents.values[:, new], deviations.values[:, new])
         self._pushed = rows
         self.fields.put(found.mean, found.first_row)
 

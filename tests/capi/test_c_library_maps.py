@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from c_library import TYPES, CModel, Library
@@ -140,6 +141,24 @@ def test_fields_are_those_of_python(library: Library, tmp_path, stride):
     mean, std = model.fields(frame, *model.map(frame))
     np.testing.assert_array_equal(mean.view(np.uint32), wanted.fields.mean.view(np.uint32))
     np.testing.assert_allclose(std, wanted.fields.std, rtol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 8])
+def test_maps_and_fields_of_several_grains_are_those_of_python(library: Library, tmp_path, stride):
+    weights = tiny_weights(grains=3)
+    manifest = tiny_manifest(weights, pixel_size_nm=(0.02, 0.025))
+    strained = msgspec.structs.replace(manifest.grains[1], strain=((0.01, 0.002), (-0.003, 0.004)))
+    manifest = msgspec.structs.replace(manifest, grains=(manifest.grains[0], strained, manifest.grains[2]))
+    path = tmp_path / "grains.svae"
+    write_model_file(path, manifest, tiny_members(weights))
+    frame = frame_of("uint16", 1, shape=(110, 130))
+    wanted, model = LatentMapper(path, stride=stride).map(frame), library.open(path, stride)
+    assert set(np.unique(wanted["grain"])) >= {-1, 0, 1, 2}
+    found = model.map(frame)
+    assert_same(found, wanted)
+    mean, std = model.fields(frame, *found)
+    np.testing.assert_array_equal(mean, wanted.fields.mean[:6])  # NaN where there is no grain
+    np.testing.assert_allclose(std, wanted.fields.std[:6], rtol=1e-6)
 
 
 def test_the_model_says_what_it_is(library: Library, models):

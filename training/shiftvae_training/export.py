@@ -21,13 +21,15 @@ import shiftvae_rt
 from shiftvae_rt.array_types import Float32
 from shiftvae_rt.encode.frame_centre import frame_centre
 from shiftvae_rt.encode.mapper import LatentMapper
-from shiftvae_rt.encode.modulo import difference
+from shiftvae_rt.encode.modulo import Latents, difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import TrainingError
+from shiftvae_rt.fields import turn_between
 from shiftvae_rt.frame import PixelSize, as_pixel_size, read_only
 from shiftvae_rt.kernels.windows import convert_frame, window_statistics
 from shiftvae_rt.model.manifest import (
     DataSource,
+    Grain,
     Intensity,
     Latent,
     Manifest,
@@ -36,7 +38,7 @@ from shiftvae_rt.model.manifest import (
 from shiftvae_rt.model.model_file import Golden, ModelFile, pack_model_file
 from shiftvae_rt.output_file import write_whole
 
-from .fitting.domain_fit import fit_domain
+from .fitting.domain_fit import fit_domain, measure_grains
 from .fitting.training_state import pack_state
 from .graphs.decoder_graph import decoder_graph
 from .graphs.encoder_graph import encoder_graph
@@ -138,7 +140,8 @@ def make_model_file(
     members |= {"training.npz": pack_state(model, trained.weights, trained.order, trained.history)}
     manifest = _manifest(trained, frames, sources, pixel_size_nm)
     mapper = LatentMapper(ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY))
-    manifest = msgspec.structs.replace(manifest, domain=fit_domain(mapper, frames))
+    measured = {"domain": fit_domain(mapper, frames), "grains": measure_grains(mapper, frames)}
+    manifest = msgspec.structs.replace(manifest, **measured)
     mapper = LatentMapper(
         ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY), stride=report_stride(frames)
     )
@@ -176,13 +179,15 @@ def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: 
         ]
     )
     single = [a.reshape(rows, cols, -1).transpose(2, 0, 1) for a in run_graph(graph, {"frame": cut})]
-    lattice = model.weights().lattice[:, 2 - model.dimensions :]
-    periods = [latent.period for latent in model.reported]
+    weights = model.weights()
+    latents = Latents(
+        weights.lattice[:, 2 - model.dimensions :], [latent.period for latent in model.reported], weights.cells
+    )
 
     def differ(other: Float32, other_std: Float32) -> float:
-        off = difference(mean, other, lattice=lattice, periods=periods)
+        off, off_std = difference((mean, std), (other, other_std), latents)
         scale = np.maximum(spread, std.mean(axis=(1, 2)))[:, None, None]
-        return float(np.max([np.abs(off) / scale, np.abs(std - other_std) / scale]))  # NaN if there is one
+        return float(np.max([np.abs(off) / scale, np.abs(off_std) / scale]))  # NaN if there is one
 
     return Parity(differ(torch_mean, torch_std), differ(single[0], single[1]))
 
@@ -199,7 +204,7 @@ def _manifest(
     statistics = [window_statistics(frame, model.window, max(1, model.window[1] // 2)) for frame in frames[:16]]
     means, sds = (np.concatenate([s[i].ravel() for s in statistics]) for i in (0, 1))
     return Manifest(
-        format="shiftvae-model-2",
+        format="shiftvae-model-3",
         dimensions=1 if model.dimensions == 1 else 2,
         channels=len(model.channel_scale),
         window=model.window,
@@ -207,6 +212,7 @@ def _manifest(
         encoder=settings.encoder,
         latents=latents,
         lattice=lattice,
+        grains=_grains(trained, lattice),
         intensity=Intensity(
             normalisation="zscore",
             channel_offset=(0.0,) * len(model.channel_scale),
@@ -244,6 +250,20 @@ def _manifest(
         members={},
         **made_by(),
     )
+
+
+def _grains(trained: Trained, lattice: tuple[tuple[float, float], ...]) -> tuple[Grain, ...]:
+    """The lattices of all grains, if there are several."""
+    cells = trained.model.weights().cells
+    if cells is None or trained.grains is None:
+        return ()
+    found = []
+    for number, ((ay, ax), (by, bx)) in enumerate(cells.tolist()):
+        turn, mirrored = turn_between(lattice, cells[number])
+        share = float(np.mean([np.mean(labels == number) for labels in trained.grains.labels]))
+        vectors = ((ay, ax), (by, bx))
+        found.append(Grain(vectors=vectors, turn_deg=round(turn, 3), mirrored=mirrored, share=round(share, 4)))
+    return tuple(found)
 
 
 def made_by() -> dict[str, Any]:

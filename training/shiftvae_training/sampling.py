@@ -7,12 +7,13 @@ pixels are in no training tile.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.kernels.windows import extract_windows_at
@@ -25,6 +26,8 @@ __all__ = [
     "Frames",
     "TileSampler",
     "Tiles",
+    "clear_of_borders",
+    "places_in_one_grain",
     "places_within",
     "share_around",
     "shown_around",
@@ -92,6 +95,22 @@ def places_within(mask: NDArray[np.bool_], tile: tuple[int, int]) -> NDArray[np.
     return _enough(share_around(mask, tile)[rows, cols])
 
 
+def clear_of_borders(labels: NDArray[np.int8], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels ``(H, W)`` of a frame around which a box of ``size (height, width)`` px lies in it and has one label."""
+    clear = np.zeros(labels.shape, bool)
+    top, left = (side // 2 for side in size)
+    inner = places_in_one_grain(labels, size)
+    clear[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return clear
+
+
+def places_in_one_grain(labels: NDArray[np.int8], tile: tuple[int, int]) -> NDArray[np.bool_]:
+    """First pixels ``(H - h + 1, W - w + 1)`` of the tiles all of whose ``labels (H, W)`` are the same, and not -1."""
+    rows, cols = (slice(t // 2, max(0, n - t + 1) + t // 2) for n, t in zip(labels.shape, tile, strict=True))
+    least, most = (each(labels, tile)[rows, cols] for each in (minimum_filter, maximum_filter))
+    return np.asarray((least == most) & (least >= 0))
+
+
 def _enough(covered: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Mask of shares of at least three quarters; if there are none, of the largest share, unless that is 0."""
     return np.asarray((covered > 0) & (covered >= min(SHOWN, covered.max(initial=0.0)) - 1e-9))
@@ -135,7 +154,7 @@ class TileSampler:
         places: list[NDArray[np.bool_]] | None = None,
         turned: bool = False,
     ) -> None:
-        self._frames, self._tile = frames, tile
+        self._frames, self._tile, self._seed = frames, tile, seed
         self._margin = margin_of_turns(tile[0]) if turned else 0
         self._rng = np.random.default_rng([seed, 1])
         chosen = [
@@ -167,6 +186,20 @@ class TileSampler:
         step = max(1, len(pairs) // most)
         pairs = pairs[::step][:most]
         return self._cut(np.array([i for i, _ in pairs]), np.array([origin for _, origin in pairs]))
+
+    def elsewhere(self, places: list[NDArray[np.bool_]]) -> TileSampler:
+        """Sampler of all training tiles at `places` that overlap no held-out tile; it has no held-out tiles itself."""
+        other = copy(self)
+        other._rng = np.random.default_rng([self._seed, 3])
+        other._origins = []
+        for allowed, held in zip(places, self._held_out, strict=True):
+            free = allowed.copy()
+            for y, x in held:
+                near = tuple(slice(max(0, at - t + 1), at + t) for at, t in zip((y, x), self._tile, strict=True))
+                free[near] = False
+            other._origins.append(np.argwhere(free))
+        other._held_out, other.places = [], sum(len(o) for o in other._origins)
+        return other
 
     def _cut(self, frame: NDArray[np.int64], origin: NDArray[np.int64]) -> Tiles:
         channels = self._frames[0].shape[0]

@@ -10,11 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from shiftvae_rt.errors import FrameError
 from shiftvae_rt.frame import read_only
@@ -24,6 +22,7 @@ from .constraints import CONSTRAINTS
 from .fitting.calibration import Coverage, calibrate, widen_by_scatter
 from .fitting.canonical import settle_content, settle_shift
 from .fitting.content_score import ContentScore, score_content
+from .fitting.divide import divide, on_the_lattice
 from .fitting.family import check_against_frames, labels_of_frames
 from .fitting.objective import Objective
 from .fitting.optimise import Step, optimise
@@ -35,9 +34,10 @@ from .fitting.training_state import TrainingState
 from .guess.automatic import settle
 from .guess.feature_guess import FeatureGuess
 from .guess.first_guess import Guess
-from .lattice.cell import known_lattice, lattice_with_cell
+from .guess.grain_guess import GrainGuess
 from .lattice.find import Lattice
-from .model.shift import TorusShift
+from .lattice.grains import Grains
+from .model.grain_shift import GrainShift
 from .model.shift_vae import ShiftVAE
 from .sampling import (
     TILE_SIDE,
@@ -45,7 +45,6 @@ from .sampling import (
     Frames,
     Tiles,
     TileSampler,
-    places_within,
 )
 from .scans import has_contrast
 
@@ -86,6 +85,8 @@ class Trained:
         latent. Training continues from these.
     content_score
         Score of the content beside that of the first guess; None where nothing varies, and without a lattice.
+    grains
+        Grains of the frames, in the bases of the model; None for a single one.
     """
 
     model: ShiftVAE
@@ -102,6 +103,7 @@ class Trained:
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
     order: tuple[int, ...] = ()
     content_score: ContentScore | None = None
+    grains: Grains | None = None
 
 
 def train(
@@ -150,13 +152,11 @@ def train(
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     say("finding the lattice ...")
-    if start is not None and isinstance(start.model.shift, TorusShift):
-        lattice = known_lattice(lit, start.model.shift.vectors.double().numpy())
-    else:
-        lattice = lattice_with_cell(lit, settings.cell)
-    say(f"found: {lattice.reason}")
+    area = divide(frames, lit, settings, None if start is None else start.model)
+    say(f"found: {area.lattice.reason}")
     say("choosing window and latents ...")
-    choice = settle(settings, lit, lattice, reach=TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1))
+    reach = TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1)
+    choice = settle(settings, area.plain, area.first, reach=reach)
     weights = {"smooth": choice.smooth} | settings.constraints
     settings = replace(settings, window=choice.window, content=choice.content, constraints=weights)
     if start is None:
@@ -164,16 +164,17 @@ def train(
     say("placing the first guess ..." if start is None else "going on from a trained model ...")
     guess: Guess | None = None
     if start is None:
-        model, guess = prepare(frames, lattice, settings, choice)
+        area = area.with_room(frames, choice.window + reach)
+        model, guess = prepare(frames, area.lattice, settings, choice, grains=area.grains)
         features = guess
     else:
         model, features = start.model, None
         if settings.shift == "planar":
             known = model.window, model.content, model.channel_scale
-            features = make_guess(frames, lattice, settings, known)
+            features = make_guess(frames, area.lattice, settings, known)
     reach = TILE_STRIDE * (tile_side(frames, model.window) - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
-    near = [_on_the_lattice(frame, lattice, tile) for frame in frames]
+    near = area.places(frames, tile)
     if features is not None and settings.shift == "planar":
         near = [part.tile_places(i, tile) for part, i in features_of(features, range(len(frames)))]
     sampler = TileSampler(frames, tile, seed=settings.seed, places=near, turned=settings.rotation > 0)
@@ -182,10 +183,11 @@ def train(
     teacher = None
     if model.takes_rounds and isinstance(features, FeatureGuess):
         teacher = Teacher(model, features, TILE_STRIDE)
-    objective = Objective(model, TILE_STRIDE, (*constraints, *settings.conditions), labels=labels, teacher=teacher)
+    conditions, terms = (*constraints, *settings.conditions), area.terms(sampler, near)
+    objective = Objective(model, TILE_STRIDE, conditions, labels=labels, teacher=teacher, grains=terms)
     say(f"training, {settings.steps} steps ...")
     history = optimise(model, objective, sampler, guess, settings, progress)
-    why = choice.reasons
+    why = choice.reasons if not isinstance(guess, GrainGuess) else (*choice.reasons, guess.words)
     if (last := history[-1].step) < settings.steps:
         why = (*why, f"stopped early: the model of step {last} of {settings.steps}, the best on held-out regions")
         say(why[-1])
@@ -197,13 +199,13 @@ def train(
         coverage = _calibrate(model, sampler, (np.inf,) * len(model.names), settings.seed, labels)
         kl_nats, spread = _measure_rounds(model, sampler)
     else:
-        kl_nats, spread, order = _finish(model, objective, sampler, _content_of(model, lit, lattice), before)
+        kl_nats, spread, order = _finish(model, objective, sampler, _content_of(model, area.plain, area.first), before)
         coverage = _calibrate(model, sampler, kl_nats, settings.seed, labels)
     coverage = widen_by_scatter(model, lit, coverage)
-    score = score_content(model, lit[0], lattice, kl_nats) if settings.shift == "torus" else None
+    score = score_content(model, lit[0], area.first, kl_nats) if settings.shift == "torus" else None
     seconds = time.process_time() - started
-    result = Trained(model, settings, lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)
-    return replace(result, weights=left, order=order, content_score=score)
+    result = Trained(model, settings, area.lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)
+    return replace(result, weights=left, order=order, content_score=score, grains=area.grains)
 
 
 @torch.no_grad()
@@ -226,6 +228,8 @@ def _finish(
     _, posterior = objective(tiles, sample=False, source=source)
     model.set_anchor(posterior.mean.flatten(0, 1))
     mean, _ = model.latents(posterior)
+    if isinstance(model.shift, GrainShift):
+        further_kl.insert(0, model.shift.information(posterior.code))
     kl = [*[shift_kl] * model.dimensions, *further_kl, *(float(v) for v in content_kl)]
     return tuple(kl), tuple(float(v) for v in mean.flatten(0, 1).std(0)), tuple(settled)
 
@@ -267,18 +271,12 @@ def _tiles_for_looking(model: ShiftVAE, sampler: TileSampler) -> tuple[torch.Ten
 def _content_of(model: ShiftVAE, frames: Frames, lattice: Lattice) -> torch.Tensor:
     """Content ``(n, m)`` of windows from all over a few frames, whose mean has no sampling error."""
     parts, step = [], max(4, model.window[1] // 8 * 4)
-    seen = torch.from_numpy(_on_the_lattice(frames[0], lattice, model.window)[::step, ::step].copy())
+    seen = torch.from_numpy(on_the_lattice(frames[0], lattice, model.window)[::step, ::step].copy())
     for frame in frames[:: -(-len(frames) // max(ZEROING, ZEROING_PIXELS // frames[0].size))]:
         centred = frame - frame.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
         mean, _ = model.map_frame(centred.astype(np.float32), step)
         parts.append(torch.from_numpy(mean[model.first_content :])[:, seen].T)
     return torch.cat(parts)
-
-
-def _on_the_lattice(frame: NDArray[Any], lattice: Lattice, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Mask of the first pixels of tiles in ``frame (C, H, W)`` that show the lattice; all without one."""
-    mask = np.full(frame.shape[1:], has_contrast(frame))
-    return places_within(mask if lattice.where is None else mask & lattice.where, size)
 
 
 @torch.no_grad()

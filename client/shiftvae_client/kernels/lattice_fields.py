@@ -7,10 +7,12 @@ display (maps of 121 x 121 windows, ten times a second), and not for stride 1.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..array_types import Float32, Float64
-from ..fields import FIELD_NAMES, Fields, MeanLattice
+from ..fields import FIELD_NAMES, Fields, GrainLattice, MeanLattice
 from .field_average import half_box, lattice_vectors, slopes
+from .grain_fields import GrainFields
 from .window_grid import WindowGrid
 
 __all__ = ["FieldStream"]
@@ -20,33 +22,45 @@ _LEAST_VARIANCE = 1e-8  # px squared
 
 
 class FieldStream:
-    """Rows of the shift map in, rows of the fields out; parameters as in the runtime."""
+    """Rows of a map in, rows of the fields out; parameters as in the runtime."""
 
     def __init__(self, grid: WindowGrid, lattice: MeanLattice) -> None:
-        self._vectors = lattice_vectors(lattice)
-        self._half = half_box(self._vectors, grid.stride)
-        self._grid, self._lattice = grid, lattice
-        self._slopes = slopes(self._half, grid)
+        half = half_box(np.concatenate([lattice_vectors(grain) for grain in lattice.grains]), grid.stride)
+        self.lag = 2 * half + 1
+        streams = [_LatticeStream(grid, grain, lattice.aspect, half) for grain in lattice.grains]
+        self._fields = GrainFields(streams, grid.cols)
+
+    def push(self, mean: Float32, std: Float32) -> Fields:
+        """Take the next rows ``(L, rows, cols)`` of a map and give the rows that became complete."""
+        return self._fields.push(mean, std)
+
+
+class _LatticeStream:
+    """Fields against one lattice; windows with an infinite deviation are unknown."""
+
+    def __init__(self, grid: WindowGrid, grain: GrainLattice, aspect: float, half: int) -> None:
+        self._vectors, self._half = lattice_vectors(grain), half
+        self._grid, self._lattice, self._aspect = grid, grain, aspect
+        self._slopes = slopes(half, grid)
         self._shift = self._sd = np.zeros((2, 0, grid.cols))
         self._row = 0
-        self.lag = 2 * self._half + 1
 
-    def push(self, shift: Float32, sd: Float32) -> Fields:
-        """Take the next rows ``(2, rows, cols)`` of the shift map, px, and give the rows that became complete."""
+    def push(self, shift: Float32, sd: Float32) -> tuple[Float32, Float32]:
+        """Values and deviations of the rows that became complete with the next ``shift, sd (2, rows, cols)``, px."""
         self._shift = np.concatenate([self._shift, shift], axis=1)
         self._sd = np.concatenate([self._sd, sd], axis=1)
-        seen, first = self._shift.shape[1], self._row
-        self._row = seen if seen == self._grid.rows else max(first, seen - self.lag)
+        seen, first, lag = self._shift.shape[1], self._row, 2 * self._half + 1
+        self._row = seen if seen == self._grid.rows else max(first, seen - lag)
         if self._row == first:
             nothing = np.zeros((len(FIELD_NAMES), 0, self._grid.cols), np.float32)
-            return Fields(nothing, nothing, first)
+            return nothing, nothing
         rows = slice(first, self._row)
         turns = self._turns()
         phasors = np.exp(1j * _TAU * turns) / np.maximum((self._sd**2).sum(0), _LEAST_VARIANCE)
         averaged = self._average(self._average(phasors, 1), 2)
         unit = averaged / np.maximum(np.abs(averaged), 1e-150)
         mean = np.concatenate([self._displacement(turns, np.angle(unit) / _TAU), self._strain(unit)])
-        return Fields(mean[:, rows].astype(np.float32), self._deviations()[:, rows].astype(np.float32), first)
+        return mean[:, rows].astype(np.float32), self._deviations()[:, rows].astype(np.float32)
 
     def _turns(self) -> Float64:
         """Phase of each window for each lattice vector, turns from -0.5 to 0.5."""
@@ -66,19 +80,22 @@ class FieldStream:
 
     def _displacement(self, turns: Float64, averaged: Float64) -> Float64:
         """Displacement along y and x of the lattice points that the averages tell, px."""
-        averaged[:, 0] = np.unwrap(averaged[:, 0], axis=1, period=1)
-        averaged = np.unwrap(averaged, axis=1, period=1)
+        known = np.isfinite(self._sd[0])
+        averaged = np.stack([_unwrapped(each, known) for each in averaged])
         near = averaged + (turns - averaged) - np.rint(turns - averaged)
         rows, cols = (np.arange(count) * self._grid.stride for count in near.shape[1:])
         (down_y, along_y), (down_x, along_x) = self._lattice.gradient
         gone = np.stack([np.add.outer(rows * down_y, cols * along_y), np.add.outer(rows * down_x, cols * along_x)])
         displacement = np.tensordot(self._vectors.T, near, axes=1) - gone
-        return displacement - displacement[:, :1].mean(axis=2, keepdims=True)
+        if not known.any():
+            return displacement
+        top = int(known.any(axis=1).argmax())
+        return displacement - displacement[:, top, known[top]].mean(axis=1)[:, None, None]
 
     def _strain(self, unit: Float64) -> Float64:
         """Strain in % and rotation in degrees, from the angles between neighbours."""
         along = [self._gradient(unit, axis, count) for axis, count in ((1, self._grid.rows), (2, self._grid.cols))]
-        mean, aspect = np.asarray(self._lattice.gradient), self._lattice.aspect
+        mean, aspect = np.asarray(self._lattice.gradient), self._aspect
         (yy, yx), (xy, xx) = (
             [np.tensordot(self._vectors[:, i], along[j], axes=1) - mean[i, j] for j in (0, 1)] for i in (0, 1)
         )
@@ -99,6 +116,30 @@ class FieldStream:
     def _deviations(self) -> Float64:
         """Standard deviations of the fields, in their units."""
         (yy, yx), (_, xx) = self._slopes
-        aspect, (sy, sx) = self._lattice.aspect, self._sd
+        aspect, (sy, sx) = self._aspect, self._sd
         shear = np.hypot(sx * self._slopes[1][0] / aspect, sy * yx * aspect)
         return np.stack([sy, sx, 100 * sx * xx, 100 * sy * yy, 50 * shear, 180 / _TAU * shear])
+
+
+def _unwrapped(turns: Float64, known: NDArray[np.bool_]) -> Float64:
+    """Turns ``(rows, cols)`` near those of the row above; unknown windows keep them, new columns follow neighbours."""
+    found, last, begun = np.zeros_like(turns), np.zeros(turns.shape[1]), np.zeros(turns.shape[1], bool)
+    for row, here in enumerate(known):
+        seen, new = here & begun, np.flatnonzero(here & ~begun)
+        last[seen] += _part(turns[row, seen] - last[seen])
+        if len(new):
+            if not begun.any():
+                last[new[0]], begun[new[0]] = turns[row, new[0]], True
+            seed = int(begun.argmax())
+            for column in [*new[new < seed][::-1], *new[new > seed]]:
+                settled = np.flatnonzero(begun)
+                beside = settled[settled > column][:1] if column < seed else settled[settled < column][-1:]
+                near = last[beside[0]]
+                last[column], begun[column] = near + _part(turns[row, column] - near), True
+        found[row] = last
+    return found
+
+
+def _part(turns: Float64) -> Float64:
+    """What is beyond the nearest whole turn."""
+    return turns - np.rint(turns)

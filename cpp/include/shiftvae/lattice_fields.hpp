@@ -15,6 +15,9 @@ namespace shiftvae {
 // unit phasors, weighted by the precision of the shift, are averaged under two boxes, one after the other, along both
 // axes. Their gradient is that of the displacement (Hytch, Snoeck, Kilaas, Ultramicroscopy 74 (1998) 131). Unwrapped
 // from the row above, they say which lattice point a window's shift belongs to.
+//
+// A window with an infinite deviation is unknown: it has no weight, and its fields mean nothing. Phases are unwrapped
+// over it, from the last known window above it or, where there is none, beside it.
 class LatticeFields {
 public:
     // Displacement along y and x in px; exx, eyy, exy in %; rotation in degrees, from x towards y. Then their standard
@@ -71,6 +74,7 @@ private:
     void average(double* line, std::size_t count) noexcept;
     void slide(Box& box, const Ring<double>& rows, std::size_t centre) const noexcept;
     void unwrap(std::size_t row) noexcept;
+    void unwrap_known(std::size_t k, std::size_t row) noexcept;
     void write(std::size_t row, float* out, std::size_t out_pitch) noexcept;
     void write_displacement(std::size_t row, float* const* out) noexcept;
     void write_strain(std::size_t row, float* const* out) const noexcept;
@@ -98,7 +102,10 @@ private:
     Box first_, second_;
     std::vector<double> padded_, scratch_a_, scratch_b_;
     std::vector<float> wrapped_;
-    double zero_[2] = {0, 0};  // px; mean displacement of the first row, which is taken off
+    bool gaps_ = false;        // there were unknown windows
+    std::vector<char> begun_;  // columns that had a known window
+    double zero_[2] = {0, 0};  // px; mean displacement of the first row with known windows, which is taken off
+    bool zeroed_ = false;
 };
 
 }  // namespace shiftvae

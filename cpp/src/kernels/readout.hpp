@@ -120,6 +120,65 @@ inline void read_lattice_shift(const Readout& readout, Phases phases, const floa
     }
 }
 
+// The number of the highest of several scores, -1 for the last of them, and the chance that it is another.
+inline void read_grain(const float* scores, std::size_t number, std::size_t pitch, std::size_t count,
+                       float* SHIFTVAE_RESTRICT label, float* SHIFTVAE_RESTRICT chance) {
+    float best[readout_block];
+    for (std::size_t i = 0; i < count; ++i) best[i] = scores[i], label[i] = 0.0f, chance[i] = 0.0f;
+    for (std::size_t j = 1; j < number; ++j) {
+        const float *score = scores + j * pitch, name = static_cast<float>(j);
+        for (std::size_t i = 0; i < count; ++i) {
+            const bool better = score[i] > best[i];
+            label[i] = better ? name : label[i];
+            best[i] = better ? score[i] : best[i];
+        }
+    }
+    for (std::size_t j = 0; j < number; ++j) {
+        const float *score = scores + j * pitch, name = static_cast<float>(j);
+        for (std::size_t i = 0; i < count; ++i) {
+            const float odds = exponential(bounded(score[i] - best[i], -80.0f, 0.0f));
+            chance[i] += label[i] == name ? 0.0f : odds;
+        }
+    }
+    const float none = static_cast<float>(number - 1);
+    for (std::size_t i = 0; i < count; ++i) {
+        chance[i] = chance[i] / (1.0f + chance[i]);
+        label[i] = label[i] == none ? -1.0f : label[i];
+    }
+}
+
+// As read_lattice_shift, for two phases and two axes, with the vectors of the lattice of each window's grain.
+inline void read_grain_shift(const Readout& readout, Phases phases, const float* moved, std::size_t pitch,
+                             std::size_t count, const float* label, Planes<float>& mean, Planes<float>& sd) {
+    float place[2][readout_block] = {}, width[2][readout_block] = {};
+    for (std::size_t j = 0; j < 2; ++j) {
+        const std::size_t plane = j * pitch;
+        places(phases.cosine + plane, phases.sine + plane, moved + plane, count, place[j]);
+        deviations(phases.log_width + plane, count, most_log_phase, 1.0f, width[j]);
+    }
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+        float *SHIFTVAE_RESTRICT to = mean.take(), *SHIFTVAE_RESTRICT sd_to = sd.take();
+        float a[readout_block], b[readout_block];
+        const float first_a = static_cast<float>(readout.vectors[0][axis]);
+        const float first_b = static_cast<float>(readout.vectors[1][axis]);
+        for (std::size_t i = 0; i < count; ++i) a[i] = first_a, b[i] = first_b;
+        for (std::size_t grain = 1; grain <= readout.further; ++grain) {
+            const auto& vectors = readout.further_vectors[grain - 1];
+            const float name = static_cast<float>(grain), other_a = static_cast<float>(vectors[0][axis]),
+                        other_b = static_cast<float>(vectors[1][axis]);
+            for (std::size_t i = 0; i < count; ++i) {
+                a[i] = label[i] == name ? other_a : a[i];
+                b[i] = label[i] == name ? other_b : b[i];
+            }
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            to[i] = a[i] * place[0][i] + b[i] * place[1][i];
+            const float one = a[i] / tau * width[0][i], other = b[i] / tau * width[1][i];
+            sd_to[i] = root(one * one + other * other);
+        }
+    }
+}
+
 inline void read_planar_shift(const Readout& readout, const float* u, const float* log_sd, const float* moved,
                               std::size_t pitch, std::size_t count, Planes<float>& mean, Planes<float>& sd) {
     const float unit = static_cast<float>(readout.planar_px), reach = static_cast<float>(readout.planar_reach_px);
@@ -144,7 +203,14 @@ inline void read_latents(const Readout& readout, const float* code, const float*
     Planes<const float> in{code, pitch};
     Planes<float> means{mean, pitch}, sds{sd, pitch};
     const std::size_t k = readout.phases, axes = readout.axes, m = readout.content;
-    if (k) {
+    float label[readout_block], chance[readout_block];
+    if (readout.further) {
+        read_grain(in.take(readout.scores()), readout.scores(), pitch, count, label, chance);
+        const float *cosine = in.take(k), *sine = in.take(k), *log_width = in.take(k);
+        read_grain_shift(readout, {cosine, sine, log_width}, moved, pitch, count, label, means, sds);
+        std::memcpy(means.take(), label, count * sizeof(float));
+        std::memcpy(sds.take(), chance, count * sizeof(float));
+    } else if (k) {
         const float *cosine = in.take(k), *sine = in.take(k), *log_width = in.take(k);
         read_lattice_shift(readout, {cosine, sine, log_width}, moved, pitch, count, means, sds);
     } else {

@@ -294,7 +294,9 @@ def test_a_manifest_that_contradicts_itself_is_refused(path, tiny_model, change,
 
 def test_latents_in_another_order_or_of_one_name_are_refused(path, tiny_model):
     write_manifest(path, tiny_model, lambda manifest: manifest["latents"].reverse())
-    with pytest.raises(ModelFileError, match="latents that are not in the order shift, rotation, scale, content"):
+    with pytest.raises(
+        ModelFileError, match="latents that are not in the order shift, grain, rotation, scale, content"
+    ):
         ModelFile.read(path)
     write_manifest(path, tiny_model, lambda manifest: manifest["latents"][3].update(name="z1"))
     with pytest.raises(ModelFileError, match="two latents of one name"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shiftvae_rt.encode.modulo import modulo_lattice
-from shiftvae_rt.fields import MeanLattice
+from shiftvae_rt.fields import GrainLattice, MeanLattice
 from shiftvae_rt.kernels.lattice_fields import FieldStream
 from shiftvae_rt.kernels.window_grid import WindowGrid
 
@@ -53,3 +53,28 @@ def test_rows_are_those_of_the_core(twin: ModuleType, parts: list[int], side: in
         if row >= grid.rows:
             break
     assert got.first_row + got.mean.shape[1] == grid.rows
+
+
+@pytest.mark.parametrize("parts", [[1000], [9, 1, 14]], ids=["whole", "bands"])
+def test_rows_of_several_grains_are_those_of_the_core(twin: ModuleType, parts: list[int]) -> None:
+    grid, rng = WindowGrid((160, 180), (20, 18), 4), np.random.default_rng(1)
+    further = ((14.0, 8.0), (-8.5, 12.7))
+    lattice = MeanLattice(VECTORS, further=(GrainLattice(further, gradient=((0.01, 0.0), (0.0, 0.02))),))
+    y, x = np.meshgrid(grid.centre_y_px, grid.centre_x_px, indexing="ij")
+    grain = np.where(np.hypot(y - 40, x - 60) < 14, -1, (x > 30 + 0.7 * y).astype(int))
+    wave = 2 * np.sin(np.stack([x, y]) / 25)
+    mean = np.stack([y, x, grain]).astype(np.float32)
+    for number, vectors in enumerate((VECTORS, further)):
+        shift = modulo_lattice((wave - [y, x]).reshape(2, -1), np.array(vectors)).reshape(wave.shape)
+        mean[:2, grain == number] = shift[:, grain == number]
+    std = rng.uniform(0.1, 0.4, mean.shape).astype(np.float32)
+    ours, theirs, row = twin.FieldStream(grid, lattice), FieldStream(grid, lattice), 0
+    for turn in range(10_000):
+        band = slice(row, row + parts[turn % len(parts)])
+        row = band.stop
+        got, expected = ours.push(mean[:, band], std[:, band]), theirs.push(mean[:, band], std[:, band])
+        np.testing.assert_allclose(got.mean, expected.mean, atol=MOST)
+        np.testing.assert_allclose(got.std, expected.std, rtol=1e-5)
+        if row >= grid.rows:
+            break
+    assert got.names[-1] == "grain"

@@ -38,7 +38,7 @@ def request(**fields: object) -> bytes:
 
 
 HELLO = request(
-    htype="HELLO", protocol=2, mode="live", stream="rogue", session="x", first_seq=1, clock="", clock_ns=1
+    htype="HELLO", protocol=3, mode="live", stream="rogue", session="x", first_seq=1, clock="", clock_ns=1
 )  # fmt: skip
 
 

@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_cdt
 from torch import Tensor
 
+from ..model.grain_shift import GrainShift
 from ..model.shift import TorusShift
 from ..model.shift_vae import ShiftVAE
 from .consistency import position_scatter
@@ -81,10 +83,8 @@ def calibrate(
         _scores(model, windows, label, side, torch.Generator().manual_seed(seed)) for side in (1, _column_px(model))
     ]
     axes = model.dimensions
-    used = (*[True] * len(model.further), *used)
-    groups = {"shift": list(range(axes))} | {
-        name: [column] for column, name in enumerate(model.names) if column >= axes and used[column - axes]
-    }
+    chosen = [*[latent.kind in ("rotation", "scale") for latent in model.reported[: model.first_content]], *used]
+    groups = {"shift": list(range(axes))} | {name: [i] for i, name in enumerate(model.names) if chosen[i]}
     found = []
     for name, columns in groups.items():
         candidates = [_coverage(name, scores[:, :, columns].abs()) for scores in drawn]
@@ -102,19 +102,36 @@ def widen_by_scatter(
     """
     if not isinstance(model.shift, TorusShift) or model.further:
         return coverage
-    factors, axes, lattice = [], model.dimensions, model.shift.vectors.numpy()
+    factors, axes = [], model.dimensions
     for frame in frames[:: -(-len(frames) // FRAMES)]:
         part = frame[:, :SIDE, :SIDE]
         centred = part - part.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
-        mean, std = (a[:axes].astype(np.float64) for a in model.map_frame(centred.astype(np.float32), STRIDE))
-        factors.append(position_scatter(mean, std, lattice, window=model.window, stride=STRIDE))
-    found = [factor for factor in factors if factor is not None]
-    if not found or np.median(found) <= 1:
+        found, found_std = model.map_frame(centred.astype(np.float32), STRIDE)
+        mean, std = (a[:axes].astype(np.float64) for a in (found, found_std))
+        for square, lattice in _squares(model.shift, found):
+            inside = mean[square], std[square]
+            factors.append(position_scatter(*inside, lattice, window=model.window, stride=STRIDE))
+    known = [factor for factor in factors if factor is not None]
+    if not known or np.median(known) <= 1:
         return coverage
-    scatter = float(np.median(found))
+    scatter = float(np.median(known))
     with torch.no_grad():
         scale_deviations(model, list(range(axes)), scatter)
     return tuple(replace(c, scatter=scatter) if c.latent == "shift" else c for c in coverage)
+
+
+def _squares(shift: TorusShift, mean: NDArray[Any]) -> list[tuple[tuple[slice, ...], NDArray[Any]]]:
+    """Parts of a map that show one lattice, and its vectors: the whole map, or the largest square in each grain."""
+    if not isinstance(shift, GrainShift):
+        return [(np.s_[:, :, :], shift.vectors.numpy())]
+    squares: list[tuple[tuple[slice, ...], NDArray[Any]]] = []
+    for number, cell in enumerate(shift.cells.numpy()):
+        room = distance_transform_cdt(np.pad(mean[2] == number, 1), "chessboard")[1:-1, 1:-1]
+        row, col = np.unravel_index(room.argmax(), room.shape)
+        half = int(room.max()) - 1
+        if half >= 0:
+            squares.append((np.s_[:, row - half : row + half + 1, col - half : col + half + 1], cell))
+    return squares
 
 
 def _coverage(name: str, scores: Tensor) -> Coverage:
@@ -143,8 +160,8 @@ def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, side: int, g
         axes = model.dimensions
         shift = torch.zeros(len(error), 2)
         shift[:, 2 - axes :] = error[:, :axes]
-        error[:, :axes] = model.shift.wrap_px(shift)[:, 2 - axes :]
-        for column, latent in enumerate(model.further, axes):
+        error[:, :axes] = model.shift.wrap_px(shift, model.code_at(truth))[:, 2 - axes :]
+        for column, latent in enumerate(model.further, model.first_content - len(model.further)):
             if latent.period is not None:
                 error[:, column] -= latent.period * torch.round(error[:, column] / latent.period)
         scores.append(error / deviation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,10 +18,10 @@ from shiftvae_rt.domain import Ruler, residual_structure, window_features
 from shiftvae_rt.encode.decoder import Decoder
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.latent_map import LatentMap
-from shiftvae_rt.model.manifest import Domain
+from shiftvae_rt.model.manifest import Domain, Grain
 from shiftvae_rt.model.samples import SAMPLES, normalised_windows
 
-__all__ = ["fit_domain"]
+__all__ = ["fit_domain", "measure_grains"]
 
 
 #: Largest number of frames used, and regions along each axis of a frame.
@@ -74,14 +75,33 @@ def fit_domain(mapper: LatentMapper, frames: list[NDArray[Any]]) -> Domain | Non
     )
 
 
+def measure_grains(mapper: LatentMapper, frames: list[NDArray[Any]]) -> tuple[Grain, ...]:
+    """Grains of a model with the mean strain of each in raw ``frames (C, H, W)``, against its vectors."""
+    manifest, ruler = mapper.model.manifest, Ruler(mapper.model.manifest, mapper.stride)
+    if not manifest.grains:
+        return ()
+    maps = [mapper.map(frame).mean for frame in frames[:: -(-len(frames) // FRAMES)] if frame.min() < frame.max()]
+    advances, measured = [ruler.advance(mean) for mean in maps], []
+    for number, grain in enumerate(manifest.grains):
+        both = [ruler.both(mean[2] == number) for mean in maps]
+        pairs = list(zip(advances, both, strict=True))
+        turns = [np.concatenate([advance[k][mask[k]] for advance, mask in pairs]) for k in range(4)]
+        mean = np.array([each.mean(dtype=np.float64) if each.size else 0.0 for each in turns])
+        strain = ruler.strain(mean[:, None, None].astype(np.float32))
+        measured.append(msgspec.structs.replace(grain, strain=tuple(map(tuple, strain.tolist()))))
+    return tuple(measured)
+
+
 def _windows(mapper: LatentMapper, maps: list[LatentMap]) -> tuple[Float64, Float64, list[Float64], Float64]:
     """Centre and whitening of the windows' features, maps of their scores, and the strain of every region."""
     manifest, ruler = mapper.model.manifest, Ruler(mapper.model.manifest, mapper.stride)
     latents, axes = len(manifest.latents), manifest.dimensions
     advances = [ruler.advance(m.mean) for m in maps]
-    features = [window_features(m.mean, m.std, a, axes) for m, a in zip(maps, advances, strict=True)]
+    grain = bool(manifest.grains)
+    features = [window_features(m.mean, m.std, a, axes, grains=grain) for m, a in zip(maps, advances, strict=True)]
     values = np.concatenate([each.reshape(len(each), -1) for each in features], axis=1).astype(np.float64)
-    least = np.concatenate([np.full(latents - axes, CONTENT), np.full(latents, LOG_SD), STRAIN * ruler.turns])
+    sizes = latents - axes - grain, latents - grain
+    least = np.concatenate([np.full(sizes[0], CONTENT), np.full(sizes[1], LOG_SD), STRAIN * ruler.turns])
     centre = values.mean(axis=1)
     whitening = np.linalg.inv(np.linalg.cholesky(np.cov(values) + np.diag(least**2)))
     away = np.linalg.norm(whitening @ (values - centre[:, None]), axis=0)

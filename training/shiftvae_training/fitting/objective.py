@@ -13,6 +13,7 @@ from ..model.likelihood import Seen
 from ..model.posterior import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import Tiles
+from .grain_terms import GrainTerms
 from .teacher import Teacher, information
 
 __all__ = ["Objective", "Terms"]
@@ -64,6 +65,8 @@ class Objective:
     teacher
         Teacher of a model that takes rounds: the encoder learns its latents, and the decoder draws windows at them.
         Held-out windows are drawn at what encoder and rounds give.
+    grains
+        Known grains of the windows; None for a single grain.
     """
 
     def __init__(
@@ -74,9 +77,10 @@ class Objective:
         *,
         labels: Tensor | None = None,
         teacher: Teacher | None = None,
+        grains: GrainTerms | None = None,
     ) -> None:
         self._model, self._stride, self._constraints, self._labels = model, stride, constraints, labels
-        self._teacher = teacher
+        self._teacher, self._grains = teacher, grains
 
     def __call__(self, tiles: Tensor, *, sample: bool = True, source: Tiles | None = None) -> tuple[Terms, Posterior]:
         """Terms for scaled ``tiles (N, C, H, W)``, and the posteriors ``(N, windows, ...)``.
@@ -90,6 +94,9 @@ class Objective:
         tiles = tiles - tiles.mean(dim=(-1, -2), keepdim=True)
         windows, sd = model.windows(tiles, self._stride)
         grid = model.encode(tiles, sd, self._stride)
+        off_label = torch.zeros(())
+        if self._grains is not None and source is not None:
+            grid, off_label = self._grains(model, grid, source, self._stride)
         posterior = grid.each(lambda part: part.flatten(1, 2))
         seen = model.seen(windows.flatten(0, 2), level.flatten(0, 1), sd.flatten())
         if self._teacher is not None and not sample:
@@ -110,6 +117,8 @@ class Objective:
         constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * code_penalty.mean())
         if self._teacher is not None and targets is not None:
             constraints = constraints + self._teacher.distance(posterior, targets)
+        if self._grains is not None:
+            constraints = constraints + off_label
         return Terms(likelihood, kl_pose.mean(), kl_content.mean(), constraints, residual.detach()), posterior
 
     def _improved_terms(self, tiles: Tensor, sd: Tensor, seen: Seen) -> Terms:

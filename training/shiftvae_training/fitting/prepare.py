@@ -15,7 +15,10 @@ from ..guess.automatic import Choice
 from ..guess.class_guess import ClassGuess, make_class_guess
 from ..guess.feature_guess import FeatureGuess, make_feature_guess
 from ..guess.first_guess import Guess, make_first_guess
+from ..guess.grain_guess import GrainGuess, make_grain_guess
 from ..lattice.find import Lattice
+from ..lattice.grains import Grains
+from ..model.grain_shift import GrainShift
 from ..model.shift import PlanarShift, Shift, TorusShift
 from ..model.shift_vae import ShiftVAE
 from ..sampling import TILE_SIDE, TILE_STRIDE, Frames, places_within
@@ -35,7 +38,9 @@ SD_FLOOR = 2e-6
 SCALING = 8
 
 
-def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice) -> tuple[ShiftVAE, Guess]:
+def prepare(
+    frames: Frames, lattice: Lattice, settings: Settings, choice: Choice, *, grains: Grains | None = None
+) -> tuple[ShiftVAE, Guess]:
     """Make the model, with window, scaling and shift, and the first guess from which its weights start.
 
     Parameters
@@ -46,6 +51,8 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
         Their lattice.
     settings, choice
         Settings, and the choice of what they leave open.
+    grains
+        Grains of the frames; None for a single one.
 
     Raises
     ------
@@ -61,9 +68,16 @@ def prepare(frames: Frames, lattice: Lattice, settings: Settings, choice: Choice
         [_typical_sd([frame[c : c + 1] for frame in chosen], window, lattice.where) for c in range(len(chosen[0]))]
     )
     scale = tuple(float(1 / s) for s in sd)
-    guess = make_guess(frames, lattice, settings, (window, content, scale))
     shift: Shift
-    if settings.shift == "torus":
+    guess: Guess
+    if grains is not None:
+        scaled = [frame.astype(np.float64) * np.reshape(scale, (-1, 1, 1)) for frame in frames]
+        guess = make_grain_guess(scaled, grains, window=window, content=content)
+    else:
+        guess = make_guess(frames, lattice, settings, (window, content, scale))
+    if isinstance(guess, GrainGuess):
+        shift = GrainShift.of(torch.tensor(guess.grains.cells, dtype=torch.float32))
+    elif settings.shift == "torus":
         shift = TorusShift(torch.tensor(lattice.vectors, dtype=torch.float32))
     else:
         beside = TILE_STRIDE * (tile_side(frames, window) - 1) / 2 + 1

@@ -22,6 +22,7 @@ from shiftvae_rt.model.model_file import ModelFile
 
 from ..model.decoder import DecoderName
 from ..model.encoder_families import ENCODERS
+from ..model.grain_shift import GrainShift
 from ..model.likelihood import Bernoulli, Gaussian, Likelihood, Poisson
 from ..model.pose import PoseLatent
 from ..model.rotation import Rotation
@@ -132,6 +133,8 @@ def unpack_state(file: ModelFile) -> TrainingState:
 
 def _shift(manifest: Manifest, first_reach_px: float | None) -> Shift:
     if first_reach_px is None:
+        if manifest.grains:
+            return GrainShift.of(torch.tensor([grain.vectors for grain in manifest.grains], dtype=torch.float32))
         return TorusShift(torch.tensor(manifest.lattice, dtype=torch.float32))
     return PlanarShift(manifest.dimensions, first_reach_px)
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from ..model.coordinate_decoder import CoordinateDecoder
 from ..model.encoder_weights import LOG_SCALE
+from ..model.grain_shift import GrainShift
 from ..model.likelihood import Bernoulli
 from ..model.shift import TorusShift
 from ..model.shift_vae import ShiftVAE
 from ..model.template_decoder import TemplateDecoder
+from .grain_graph import chosen
 from .graph_builder import GraphBuilder
 
 __all__ = ["decoder_graph"]
@@ -30,7 +36,7 @@ def decoder_graph(model: ShiftVAE) -> bytes:
     label = "class" if classes else ""
     if isinstance(decoder, CoordinateDecoder):
         drawn = _evaluated(build, decoder, content, _places(build, model, shift), label)
-    elif isinstance(decoder, TemplateDecoder) and model.further:
+    elif isinstance(decoder, TemplateDecoder) and (model.further or isinstance(model.shift, GrainShift)):
         drawn = _sampled(build, decoder, _template(build, decoder, content, label, shift), _places(build, model, shift))
     elif isinstance(decoder, TemplateDecoder):
         drawn = _cropped(build, decoder, _template(build, decoder, content, label, shift), shift)
@@ -53,6 +59,8 @@ def decoder_graph(model: ShiftVAE) -> bytes:
 def _shift(build: GraphBuilder, model: ShiftVAE, content: str) -> str:
     """Shift ``(N, dimensions)`` px as the decoder takes it: without anchor and gain, reduced to the cell."""
     axes = model.dimensions
+    if isinstance(model.shift, GrainShift):
+        return _grain_shift(build, model, model.shift, content)
     shift = build.node("Sub", build.slice("latents", 1, 0, end=axes), build.constant(model.anchor[2 - axes :].numpy()))
     if content:
         slope = build.constant(model.anchor_slope[:, 2 - axes :].numpy())
@@ -64,17 +72,36 @@ def _shift(build: GraphBuilder, model: ShiftVAE, content: str) -> str:
     return build.node("Div", shift, build.constant(float(model.shift_gain)))
 
 
+def _grain_shift(build: GraphBuilder, model: ShiftVAE, grains: GrainShift, content: str) -> str:
+    """Shift ``(N, 2)`` px as `_shift` gives it, brought from the window's grain to the template of the motif."""
+    to_first, lattice = grains.to_first.double().numpy(), grains.vectors.double().numpy()
+    label, shift = build.slice("latents", 1, 2, end=3), ""
+    for axis in (0, 1):
+        along = build.slice("latents", 1, axis, end=axis + 1)
+        along = build.node("Mul", along, chosen(build, label, to_first[:, axis]))
+        shift = build.node("Add", shift, along) if shift else along
+    shift = build.node("Sub", shift, build.constant(model.anchor.numpy()))
+    if content:
+        shift = build.node("Sub", shift, build.node("MatMul", content, build.constant(model.anchor_slope.numpy())))
+    turns = build.node("Round", build.node("MatMul", shift, build.constant(np.linalg.inv(lattice))))
+    return build.node("Sub", shift, build.node("MatMul", turns, build.constant(lattice)))
+
+
 def _places(build: GraphBuilder, model: ShiftVAE, shift: str) -> tuple[str, str]:
     """Positions y and x of all pixels in the motif's frame, each ``(N, h, w)`` px; see `decoder.places_of_pixels`."""
     axes = model.dimensions
-    pixels = np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in model.window], indexing="ij")
+    grid = np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in model.window], indexing="ij")
 
     def latent(x: str, at: int) -> str:
         return build.node("Reshape", build.slice(x, 1, at, end=at + 1), build.constant([-1, 1, 1], int))
 
     down = latent(shift, 0) if axes == 2 else build.node("Mul", latent(shift, 0), build.constant(0.0))
-    y = build.node("Sub", build.constant(pixels[0][None]), down)
-    x = build.node("Sub", build.constant(pixels[1][None]), latent(shift, axes - 1))
+    if isinstance(model.shift, GrainShift):
+        pixels = _turned_pixels(build, model.shift, grid, latent("latents", 2))
+    else:
+        pixels = [build.constant(each[None]) for each in grid]
+    y = build.node("Sub", pixels[0], down)
+    x = build.node("Sub", pixels[1], latent(shift, axes - 1))
     for at, further in enumerate(model.further, axes):
         value = latent("latents", at)
         if further.kind == "rotation":
@@ -89,6 +116,21 @@ def _places(build: GraphBuilder, model: ShiftVAE, shift: str) -> tuple[str, str]
             times = build.clip(times, *(float(np.exp(end)) for end in LOG_SCALE))
             y, x = build.node("Div", y, times), build.node("Div", x, times)
     return y, x
+
+
+def _turned_pixels(build: GraphBuilder, grains: GrainShift, pixels: Sequence[NDArray[Any]], label: str) -> list[str]:
+    """Positions y and x ``(N, h, w)`` px of pixels from the window's centre, brought to the template."""
+    to_first = grains.to_first.double().numpy()
+    places = []
+    for axis in (0, 1):
+        parts = [
+            build.node(
+                "Mul", chosen(build, label, to_first[:, i, axis].reshape(-1, 1, 1)), build.constant(pixels[i][None])
+            )
+            for i in (0, 1)
+        ]
+        places.append(build.node("Add", *parts))
+    return places
 
 
 def _template(build: GraphBuilder, decoder: TemplateDecoder, content: str, label: str, shift: str) -> str:

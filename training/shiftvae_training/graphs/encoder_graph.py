@@ -29,6 +29,7 @@ from ..model.encoder_weights import (
 )
 from ..model.rounds import Rounds
 from .atan2_graph import atan2
+from .grain_graph import grain, shift_in_grains
 from .graph_builder import GraphBuilder
 from .rounds_graph import add_rounds
 
@@ -176,7 +177,7 @@ def head_layers(weights: EncoderWeights) -> list[tuple[Float32, Float32]]:
     """
     *layers, (weight, bias) = weights.head
     k, axes = len(weights.lattice), weights.dimensions
-    first = (3 * k if k else 2 * axes) + 3 * bool(weights.fold) + 2 * bool(weights.scale_prior)
+    first = weights.scores + (3 * k if k else 2 * axes) + 3 * bool(weights.fold) + 2 * bool(weights.scale_prior)
     content = slice(first, first + weights.content)
     anchor, slope = weights.anchor[2 - axes :], weights.anchor_slope[:, 2 - axes :].T
     parts = [np.eye(axes)]
@@ -192,7 +193,7 @@ def head_layers(weights: EncoderWeights) -> list[tuple[Float32, Float32]]:
 
 
 def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
-    """Maps of mean and standard deviation: shift in px, rotation in degrees, scale in per cent, content."""
+    """Maps of mean and standard deviation: shift in px, grain, rotation in degrees, scale in per cent, content."""
     k, m, axes, at = len(weights.lattice), weights.content, weights.dimensions, 0
 
     def take(count: int) -> str:
@@ -207,8 +208,9 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
         ]
         return parts[0] if len(parts) == 1 else build.node("Add", *parts)
 
+    further = [grain(build, take(weights.scores), weights.scores)] if weights.cells is not None else []
     code = [take(k) for _ in range(3)] if k else [take(axes) for _ in range(2)]
-    further = [_angle(build, take(3), weights.fold)] if weights.fold else []
+    further += [_angle(build, take(3), weights.fold)] if weights.fold else []
     further += [_magnification(build, take(2), weights.scale_prior)] if weights.scale_prior else []
     content, content_sd = (take(m), build.node("Exp", build.clip(take(m), *LOG_SD))) if m else ("", "")
     moved = take(k or axes)
@@ -216,11 +218,16 @@ def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str
         lattice, (cosine, sine, log_width) = weights.lattice[:, 2 - axes :], code
         turns = build.node("Mul", atan2(build, sine, cosine), build.constant(1 / (2 * np.pi)))
         turns = build.node("Add", turns, moved)
-        shift = mix(lattice.T, build.node("Sub", turns, build.node("Round", turns)))  # in the cell around the centre
+        place = build.node("Sub", turns, build.node("Round", turns))  # in the cell around the centre
+        width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
+        width = build.node("Mul", width, width)
+        if weights.cells is not None:
+            shift, shift_sd = shift_in_grains(build, weights.cells, further[0][0], place, width)
+        else:
+            shift, shift_sd = mix(lattice.T, place), mix((lattice.T / (2 * np.pi)) ** 2, width)
         if k != axes:
             shift = build.node("Add", shift, take(axes))
-        width = build.node("Exp", build.clip(log_width, -8.0, float(np.log(WIDEST_PHASE))))
-        shift_sd = build.node("Sqrt", mix((lattice.T / (2 * np.pi)) ** 2, build.node("Mul", width, width)))
+        shift_sd = build.node("Sqrt", shift_sd)
     else:
         shift, shift_sd = _planar(build, weights, *code)
         shift = build.node("Add", shift, moved)

@@ -28,7 +28,7 @@ from ..scans import has_contrast
 from .component_signs import component_signs
 from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_coefficients
 
-__all__ = ["FirstGuess", "Guess", "Target", "make_first_guess"]
+__all__ = ["FirstGuess", "Guess", "Target", "make_first_guess", "principal_components", "unstack"]
 
 Complex = NDArray[np.complex128]
 
@@ -156,16 +156,16 @@ def make_first_guess(
             if has_contrast(frame)
         ]
     )
-    mean, axes, strengths = _principal(samples, content)
+    mean, axes, strengths = principal_components(samples, content)
     shape = (len(frames[0]), len(harmonics))
-    axes *= component_signs(_unstack(axes, shape), _unstack(mean, shape), harmonics, lattice.vectors)[:, None]
+    axes *= component_signs(unstack(axes, shape), unstack(mean, shape), harmonics, lattice.vectors)[:, None]
     scale = np.maximum(strengths[:content], 1e-9)
     targets = []
     for motif, phasor, field in zip(motifs, turned, fields, strict=True):
         flat = stack_coefficients(motif)
         score = np.tensordot(axes / scale[:, None], flat - mean[:, None, None], axes=1)
         targets.append(Target(phasor, score, field.step, lattice.reciprocal))
-    return FirstGuess(targets, harmonics, _unstack(mean, shape), _unstack(axes * scale[:, None], shape), strengths)
+    return FirstGuess(targets, harmonics, unstack(mean, shape), unstack(axes * scale[:, None], shape), strengths)
 
 
 def _inner(
@@ -182,7 +182,8 @@ def _inner(
     return samples
 
 
-def _principal(samples: Float64, content: int) -> tuple[Float64, Float64, Float64]:
+def principal_components(samples: Float64, content: int) -> tuple[Float64, Float64, Float64]:
+    """Mean ``(d,)`` of ``samples (n, d)``, `content` principal axes ``(m, d)``, and deviations along a few more."""
     mean = samples.mean(axis=0)
     _, singular, axes = np.linalg.svd(samples - mean, full_matrices=False)
     strengths = singular / np.sqrt(max(1, len(samples)))
@@ -191,6 +192,7 @@ def _principal(samples: Float64, content: int) -> tuple[Float64, Float64, Float6
     return mean, axes, np.concatenate([strengths[: content + 8], np.zeros(missing)])
 
 
-def _unstack(values: Float64, shape: tuple[int, int]) -> Complex:
+def unstack(values: Float64, shape: tuple[int, int]) -> Complex:
+    """Coefficients ``(..., C, n)`` of `shape` ``(C, n)`` from ``values (..., 2 C n)`` of `stack_coefficients`."""
     half = values.shape[-1] // 2
     return np.asarray((values[..., :half] + 1j * values[..., half:]).reshape(*values.shape[:-1], *shape))

@@ -135,7 +135,7 @@ def _manifest(
     model: ForeignModel, latents: tuple[Latent, ...], imported: Imported, scans: Scans, intensity: Intensity
 ) -> Manifest:
     return Manifest(
-        format="shiftvae-model-2",
+        format="shiftvae-model-3",
         dimensions=1 if model.axes == 1 else 2,
         channels=1,
         window=model.window,
@@ -143,6 +143,7 @@ def _manifest(
         encoder="imported",
         latents=latents,
         lattice=(),
+        grains=(),
         intensity=intensity,
         pixel_size_nm=scans.pixel_size_nm,
         training=None,

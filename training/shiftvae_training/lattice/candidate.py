@@ -37,6 +37,8 @@ CellName = Literal["auto", "parent", "super"]
 SECOND = 0.1
 #: A second lattice of at least this share of the power is mentioned in the reason.
 FAINT = 0.003
+#: Largest number of lattices of one frame; a peak further than this from a lattice, in bins, is not of it.
+MOST_LATTICES, FAR = 4, 0.66
 #: Two line patterns at a wider angle than this, in radians, are the two directions of one lattice.
 LEAST_ANGLE = np.pi / 9
 #: Two lattices that share a common cell are grains when the first covers less than this share of the frame.
@@ -69,6 +71,8 @@ class Candidate:
         Further findings in words, for the reason.
     satellites
         float64 ``(m, 2)``: superlattice vectors on ``reciprocal``, see `superlattice_vectors`.
+    further
+        Vectors, ``(2, 2)`` px each, of further lattices with a share of its power.
     """
 
     reciprocal: Float64
@@ -80,6 +84,7 @@ class Candidate:
     two: bool
     notes: tuple[str, ...]
     satellites: Float64
+    further: tuple[Float64, ...] = ()
 
     def superlattice(self) -> Float64:
         """Superlattice vectors, float64 ``(m, 2)`` in reciprocal vectors of `vectors`, each in -1/2 .. 1/2."""
@@ -165,6 +170,8 @@ def propose(frames: list[Float64], sure_gain: float, cell: CellName = "auto") ->
     reciprocal, orders = part.waves.reciprocal, part.waves.orders
     reciprocal = refine_reciprocal(channels, reciprocal, orders[:8], phase_tile(reciprocal, frames[0].shape[1:]))
     two |= part.grains
+    seen = [pair.second] if pair.second_power > FAINT and len(pair.second) == 2 else []
+    further = _further(peaks, [reciprocal, *seen], sure_gain) if (part.grains or seen) and len(reciprocal) == 2 else ()
     return Candidate(
         reciprocal,
         orders,
@@ -175,6 +182,7 @@ def propose(frames: list[Float64], sure_gain: float, cell: CellName = "auto") ->
         bool(two),
         (*notes, *part.notes),
         part.superlattice,
+        further,
     )
 
 
@@ -242,3 +250,19 @@ def _anchored(waves: _Waves, *, across_walls: bool) -> _Part:
     left, power = (np.concatenate(values) for values in zip(*satellites, strict=True))
     vectors = superlattice_vectors(left @ np.linalg.inv(waves.reciprocal), power)
     return _Part(waves, tuple(notes), grains, vectors)
+
+
+def _further(peaks: Peaks, known: list[Float64], sure_gain: float) -> tuple[Float64, ...]:
+    """Vectors of the lattices beside the first of `known` (reciprocal vectors), and of more in what they leave."""
+    found = list(known)
+    while len(found) < MOST_LATTICES:
+        free = np.ones(len(peaks.evidence), bool)
+        for reciprocal in found:
+            orders = np.rint(peaks.frequency @ np.linalg.inv(reciprocal))
+            gap = (peaks.frequency - orders @ reciprocal) * np.array(peaks.tile, dtype=float)
+            free &= np.hypot(*gap.T) > FAR
+        more = index_peaks(peaks.select(free))
+        if len(more.reciprocal) < 2 or more.gain < sure_gain:
+            break
+        found.append(more.reciprocal)
+    return tuple(canonical(np.linalg.inv(each).T) for each in found[1:])

@@ -83,6 +83,8 @@ class Lattice:
         two; None without a lattice, and for one that was given rather than found.
     superlattice
         float64 ``(m, 2)``: superlattice vectors of an order that comes in domains, as fractions of `reciprocal`.
+    further
+        Vectors, ``(2, 2)`` px each, of further lattices that the spectrum shows: those of other grains, or of a moire.
     """
 
     vectors: Float64
@@ -91,6 +93,7 @@ class Lattice:
     reason: str
     where: NDArray[np.bool_] | None = None
     superlattice: Float64 = field(default_factory=lambda: np.zeros((0, 2)))
+    further: tuple[Float64, ...] = ()
 
     @property
     def reciprocal(self) -> Float64:
@@ -248,7 +251,7 @@ def _look(prepared: list[Float64], cell: CellName) -> _Look:
     reason = "; ".join([f"lattice of {words}: {evidence}", *candidate.notes])
     verdict = "two periods" if candidate.two else "lattice"
     settled = confidence > SURE and (candidate.two or repeats.share > WELL)
-    found = Lattice(vectors, confidence, verdict, reason, where, candidate.superlattice())
+    found = Lattice(vectors, confidence, verdict, reason, where, candidate.superlattice(), candidate.further)
     return _Look(found, repeats.share, settled)
 
 

@@ -92,7 +92,8 @@ class Margins:
 def places_of_pixels(window: tuple[int, int], pose: Pose) -> Tensor:
     """Positions ``(n, h, w, 2)`` px (y, x) of the pixels of windows in the motif's frame: R(-turn) (r - shift) / scale.
 
-    A turn is counter-clockwise as displayed, with y pointing down.
+    A turn is counter-clockwise as displayed, with y pointing down. In another grain than the first, the motif's frame
+    is that of the first: (r - shift) A_k^-1 A_0.
     """
     y, x = ((torch.arange(n, device=pose.shift_px.device) - (n - 1) / 2) for n in window)
     away_y = y[:, None].expand(*window) - pose.shift_px[:, 0, None, None]
@@ -101,6 +102,8 @@ def places_of_pixels(window: tuple[int, int], pose: Pose) -> Tensor:
         cosine, sine = pose.turn.cos()[:, None, None], pose.turn.sin()[:, None, None]
         away_y, away_x = away_x * sine + away_y * cosine, away_x * cosine - away_y * sine
     places = torch.stack([away_y, away_x], dim=-1)
+    if pose.linear is not None:
+        places = (places.flatten(1, 2) @ pose.linear).view(places.shape)
     return places if pose.log_scale is None else places * (-pose.log_scale).exp()[:, None, None, None]
 
 

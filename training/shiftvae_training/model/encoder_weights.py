@@ -46,7 +46,8 @@ class EncoderWeights:
         Bias ``(features,)`` after the division by the standard deviation, followed by tanh; or None.
     lattice
         ``(k, 2)`` lattice vectors in px as (y, x); k = 0 for a planar shift. The head's outputs are, in order:
-        cosines and sines ``(k + k)`` and log widths ``(k)`` of the phases, or shift and log sd ``(dimensions each)``;
+        scores of the grains and of none ``(K + 1)`` if the model has several; cosines and sines ``(k + k)`` and log
+        widths ``(k)`` of the phases, or shift and log sd ``(dimensions each)``;
         those of `Rotation` and `Scale` if the model has them; then mean and log sd of the content.
     planar_prior_px, planar_reach_px
         px per unit of a planar shift at 0, and the soft limit of its range in px; 0 for no limit.
@@ -56,6 +57,8 @@ class EncoderWeights:
         Offset added to the shift, px: ``(2,)``, and ``(content, 2)`` for each unit of content.
     channel_scale, sd_floor
         Scale of each channel, and the smallest standard deviation (after scaling) of a window that is not constant.
+    cells
+        ``(K, 2, 2)`` lattice vectors of each grain in px, of which `lattice` is the first; None for a single grain.
     fold, scale_prior
         `Rotation.fold` and `Scale.prior`; 0 if the model has no such latent.
     """
@@ -75,6 +78,12 @@ class EncoderWeights:
     planar_reach_px: float = 0.0
     fold: int = 0
     scale_prior: float = 0.0
+    cells: NDArray[np.float64] | None = None
+
+    @property
+    def scores(self) -> int:
+        """Number of scores that tell the grain."""
+        return 0 if self.cells is None else len(self.cells) + 1
 
     @property
     def dimensions(self) -> int:
@@ -84,4 +93,4 @@ class EncoderWeights:
     @property
     def reported(self) -> int:
         """Number of latents in the graph's outputs."""
-        return self.dimensions + bool(self.fold) + bool(self.scale_prior) + self.content
+        return self.dimensions + bool(self.scores) + bool(self.fold) + bool(self.scale_prior) + self.content

@@ -14,12 +14,19 @@ __all__ = ["Pose", "PoseLatent", "Reported"]
 class Pose:
     """Poses of n motifs: ``shift_px (n, 2)``, ``turn (n,)`` rad counter-clockwise as displayed, ``log_scale (n,)``.
 
-    None stands for a model without rotation, or without scale.
+    ``linear (n, 2, 2)`` brings rows (y, x) from the motif's grain to the first. None stands for a model without
+    rotation, without scale, or with a single grain.
     """
 
     shift_px: Tensor
     turn: Tensor | None = None
     log_scale: Tensor | None = None
+    linear: Tensor | None = None
+
+    @property
+    def shift_only(self) -> bool:
+        """True for poses that differ in shift alone."""
+        return self.turn is None and self.log_scale is None and self.linear is None
 
 
 class Reported(NamedTuple):
@@ -27,7 +34,7 @@ class Reported(NamedTuple):
 
     name: str
     unit: str
-    kind: Literal["shift", "rotation", "scale", "content"]
+    kind: Literal["shift", "grain", "rotation", "scale", "content"]
     period: float | None
 
 

@@ -39,8 +39,14 @@ class Shift(Protocol):
     def std_px(self, code: Tensor) -> Tensor:
         """Posterior standard deviation ``(..., 2)`` in px."""
 
-    def wrap_px(self, shift: Tensor) -> Tensor:
-        """Shifts ``(..., 2)`` px reduced to the cell around the window's centre; unchanged without a lattice."""
+    def wrap_px(self, shift: Tensor, code: Tensor | None = None) -> Tensor:
+        """Shifts ``(..., 2)`` px reduced to the cell around the window's centre; unchanged without a lattice.
+
+        `code` tells the lattice where there are several.
+        """
+
+    def offset_px(self, offset: Tensor, code: Tensor) -> Tensor:
+        """Offset ``(..., 2)`` px in the decoder's template as one in the window of `code`."""
 
     def kl(self, code: Tensor) -> Tensor:
         """KL divergence from the prior ``(...)``, nats."""
@@ -92,7 +98,11 @@ class TorusShift:
         wrapped = torch.remainder(phase + math.pi, 2 * math.pi) - math.pi
         return wrapped @ self.vectors / (2 * math.pi)
 
-    def wrap_px(self, shift: Tensor) -> Tensor:
+    def offset_px(self, offset: Tensor, code: Tensor) -> Tensor:  # noqa: ARG002 - the protocol's
+        """Offset ``(..., 2)`` px in the template: the same in a window."""
+        return offset
+
+    def wrap_px(self, shift: Tensor, code: Tensor | None = None) -> Tensor:  # noqa: ARG002 - the protocol's
         """Reduce shifts ``(..., 2)`` px to the cell around the window's centre."""
         phase = shift @ torch.linalg.pinv(self.vectors)  # in turns
         return shift - torch.round(phase) @ self.vectors
@@ -109,14 +119,14 @@ class TorusShift:
 
     def mismatch(self, code: Tensor, other: Tensor, displacement: Tensor) -> Tensor:
         """Squared chord ``(...)`` between the phases, after turning those of `code` by -2 pi g_k . d."""
-        turn = -2 * math.pi * displacement @ torch.linalg.pinv(self.vectors)
+        turn = self._turns(-2 * math.pi * displacement, code)
         here, there = self.unit(code), self.unit(other)
         turned = here * torch.polar(torch.ones_like(turn), turn)
         return (turned - there).abs().square().sum(-1)
 
     def distance(self, code: Tensor, target: Tensor) -> Tensor:
         """Squared chord ``(...)`` between the phases of `code` and of ``target (..., 2)`` px."""
-        angle = 2 * math.pi * target @ torch.linalg.pinv(self.vectors)
+        angle = self._turns(2 * math.pi * target, code)
         return (self.unit(code) - torch.polar(torch.ones_like(angle), angle)).abs().square().sum(-1)
 
     def code_penalty(self, code: Tensor) -> Tensor:
@@ -129,6 +139,11 @@ class TorusShift:
         cosine, sine, _ = self._split(code)
         radius = (cosine.square() + sine.square() + 1e-9).sqrt()
         return torch.complex(cosine / radius, sine / radius)
+
+    def _turns(self, displacement: Tensor, code: Tensor) -> Tensor:  # noqa: ARG002 - for several lattices
+        """Cells ``(..., k)`` along each vector in ``displacement (..., 2)`` px."""
+        cells: Tensor = displacement @ torch.linalg.pinv(self.vectors)
+        return cells
 
     def _split(self, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         cosine, sine, log_width = code.chunk(3, dim=-1)
@@ -193,9 +208,13 @@ class PlanarShift(nn.Module):
         slope = 1 - (mean * width / self.log_reach.exp()).tanh().square()
         return self._both_axes(log_sd.exp() * width * slope.clamp(min=LEAST_SLOPE))
 
-    def wrap_px(self, shift: Tensor) -> Tensor:
+    def wrap_px(self, shift: Tensor, code: Tensor | None = None) -> Tensor:  # noqa: ARG002 - the protocol's
         """Shifts, unchanged: the plane has no cell."""
         return shift
+
+    def offset_px(self, offset: Tensor, code: Tensor) -> Tensor:  # noqa: ARG002 - the protocol's
+        """Offset ``(..., 2)`` px in the template: the same in a window."""
+        return offset
 
     def kl(self, code: Tensor) -> Tensor:
         """KL divergence ``(...)`` of normals from the normal prior of u, nats."""

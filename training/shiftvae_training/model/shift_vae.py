@@ -5,8 +5,6 @@ Source: Ziatdinov, Wong, Kalinin, MLST 4 (2023) 045033.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,11 +12,13 @@ from torch import Tensor, nn
 
 from .anchor import find_anchor
 from .coordinate_decoder import CoordinateDecoder
-from .decoder import Decoder, DecoderName, Margins
+from .decoder import Decoder, Margins
 from .encoder import Encoder
 from .encoder_weights import GRAIN, LOG_SCALE, LOG_SD, EncoderWeights
-from .likelihood import Gaussian, Likelihood, Seen
-from .pose import Pose, PoseLatent, Reported
+from .grain_shift import GrainShift
+from .likelihood import Seen
+from .member import Member
+from .pose import Pose, Reported
 from .posterior import Posterior
 from .rotation import Rotation
 from .rounds import Rounds, images_of_content, make_rounds
@@ -30,28 +30,6 @@ __all__ = ["Member", "ShiftVAE"]
 
 #: Number of windows whose templates locate the brightest column.
 ANCHORING = 256
-
-
-@dataclass(frozen=True)
-class Member:
-    """Member of the model family; the default has only a shift.
-
-    Parameters
-    ----------
-    further
-        Latents of the pose other than the shift, in the order of the encoder's outputs.
-    decoder
-        ``"template"`` or ``"coordinate"``.
-    likelihood
-        Likelihood of the pixels.
-    classes
-        Names of the classes that the decoder is conditioned on; empty without classes.
-    """
-
-    further: tuple[PoseLatent, ...] = ()
-    decoder: DecoderName = "template"
-    likelihood: Likelihood = field(default_factory=Gaussian)
-    classes: tuple[str, ...] = ()
 
 
 class ShiftVAE(nn.Module):
@@ -115,7 +93,10 @@ class ShiftVAE(nn.Module):
         self.encoder = Encoder(family, window, len(channel_scale), outputs)
         kinds = [latent.kind for latent in self.further]
         least = float(np.exp(LOG_SCALE[0])) if "scale" in kinds else 1.0
-        margins = Margins(window, shift.reach, turned="rotation" in kinds, least_scale=least)
+        grains = isinstance(shift, GrainShift)
+        if isinstance(shift, GrainShift):
+            least = 1 / float(torch.linalg.matrix_norm(shift.to_first, ord=2).max())
+        margins = Margins(window, shift.reach, turned=grains or "rotation" in kinds, least_scale=least)
         draws = CoordinateDecoder if member.decoder == "coordinate" else TemplateDecoder
         self.decoder = draws(window, len(channel_scale), content, margins, classes=max(1, len(self.classes)))
         self.register_buffer("anchor", torch.zeros(2))
@@ -137,7 +118,7 @@ class ShiftVAE(nn.Module):
     @property
     def first_content(self) -> int:
         """Number of reported latents before the content."""
-        return self.dimensions + len(self.further)
+        return self.dimensions + isinstance(self.shift, GrainShift) + len(self.further)
 
     @property
     def reported(self) -> tuple[Reported, ...]:
@@ -145,6 +126,7 @@ class ShiftVAE(nn.Module):
         shift = ("dx",) if self.dimensions == 1 else ("dy", "dx")
         return (
             *(Reported(name, "px", "shift", None) for name in shift),
+            *([Reported("grain", "", "grain", None)] if isinstance(self.shift, GrainShift) else []),
             *(Reported(latent.name, latent.unit, latent.kind, latent.period) for latent in self.further),
             *(Reported(f"z{i + 1}", "", "content", None) for i in range(self.content)),
         )
@@ -189,17 +171,27 @@ class ShiftVAE(nn.Module):
             latent.kind: latent.sample(code) if sample else latent.mean(code)
             for latent, code in zip(self.further, posterior.further, strict=True)
         }
-        return Pose(shift, further.get("rotation"), further.get("scale"))
+        linear = self.shift.linear(posterior.code) if isinstance(self.shift, GrainShift) else None
+        return Pose(shift, further.get("rotation"), further.get("scale"), linear)
 
     def pose_at(self, latents: Tensor) -> Pose:
         """Poses of windows with reported ``latents (n, L)``."""
         axes = self.dimensions
         shift = torch.zeros(len(latents), 2)
         shift[:, 2 - axes :] = latents[:, :axes]
-        shift = shift - self.anchor - latents[:, self.first_content :] @ self.anchor_slope
-        shift = self.shift.wrap_px(shift) if isinstance(self.shift, TorusShift) else shift / self.shift_gain
+        code, place = self.code_at(latents), self.shift.offset_px
+        shift = shift - place(self.anchor, code) - place(latents[:, self.first_content :] @ self.anchor_slope, code)
+        shift = self.shift.wrap_px(shift, code) if isinstance(self.shift, TorusShift) else shift / self.shift_gain
         further = {latent.kind: latent.at(latents[:, axes + i]) for i, latent in enumerate(self.further)}
-        return Pose(shift, further.get("rotation"), further.get("scale"))
+        linear = self.shift.linear(code) if isinstance(self.shift, GrainShift) else None
+        return Pose(shift, further.get("rotation"), further.get("scale"), linear)
+
+    def code_at(self, latents: Tensor) -> Tensor:
+        """Raw codes of the shift that tell the grains of reported ``latents (n, L)``, and nothing else."""
+        codes = torch.zeros(len(latents), self.shift.size)
+        if isinstance(self.shift, GrainShift):
+            codes = self.shift.with_label(codes, latents[:, self.dimensions].long())
+        return codes
 
     def draw(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
         """Windows ``(n, C, h, w)`` with reported ``latents (n, L)``, normalised like those of `windows`."""
@@ -230,12 +222,16 @@ class ShiftVAE(nn.Module):
 
     def latents(self, posterior: Posterior) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation ``(..., L)`` of the reported latents; the anchored shift in px comes first."""
-        shift = self.shift_gain * self.shift.mean_px(posterior.code) + self.anchor + posterior.mean @ self.anchor_slope
+        code, place = posterior.code, self.shift.offset_px
+        shift = self.shift_gain * self.shift.mean_px(code) + place(self.anchor, code)
+        shift = shift + place(posterior.mean @ self.anchor_slope, code)
         if isinstance(self.shift, TorusShift):
-            shift = self.shift.wrap_px(shift)
+            shift = self.shift.wrap_px(shift, code)
         shift = shift[..., 2 - self.dimensions :]
-        shift_sd = self.shift_gain * self.shift.std_px(posterior.code)[..., 2 - self.dimensions :]
+        shift_sd = self.shift_gain * self.shift.std_px(code)[..., 2 - self.dimensions :]
         further = [latent.reported(code) for latent, code in zip(self.further, posterior.further, strict=True)]
+        if isinstance(self.shift, GrainShift):
+            further.insert(0, (self.shift.label(code).to(shift.dtype), self.shift.chance(code)))
         means, sds = ([pair[i][..., None] for pair in further] for i in (0, 1))
         return (
             torch.cat([shift, *means, posterior.mean], -1),
@@ -287,6 +283,7 @@ class ShiftVAE(nn.Module):
             stem_bias=None if bias is None else bias.detach().numpy(),
             head=tuple(head),
             lattice=lattice.astype(np.float64),
+            cells=self.shift.cells.double().numpy() if isinstance(self.shift, GrainShift) else None,
             planar_prior_px=gain * self.shift.width_px if isinstance(self.shift, PlanarShift) else 0.0,
             planar_reach_px=gain * self.shift.reach_px if isinstance(self.shift, PlanarShift) else 0.0,
             fold=next((latent.fold for latent in self.further if isinstance(latent, Rotation)), 0),

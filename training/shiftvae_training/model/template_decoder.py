@@ -66,7 +66,7 @@ class TemplateDecoder(nn.Module):
     def forward(self, content: Tensor, pose: Pose, label: Tensor | None = None) -> Tensor:
         """Drawings ``(N, C, h, w)`` with the motif shifted, turned and scaled by `pose`."""
         template = self.template(content, label)
-        if pose.turn is None and pose.log_scale is None:
+        if pose.shift_only:
             return self._crop(template, pose.shift_px)
         half = torch.tensor([max(n - 1, 1) / 2 for n in self.size])
         grid = (places_of_pixels(self.window, pose) / half).flip(-1)

@@ -55,7 +55,10 @@ def position_parts(found: Findings) -> list[str]:
 
 
 def _shifts_anywhere(found: Findings) -> Float64:
-    """Shifts ``(axes, n)`` px of windows at random places: a regular grid of windows would beat with the lattice."""
+    """Shifts ``(axes, n)`` px of windows at random places: a regular grid of windows would beat with the lattice.
+
+    With several grains, those of the first.
+    """
     model, frame = found.trained.model, found.frame
     h, w = model.window
     rng = np.random.default_rng(0)
@@ -65,5 +68,6 @@ def _shifts_anywhere(found: Findings) -> Float64:
         strip = np.asarray(frame[:, top : top + h, left:], np.float64)
         centred = strip - strip.mean(axis=(1, 2), keepdims=True)
         mean, _ = model.map_frame(centred.astype(np.float32), 1 if h == 1 else 8)
-        strips.append(mean[: model.dimensions].reshape(model.dimensions, -1))
+        shown = mean[2] == 0 if found.manifest.grains else np.ones(mean.shape[1:], bool)
+        strips.append(mean[: model.dimensions, shown])
     return np.concatenate(strips, axis=1).astype(float)

@@ -17,6 +17,7 @@ from .domain import domain_section
 from .figure_style import data_uri, quiet_style
 from .findings import Findings, find
 from .fit_sections import coverage_part, reconstruction_section, settings_part, training_part
+from .grain_section import grain_part
 from .page import figure, page, paragraph
 from .position_section import position_parts
 from .scan_figures import draw_cell
@@ -77,4 +78,5 @@ def _lattice(found: Findings) -> str:
     vectors = np.array(found.manifest.lattice).reshape(-1, 2)
     picture = data_uri(draw_cell(frame, found.manifest.window, vectors, found.manifest.pixel_size_nm))
     reason = found.training.period_reason
-    return paragraph(f"{reason[:1].upper()}{reason[1:]}.") + figure(picture, "a window and the lattice vectors")
+    shown = paragraph(f"{reason[:1].upper()}{reason[1:]}.") + figure(picture, "a window and the lattice vectors")
+    return shown + grain_part(found)
