@@ -17,8 +17,7 @@ from .domain import domain_section
 from .figure_style import data_uri, quiet_style
 from .findings import Findings, find
 from .fit_sections import coverage_part, reconstruction_section, settings_part, training_part
-from .grain_section import grain_part
-from .page import figure, page, paragraph
+from .page import figure, page, paragraph, table
 from .position_section import position_parts
 from .scan_figures import draw_cell
 
@@ -79,4 +78,28 @@ def _lattice(found: Findings) -> str:
     picture = data_uri(draw_cell(frame, found.manifest.window, vectors, found.manifest.pixel_size_nm))
     reason = found.training.period_reason
     shown = paragraph(f"{reason[:1].upper()}{reason[1:]}.") + figure(picture, "a window and the lattice vectors")
-    return shown + grain_part(found)
+    return shown + _grains(found)
+
+
+def _grains(found: Findings) -> str:
+    """HTML of the table of grains; empty for a single one."""
+    grains = found.manifest.grains
+    if not grains:
+        return ""
+    rows = [
+        (
+            str(number),
+            "; ".join(f"({y:.3f}, {x:.3f})" for y, x in grain.vectors),
+            f"{grain.turn_deg:.2f}{', mirrored' if grain.mirrored else ''}" if number else "",
+            f"{grain.share:.0%}",
+        )
+        for number, grain in enumerate(grains)
+    ]
+    head = ("grain", "lattice vectors (y, x), px", "misorientation, degrees", "share of the frames")
+    matched = next((choice for choice in found.training.choices if choice.startswith("grain 1")), "")
+    note = (
+        "All grains share one motif: the content of a window means the same in each. The misorientation is the turn of "
+        "the motif against that of grain 0, counter-clockwise as seen. Content and shift of windows across a boundary "
+        "mix two grains."
+    )
+    return table(head, rows) + paragraph(f"{matched[:1].upper()}{matched[1:]}.") + paragraph(note, "note")
