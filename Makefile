@@ -100,7 +100,7 @@ test-integrations: .venv/run-installed  ## the bridges against the simulators of
 	  build/bridges/bin/python -m pip install --quiet --disable-pip-version-check $$packages || \
 	    echo "test-integrations: cannot install $$packages"; \
 	done
-	cd integrations/tests && $(CURDIR)/build/bridges/bin/python -m pytest -rs -s -c /dev/null --rootdir . -p no:cacheprovider .
+	cd integrations/tests && $(CURDIR)/build/bridges/bin/python -m pytest -rs -s -W ignore -c /dev/null --rootdir . -p no:cacheprovider .
 
 soak: .venv/dev-installed  ## memory over 1,000,000 frames
 	SHIFTVAE_LONG=1 $(BIN)/python -m pytest tests/stream/faults/test_soak.py -s
