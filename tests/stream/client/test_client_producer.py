@@ -132,6 +132,7 @@ def test_numbers_of_numpy_are_numbers(host: Producer, told: Told) -> None:
     assert (told.outcomes[0].frame, told.outcomes[0].outcome) == (5, "processed")
 
 
+@pytest.mark.clock
 def test_without_a_service_frames_are_dropped_and_told(told: Told) -> None:
     producer = Producer("tcp://127.0.0.1:9", stream="host", on_outcome=told.outcome, on_error=told.errors.append)
     assert not producer.wait_ready(0.05)
