@@ -1,4 +1,5 @@
-"""Rotation and scale on isolated features whose truth is known, through the exported model file, on three seeds.
+"""Rotation and scale on isolated features whose truth is known, through the exported model file, on three seeds for the
+two kinds with targets, on one for the others.
 
 python benchmarks/science/turning.py
 
@@ -25,7 +26,7 @@ from shiftvae_rt.frame import as_pixels
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 
-SEEDS, STEPS, STRIDE = 3, 1500, 2
+STEPS, STRIDE = 1500, 2
 #: Targets on the next scan at 100 counts: turn in degrees, linear R2 of the arm, size in per cent, CPU s.
 MOST_TURN, LEAST_R2, LEAST_R2_GROWS, MOST_SIZE, MOST_CPU_S = 1.5, 0.95, 0.94, 2.0, 60.0
 
@@ -41,6 +42,7 @@ class Case:
     grows: bool
     counts: float = 100.0
     fold: int = 1
+    seeds: int = 1
 
     @property
     def settings(self) -> Settings:
@@ -52,8 +54,8 @@ class Case:
 
 
 CASES = (
-    Case("rotation", turns=True, grows=False),
-    Case("rotation and scale", turns=True, grows=True),
+    Case("rotation", turns=True, grows=False, seeds=3),
+    Case("rotation and scale", turns=True, grows=True, seeds=3),
     Case("scale", turns=False, grows=True),
     Case("rotation, three-fold", turns=True, grows=False, fold=3),
     Case("rotation, 25 counts", turns=True, grows=False, counts=25.0),
@@ -178,7 +180,7 @@ def missed(rows: list[Row]) -> list[str]:
 ABOUT = f"""\
 `benchmarks/science/turning.py`: 144 isolated features of three columns (of four for the three-fold ones), turned by
 any angle, larger or smaller by up to 18 %, the brightness of one column the order parameter; 100 counts at the bright
-column unless said otherwise; window 28 px, dilated encoder, {STEPS} steps, three seeds. The model of the *training*
+column unless said otherwise; window 28 px, dilated encoder, {STEPS} steps. The model of the *training*
 scan is scored on it and on the *next* one, at the window nearest to each feature (stride {STRIDE}). The turn is
 compared after one global offset, the size after its mean, the position after one origin in the motif's own frame; the
 model determines none of these three. *Within 1 sd*: share of the angles, or else sizes, within one reported deviation
@@ -196,18 +198,17 @@ def main() -> int:
     chosen = options.case or (names[:1] if options.quick else names)
     rows: list[Row] = []
     for case in CASES:
-        for seed in range(1 if options.quick else SEEDS) if case.name in chosen else ():
+        for seed in range(1 if options.quick else case.seeds) if case.name in chosen else ():
             for row in score_case(case, seed, 800 if options.quick else STEPS):
                 rows.append(row)
                 show(rows)
     kept = [row for row in last_details("turning") if row["case"] not in chosen]
     rows = sorted([*kept, *rows], key=lambda row: names.index(row["case"]))
     wrong = missed(rows)
-    verdict = (
-        f"Missed: {'; '.join(wrong)}."
-        if wrong
-        else "All targets are met (turn 1.5 degrees, R2 0.95 or with size 0.94, size 2 %, 60 s)."
+    met = (
+        "All targets at 100 counts are met on the next scans (1.5 degrees, R2 0.95 or with size 0.94, size 2 %, 60 s)."
     )
+    verdict = f"Missed: {'; '.join(wrong)}." if wrong else met
     print(verdict)
     if options.write:
         publish("turning", "Rotation and scale", about=ABOUT, rows=rows, verdict=verdict)
