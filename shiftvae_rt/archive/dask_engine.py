@@ -123,7 +123,7 @@ def map_on_workers(
     """
     tools, lost = _Tools(job), []
     try:
-        client.register_plugin(tools)
+        _prepare(client, tools)
         for future, block in _finished(client, tools.name, blocks, progress):
             if future.status == "error":
                 error = future.exception()
@@ -139,6 +139,19 @@ def map_on_workers(
         raise _disconnected(len(blocks)) from error
     if lost:
         raise ServiceError(f"{len(lost)} of {len(blocks)} blocks failed on the workers and are open: {few(lost)}")
+
+
+def _prepare(client: Client, tools: _Tools) -> None:
+    """Make the tools on every worker; ServiceError with the reason if one cannot."""
+    try:
+        client.register_plugin(tools)
+    except (OSError, TimeoutError, ShiftVaeError):
+        raise
+    except Exception as error:  # Dask makes plain exceptions of those of workers
+        raise ServiceError(
+            f"a worker cannot prepare itself ({error}): expected this version of shiftvae-rt there, and movie and "
+            "archive under the same path as here"
+        ) from error
 
 
 def _finished(

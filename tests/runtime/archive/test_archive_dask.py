@@ -16,9 +16,11 @@ from shiftvae_rt.archive.creation import create_archive
 from shiftvae_rt.archive.layout import OPEN
 from shiftvae_rt.archive.run import ArchiveJob, run_job
 from shiftvae_rt.cli import main
-from shiftvae_rt.errors import ServiceError
+from shiftvae_rt.errors import DataFileError, ServiceError
 
 distributed = pytest.importorskip("distributed", reason="tasks on Dask need the extra [scale]")
+from shiftvae_rt.archive.dask_engine import map_on_workers  # noqa: E402 - needs distributed
+
 pytestmark = [
     pytest.mark.timeout(300),  # processes of Python are started, on a machine that may be busy
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL"),
@@ -79,6 +81,15 @@ def test_a_killed_worker_loses_nothing(tmp_path, source, tiny_model, whole, clie
     assert killed
     assert summary.done == FRAMES
     assert digest(tmp_path / "maps.zspy") == whole
+
+
+def test_a_worker_that_does_not_see_the_movie_says_so(tmp_path, source, tiny_model, client):
+    job = ArchiveJob(LatentMapper(tiny_model), str(source), str(tmp_path / "maps.zspy"))
+    archive = create_archive(job.output, job.mapper, job.open_frames())
+    elsewhere = ArchiveJob(job.mapper, str(tmp_path / "elsewhere.npy"), job.output)
+    with pytest.raises((ServiceError, DataFileError), match=r"elsewhere\.npy"):
+        map_on_workers(elsewhere, client, archive.blocks(), None)
+    assert len(archive.open_blocks()) == len(archive.blocks())
 
 
 _KILLED = """
