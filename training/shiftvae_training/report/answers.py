@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shiftvae_rt.array_types import Float64
 
@@ -109,19 +110,30 @@ def fields_in_words(found: Findings) -> list[str]:
     fields = found.latent_map.fields
     if fields is None:
         return []
-    seen, sure = [], []
+    seen, sure, inside = [], [], _on_the_lattice(found)
     for name, unit in (("exx", "%"), ("eyy", "%"), ("exy", "%"), ("rotation", "degrees")):
         index = fields.names.index(name)
-        spread = float(np.nanstd(fields.mean[index]))
-        noise = float(np.sqrt(np.nanmean(np.square(fields.std[index], dtype=float))))
+        spread = float(np.nanstd(fields.mean[index][inside]))
+        noise = float(np.sqrt(np.nanmean(np.square(fields.std[index][inside], dtype=float))))
         sure.append(f"{noise:.1g} {unit}")
         if spread > CLEAR * noise:
             seen.append(f"{name} by {spread:.2g} {unit}")
     if not seen:
         return ["The lattice is even: neither strain nor rotation varies beyond its uncertainty."]
     sure = list(dict.fromkeys(sure))
-    over = f"standard deviation over the scan; uncertainty of one value {', '.join(sure)}"
+    over = f"standard deviation where the lattice is seen; uncertainty of one value {', '.join(sure)}"
     return [f"The lattice is strained: {', '.join(seen)} ({over})."]
+
+
+def _on_the_lattice(found: Findings) -> NDArray[np.bool_]:
+    """Mask ``(rows, cols)`` of the windows whose middle shows the lattice; of all, if it shows nowhere."""
+    centres = found.latent_map.centre_y_px, found.latent_map.centre_x_px
+    where = found.trained.lattice.where
+    everywhere = np.ones((len(centres[0]), len(centres[1])), bool)
+    if where is None:
+        return everywhere
+    inside = where[np.ix_(*(np.rint(places).astype(int) for places in centres))]
+    return inside if inside.any() else everywhere
 
 
 def _next(found: Findings, doubts: list[Check]) -> str:
