@@ -11,7 +11,7 @@ without Poisson weights, to which a Gaussian likelihood is equivalent. R2 = 1 - 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -39,9 +39,11 @@ class Moved(Crystal):
 
 
 def bounds(microscope: Microscope, window: int) -> dict[str, float]:
-    """Rms errors in px, and the R2 to which they limit any method."""
+    """Rms errors in px for the microscope's own crystal, and the R2 to which they limit any method."""
     counts = microscope.expected_counts(FRAME)
-    there, back = (replace(microscope, crystal=Moved(further_px=s * STEP_PX)).expected_counts(FRAME) for s in (1, -1))
+    crystal = {part.name: getattr(microscope.crystal, part.name) for part in fields(Crystal)}
+    moved = (Moved(**crystal, further_px=sign * STEP_PX) for sign in (1, -1))
+    there, back = (replace(microscope, crystal=each).expected_counts(FRAME) for each in moved)
     along_b = (there - back) / (2 * STEP_PX)
     slopes = np.stack([along_b, *np.gradient(counts), counts, np.ones_like(counts)])
     truth = microscope.frame(FRAME).displacement_px
