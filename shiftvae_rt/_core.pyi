@@ -57,6 +57,19 @@ class LatticeFields:
     def rows_with(self, more: int) -> int: ...
     def push(self, shift: _Float32, sd: _Float32, out: _Float32) -> None: ...
 
+class Superlattice:
+    def __init__(
+        self, *, turns: tuple[float, float], vectors: Sequence[Sequence[float]], gradient: Sequence[Sequence[float]]
+    ) -> None: ...
+    def fields(
+        self,
+        origin: tuple[float, float] | None,
+        planes: _Float32,
+        first_y: float,
+        stride: float,
+        out: _Float32,
+    ) -> list[float]: ...
+
 class DenseNetwork:
     def __init__(
         self,

@@ -9,7 +9,16 @@ from numpy.typing import ArrayLike
 
 from .array_types import Float32
 
-__all__ = ["FIELD_NAMES", "FIELD_UNITS", "Fields", "GrainLattice", "MeanLattice", "field_names", "turn_between"]
+__all__ = [
+    "FIELD_NAMES",
+    "FIELD_UNITS",
+    "Fields",
+    "GrainLattice",
+    "MeanLattice",
+    "field_names",
+    "field_units",
+    "turn_between",
+]
 
 #: Names of the fields, in their order.
 FIELD_NAMES = ("uy", "ux", "exx", "eyy", "exy", "rotation")
@@ -42,12 +51,20 @@ class MeanLattice:
         Height of a pixel over its width.
     further
         Lattices of the further grains, where there are several; the map then has a latent ``grain``.
+    superlattice
+        Superlattice vectors of the order latents, in reciprocal vectors of the lattice, each in -1/2 .. 1/2.
     """
 
     vectors: _Square
     gradient: _Square = ((0.0, 0.0), (0.0, 0.0))
     aspect: float = 1.0
     further: tuple[GrainLattice, ...] = ()
+    superlattice: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def latents(self) -> int:
+        """Number of latents from which fields follow, the first ones of a map."""
+        return 2 + (1 if self.further else 2 * len(self.superlattice))
 
     @property
     def grains(self) -> tuple[GrainLattice, ...]:
@@ -79,8 +96,23 @@ def turn_between(first: ArrayLike, second: ArrayLike) -> tuple[float, bool]:
 
 
 def field_names(lattice: MeanLattice) -> tuple[str, ...]:
-    """Names of the fields of maps on a lattice: with several grains, the grain comes last."""
-    return (*FIELD_NAMES, "grain") if lattice.further else FIELD_NAMES
+    """Names of the fields of maps on a lattice: the grain comes last, or ``order1``, ``antiphase1``, ..."""
+    return _all_of(FIELD_NAMES, 6 + (1 if lattice.further else 2 * len(lattice.superlattice)), names=True)
+
+
+def field_units(lattice: MeanLattice) -> tuple[str, ...]:
+    """Units of the fields in the order of `field_names`."""
+    return _all_of(FIELD_UNITS, len(field_names(lattice)), names=False)
+
+
+def _all_of(first: tuple[str, ...], count: int, *, names: bool) -> tuple[str, ...]:
+    """Names or units of `count` fields: of the lattice, then a single one of the grain, or pairs of the order."""
+    further = count - len(first)
+    if further % 2:
+        return (*first, "grain" if names else "")
+    if not names:
+        return first + ("", "deg") * (further // 2)
+    return first + tuple(f"{name}{i + 1}" for i in range(further // 2) for name in ("order", "antiphase"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,13 +122,17 @@ class Fields:
     Attributes
     ----------
     mean, std
-        ``(6, rows, cols)`` float32, or 7 with several grains: values and standard deviations, in `units`. ``uy, ux`` is
-        the displacement of the motif nearest to each window, px along y (down) and x (right); its mean over the first
-        row of the map is 0. ``exx, eyy, exy`` is the small strain in %, and ``rotation`` the turn of the lattice in
+        ``(6, rows, cols)`` float32, more with several grains or order: values and standard deviations, in `units`.
+        ``uy, ux`` is the displacement of the motif nearest to each window, px along y (down) and x (right); its mean
+        over the first row of the map is 0. ``exx, eyy, exy`` is the small strain in %, and ``rotation`` the turn of
+        the lattice in
         degrees, positive from x towards y (clockwise as seen), both averaged over about one lattice period.
         With several grains, each window is measured against the mean lattice of its own grain, and the displacement
         has a mean of 0 in the first row of each. The last field is then the number of the ``grain`` and, as its
         deviation, the chance that it is another; windows without a grain have -1 there, and NaN elsewhere.
+        For each superlattice vector ``order1`` is the degree of order, 1 in well ordered parts of the training scan,
+        and ``antiphase1`` its phase in degrees against the lattice: antiphase domains of a doubled cell lie 180 degrees
+        apart.
     first_row
         Index of the first row in the grid of windows.
     """
@@ -108,12 +144,12 @@ class Fields:
     @property
     def names(self) -> tuple[str, ...]:
         """Names in the order of `mean`."""
-        return (*FIELD_NAMES, "grain")[: len(self.mean)]
+        return _all_of(FIELD_NAMES, len(self.mean), names=True)
 
     @property
     def units(self) -> tuple[str, ...]:
         """Units in the order of `mean`."""
-        return (*FIELD_UNITS, "")[: len(self.mean)]
+        return _all_of(FIELD_UNITS, len(self.mean), names=False)
 
     def __repr__(self) -> str:
         _, rows, cols = self.mean.shape

@@ -85,7 +85,7 @@ class LatentMap:
 
     @cached_property
     def fields(self) -> Fields | None:
-        """Displacement, strain and rotation of the lattice, for a complete map.
+        """Displacement, strain and rotation of the lattice, and order on it, for a complete map.
 
         None for a band of rows (see `ScanMapper.new_fields`), and where there is no `lattice`.
         """
@@ -134,7 +134,7 @@ class LatentMap:
         """Mean on the frame's own pixels, ``(latent, height, width)`` float32; NaN where no window reaches.
 
         Every pixel is the mean over the windows that cover it, weighted by posterior precision ``1 / std**2``.
-        Only scale and content may be averaged so: the maps of shift and angle, being periodic, are NaN.
+        Only scale and content may be averaged so: the maps of shift, angle and order, being periodic, are NaN.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class LatentMap:
     def at_motifs(self, *, threads: int = 1) -> NDArray[np.float32]:
         """Scale and content at the motifs (window centre + shift), ``(latent, height, width)`` float32.
 
-        Latents are those other than shift, grain and angle; NaN between motifs.
+        Latents are those other than shift, grain, angle and order; NaN between motifs.
 
         Parameters
         ----------
@@ -242,7 +242,7 @@ class LatentMap:
         return frame
 
     def _content(self) -> list[int]:
-        return [i for i, name in enumerate(self.names) if name not in ("dy", "dx", "grain", "phi")]
+        return [i for i, name in enumerate(self.names) if name not in ("dy", "dx", "grain", "phi") and name[0] != "w"]
 
     def _whole(self) -> LatentMap:
         if self.mean.shape[1] != self.grid.rows:

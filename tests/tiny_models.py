@@ -26,8 +26,10 @@ from shiftvae_training.model.encoder_weights import EncoderWeights, StemLayer
 STRIDES = (1, 2, 4, 8)
 
 
-def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0, grains: int = 1) -> EncoderWeights:
-    """A random dilated encoder: window 16 px, period 10 px, two content latents."""
+def tiny_weights(
+    *, dimensions: int = 2, channels: int = 1, orders: int = 0, seed: int = 0, grains: int = 1
+) -> EncoderWeights:
+    """A random dilated encoder: window 16 px, period 10 px, two content latents, and this many order latents."""
     rng = np.random.default_rng(seed)
     stem, before = [], channels
     for size, dilation, width in ((4, 1, 16), (3, 2, 32), (3, 4, 32)):
@@ -36,7 +38,7 @@ def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0, grain
             kernel -= kernel.mean((2, 3), keepdims=True)
         stem.append(StemLayer(kernel.astype(np.float32), dilation))
         before = width
-    raw = 3 * dimensions + 4 + (grains + 1 if grains > 1 else 0)
+    raw = 3 * dimensions + 3 * orders + 4 + (grains + 1 if grains > 1 else 0)
     turns = np.radians(17.0) * np.arange(grains)
     cells = 10 * np.stack([np.stack([np.cos(turns), np.sin(turns)]), np.stack([-np.sin(turns), np.cos(turns)])])
     head = [(rng.normal(size=(o, i)) / np.sqrt(i), rng.normal(size=o)) for o, i in ((32, before), (raw, 32))]
@@ -54,6 +56,7 @@ def tiny_weights(*, dimensions: int = 2, channels: int = 1, seed: int = 0, grain
         channel_scale=(1.0,) * channels,
         sd_floor=1e-3,
         cells=cells.transpose(2, 0, 1) if grains > 1 else None,
+        orders=orders,
     )
 
 
@@ -70,7 +73,7 @@ def tiny_decoder(weights: EncoderWeights) -> bytes:
 def tiny_domain(weights: EncoderWeights, **changes: object) -> Domain:
     """Wide limits: whatever a random encoder says of whatever frame is in domain."""
     axes = weights.dimensions
-    size = weights.content + axes + weights.content + axes * len(weights.lattice)
+    size = 2 * weights.reported - axes + axes * len(weights.lattice)
     fields: dict[str, object] = {
         "centre": (0.0,) * size,
         "whitening": tuple(map(tuple, (0.01 * np.eye(size)).tolist())),
@@ -93,6 +96,11 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
         cells = [tuple(map(tuple, cell)) for cell in weights.cells.tolist()]
         grains = tuple(Grain(vectors=v, turn_deg=17.0 * i, mirrored=False, share=0.5) for i, v in enumerate(cells))
     latents += [
+        Latent(name=f"w{i + 1}{part}", unit="", kind="order", kl_nats=1.0, spread=0.5)
+        for i in range(weights.orders)
+        for part in ("re", "im")
+    ]
+    latents += [
         Latent(name=f"z{i + 1}", unit="", kind="content", kl_nats=1.0, spread=0.5) for i in range(weights.content)
     ]
     fields: dict[str, object] = {
@@ -105,6 +113,7 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
         "latents": tuple(latents),
         "lattice": tuple((float(v[0]), float(v[1])) for v in weights.lattice),
         "grains": grains,
+        "superlattice": ((0.5, 0.0), (0.0, 1 / 3))[: weights.orders],
         "intensity": Intensity(
             normalisation="zscore",
             channel_offset=(0.0,) * len(weights.channel_scale),

@@ -18,6 +18,7 @@
 #include "shiftvae/filter_bank.hpp"
 #include "shiftvae/isa.hpp"
 #include "shiftvae/lattice_fields.hpp"
+#include "shiftvae/order_fields.hpp"
 #include "shiftvae/readout.hpp"
 #include "shiftvae/rounds.hpp"
 #include "shiftvae/windows.hpp"
@@ -429,6 +430,51 @@ void push_shifts(LatticeFields& stream, const Floats& shift, const Floats& sd, F
     stream.push(from, deviation, count * cols, count, to, complete * cols);
 }
 
+Superlattice superlattice_of(std::array<double, 2> turns, const Square& vectors, const Square& gradient) {
+    const double area = vectors[0][0] * vectors[1][1] - vectors[0][1] * vectors[1][0];
+    if (!(std::fabs(area) > 1e-9) || !std::isfinite(area))
+        throw py::value_error("expected lattice vectors that are not parallel, got an area of " + std::to_string(area));
+    Superlattice superlattice{};
+    for (std::size_t i = 0; i < 2; ++i) {
+        superlattice.turns[i] = turns[i];
+        for (std::size_t j = 0; j < 2; ++j) {
+            superlattice.vectors[i][j] = vectors[i][j];
+            superlattice.gradient[i][j] = gradient[i][j];
+        }
+    }
+    return superlattice;
+}
+
+// Rows of the fields of one superlattice vector, from row `first` of the map on; gives the origin, which the first
+// rows make. `planes`: shift along y and x, displacement along y and x, real and imaginary part, sd.
+std::array<double, 2> fields_of_order(const Superlattice& superlattice, std::optional<std::array<double, 2>> origin,
+                                      const Floats& planes, double first_y, double stride, Floats out) {
+    if (planes.ndim() != 3 || planes.shape(0) != 7)
+        throw py::value_error("expected planes of shape (7, rows, columns), got " + text(planes));
+    need(out, {4, planes.shape(1), planes.shape(2)}, "out");
+    const auto rows = static_cast<std::size_t>(planes.shape(1)), cols = static_cast<std::size_t>(planes.shape(2));
+    if (rows == 0 || cols == 0) return origin.value_or(std::array<double, 2>{});
+    const std::size_t size = rows * cols;
+    const float* from = planes.data();
+    float* to = out.mutable_data();
+    OrderOrigin begin{};
+    const py::gil_scoped_release unlocked;
+    for (std::size_t row = 0; row < rows; ++row) {
+        const float* line = from + row * cols;
+        const OrderRow windows{line + 4 * size,
+                               line + 5 * size,
+                               line + 6 * size,
+                               {line, line + size},
+                               {line + 2 * size, line + 3 * size},
+                               first_y + static_cast<double>(row) * stride,
+                               stride};
+        if (row == 0) begin = origin ? OrderOrigin{{(*origin)[0], (*origin)[1]}} : origin_of(windows);
+        float* at = to + row * cols;
+        order_fields(superlattice, begin, windows, cols, at, at + size, at + 2 * size, at + 3 * size);
+    }
+    return {begin.place[0], begin.place[1]};
+}
+
 std::vector<std::string> isas() {
     const char* names[8];
     const std::size_t count = available_isas(names, 8);
@@ -509,6 +555,10 @@ PYBIND11_MODULE(_core, m) {
              py::arg("aspect"), py::arg("vectors"), py::arg("gradient"), py::arg("half"), py::arg("slope"))
         .def("rows_with", &LatticeFields::rows_with, py::arg("more"))
         .def("push", &push_shifts, py::arg("shift").noconvert(), py::arg("sd").noconvert(), py::arg("out").noconvert());
+    py::class_<Superlattice>(m, "Superlattice", py::metaclass(plain))
+        .def(py::init(&superlattice_of), py::kw_only(), py::arg("turns"), py::arg("vectors"), py::arg("gradient"))
+        .def("fields", &fields_of_order, py::arg("origin"), py::arg("planes").noconvert(), py::arg("first_y"),
+             py::arg("stride"), py::arg("out").noconvert());
     m.def("assemble_latent_map", &assemble, py::arg("values").noconvert(), py::arg("precision").noconvert(),
           py::arg("frame_shape"), py::arg("window"), py::arg("stride"), py::arg("out").noconvert(), py::arg("threads"));
     m.def("place_at_motifs", &place, py::arg("values").noconvert(), py::arg("precision").noconvert(),

@@ -111,6 +111,11 @@ Manifest read_manifest(Bytes text) {
     for (const Json& vector : json.at("lattice").items(manifest.dimensions))
         manifest.lattice.push_back(vector_of(vector, -1e6, 1e6));
     read_grains(json.at("grains"), manifest);
+    if (json.has("superlattice"))
+        for (const Json& vector : json.at("superlattice").items(16))
+            manifest.superlattice.push_back(vector_of(vector, -1, 1));
+    if (!manifest.superlattice.empty() && manifest.latents.size() < 2 + 2 * manifest.superlattice.size())
+        refuse_file("manifest.json: the latents of the superlattice are not there");
     read_intensity(json.at("intensity"), manifest);
     const Json& edges = json.at("pixel_size_nm");
     const Manifest::Vector edge = edges.is_null() ? Manifest::Vector{1, 1} : vector_of(edges, 1e-12, 1e12);

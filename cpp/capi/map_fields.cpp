@@ -6,6 +6,7 @@
 
 #include "refusal.hpp"
 #include "shiftvae/lattice_fields.hpp"
+#include "shiftvae/order_fields.hpp"
 
 namespace shiftvae {
 namespace {
@@ -134,6 +135,40 @@ void write_fields(const Model& model, const Grid& grid, const float* mean, const
         write_rows(stream, {mean, own.data(), rows * cols}, {rows, cols}, found.data(), found_sd.data());
         for (std::size_t i = 0; i < found.size(); ++i)
             if (mine(i % (rows * cols))) fields[i] = found[i], fields_sd[i] = found_sd[i];
+    }
+}
+
+void write_order(const Model& model, const Grid& grid, const float* mean, const float* sd, float* order,
+                 float* order_sd) {
+    const Manifest& manifest = model.manifest;
+    if (manifest.superlattice.empty()) refuse(SV_UNSUPPORTED, "the model has no order latents");
+    const std::size_t rows = grid.rows(), cols = grid.cols(), size = rows * cols;
+    std::vector<float> fields(planes * size), deviations(planes * size);
+    write_fields(model, grid, mean, sd, fields.data(), deviations.data());
+    for (std::size_t vector = 0; vector < manifest.superlattice.size(); ++vector) {
+        Superlattice superlattice{};
+        for (std::size_t k = 0; k < 2; ++k) {
+            superlattice.turns[k] = manifest.superlattice[vector][k];
+            for (std::size_t axis = 0; axis < 2; ++axis) {
+                superlattice.vectors[k][axis] = manifest.lattice[k][axis];
+                superlattice.gradient[axis][k] = manifest.domain ? manifest.domain->strain[2 * k + axis] : 0;
+            }
+        }
+        const std::size_t part = (2 + 2 * vector) * size, first = 2 * vector * size;
+        OrderOrigin origin{};
+        for (std::size_t row = 0; row < rows; ++row) {
+            const std::size_t line = row * cols;
+            const OrderRow windows{mean + part + line,
+                                   mean + part + size + line,
+                                   sd + part + line,
+                                   {mean + line, mean + size + line},
+                                   {fields.data() + line, fields.data() + size + line},
+                                   static_cast<double>(row * grid.stride),
+                                   static_cast<double>(grid.stride)};
+            if (row == 0) origin = origin_of(windows);
+            order_fields(superlattice, origin, windows, cols, order + first + line, order + first + size + line,
+                         order_sd + first + line, order_sd + first + size + line);
+        }
     }
 }
 

@@ -11,4 +11,9 @@ namespace shiftvae {
 void write_fields(const Model& model, const Grid& grid, const float* mean, const float* sd, float* fields,
                   float* fields_sd);
 
+// order, order_sd: (2, rows, cols) for each superlattice vector: degree of order, and antiphase in degrees. Refuses a
+// model without order latents.
+void write_order(const Model& model, const Grid& grid, const float* mean, const float* sd, float* order,
+                 float* order_sd);
+
 }  // namespace shiftvae

@@ -282,4 +282,18 @@ int sv_set_threads(sv_model* model, int threads) {
     });
 }
 
+int sv_orders(const sv_model* model) {
+    return model && model->model ? static_cast<int>(model->model->manifest.superlattice.size()) : 0;
+}
+
+int sv_order(sv_model* model, int height, int width, const float* mean, const float* std, float* order,
+             float* order_std) {
+    if (!model) return SV_ARGUMENT;
+    return guarded(*model, [&] {
+        need(mean && std && order && order_std, "expected mean, std, order and order_std, got null");
+        const Grid grid = grid_of(model_of(*model), px(height, "height"), px(width, "width"));
+        write_order(*model->model, grid, mean, std, order, order_std);
+    });
+}
+
 }  // extern "C"

@@ -121,6 +121,15 @@ SV_API int sv_fields(sv_model* model, int height, int width, const float* mean, 
  * caller's, in units of a window's standard deviation; count at most 65536. */
 SV_API int sv_decode(sv_model* model, int count, const float* latents, float* windows);
 
+/* Number of superlattice vectors whose order the model has latents of; 0 for most models. */
+SV_API int sv_orders(const sv_model* model);
+
+/* Degree of order and antiphase of each superlattice vector from the map of a frame, as by sv_fields. order, order_std:
+ * (2 * sv_orders, rows, cols) each, the caller's: degree of order of the first vector, its antiphase in degrees, those
+ * of the second, ... SV_UNSUPPORTED for a model without. */
+SV_API int sv_order(sv_model* model, int height, int width, const float* mean, const float* std, float* order,
+                    float* order_std);
+
 #ifdef __cplusplus
 }
 #endif

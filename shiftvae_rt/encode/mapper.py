@@ -214,8 +214,9 @@ class LatentMapper:
             grains = [GrainLattice(grain.vectors, _gradient(grain.strain)) for grain in manifest.grains]
             return MeanLattice((first, second), grains[0].gradient, height / width, tuple(grains[1:]))
         if manifest.domain is None:
-            return MeanLattice((first, second), aspect=height / width)
-        return MeanLattice((first, second), _gradient(manifest.domain.strain), height / width)
+            return MeanLattice((first, second), aspect=height / width, superlattice=manifest.superlattice)
+        gradient = _gradient(manifest.domain.strain)
+        return MeanLattice((first, second), gradient, height / width, superlattice=manifest.superlattice)
 
     def terminate(self) -> None:
         """Make the encoding in another thread fail soon; later ones are not affected."""

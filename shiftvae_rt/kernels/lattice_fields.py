@@ -14,6 +14,7 @@ from ..array_types import Float32
 from ..fields import FIELD_NAMES, Fields, GrainLattice, MeanLattice
 from .field_average import half_box, lattice_vectors, slopes
 from .grain_fields import GrainFields
+from .order_rows import OrderRows
 from .window_grid import WindowGrid
 
 __all__ = ["FieldStream"]
@@ -44,6 +45,7 @@ class FieldStream:
         self.lag = 2 * half + 1
         streams = [_LatticeStream(grid, grain, lattice.aspect, half) for grain in lattice.grains]
         self._fields = GrainFields(streams, grid.cols)
+        self._order = OrderRows(grid, lattice) if lattice.superlattice else None
 
     def push(self, mean: Float32, std: Float32) -> Fields:
         """Take the next rows of a map and give the rows of the fields that became complete, maybe none.
@@ -52,9 +54,10 @@ class FieldStream:
         ----------
         mean, std
             ``(L, rows, cols)`` posterior mean and standard deviation: the shift along y and x, px; with several grains,
-            the grain; further latents are passed over.
+            the grain; or else the order latents; further latents are passed over.
         """
-        return self._fields.push(mean, std)
+        fields = self._fields.push(mean, std)
+        return fields if self._order is None else self._order.extend(fields, mean, std)
 
 
 class _LatticeStream:

@@ -9,7 +9,7 @@ import msgspec
 from ..errors import ModelFileError
 
 #: Kinds of latents, in the order that they have in a model.
-KINDS = ("shift", "grain", "rotation", "scale", "content")
+KINDS = ("shift", "grain", "rotation", "scale", "order", "content")
 #: Least information about a window, nats, that a content latent carries if the model uses it.
 USED_NATS = 0.1
 #: Least information about a window, nats, that a shift carries if the windows show where the motif sits.
@@ -40,7 +40,7 @@ class Latent(_Strict, frozen=True):
 
     name: str
     unit: str
-    kind: Literal["shift", "grain", "rotation", "scale", "content"]
+    kind: Literal["shift", "grain", "rotation", "scale", "order", "content"]
     kl_nats: float
     spread: float
     period: float | None = None
@@ -186,13 +186,16 @@ class Manifest(_Strict, frozen=True):
     encoder
         Family of the encoder.
     latents
-        Latents in the order of the encoder's outputs: shift, grain, rotation, scale, content (an imported model may
-        have no shift).
+        Latents in the order of the encoder's outputs: shift, grain, rotation, scale, order, content (an imported
+        model may have no shift).
     lattice
         Lattice vectors ``(y, x)`` in px, modulo which the shift is known; empty for a planar shift. With several
         grains, those of the first.
     grains
         Lattices of all grains, the largest grain first; empty for a single one.
+    superlattice
+        Superlattice vectors of the order latents, in reciprocal vectors of the lattice, each in -1/2 .. 1/2. Each has
+        two latents, real and imaginary part of its amplitude at the window's centre; see `FieldStream`.
     intensity
         Scaling that the graph applies.
     pixel_size_nm
@@ -228,6 +231,7 @@ class Manifest(_Strict, frozen=True):
     created: str
     members: dict[str, Member]
     domain: Domain | None
+    superlattice: tuple[tuple[float, float], ...] = ()
 
     @property
     def varies(self) -> tuple[bool, ...]:
@@ -266,6 +270,7 @@ class Manifest(_Strict, frozen=True):
         wanted = ["dy", "dx"] if self.dimensions == 2 else ["dx"]
         if shifts != wanted and not (self.imported and not shifts):
             problems.append(f"shift latents {shifts}")
+        two_vectors = len(self.lattice) == 2
         order = [KINDS.index(latent.kind) for latent in self.latents]
         if order != sorted(order) or max(order.count(i) for i in (1, 2, 3)) > 1:
             problems.append(f"latents that are not in the order {', '.join(KINDS)}")
@@ -273,6 +278,10 @@ class Manifest(_Strict, frozen=True):
             problems.append(f"{len(self.grains)} grains, {order.count(1)} latents of that kind")
         elif self.grains and (self.grains[0].vectors != self.lattice or self.dimensions == 1):
             problems.append(f"lattice {self.lattice}, but {self.grains[0].vectors} in grain 0")
+        if order.count(KINDS.index("order")) != 2 * len(self.superlattice) or (self.superlattice and not two_vectors):
+            problems.append(
+                f"{order.count(KINDS.index('order'))} order latents for {len(self.superlattice)} superlattice vectors"
+            )
         if len({latent.name for latent in self.latents}) != len(self.latents):
             problems.append("two latents of one name")
         scales, offsets = self.intensity.channel_scale, self.intensity.channel_offset

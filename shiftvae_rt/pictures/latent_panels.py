@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from ..frame import Frame
     from ..latent_map import LatentMap
 
-__all__ = ["FIELD_COLOURS", "FIELD_TITLES", "POSE_COLOURS", "POSE_TITLES", "draw_latent_map", "latent_panels"]
+__all__ = [
+    "FIELD_TITLES",
+    "POSE_COLOURS",
+    "POSE_TITLES",
+    "draw_latent_map",
+    "field_colours",
+    "field_title",
+    "latent_panels",
+]
 
 #: Titles of the latents of the pose, and of the fields; colours of the former. The live page has the same.
 POSE_TITLES = {
@@ -37,9 +45,13 @@ FIELD_TITLES = {
     "eyy": "eyy: strain along y",
     "exy": "exy: shear",
     "rotation": "rotation: clockwise",
+    "order": "degree of order",
+    "antiphase": "phase of the order",
 }
 #: Colours of the fields that are not around zero.
-FIELD_COLOURS: dict[str, Colours] = {"uy": "median", "ux": "median"}
+FIELD_COLOURS: dict[str, Colours] = {"uy": "median", "ux": "median", "order": "content", "antiphase": "cyclic"}
+#: Largest deviation of an antiphase that is drawn, degrees: where there is no order its phase is noise.
+DRAWN_DEG = 60.0
 POSE_COLOURS: dict[str, Colours] = {"dy": "cyclic", "dx": "cyclic", "phi": "cyclic", "scale": "signed"}
 
 
@@ -100,6 +112,8 @@ def _legend(panels: Sequence[Panel], latent_map: LatentMap) -> str:
             f"Strain and rotation: against the lattice of {whose}, light grey at 0. Displacement: light grey "
             "at its median. y points down."
         )
+    if any(panel.title.startswith("order") for panel in panels):
+        said.append("Order: 1 in well ordered parts of the training scan; its phase is drawn where there is order.")
     return " ".join(said)
 
 
@@ -123,7 +137,7 @@ def latent_panels(latent_map: LatentMap, *, raw_shifts: bool = False) -> list[Pa
         if name == "grain":
             content.insert(0, _grain_panel(latent_map, extent))
             continue
-        kind = shifts if name in ("dy", "dx") else pose if name in POSE_TITLES else content
+        kind = shifts if name in ("dy", "dx") or name[0] == "w" else pose if name in POSE_TITLES else content
         kind.append(
             Panel(
                 POSE_TITLES.get(name, name),
@@ -153,14 +167,29 @@ def _field_panels(latent_map: LatentMap) -> list[Panel]:
     if fields is None:
         return []
     panels, extent = [], _extent(latent_map)
-    for name, unit, image in zip(fields.names, fields.units, fields.mean, strict=True):
+    for name, unit, image, sd in zip(fields.names, fields.units, fields.mean, fields.std, strict=True):
         if name == "grain":
             continue  # it stands beside the content
+        kind = name.rstrip("0123456789")
         if unit == "px" and latent_map.pixel_size_nm is not None:
             unit, image = "pm", image * np.float32(1e3 * latent_map.pixel_size_nm[name == "ux"])
-        colours = FIELD_COLOURS.get(name, "signed")
-        panels.append(Panel(FIELD_TITLES[name], image, unit=unit, extent_px=extent, colours=colours))
+        if kind == "antiphase":
+            image = np.where(sd < DRAWN_DEG, image, np.float32(np.nan))
+        colours = field_colours(name)
+        panels.append(Panel(field_title(name), image, unit=unit, extent_px=extent, colours=colours))
     return panels
+
+
+def field_title(name: str) -> str:
+    """Title of the field called `name`, which a number may end; a field of another source is called by its name."""
+    kind = name.rstrip("0123456789")
+    title = FIELD_TITLES.get(kind, name)
+    return title if name == kind or title == name else f"{name}: {title}"
+
+
+def field_colours(name: str) -> Colours:
+    """Colours of the field called `name`."""
+    return FIELD_COLOURS.get(name.rstrip("0123456789"), "signed")
 
 
 def _extent(latent_map: LatentMap) -> Extent:

@@ -47,7 +47,7 @@ class Maps:
         self.field_names: tuple[str, ...] = ()
         self.field_units: tuple[str, ...] = ()
         self._followed = first.lattice is not None and self.latents.step == 1
-        reads = 3 if first.lattice is not None and first.lattice.further else 2
+        reads = 0 if first.lattice is None else first.lattice.latents
         self._deviations = Canvas((reads, grid.rows, grid.cols)) if self._followed else None
         self._from_top = False  # row 0 has come
         self._stream: FieldStream | None = None

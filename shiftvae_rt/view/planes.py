@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..array_types import Float32
 from ..kernels.window_grid import WindowGrid
-from ..pictures.latent_panels import FIELD_COLOURS, FIELD_TITLES, POSE_COLOURS, POSE_TITLES
+from ..pictures.latent_panels import POSE_COLOURS, POSE_TITLES, field_colours, field_title
 from .canvas import Canvas
 from .maps import Maps
 
@@ -118,6 +118,8 @@ def map_sources(maps: Maps, pixel_size_nm: tuple[float, float] | None) -> list[S
     words, canvas, fields = maps.words, maps.latents, maps.fields
     content, pose = [], []
     for index, name in enumerate(words.names):
+        if fields is not None and name.startswith("w"):
+            continue  # the fields say what the order latents mean
         if name not in POSE_TITLES:
             colours = "content" if words.varies[index] else "unused"
             content.append(Source(name, name, words.units[index], colours, canvas, index, grid=words.grid))
@@ -130,7 +132,7 @@ def map_sources(maps: Maps, pixel_size_nm: tuple[float, float] | None) -> list[S
     for index, (name, unit) in enumerate(zip(maps.field_names, maps.field_units, strict=True)):
         edges = pixel_size_nm if unit == "px" else None
         scale, unit = (1.0, unit) if edges is None else (1e3 * edges[name == "ux"], "pm")
-        title, colours = FIELD_TITLES.get(name, name), FIELD_COLOURS.get(name, "signed")
+        title, colours = field_title(name), field_colours(name)
         meant.append(Source(name, title, unit, colours, fields, index, scale, words.grid))
     return content + meant + pose
 

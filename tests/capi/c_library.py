@@ -68,6 +68,8 @@ class Library:
         c.sv_decode.argtypes = [pointer, integer, pointer, pointer]
         c.sv_set_threads.argtypes = [pointer, integer]
         c.sv_fields.argtypes = [pointer, integer, integer, pointer, pointer, pointer, pointer]
+        c.sv_orders.argtypes = [pointer]
+        c.sv_order.argtypes = [pointer, integer, integer, pointer, pointer, pointer, pointer]
 
     def open(self, source: Path | bytes, stride: int = 4) -> CModel:
         """Open a model file, or its content; `RefusedError` with the text of the handle that came in its place."""
@@ -143,6 +145,12 @@ class CModel:
         out = np.empty((2, 6, *mean.shape[1:]), np.float32)
         places = [array.ctypes.data for array in (mean, std, out[0], out[1])]
         self.check(self.c.sv_fields(self.handle, *pixels.shape[1:], *places))
+        return out[0], out[1]
+
+    def order(self, pixels: np.ndarray, mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        out = np.empty((2, 2 * self.c.sv_orders(self.handle), *mean.shape[1:]), np.float32)
+        places = [array.ctypes.data for array in (mean, std, out[0], out[1])]
+        self.check(self.c.sv_order(self.handle, *pixels.shape[1:], *places))
         return out[0], out[1]
 
 

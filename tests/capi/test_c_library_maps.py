@@ -8,7 +8,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
-from c_library import TYPES, CModel, Library
+from c_library import TYPES, CModel, Library, RefusedError
 from tiny_models import tiny_domain, tiny_manifest, tiny_members, tiny_weights
 
 from shiftvae_rt import LatentMapper
@@ -159,6 +159,30 @@ def test_maps_and_fields_of_several_grains_are_those_of_python(library: Library,
     mean, std = model.fields(frame, *found)
     np.testing.assert_array_equal(mean, wanted.fields.mean[:6])  # NaN where there is no grain
     np.testing.assert_allclose(std, wanted.fields.std[:6], rtol=1e-6)
+
+
+@pytest.mark.parametrize("orders", [1, 2])
+def test_degree_of_order_and_antiphase_are_those_of_python(library: Library, tmp_path, orders):
+    weights = tiny_weights(orders=orders)
+    manifest = tiny_manifest(weights, domain=tiny_domain(weights, strain=((0.01, 0.002), (-0.003, 0.004))))
+    path = tmp_path / "ordered.svae"
+    write_model_file(path, manifest, tiny_members(weights))
+    frame = frame_of("uint16", 1, shape=(150, 130))
+    wanted, model = LatentMapper(path).map(frame), library.open(path)
+    found = model.map(frame)
+    assert_same(found, wanted)
+    mean, std = model.order(frame, *found)
+    assert len(mean) == 2 * orders
+    np.testing.assert_array_equal(mean.view(np.uint32), wanted.fields.mean[6:].view(np.uint32))
+    np.testing.assert_array_equal(std.view(np.uint32), wanted.fields.std[6:].view(np.uint32))
+
+
+def test_a_model_without_order_refuses_to_tell_it(library: Library, models):
+    frame = frame_of("uint16", 1)
+    model = library.open(models[1], 4)
+    assert library.c.sv_orders(model.handle) == 0
+    with pytest.raises(RefusedError, match="no order latents"):
+        model.order(frame, *model.map(frame))
 
 
 def test_the_model_says_what_it_is(library: Library, models):

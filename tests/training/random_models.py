@@ -7,6 +7,7 @@ import torch
 
 from shiftvae_training.fitting.prepare import SD_FLOOR
 from shiftvae_training.model.coordinate_decoder import CoordinateDecoder
+from shiftvae_training.model.order import Order
 from shiftvae_training.model.shift import PlanarShift, Shift, TorusShift
 from shiftvae_training.model.shift_vae import Member, ShiftVAE
 from shiftvae_training.model.template_decoder import TemplateDecoder
@@ -15,6 +16,8 @@ SQUARE = ((10.0, 0.0), (0.0, 10.0))
 OBLIQUE = ((9.0, 3.0), (-2.5, 8.0))
 LINES = ((4.0, 7.0),)
 SIGNAL = ((0.0, 9.0),)
+#: Order latents on the square lattice: of a cell doubled along y, and tripled along x.
+ORDER = Order(torch.tensor([[0.05, 0.0], [0.0, 1 / 30]]))
 
 
 def torus(vectors=SQUARE) -> TorusShift:
@@ -44,6 +47,8 @@ def random_model(
         if isinstance(model.decoder, TemplateDecoder):
             for parameter in (model.decoder.mean, model.decoder.linear, model.decoder.bend):
                 parameter.normal_(0, 0.3)
+            if model.decoder.order is not None:
+                model.decoder.order.normal_(0, 0.3)
         if isinstance(model.decoder, CoordinateDecoder):
             for parameter in model.decoder.parameters():
                 parameter.mul_(3)

@@ -213,6 +213,7 @@ def _manifest(
         latents=latents,
         lattice=lattice,
         grains=_grains(trained, lattice),
+        superlattice=() if model.order is None else model.order.fractions(model.weights().lattice),
         intensity=Intensity(
             normalisation="zscore",
             channel_offset=(0.0,) * len(model.channel_scale),

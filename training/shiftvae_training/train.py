@@ -29,6 +29,7 @@ from .fitting.optimise import Step, optimise
 from .fitting.prepare import features_of, make_guess, prepare, tile_side
 from .fitting.range_check import check_range
 from .fitting.settings import Settings
+from .fitting.settle_order import settle_order
 from .fitting.teacher import Teacher, information, shows_motif
 from .fitting.training_state import TrainingState
 from .guess.automatic import settle
@@ -227,6 +228,8 @@ def _finish(
     settle_shift(model, tiles)
     _, posterior = objective(tiles, sample=False, source=source)
     model.set_anchor(posterior.mean.flatten(0, 1))
+    if order_kl := settle_order(model, posterior):
+        further_kl, (_, posterior) = order_kl, objective(tiles, sample=False, source=source)
     mean, _ = model.latents(posterior)
     if isinstance(model.shift, GrainShift):
         further_kl.insert(0, model.shift.information(posterior.code))

@@ -13,6 +13,7 @@ from ..array_types import Float32, Float64
 from ..fields import FIELD_NAMES, Fields, GrainLattice, MeanLattice
 from .field_average import half_box, lattice_vectors, slopes
 from .grain_fields import GrainFields
+from .order_rows import OrderRows
 from .window_grid import WindowGrid
 
 __all__ = ["FieldStream"]
@@ -29,10 +30,12 @@ class FieldStream:
         self.lag = 2 * half + 1
         streams = [_LatticeStream(grid, grain, lattice.aspect, half) for grain in lattice.grains]
         self._fields = GrainFields(streams, grid.cols)
+        self._order = OrderRows(grid, lattice) if lattice.superlattice else None
 
     def push(self, mean: Float32, std: Float32) -> Fields:
         """Take the next rows ``(L, rows, cols)`` of a map and give the rows that became complete."""
-        return self._fields.push(mean, std)
+        fields = self._fields.push(mean, std)
+        return fields if self._order is None else self._order.extend(fields, mean, std)
 
 
 class _LatticeStream:

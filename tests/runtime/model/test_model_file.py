@@ -280,6 +280,7 @@ def test_an_unknown_field_is_named(path, tiny_model):
         ({"strides": [4, 2]}, r"strides \(4, 2\)"),
         ({"strides": [0, 2]}, r"strides \(0, 2\)"),
         ({"dimensions": 1}, "window 16 px high.*shift latents"),
+        ({"superlattice": [[0.5, 0.0]]}, "0 order latents for 1 superlattice vectors"),
         ({"latents": []}, r"shift latents \[\]"),
         ({"training": None}, "neither trained nor imported"),
         ({"lattice": [[None, 1]]}, r"\$\.lattice"),
@@ -295,7 +296,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(path, tiny_model, change,
 def test_latents_in_another_order_or_of_one_name_are_refused(path, tiny_model):
     write_manifest(path, tiny_model, lambda manifest: manifest["latents"].reverse())
     with pytest.raises(
-        ModelFileError, match="latents that are not in the order shift, grain, rotation, scale, content"
+        ModelFileError, match="latents that are not in the order shift, grain, rotation, scale, order, content"
     ):
         ModelFile.read(path)
     write_manifest(path, tiny_model, lambda manifest: manifest["latents"][3].update(name="z1"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from random_models import LINES, OBLIQUE, SIGNAL, counts, random_model, torus
+from random_models import LINES, OBLIQUE, ORDER, SIGNAL, counts, random_model, torus
 
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.model.onnx_check import check_graph
@@ -40,6 +40,8 @@ MODELS = {
     "classes": {"member": Member(classes=("a", "b", "c"))},
     "coordinate, classes": {"member": Member(decoder="coordinate", classes=("a", "b"))},
     "eight latents": {"content": 8},
+    "order": {"member": Member(order=ORDER)},
+    "order, no content": {"member": Member(order=ORDER), "content": 0},
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from random_models import LINES, OBLIQUE, SIGNAL, counts, random_model, torus
+from random_models import LINES, OBLIQUE, ORDER, SIGNAL, counts, random_model, torus
 
 from shiftvae_rt.encode.modulo import difference
 from shiftvae_rt.encode.onnx_graph import run_graph
@@ -26,6 +26,7 @@ MODELS = {
     "dilated 16 planar": {"shift": PlanarShift(2, 3.0)},
     "dilated 16 three channels": {"channels": 3},
     "dilated 16 no content": {"content": 0},
+    "dilated 16 order": {"member": Member(order=ORDER)},
     "narrow 12": {"family": "narrow", "window": (12, 12)},
     "narrow 20 oblique": {"family": "narrow", "window": (20, 20), "shift": torus(OBLIQUE)},
     "narrow 32 two channels": {"family": "narrow", "window": (32, 32), "channels": 2},

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_cdt
 from torch import Tensor
 
-from ..model.grain_shift import GrainShift
+from ..model.grain_shift import GrainShift, grain_codes
 from ..model.shift import TorusShift
 from ..model.shift_vae import ShiftVAE
 from .consistency import position_scatter
@@ -84,7 +84,10 @@ def calibrate(
     ]
     axes = model.dimensions
     chosen = [*[latent.kind in ("rotation", "scale") for latent in model.reported[: model.first_content]], *used]
-    groups = {"shift": list(range(axes))} | {name: [i] for i, name in enumerate(model.names) if chosen[i]}
+    groups = {"shift": list(range(axes))}
+    if model.order is not None:  # both parts of an amplitude share a deviation
+        groups |= {f"w{i + 1}": [axes + 2 * i, axes + 2 * i + 1] for i in range(model.order.count)}
+    groups |= {name: [i] for i, name in enumerate(model.names) if chosen[i]}
     found = []
     for name, columns in groups.items():
         candidates = [_coverage(name, scores[:, :, columns].abs()) for scores in drawn]
@@ -160,7 +163,7 @@ def _scores(model: ShiftVAE, windows: Tensor, label: Tensor | None, side: int, g
         axes = model.dimensions
         shift = torch.zeros(len(error), 2)
         shift[:, 2 - axes :] = error[:, :axes]
-        error[:, :axes] = model.shift.wrap_px(shift, model.code_at(truth))[:, 2 - axes :]
+        error[:, :axes] = model.shift.wrap_px(shift, grain_codes(model.shift, truth))[:, 2 - axes :]
         for column, latent in enumerate(model.further, model.first_content - len(model.further)):
             if latent.period is not None:
                 error[:, column] -= latent.period * torch.round(error[:, column] / latent.period)
@@ -198,6 +201,8 @@ def scale_deviations(model: ShiftVAE, columns: list[int], temperature: float) ->
     if columns[0] < axes:
         widths = len(model.shift.vectors) if isinstance(model.shift, TorusShift) else axes
         bias[model.shift.size - widths : model.shift.size] += factor
+    elif columns[0] < model.first_content and model.order is not None:
+        bias[model.shift.size + 2 * model.order.count + (columns[0] - axes) // 2] += factor
     elif columns[0] < model.first_content:
         bias[model.shift.size + sum(latent.size for latent in model.further[: columns[0] - axes + 1]) - 1] += factor
     else:

@@ -102,6 +102,8 @@ def divide(frames: Frames, lit: Frames, settings: Settings, known: ShiftVAE | No
         if settings.shift == "torus" and not settings.classes:
             grains, why = find_grains(frames, lattice)
         lattice = replace(lattice, reason=f"{lattice.reason}; {why}") if why else lattice
+    if grains is not None or settings.decoder != "template" or settings.classes:  # these draw no order
+        lattice = replace(lattice, superlattice=np.zeros((0, 2)))
     if grains is None:
         return Area(lattice, None, lit, lattice)
     index = next(i for i, frame in enumerate(frames) if frame is lit[0])

@@ -20,6 +20,8 @@ __all__ = ["Objective", "Terms"]
 
 #: Number of windows that are drawn of a batch with a teacher, whose windows are much alike.
 DRAWN = 32
+#: Weight of the squared difference of order latents between windows of a tile, less than a window apart, nats.
+SAME_ORDER = 20.0
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,17 @@ class Objective:
         code_penalty = model.shift.code_penalty(posterior.code)
         for latent, code in zip(model.further, posterior.further, strict=True):
             kl_pose, code_penalty = kl_pose + latent.kl(code), code_penalty + latent.code_penalty(code)
+        if model.order is not None and posterior.order is not None:
+            kl_pose = kl_pose + model.order.kl(posterior.order).sum(-1)
         pairs = self._pairs(posterior, grid.code.shape[1:3], level.mean(-1), source)
         constraints = sum((c.weight * c(pairs) for c in self._constraints), 10.0 * code_penalty.mean())
         if self._teacher is not None and targets is not None:
             constraints = constraints + self._teacher.distance(posterior, targets)
         if self._grains is not None:
             constraints = constraints + off_label
+        if model.order is not None and pairs.here.order is not None and pairs.there.order is not None:
+            off = model.order.mismatch(pairs.here.order, pairs.there.order, pairs.displacement)
+            constraints = constraints + SAME_ORDER * off.mean()
         return Terms(likelihood, kl_pose.mean(), kl_content.mean(), constraints, residual.detach()), posterior
 
     def _improved_terms(self, tiles: Tensor, sd: Tensor, seen: Seen) -> Terms:

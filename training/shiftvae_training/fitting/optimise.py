@@ -11,7 +11,7 @@ import torch
 
 from shiftvae_rt.errors import TrainingError
 
-from ..guess.first_guess import Guess
+from ..guess.first_guess import FirstGuess, Guess
 from ..model.encoder_families import ENCODERS
 from ..model.posterior import Posterior
 from ..model.shift_vae import ShiftVAE
@@ -32,6 +32,8 @@ TAUGHT_TILES = 6
 GUIDED = 0.3
 #: Initial weights of the first guess of shift and content, nats.
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
+#: Initial weight of the first guess of the order latents, nats.
+GUIDE_ORDER = 50.0
 #: Initial weight of the first guess of rotation and scale, nats: with 100, the decoder forgot the angle too early.
 GUIDE_POSE = 3000.0
 #: Learning rate when the training of a model continues, as a share of the family's.
@@ -180,6 +182,9 @@ def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior
             turn = turn + torch.from_numpy(tiles.turn).float()[:, None]
         for latent, code in zip(model.further, posterior.further, strict=True):
             off_pose = off_pose + GUIDE_POSE * latent.distance(code, turn if latent.kind == "rotation" else size)
+    if model.order is not None and posterior.order is not None and isinstance(guess, FirstGuess) and guess.order:
+        order = np.stack([guess.order.targets_at(*place) for place in places]).astype(np.complex64)
+        off_pose = off_pose + GUIDE_ORDER * model.order.distance(posterior.order, torch.from_numpy(order))
     return (weight * (off_pose + GUIDE_CONTENT * off_content)).mean()
 
 

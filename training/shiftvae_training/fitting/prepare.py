@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,11 +15,12 @@ from shiftvae_rt.kernels.windows import window_statistics
 from ..guess.automatic import Choice
 from ..guess.class_guess import ClassGuess, make_class_guess
 from ..guess.feature_guess import FeatureGuess, make_feature_guess
-from ..guess.first_guess import Guess, make_first_guess
+from ..guess.first_guess import FirstGuess, Guess, make_first_guess
 from ..guess.grain_guess import GrainGuess, make_grain_guess
 from ..lattice.find import Lattice
 from ..lattice.grains import Grains
 from ..model.grain_shift import GrainShift
+from ..model.order import Order
 from ..model.shift import PlanarShift, Shift, TorusShift
 from ..model.shift_vae import ShiftVAE
 from ..sampling import TILE_SIDE, TILE_STRIDE, Frames, places_within
@@ -85,6 +87,9 @@ def prepare(
         shift = PlanarShift(dimensions, max(f.reach(beside) for f in parts if isinstance(f, FeatureGuess)))
     level = np.array([frame.mean(axis=(1, 2)) for frame in chosen]).mean(axis=0)
     member = make_member(settings, frames, level, sd)
+    if len(lattice.superlattice):
+        vectors = torch.tensor(lattice.superlattice @ lattice.reciprocal, dtype=torch.float32)
+        member = replace(member, order=Order(vectors))
     model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=SD_FLOOR, member=member)
     _start_from(model, guess)
     return model, guess
@@ -154,6 +159,12 @@ def _start_from(model: ShiftVAE, guess: Guess) -> None:
         at += latent.size
         last.weight[at - 1] *= 0.1
         last.bias[at - 1] = -2.0
+    if model.order is not None and isinstance(guess, FirstGuess) and guess.order is not None:
+        mean, images = (torch.from_numpy(part).float() for part in (guess.images(y, x)[0], guess.order.images(y, x)))
+        model.decoder.start_order_from(model.likelihood.start(mean, images)[1])
+        width = slice(model.shift.size + 2 * model.order.count, model.shift.size + model.order.size)
+        last.weight[width] *= 0.1
+        last.bias[width] = -2.0
     if model.content:
         last.weight[-2 * model.content : -model.content] *= CONTENT_GAIN
         last.weight[-model.content :] *= 0.1

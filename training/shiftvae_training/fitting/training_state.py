@@ -24,6 +24,7 @@ from ..model.decoder import DecoderName
 from ..model.encoder_families import ENCODERS
 from ..model.grain_shift import GrainShift
 from ..model.likelihood import Bernoulli, Gaussian, Likelihood, Poisson
+from ..model.order import Order
 from ..model.pose import PoseLatent
 from ..model.rotation import Rotation
 from ..model.scale import Scale
@@ -117,7 +118,13 @@ def unpack_state(file: ModelFile) -> TrainingState:
             shift=_shift(manifest, float(arrays["first_reach_px"]) if not manifest.lattice else None),
             content=sum(latent.kind == "content" for latent in manifest.latents),
             sd_floor=manifest.intensity.sd_floor,
-            member=Member(_further(manifest), cast("DecoderName", training.decoder), likelihood, training.classes),
+            member=Member(
+                _further(manifest),
+                cast("DecoderName", training.decoder),
+                likelihood,
+                training.classes,
+                _order(manifest),
+            ),
         )
         model.load_state_dict(weights)
         order = tuple(int(index) for index in arrays["order"])
@@ -137,6 +144,13 @@ def _shift(manifest: Manifest, first_reach_px: float | None) -> Shift:
             return GrainShift.of(torch.tensor([grain.vectors for grain in manifest.grains], dtype=torch.float32))
         return TorusShift(torch.tensor(manifest.lattice, dtype=torch.float32))
     return PlanarShift(manifest.dimensions, first_reach_px)
+
+
+def _order(manifest: Manifest) -> Order | None:
+    if not manifest.superlattice:
+        return None
+    vectors = np.array(manifest.superlattice) @ np.linalg.inv(np.array(manifest.lattice)).T
+    return Order(torch.tensor(vectors, dtype=torch.float32))
 
 
 def _further(manifest: Manifest) -> tuple[PoseLatent, ...]:

@@ -39,7 +39,8 @@ def decoder_graph(model: ShiftVAE) -> bytes:
     elif isinstance(decoder, TemplateDecoder) and (model.further or isinstance(model.shift, GrainShift)):
         drawn = _sampled(build, decoder, _template(build, decoder, content, label, shift), _places(build, model, shift))
     elif isinstance(decoder, TemplateDecoder):
-        drawn = _cropped(build, decoder, _template(build, decoder, content, label, shift), shift)
+        template = _with_order(build, model, decoder, _template(build, decoder, content, label, shift), shift)
+        drawn = _cropped(build, decoder, template, shift)
     else:
         raise TypeError(f"no graph for the decoder {type(decoder).__name__}")
     if isinstance(model.likelihood, Bernoulli):
@@ -157,6 +158,22 @@ def _template(build: GraphBuilder, decoder: TemplateDecoder, content: str, label
         bent = build.node("MatMul", x, build.constant(decoder.bend.numpy()))
         flat = build.node("Add", build.node("Add", straight, bent), mean)
     return build.node("Reshape", flat, build.constant([-1, *decoder.shape], int))
+
+
+def _with_order(build: GraphBuilder, model: ShiftVAE, decoder: TemplateDecoder, template: str, shift: str) -> str:
+    """Templates with the order of a superlattice, whose amplitudes are turned into the frame of the motif."""
+    if model.order is None or decoder.order is None:
+        return template
+    turns = build.node("MatMul", shift, build.constant(2 * np.pi * model.order.vectors.numpy().T.astype(np.float64)))
+    cosine, sine = build.node("Cos", turns), build.node("Sin", turns)
+    real, imaginary = (build.slice("latents", 1, 2 + part, 2, end=model.first_content) for part in (0, 1))
+    parts = (
+        build.node("Sub", build.node("Mul", real, cosine), build.node("Mul", imaginary, sine)),
+        build.node("Add", build.node("Mul", real, sine), build.node("Mul", imaginary, cosine)),
+    )
+    images = [build.node("MatMul", p, build.constant(decoder.order.numpy()[i::2])) for i, p in enumerate(parts)]
+    drawn = build.node("Add", *images)
+    return build.node("Add", template, build.node("Reshape", drawn, build.constant([-1, *decoder.shape], int)))
 
 
 def _cropped(build: GraphBuilder, decoder: TemplateDecoder, template: str, shift: str) -> str:

@@ -178,7 +178,8 @@ def head_layers(weights: EncoderWeights) -> list[tuple[Float32, Float32]]:
     *layers, (weight, bias) = weights.head
     k, axes = len(weights.lattice), weights.dimensions
     first = weights.scores + (3 * k if k else 2 * axes) + 3 * bool(weights.fold) + 2 * bool(weights.scale_prior)
-    content = slice(first, first + weights.content)
+    weight, bias = (_with_order(part, weights, first) for part in (weight, bias))
+    content = slice(first + 2 * weights.orders, first + 2 * weights.orders + weights.content)
     anchor, slope = weights.anchor[2 - axes :], weights.anchor_slope[:, 2 - axes :].T
     parts = [np.eye(axes)]
     if k:
@@ -192,9 +193,22 @@ def head_layers(weights: EncoderWeights) -> list[tuple[Float32, Float32]]:
     return [*layers, (wide.astype(np.float32), offset.astype(np.float32))]
 
 
+def _with_order(rows: Float32, weights: EncoderWeights, first: int) -> Float32:
+    """Rows of the last layer with those of the order latents, from `first` on, among the content's: means, then sds.
+
+    Real and imaginary part of an amplitude get a deviation each, the same.
+    """
+    if not weights.orders:
+        return rows
+    before, parts, widths, mean, width = np.split(
+        rows, np.cumsum([first, 2 * weights.orders, weights.orders, weights.content])
+    )
+    return np.concatenate([before, parts, mean, np.repeat(widths, 2, axis=0), width])
+
+
 def latents(build: GraphBuilder, weights: EncoderWeights, raw: str) -> tuple[str, str]:
-    """Maps of mean and standard deviation: shift in px, grain, rotation in degrees, scale in per cent, content."""
-    k, m, axes, at = len(weights.lattice), weights.content, weights.dimensions, 0
+    """Maps of mean and deviation: shift in px, grain, rotation in degrees, scale in per cent, order, content."""
+    k, m, axes, at = len(weights.lattice), 2 * weights.orders + weights.content, weights.dimensions, 0
 
     def take(count: int) -> str:
         nonlocal at

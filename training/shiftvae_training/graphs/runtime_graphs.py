@@ -129,7 +129,7 @@ def readout_of(weights: EncoderWeights) -> Readout:
         planar_reach_px=float(weights.planar_reach_px),
         angle_period=360 / weights.fold if weights.fold else 0.0,
         scale_prior=float(weights.scale_prior),
-        content=weights.content,
+        content=2 * weights.orders + weights.content,
         further=()
         if weights.cells is None
         else tuple(((a[0], a[1]), (b[0], b[1])) for a, b in weights.cells[1:].tolist()),

@@ -148,7 +148,7 @@ def _without_variation(
 def _sizes(lattice: Lattice, shape: tuple[int, ...]) -> list[int]:
     """Window sizes to choose from, px: those that fit three times into the frame."""
     period, smallest = float(lattice.period_px.max()), min(n for n in shape[1:] if n > 1)
-    least = max(12, 4 * math.ceil(LEAST_PERIODS * period / 4))
+    least = max(12, 4 * math.ceil(LEAST_PERIODS * lattice.longest_px / 4))
     if 3 * least > smallest:
         raise TrainingError(
             f"expected frames of at least {3 * least} px, three windows of {LEAST_PERIODS} periods ({least} px), "

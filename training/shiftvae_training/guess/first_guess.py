@@ -26,7 +26,14 @@ from ..lattice.local_fourier import local_fourier
 from ..sampling import shown_around
 from ..scans import has_contrast
 from .component_signs import component_signs
-from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_coefficients
+from .motif_frame import (
+    SIGMA_OF_ORDER,
+    harmonic_orders,
+    in_motif_frame,
+    motif_phasors,
+    stack_coefficients,
+)
+from .order_guess import OrderGuess, make_order_guess, without_satellites
 
 __all__ = ["FirstGuess", "Guess", "Target", "make_first_guess", "principal_components", "unstack"]
 
@@ -101,6 +108,8 @@ class FirstGuess:
     strengths
         Standard deviations of the leading components over the frames, including more than are used: how fast they fall
         shows how many slow variations there are.
+    order
+        Guess of the order latents; None for a lattice without superlattice vectors.
     """
 
     targets: list[Target]
@@ -108,6 +117,7 @@ class FirstGuess:
     mean: Complex
     components: Complex
     strengths: Float64
+    order: OrderGuess | None = None
 
     def targets_at(self, frame: int, y: Float64, x: Float64) -> tuple[Float64, Float64, Float64]:
         """Shift ``(n, 2)`` px, content ``(n, m)``, weight ``(n,)`` of windows of a frame centred at ``y, x (n,)``."""
@@ -145,17 +155,15 @@ def make_first_guess(
     """
     orders = harmonic_orders(lattice)
     harmonics = orders @ lattice.reciprocal
-    sigma = max(0.5 * float(lattice.period_px.max()), max(window) / 4)
-    fields = [local_fourier(frame, harmonics, sigma) for frame in frames]
+    sigma = max(0.5 * float(lattice.period_px.max()), SIGMA_OF_ORDER * lattice.longest_px, max(window) / 4)
+    fields = [local_fourier(without_satellites(frame, lattice), harmonics, sigma) for frame in frames]
     turned = motif_phasors(fields, orders)
     motifs = [in_motif_frame(f.coefficients, t, orders) for f, t in zip(fields, turned, strict=True)]
-    samples = np.concatenate(
-        [
-            _inner(m, f.places, frame.shape, window, lattice.where)
-            for m, f, frame in zip(motifs, fields, frames, strict=True)
-            if has_contrast(frame)
-        ]
-    )
+    inside = [
+        _inner(field.places, frame.shape, window, lattice.where) & has_contrast(frame)
+        for field, frame in zip(fields, frames, strict=True)
+    ]
+    samples = np.concatenate([stack_coefficients(m)[:, here].T for m, here in zip(motifs, inside, strict=True)])
     mean, axes, strengths = principal_components(samples, content)
     shape = (len(frames[0]), len(harmonics))
     axes *= component_signs(unstack(axes, shape), unstack(mean, shape), harmonics, lattice.vectors)[:, None]
@@ -165,21 +173,24 @@ def make_first_guess(
         flat = stack_coefficients(motif)
         score = np.tensordot(axes / scale[:, None], flat - mean[:, None, None], axes=1)
         targets.append(Target(phasor, score, field.step, lattice.reciprocal))
-    return FirstGuess(targets, harmonics, unstack(mean, shape), unstack(axes * scale[:, None], shape), strengths)
+    order = None
+    if len(lattice.superlattice):
+        order = make_order_guess(frames, lattice, phasors=turned, inside=inside, sigma=sigma)
+    components = unstack(axes * scale[:, None], shape)
+    return FirstGuess(targets, harmonics, unstack(mean, shape), components, strengths, order)
 
 
 def _inner(
-    motif: Complex, places: Float64, shape: tuple[int, ...], window: tuple[int, int], where: NDArray[np.bool_] | None
-) -> Float64:
-    """Samples ``(n, 2 C harmonics)`` at points around which a window fits into the frame and shows the lattice."""
+    places: Float64, shape: tuple[int, ...], window: tuple[int, int], where: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Mask ``(rows, cols)`` of the points around which a window fits into the frame and shows the lattice."""
     inside = np.ones(places.shape[1:], bool)
     for axis in (0, 1):
         half = (window[axis] - 1) / 2
         inside &= (places[axis] >= half) & (places[axis] <= shape[1 + axis] - 1 - half)
     if where is not None:
         inside &= shown_around(where, window)[tuple(places.astype(int))]
-    samples: Float64 = stack_coefficients(motif)[:, inside].T
-    return samples
+    return inside
 
 
 def principal_components(samples: Float64, content: int) -> tuple[Float64, Float64, Float64]:

@@ -12,13 +12,16 @@ from shiftvae_rt.array_types import Float64
 from ..lattice.find import Lattice
 from ..lattice.local_fourier import LocalFourier
 
-__all__ = ["harmonic_orders", "in_motif_frame", "motif_phasors", "stack_coefficients"]
+__all__ = ["SIGMA_OF_ORDER", "harmonic_orders", "in_motif_frame", "motif_phasors", "stack_coefficients"]
 
 Complex = NDArray[np.complex128]
 
 #: Finest harmonic, cycles per px, and largest number of harmonics, coarsest first.
 FINEST = 0.3
 MOST_HARMONICS = 48
+#: Standard deviation of the Gaussian under which harmonics are measured, in wavelengths of the satellites of an order
+#: that comes in domains: under narrower ones the satellites appear as content, in stripes.
+SIGMA_OF_ORDER = 0.4
 
 
 def harmonic_orders(lattice: Lattice) -> NDArray[np.int64]:

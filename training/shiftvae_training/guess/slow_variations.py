@@ -22,7 +22,14 @@ from shiftvae_rt.array_types import Float64
 from ..lattice.find import Lattice
 from ..lattice.local_fourier import local_fourier
 from ..sampling import share_around
-from .motif_frame import harmonic_orders, in_motif_frame, motif_phasors, stack_coefficients
+from .motif_frame import (
+    SIGMA_OF_ORDER,
+    harmonic_orders,
+    in_motif_frame,
+    motif_phasors,
+    stack_coefficients,
+)
+from .order_guess import without_satellites
 
 __all__ = ["SlowVariations", "find_slow_variations"]
 
@@ -118,10 +125,10 @@ class SlowVariations:
 def find_slow_variations(frames: Sequence[NDArray[Any]], lattice: Lattice) -> SlowVariations:
     """Measure the slow variations in frames ``(C, H, W)`` of one shape on a lattice; none may be constant."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().astype(int))
-    pixels = np.stack([np.asarray(frames[i], np.float64) for i in chosen])
+    pixels = np.stack([without_satellites(np.asarray(frames[i], np.float64), lattice) for i in chosen])
     pixels -= pixels.mean(axis=(2, 3), keepdims=True)
     pixels /= np.maximum(pixels.std(axis=(0, 2, 3), keepdims=True), 1e-12)
-    sigma = SIGMA * float(lattice.period_px.max())
+    sigma = max(SIGMA * float(lattice.period_px.max()), SIGMA_OF_ORDER * lattice.longest_px)
     orders = harmonic_orders(lattice)
     white = np.indices(pixels.shape[2:]).sum(axis=0) % 2 == 0
     fields = [

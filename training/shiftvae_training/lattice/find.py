@@ -106,6 +106,12 @@ class Lattice:
         return np.hypot(self.vectors[:, 0], self.vectors[:, 1])
 
     @property
+    def longest_px(self) -> float:
+        """Longest period in px, wavelengths of the satellites included."""
+        waves = np.hypot(*(self.superlattice @ self.reciprocal).T) if len(self.superlattice) else np.zeros(0)
+        return float(max([*self.period_px, *(1 / waves)]))
+
+    @property
     def angle_deg(self) -> float | None:
         """Angle between the two lattice vectors in degrees; None without two."""
         if len(self.vectors) < 2:

@@ -107,6 +107,9 @@ class CoordinateDecoder(nn.Module):
             loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
             optimiser.step()
 
+    def start_order_from(self, images: Tensor) -> None:
+        """Nothing: this decoder draws no order."""
+
     def rewrite_content(self, zero: Tensor, unit: Tensor, order: list[int]) -> None:
         """Rewrite the first layer, see `Decoder`."""
         if self.from_content is None:

@@ -44,6 +44,9 @@ class Decoder(Protocol):
         ``mean (K, C, height, width)`` and ``components (K, m, C, height, width)`` are of K classes.
         """
 
+    def start_order_from(self, images: Tensor) -> None:
+        """Initialise with guessed images ``(2 m, C, height, width)`` of order latents, where the decoder draws them."""
+
     def rewrite_content(self, zero: Tensor, unit: Tensor, order: list[int]) -> None:
         """Rewrite the weights for new content = (old content in `order` - `zero`) / `unit`; all are ``(m,)``.
 

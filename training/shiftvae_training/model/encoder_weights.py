@@ -48,7 +48,8 @@ class EncoderWeights:
         ``(k, 2)`` lattice vectors in px as (y, x); k = 0 for a planar shift. The head's outputs are, in order:
         scores of the grains and of none ``(K + 1)`` if the model has several; cosines and sines ``(k + k)`` and log
         widths ``(k)`` of the phases, or shift and log sd ``(dimensions each)``;
-        those of `Rotation` and `Scale` if the model has them; then mean and log sd of the content.
+        those of `Rotation` and `Scale` if the model has them; for each order latent real and
+        imaginary part, then their log sd; then mean and log sd of the content.
     planar_prior_px, planar_reach_px
         px per unit of a planar shift at 0, and the soft limit of its range in px; 0 for no limit.
     content
@@ -61,6 +62,8 @@ class EncoderWeights:
         ``(K, 2, 2)`` lattice vectors of each grain in px, of which `lattice` is the first; None for a single grain.
     fold, scale_prior
         `Rotation.fold` and `Scale.prior`; 0 if the model has no such latent.
+    orders
+        Number of order latents, see `Order`.
     """
 
     window: tuple[int, int]
@@ -78,6 +81,7 @@ class EncoderWeights:
     planar_reach_px: float = 0.0
     fold: int = 0
     scale_prior: float = 0.0
+    orders: int = 0
     cells: NDArray[np.float64] | None = None
 
     @property
@@ -93,4 +97,5 @@ class EncoderWeights:
     @property
     def reported(self) -> int:
         """Number of latents in the graph's outputs."""
-        return self.dimensions + bool(self.scores) + bool(self.fold) + bool(self.scale_prior) + self.content
+        grain_and_pose = bool(self.scores) + bool(self.fold) + bool(self.scale_prior)
+        return self.dimensions + grain_and_pose + 2 * self.orders + self.content

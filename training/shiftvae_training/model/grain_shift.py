@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that torch users read
 
-from .shift import TorusShift
+from .shift import Shift, TorusShift
 
-__all__ = ["GrainShift"]
+__all__ = ["GrainShift", "grain_codes"]
 
 #: Score that stands for a known label; all others are 0.
 KNOWN = 30.0
@@ -133,3 +133,9 @@ class GrainShift(TorusShift):
 
     def _split(self, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return super()._split(code[..., self.scores :])
+
+
+def grain_codes(shift: Shift, latents: Tensor) -> Tensor:
+    """Raw codes of a shift that tell the grains of reported ``latents (n, L)`` in images, and nothing else."""
+    codes = torch.zeros(len(latents), shift.size)
+    return shift.with_label(codes, latents[:, 2].long()) if isinstance(shift, GrainShift) else codes

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from .decoder import DecoderName
 from .likelihood import Gaussian, Likelihood
+from .order import Order
 from .pose import PoseLatent
 
 __all__ = ["Member"]
@@ -25,9 +26,12 @@ class Member:
         Likelihood of the pixels.
     classes
         Names of the classes that the decoder is conditioned on; empty without classes.
+    order
+        Order latents, for the template decoder without classes; None without.
     """
 
     further: tuple[PoseLatent, ...] = ()
     decoder: DecoderName = "template"
     likelihood: Likelihood = field(default_factory=Gaussian)
     classes: tuple[str, ...] = ()
+    order: Order | None = None

@@ -14,14 +14,16 @@ __all__ = ["Pose", "PoseLatent", "Reported"]
 class Pose:
     """Poses of n motifs: ``shift_px (n, 2)``, ``turn (n,)`` rad counter-clockwise as displayed, ``log_scale (n,)``.
 
-    ``linear (n, 2, 2)`` brings rows (y, x) from the motif's grain to the first. None stands for a model without
-    rotation, without scale, or with a single grain.
+    ``linear (n, 2, 2)`` brings rows (y, x) from the motif's grain to the first. ``order (n, 2 m)`` are real and
+    imaginary parts of the amplitudes of a superlattice in the frame of the motif. None stands for a model without
+    rotation, scale or order, or with a single grain.
     """
 
     shift_px: Tensor
     turn: Tensor | None = None
     log_scale: Tensor | None = None
     linear: Tensor | None = None
+    order: Tensor | None = None
 
     @property
     def shift_only(self) -> bool:
@@ -34,7 +36,7 @@ class Reported(NamedTuple):
 
     name: str
     unit: str
-    kind: Literal["shift", "grain", "rotation", "scale", "content"]
+    kind: Literal["shift", "grain", "rotation", "scale", "order", "content"]
     period: float | None
 
 

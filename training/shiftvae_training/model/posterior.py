@@ -22,12 +22,15 @@ class Posterior:
         Mean of the content, and logarithm of its standard deviation.
     further
         Raw codes of the further latents of the pose, see `PoseLatent`.
+    order
+        Raw code of the order latents, see `Order`; None for a model without.
     """
 
     code: Tensor
     mean: Tensor
     log_sd: Tensor
     further: tuple[Tensor, ...] = ()
+    order: Tensor | None = None
 
     def __getitem__(self, index: object) -> Posterior:
         """Posterior of some of the windows."""
@@ -36,4 +39,5 @@ class Posterior:
     def each(self, change: Callable[[Tensor], Tensor]) -> Posterior:
         """Apply `change` to every part."""
         further = tuple(change(part) for part in self.further)
-        return Posterior(change(self.code), change(self.mean), change(self.log_sd), further)
+        order = None if self.order is None else change(self.order)
+        return Posterior(change(self.code), change(self.mean), change(self.log_sd), further, order)

@@ -15,9 +15,10 @@ from .coordinate_decoder import CoordinateDecoder
 from .decoder import Decoder, Margins
 from .encoder import Encoder
 from .encoder_weights import GRAIN, LOG_SCALE, LOG_SD, EncoderWeights
-from .grain_shift import GrainShift
+from .grain_shift import GrainShift, grain_codes
 from .likelihood import Seen
 from .member import Member
+from .order import order_at_motif
 from .pose import Pose, Reported
 from .posterior import Posterior
 from .rotation import Rotation
@@ -89,7 +90,8 @@ class ShiftVAE(nn.Module):
         self.shift, self.content, self.sd_floor = shift, content, sd_floor
         self.window, self.channel_scale = window, channel_scale
         self.further, self.likelihood, self.classes = member.further, member.likelihood, member.classes
-        outputs = shift.size + sum(latent.size for latent in self.further) + 2 * content
+        self.order, self.orders = member.order, 0 if member.order is None else member.order.count
+        outputs = shift.size + sum(latent.size for latent in self.further) + 3 * self.orders + 2 * content
         self.encoder = Encoder(family, window, len(channel_scale), outputs)
         kinds = [latent.kind for latent in self.further]
         least = float(np.exp(LOG_SCALE[0])) if "scale" in kinds else 1.0
@@ -99,6 +101,8 @@ class ShiftVAE(nn.Module):
         margins = Margins(window, shift.reach, turned=grains or "rotation" in kinds, least_scale=least)
         draws = CoordinateDecoder if member.decoder == "coordinate" else TemplateDecoder
         self.decoder = draws(window, len(channel_scale), content, margins, classes=max(1, len(self.classes)))
+        if self.orders and isinstance(self.decoder, TemplateDecoder):
+            self.decoder.add_order(self.orders)
         self.register_buffer("anchor", torch.zeros(2))
         self.register_buffer("anchor_slope", torch.zeros(content, 2))
         self.register_buffer("shift_gain", torch.ones(()))
@@ -118,7 +122,7 @@ class ShiftVAE(nn.Module):
     @property
     def first_content(self) -> int:
         """Number of reported latents before the content."""
-        return self.dimensions + isinstance(self.shift, GrainShift) + len(self.further)
+        return self.dimensions + isinstance(self.shift, GrainShift) + len(self.further) + 2 * self.orders
 
     @property
     def reported(self) -> tuple[Reported, ...]:
@@ -128,6 +132,7 @@ class ShiftVAE(nn.Module):
             *(Reported(name, "px", "shift", None) for name in shift),
             *([Reported("grain", "", "grain", None)] if isinstance(self.shift, GrainShift) else []),
             *(Reported(latent.name, latent.unit, latent.kind, latent.period) for latent in self.further),
+            *(Reported(f"w{i + 1}{part}", "", "order", None) for i in range(self.orders) for part in ("re", "im")),
             *(Reported(f"z{i + 1}", "", "content", None) for i in range(self.content)),
         )
 
@@ -160,9 +165,9 @@ class ShiftVAE(nn.Module):
     def encode(self, frame: Tensor, sd: Tensor, stride: int) -> Posterior:
         """Posteriors of all windows of ``frame (N, C, H, W)``, shaped ``(N, rows, cols, ...)``."""
         raw = self.encoder(frame, sd, stride)
-        sizes = [self.shift.size, *(latent.size for latent in self.further), self.content, self.content]
-        code, *further, mean, log_sd = raw.split(sizes, dim=-1)
-        return Posterior(code, mean, log_sd.clamp(*LOG_SD), tuple(further))
+        pose = [self.shift.size, 3 * self.orders, *(latent.size for latent in self.further)]
+        code, order, *further, mean, log_sd = raw.split([*pose, self.content, self.content], dim=-1)
+        return Posterior(code, mean, log_sd.clamp(*LOG_SD), tuple(further), order if self.orders else None)
 
     def pose(self, posterior: Posterior, *, sample: bool = False) -> Pose:
         """Poses of windows ``(n, ...)``: posterior means, or samples if `sample`."""
@@ -171,27 +176,22 @@ class ShiftVAE(nn.Module):
             latent.kind: latent.sample(code) if sample else latent.mean(code)
             for latent, code in zip(self.further, posterior.further, strict=True)
         }
+        order = order_at_motif(self.order, posterior.order, shift, sample=sample)
         linear = self.shift.linear(posterior.code) if isinstance(self.shift, GrainShift) else None
-        return Pose(shift, further.get("rotation"), further.get("scale"), linear)
+        return Pose(shift, further.get("rotation"), further.get("scale"), linear, order)
 
     def pose_at(self, latents: Tensor) -> Pose:
         """Poses of windows with reported ``latents (n, L)``."""
         axes = self.dimensions
         shift = torch.zeros(len(latents), 2)
         shift[:, 2 - axes :] = latents[:, :axes]
-        code, place = self.code_at(latents), self.shift.offset_px
+        code, place = grain_codes(self.shift, latents), self.shift.offset_px
         shift = shift - place(self.anchor, code) - place(latents[:, self.first_content :] @ self.anchor_slope, code)
         shift = self.shift.wrap_px(shift, code) if isinstance(self.shift, TorusShift) else shift / self.shift_gain
         further = {latent.kind: latent.at(latents[:, axes + i]) for i, latent in enumerate(self.further)}
+        order = order_at_motif(self.order, latents[:, axes:], shift)
         linear = self.shift.linear(code) if isinstance(self.shift, GrainShift) else None
-        return Pose(shift, further.get("rotation"), further.get("scale"), linear)
-
-    def code_at(self, latents: Tensor) -> Tensor:
-        """Raw codes of the shift that tell the grains of reported ``latents (n, L)``, and nothing else."""
-        codes = torch.zeros(len(latents), self.shift.size)
-        if isinstance(self.shift, GrainShift):
-            codes = self.shift.with_label(codes, latents[:, self.dimensions].long())
-        return codes
+        return Pose(shift, further.get("rotation"), further.get("scale"), linear, order)
 
     def draw(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
         """Windows ``(n, C, h, w)`` with reported ``latents (n, L)``, normalised like those of `windows`."""
@@ -233,6 +233,8 @@ class ShiftVAE(nn.Module):
         if isinstance(self.shift, GrainShift):
             further.insert(0, (self.shift.label(code).to(shift.dtype), self.shift.chance(code)))
         means, sds = ([pair[i][..., None] for pair in further] for i in (0, 1))
+        if self.order is not None and posterior.order is not None:
+            means, sds = ([part] for part in self.order.reported(posterior.order))
         return (
             torch.cat([shift, *means, posterior.mean], -1),
             torch.cat([shift_sd, *sds, posterior.log_sd.exp()], -1),
@@ -288,6 +290,7 @@ class ShiftVAE(nn.Module):
             planar_reach_px=gain * self.shift.reach_px if isinstance(self.shift, PlanarShift) else 0.0,
             fold=next((latent.fold for latent in self.further if isinstance(latent, Rotation)), 0),
             scale_prior=next((latent.prior for latent in self.further if isinstance(latent, Scale)), 0.0),
+            orders=self.orders,
             content=self.content,
             anchor=self.anchor.numpy().astype(np.float64),
             anchor_slope=self.anchor_slope.numpy().astype(np.float64),

@@ -53,6 +53,11 @@ class TemplateDecoder(nn.Module):
         self.mean = nn.Parameter(torch.zeros(classes, pixels))
         self.linear = nn.Parameter(torch.randn(classes * content, pixels) * 0.05)
         self.bend = nn.Parameter(torch.zeros(BENDS if content else 0, pixels))
+        self.order: nn.Parameter | None = None
+
+    def add_order(self, count: int) -> None:
+        """Add images of `count` complex order latents: two for each, of the real and the imaginary part."""
+        self.order = nn.Parameter(torch.zeros(2 * count, math.prod(self.shape)))
 
     def template(self, content: Tensor, label: Tensor | None = None) -> Tensor:
         """Templates ``(N, C, height, width)`` for ``content (N, m)``."""
@@ -66,6 +71,8 @@ class TemplateDecoder(nn.Module):
     def forward(self, content: Tensor, pose: Pose, label: Tensor | None = None) -> Tensor:
         """Drawings ``(N, C, h, w)`` with the motif shifted, turned and scaled by `pose`."""
         template = self.template(content, label)
+        if pose.order is not None and self.order is not None:
+            template = template + (pose.order @ self.order).view_as(template)
         if pose.shift_only:
             return self._crop(template, pose.shift_px)
         half = torch.tensor([max(n - 1, 1) / 2 for n in self.size])
@@ -76,6 +83,17 @@ class TemplateDecoder(nn.Module):
         """Copy the guessed images, see `Decoder`."""
         self.mean.copy_(mean.flatten(1))
         self.linear.copy_(components.reshape(self.linear.shape))
+
+    def start_order_from(self, images: Tensor) -> None:
+        """Copy the guessed images, see `Decoder`."""
+        if self.order is not None:
+            self.order.copy_(images.flatten(1))
+
+    def rewrite_order(self, unit: Tensor) -> None:
+        """Rewrite the images for new amplitudes = old amplitudes / `unit`, ``(m,)`` complex; drawings stay the same."""
+        if self.order is not None:  # Re(w T) of T = first image - i times the second
+            images = torch.complex(self.order[::2], -self.order[1::2]) * unit[:, None]
+            self.order.copy_(torch.stack([images.real, -images.imag], dim=1).flatten(0, 1))
 
     def rewrite_content(self, zero: Tensor, unit: Tensor, order: list[int]) -> None:
         """Rewrite the images and the first layer of the hidden network, see `Decoder`."""
