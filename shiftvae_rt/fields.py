@@ -125,10 +125,10 @@ class Fields:
         ``(6, rows, cols)`` float32, more with several grains or order: values and standard deviations, in `units`.
         ``uy, ux`` is the displacement of the motif nearest to each window, px along y (down) and x (right); its mean
         over the first row of the map is 0. ``exx, eyy, exy`` is the small strain in %, and ``rotation`` the turn of
-        the lattice in degrees, positive from x towards y (clockwise as seen), both averaged over about one lattice period.
-        With several grains, each window is measured against the mean lattice of its own grain, and the displacement
-        has a mean of 0 in the first row of each. The last field is then the number of the ``grain`` and, as its
-        deviation, the chance that it is another; windows without a grain have -1 there, and NaN elsewhere.
+        the lattice in degrees, positive from x towards y (clockwise as seen), both averaged over about one lattice
+        period. With several grains, each window is measured against the mean lattice of its own grain, and the
+        displacement has a mean of 0 in the first row of each. The last field is then the number of the ``grain``
+        and, as its deviation, the chance that it is another; windows without a grain have -1 there, and NaN elsewhere.
         For each superlattice vector ``order1`` is the degree of order, 1 in well ordered parts of the training scan,
         and ``antiphase1`` its phase in degrees against the lattice: antiphase domains of a doubled cell lie 180 degrees
         apart.

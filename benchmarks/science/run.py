@@ -25,6 +25,7 @@ SUITE = (
     "lattices",
     "lines",
     "uncertainty",
+    "order",
     "strain_table",
     "displacement",
     "constraints_table",
