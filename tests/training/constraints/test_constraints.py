@@ -7,7 +7,7 @@ import torch
 from random_models import OBLIQUE, torus
 
 from shiftvae_training.constraints import KnownDisplacement, Pairs, SmoothLatents, parse_constraint
-from shiftvae_training.model.posterior import Posterior
+from shiftvae_training.model.pose import Posterior
 from shiftvae_training.model.shift import UNIFORM, PlanarShift
 
 #: px; none of the displacements below comes near it.

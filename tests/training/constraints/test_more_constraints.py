@@ -22,7 +22,7 @@ from shiftvae_training.constraints import (
 )
 from shiftvae_training.fitting.objective import Objective
 from shiftvae_training.fitting.settings import Settings
-from shiftvae_training.model.posterior import Posterior
+from shiftvae_training.model.pose import Posterior
 from shiftvae_training.model.shift import PlanarShift
 from shiftvae_training.sampling import Tiles
 from shiftvae_training.train import train

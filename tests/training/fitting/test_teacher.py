@@ -12,7 +12,7 @@ from shiftvae_training.fitting.objective import Objective
 from shiftvae_training.fitting.teacher import Teacher, information, shows_motif
 from shiftvae_training.guess.feature_alignment import cut_posed
 from shiftvae_training.guess.feature_guess import make_feature_guess
-from shiftvae_training.model.posterior import Posterior
+from shiftvae_training.model.pose import Posterior
 from shiftvae_training.model.rotation import Rotation
 from shiftvae_training.model.scale import Scale
 from shiftvae_training.model.shift import PlanarShift

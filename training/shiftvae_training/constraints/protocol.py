@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..model.posterior import Posterior
+from ..model.pose import Posterior
 from ..model.shift import Shift
 
 __all__ = ["Constraint", "Pairs", "Windows"]

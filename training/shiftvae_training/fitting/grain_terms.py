@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model.grain_shift import GrainShift
-from ..model.posterior import Posterior
+from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import Tiles, TileSampler
 

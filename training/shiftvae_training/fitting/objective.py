@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users r
 
 from ..constraints import Constraint, Pairs, Windows
 from ..model.likelihood import Seen
-from ..model.posterior import Posterior
+from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import Tiles
 from .grain_terms import GrainTerms

@@ -13,7 +13,7 @@ from shiftvae_rt.errors import TrainingError
 
 from ..guess.first_guess import FirstGuess, Guess
 from ..model.encoder_families import ENCODERS
-from ..model.posterior import Posterior
+from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import TILE_STRIDE, Tiles, TileSampler
 from ..turning import turn_vectors

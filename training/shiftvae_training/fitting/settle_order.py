@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from ..model.posterior import Posterior
+from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..model.template_decoder import TemplateDecoder
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..guess.feature_guess import FeatureGuess
-from ..model.posterior import Posterior
+from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import Tiles
 from ..turning import turn_vectors

@@ -19,8 +19,7 @@ from .grain_shift import GrainShift, grain_codes
 from .likelihood import Seen
 from .member import Member
 from .order import order_at_motif
-from .pose import Pose, Reported
-from .posterior import Posterior
+from .pose import Pose, Posterior, Reported
 from .rotation import Rotation
 from .rounds import Rounds, images_of_content, make_rounds
 from .scale import Scale
