@@ -22,7 +22,7 @@ def model(tmp_path_factory) -> Path:
     """A model of features that turn and differ in size; a rough encoder, since the rounds do the rest."""
     frame = turning_frame(0, grows=True).pixels
     settings = Settings(
-        window=26, content=1, shift="planar", rotation=1, scale=True, encoder="mlp", steps=250, constraints={}
+        window=26, content=1, shift="planar", rotation=1, scale=True, encoder="mlp", steps=600, constraints={}
     )
     path = tmp_path_factory.mktemp("turning") / "model.svae"
     export_model(path, train([frame], settings), [frame], sources=(), pixel_size_nm=None)
