@@ -35,6 +35,7 @@ SUITE = (
     "pyroved_side_by_side",
     "authors_demo",
     "family",
+    "grains",
     "turning",
     "choice_table",
 )
