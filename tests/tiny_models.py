@@ -73,7 +73,8 @@ def tiny_decoder(weights: EncoderWeights) -> bytes:
 def tiny_domain(weights: EncoderWeights, **changes: object) -> Domain:
     """Wide limits: whatever a random encoder says of whatever frame is in domain."""
     axes = weights.dimensions
-    size = 2 * weights.reported - axes + axes * len(weights.lattice)
+    featured = weights.reported - (weights.cells is not None)  # the label of a grain is no feature
+    size = 2 * featured - axes + axes * len(weights.lattice)
     fields: dict[str, object] = {
         "centre": (0.0,) * size,
         "whitening": tuple(map(tuple, (0.01 * np.eye(size)).tolist())),
