@@ -36,7 +36,7 @@ struct Manifest {
         Vector vectors[2];  // px
         Vector strain[2];   // as Domain::strain
     };
-    std::vector<Grain> grains;  // none for a single one
+    std::vector<Grain> grains;         // none for a single one
     std::vector<Vector> superlattice;  // vectors of the order latents, in reciprocal vectors of the lattice
     std::vector<float> channel_scale;
     float sd_floor;

@@ -185,9 +185,12 @@ inline std::string manifest(const Members& members) {
   {"name": "dx", "unit": "px", "spread": 3.0, "period": null},
   {"name": "z1", "unit": "\u00b5\"", "spread": 0.5, "period": null}],
  "lattice": [[6.0, 0.5], [-0.5, 5.0]],
- "grains": [],
+ "grains": [], "superlattice": [],
  "intensity": {"normalisation": "zscore", "channel_offset": [0.0], "channel_scale": [1.0], "sd_floor": 1e-3},
- "pixel_size_nm": [0.02, 0.02], "domain": {"strain": [[0.001, 0.0], [0.0, 0.002]]}, "members": {)";
+ "pixel_size_nm": [0.02, 0.02], "domain": {"strain": [[0.001, 0.0], [0.0, 0.002]],
+  "most_strain": 1.0, "structure": 0.0, "most_structure": 1.0, "most_windows_out": 0.1, "centre": [0,0,0,0,0,0,0,0],
+  "whitening": [[1,0,0,0,0,0,0,0],[0,1,0,0,0,0,0,0],[0,0,1,0,0,0,0,0],[0,0,0,1,0,0,0,0],
+   [0,0,0,0,1,0,0,0],[0,0,0,0,0,1,0,0],[0,0,0,0,0,0,1,0],[0,0,0,0,0,0,0,1]]}, "members": {)";
     for (const auto& [name, content] : members)
         text += (&content == &members.front().second ? "\"" : ", \"") + name +
                 "\": {\"size\": " + std::to_string(content.size()) + ", \"sha256\": \"" +
