@@ -91,7 +91,9 @@ def stream_frames(
         _send_lossless(arguments, stream, frames)
         return
     mode: Literal["live", "replay"] = "replay" if pace.waits else "live"
+    refusals: list[str] = []
     with Producer(arguments.to, stream=stream, mode=mode, key=arguments.key) as producer:
+        producer.listen(lambda outcome: refusals.append(outcome.reason) if outcome.reason else None)
         numbered = frames(producer.wait_ready().dimensions)
         started = said = time.perf_counter()
         with contextlib.suppress(ServiceError):  # the report below says that the service went away, and what it cost
@@ -100,7 +102,7 @@ def stream_frames(
                     said = time.perf_counter()
                     say(f"frame {number} sent, {producer.counters.offered} so far")
         seconds = time.perf_counter() - started
-    _report(producer, stream, seconds, arguments)
+    _report(producer, stream, seconds, arguments, refusals)
 
 
 def _send_lossless(
@@ -130,10 +132,12 @@ def _send_lossless(
     _say_refused(counters, f"`shiftvae export JOURNAL {shlex.quote(stream)}` lists the reasons")
 
 
-def _report(producer: Producer, stream: str, seconds: float, arguments: argparse.Namespace) -> None:
+def _report(
+    producer: Producer, stream: str, seconds: float, arguments: argparse.Namespace, refusals: list[str]
+) -> None:
     from ..stream import counters_line
 
-    counters, error = producer.counters, producer.last_error
+    counters, error = producer.counters, producer.last_error or "".join(refusals[-1:])
     per_s = counters.offered / seconds if seconds > 0 else 0.0
     if arguments.json:
         import msgspec
@@ -147,7 +151,7 @@ def _report(producer: Producer, stream: str, seconds: float, arguments: argparse
             f"the service at {arguments.to} went away ({error or 'no answer to END'}): "
             "frames that it may have processed are counted as dropped above"
         )
-    _say_refused(counters, f"the last: {error}")
+    _say_refused(counters, f"the last: {''.join(refusals[-1:])}")
 
 
 def _say_refused(counters: Counters, why: str) -> None:

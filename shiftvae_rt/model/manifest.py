@@ -231,7 +231,7 @@ class Manifest(_Strict, frozen=True):
     created: str
     members: dict[str, Member]
     domain: Domain | None
-    superlattice: tuple[tuple[float, float], ...] = ()
+    superlattice: tuple[tuple[float, float], ...]
 
     @property
     def varies(self) -> tuple[bool, ...]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shiftvae_rt import LatentMapper, ModelFile
-from shiftvae_rt.encode.modulo import difference
+from shiftvae_rt.encode.modulo import Latents, difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import DataFileError, TrainingError
 from shiftvae_rt.model.manifest import DataSource
@@ -33,8 +33,8 @@ def written(scan, tmp_path_factory):
 def assert_map_is_that_of_torch(latent_map, trained, frame) -> None:
     mean, std = trained.model.map_frame(frame.astype(np.float32), latent_map.grid.stride)
     lattice = trained.model.weights().lattice[:, 2 - trained.model.dimensions :]
-    periods = [latent.period for latent in trained.model.reported]
-    off = difference(latent_map.mean, mean, lattice=lattice, periods=periods)
+    latents = Latents(lattice, [latent.period for latent in trained.model.reported])
+    off, _ = difference((latent_map.mean, latent_map.std), (mean, std), latents)
     scale = np.maximum(mean.std(axis=(1, 2)), std.mean(axis=(1, 2)))[:, None, None]
     assert np.abs(off / scale).max() < 1e-3
     np.testing.assert_allclose(latent_map.std, std, rtol=1e-3)

@@ -1,7 +1,6 @@
-"""Fields of a map as its rows come, in NumPy: the interface and, but for rounding, the numbers of the compiled core.
+"""Fields of a map as its rows come, in NumPy, as by the compiled core but for rounding; see the module there.
 
-For the method see `shiftvae_rt.kernels.lattice_fields`. Each call works on all rows so far, which is fast enough for a
-display (maps of 121 x 121 windows, ten times a second), and not for stride 1.
+Each call works on all rows so far: fast enough for a display, not for stride 1.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from random_models import LINES, OBLIQUE, ORDER, SIGNAL, counts, random_model, torus
 
-from shiftvae_rt.encode.modulo import difference
+from shiftvae_rt.encode.modulo import Latents, difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.model.onnx_check import check_graph
 from shiftvae_training.graphs.atan2_graph import atan2
@@ -66,7 +66,8 @@ def run(model, frame, stride) -> tuple[np.ndarray, np.ndarray]:
 def away(model, one, other) -> np.ndarray:
     """Differences, of shifts modulo the lattice, of angles modulo a turn."""
     lattice = model.weights().lattice[:, 2 - model.dimensions :]
-    return difference(one, other, lattice=lattice, periods=[latent.period for latent in model.reported])
+    latents = Latents(lattice, [latent.period for latent in model.reported])
+    return difference((one, one), (other, other), latents)[0]
 
 
 def assert_equal(model, one, other, tolerance=2e-5) -> None:

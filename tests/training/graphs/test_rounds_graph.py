@@ -7,7 +7,7 @@ import pytest
 import torch
 from random_models import counts, random_model
 
-from shiftvae_rt.encode.modulo import difference
+from shiftvae_rt.encode.modulo import Latents, difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.model.onnx_check import check_graph
 from shiftvae_training.graphs.encoder_graph import encoder_graph
@@ -58,8 +58,8 @@ def run(model, frame, stride=4) -> list[np.ndarray]:
 
 
 def away(model, one, other) -> np.ndarray:
-    periods = [latent.period for latent in model.reported]
-    return np.abs(difference(one, other, lattice=np.zeros((0, 2)), periods=periods))
+    latents = Latents(np.zeros((0, 2)), [latent.period for latent in model.reported])
+    return np.abs(difference((one, one), (other, other), latents)[0])
 
 
 def test_the_graph_is_the_torch_model(model):
