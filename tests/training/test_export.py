@@ -116,7 +116,7 @@ def test_a_graph_that_is_not_the_model_is_not_written(scan, tmp_path, monkeypatc
     """Weights changed between torch and ONNX, by a thousandth."""
     true_graph = export.encoder_graph
 
-    def tampered(weights, stride):
+    def tampered(weights, stride, rounds):
         if layer == "stem":
             first = weights.stem[0].weight.copy()
             first[0] *= 1.01
@@ -126,7 +126,7 @@ def test_a_graph_that_is_not_the_model_is_not_written(scan, tmp_path, monkeypatc
             weights = _replaced(weights, head=(*weights.head[:-1], (weight, bias + np.float32(1e-3))))
         else:
             weights = _replaced(weights, anchor=weights.anchor + 0.01)
-        return true_graph(weights, stride)
+        return true_graph(weights, stride, rounds)
 
     monkeypatch.setattr(export, "encoder_graph", tampered)
     path = tmp_path / "m.svae"

@@ -68,11 +68,11 @@ def test_a_float64_file_trains_and_its_report_is_of_the_file(measured, tmp_path,
 
 
 def test_nothing_behind_the_doors_of_training_and_export_can_write_to_a_frame(scan, tmp_path, monkeypatch):
-    def write(*arguments):
+    def write(*arguments, **_):
         arguments[-1][0][...] = 0
 
     mine = [np.array(scan.frames[0], np.float64)]
-    monkeypatch.setattr("shiftvae_training.fitting.divide.find_lattice", write)
+    monkeypatch.setattr("shiftvae_training.lattice.cell.find_lattice", write)
     with pytest.raises(ValueError, match="read-only"):
         train(mine, Settings(window=16, content=1, encoder="mlp", steps=10))
     monkeypatch.setattr("shiftvae_training.export.fit_domain", write)

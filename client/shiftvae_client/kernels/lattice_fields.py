@@ -48,7 +48,7 @@ class _LatticeStream:
         self._row = 0
 
     def push(self, shift: Float32, sd: Float32) -> tuple[Float32, Float32]:
-        """Values and deviations of the rows that became complete with the next ``shift, sd (2, rows, cols)``, px."""
+        """Values and deviations of rows that the next ``shift, sd (2, rows, cols)`` px complete."""
         self._shift = np.concatenate([self._shift, shift], axis=1)
         self._sd = np.concatenate([self._sd, sd], axis=1)
         seen, first, lag = self._shift.shape[1], self._row, 2 * self._half + 1
@@ -72,7 +72,7 @@ class _LatticeStream:
         return turns - np.rint(turns)
 
     def _average(self, values: Float64, axis: int) -> Float64:
-        """Sum under two boxes, one after the other; beyond the ends there is nothing."""
+        """Sum under two boxes, one after the other."""
         for _ in range(2):
             total = np.cumsum(np.insert(values, 0, 0, axis=axis), axis=axis)
             at, count = np.arange(values.shape[axis]), values.shape[axis]
@@ -81,7 +81,7 @@ class _LatticeStream:
         return values
 
     def _displacement(self, turns: Float64, averaged: Float64) -> Float64:
-        """Displacement along y and x of the lattice points that the averages tell, px."""
+        """Displacement along y and x, px."""
         known = np.isfinite(self._sd[0])
         averaged = np.stack([_unwrapped(each, known) for each in averaged])
         near = averaged + (turns - averaged) - np.rint(turns - averaged)
@@ -95,7 +95,7 @@ class _LatticeStream:
         return displacement - displacement[:, top, known[top]].mean(axis=1)[:, None, None]
 
     def _strain(self, unit: Float64) -> Float64:
-        """Strain in % and rotation in degrees, from the angles between neighbours."""
+        """Strain in %, rotation in degrees."""
         along = [self._gradient(unit, axis, count) for axis, count in ((1, self._grid.rows), (2, self._grid.cols))]
         mean, aspect = np.asarray(self._lattice.gradient), self._aspect
         (yy, yx), (xy, xx) = (

@@ -144,6 +144,7 @@ def _manifest(
         latents=latents,
         lattice=(),
         grains=(),
+        superlattice=(),
         intensity=intensity,
         pixel_size_nm=scans.pixel_size_nm,
         training=None,
