@@ -22,7 +22,7 @@ _LEAST_VARIANCE = 1e-8  # px squared
 
 
 class FieldStream:
-    """Rows of a map in, rows of the fields out; parameters as in the runtime."""
+    """Rows of a map in, rows of the fields out."""
 
     def __init__(self, grid: WindowGrid, lattice: MeanLattice) -> None:
         half = half_box(np.concatenate([lattice_vectors(grain) for grain in lattice.grains]), grid.stride)
@@ -32,7 +32,7 @@ class FieldStream:
         self._order = OrderRows(grid, lattice) if lattice.superlattice else None
 
     def push(self, mean: Float32, std: Float32) -> Fields:
-        """Take the next rows ``(L, rows, cols)`` of a map and give the rows that became complete."""
+        """Take the next rows ``(L, rows, cols)``; gives those that became complete."""
         fields = self._fields.push(mean, std)
         return fields if self._order is None else self._order.extend(fields, mean, std)
 
@@ -65,7 +65,7 @@ class _LatticeStream:
         return mean[:, rows].astype(np.float32), self._deviations()[:, rows].astype(np.float32)
 
     def _turns(self) -> Float64:
-        """Phase of each window for each lattice vector, turns from -0.5 to 0.5."""
+        """Phases, turns from -0.5 to 0.5."""
         grid = self._grid
         place = np.stack(np.meshgrid(grid.centre_y_px[: self._shift.shape[1]], grid.centre_x_px, indexing="ij"))
         turns = np.tensordot(np.linalg.inv(self._vectors).T, place + self._shift, axes=1)
