@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..array_types import Float32
 from ..domain import DomainGauge
 from ..errors import FrameError, ModelFileError, ShiftVaeError, WindowError
 from ..fields import GrainLattice, MeanLattice
@@ -83,6 +84,8 @@ class LatentMapper:
         self.units = tuple(latent.unit for latent in manifest.latents)
         self.varies = manifest.varies
         self.gauge: DomainGauge | None = None
+        #: The decoder, from latents ``(n, L)`` to windows ``(n, C, h, w)``.
+        self.draw: Callable[[Float32], Float32]
         usable = [s for s in manifest.strides if stride > 0 and stride % s == 0]
         if not usable:
             raise WindowError(
@@ -95,7 +98,8 @@ class LatentMapper:
             self.route: Route = choose_route(self.model, stride, provider=self.provider)
             self.threads = threads if self.provider in ON_CPU else 1
             check_model(self.model, self._begin_golden, stride, exact=self.provider == usual_provider(self.model))
-            self.draw = Decoder(self.model.graph("decoder.onnx")).draw
+            decoder = self.model.decoder_graph
+            self.draw = self._draw_nothing if decoder is None else Decoder(decoder).draw
             if manifest.domain is not None:
                 self.gauge = DomainGauge(manifest, manifest.domain, stride)
         except ShiftVaeError:
@@ -105,6 +109,9 @@ class LatentMapper:
             raise ModelFileError(
                 f"{self.model.path}: onnxruntime cannot run its encoder ({reason}): export the model again"
             ) from error
+
+    def _draw_nothing(self, latents: Float32) -> Float32:  # noqa: ARG002  # in the place of a decoder
+        raise ModelFileError(f"{self.model.path} has no decoder, so it draws no windows: import its decoder too")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as the bytes of the model file and the options; the copy runs the test frame again."""

@@ -267,10 +267,10 @@ class Service:
         return msgspec.json.encode(self.status())
 
     def _model_of(self, sha256: str) -> Model | None:
-        """Model as the page needs it, None if there is another now; from its thread."""
+        """Model as the page needs it, None if there is another now, or it has no decoder; from its thread."""
         mapper = self._encoding.mapper
-        same = mapper.model.sha256 == sha256
-        return Model(mapper.model.manifest.intensity, mapper.draw) if same else None
+        draws = mapper.model.sha256 == sha256 and mapper.model.decoder_graph is not None
+        return Model(mapper.model.manifest.intensity, mapper.draw) if draws else None
 
     def wait_for_readers(self, count: int, timeout_s: float = 5.0) -> bool:
         """Wait up to `timeout_s` seconds for `count` subscribed readers; False if they are fewer. From any thread."""
