@@ -81,6 +81,7 @@ private:
 
 std::vector<Cell> cells_of(const Manifest& manifest) {
     std::vector<Cell> cells;
+    cells.reserve(manifest.grains.size() + 1);
     for (const Manifest::Grain& grain : manifest.grains)
         cells.emplace_back(std::vector<Manifest::Vector>{grain.vectors[0], grain.vectors[1]}, manifest.dimensions);
     if (cells.empty()) cells.emplace_back(manifest.lattice, manifest.dimensions);

@@ -124,17 +124,23 @@ void write_fields(const Model& model, const Grid& grid, const float* mean, const
         write_rows(stream, {mean, sd, rows * cols}, {rows, cols}, fields, fields_sd);
         return;
     }
-    std::fill_n(fields, planes * rows * cols, NAN);
-    std::fill_n(fields_sd, planes * rows * cols, NAN);
-    const float* const label = mean + 2 * rows * cols;
-    std::vector<float> own(2 * rows * cols), found(planes * rows * cols), found_sd(planes * rows * cols);
+    const std::size_t size = rows * cols;
+    std::fill_n(fields, planes * size, NAN);
+    std::fill_n(fields_sd, planes * size, NAN);
+    const float* const label = mean + 2 * size;
+    std::vector<float> own(2 * size), found(planes * size), found_sd(planes * size);
     for (std::size_t grain = 0; grain < lattices.size(); ++grain) {
         const auto mine = [&](std::size_t i) { return label[i] == static_cast<float>(grain); };
-        for (std::size_t i = 0; i < own.size(); ++i) own[i] = mine(i % (rows * cols)) ? sd[i] : INFINITY;
+        for (std::size_t axis = 0; axis < 2; ++axis)
+            for (std::size_t i = 0; i < size; ++i) own[axis * size + i] = mine(i) ? sd[axis * size + i] : INFINITY;
         LatticeFields stream(map, lattices[grain], average);
         write_rows(stream, {mean, own.data(), rows * cols}, {rows, cols}, found.data(), found_sd.data());
-        for (std::size_t i = 0; i < found.size(); ++i)
-            if (mine(i % (rows * cols))) fields[i] = found[i], fields_sd[i] = found_sd[i];
+        for (std::size_t plane = 0; plane < planes; ++plane)
+            for (std::size_t i = 0; i < size; ++i)
+                if (mine(i)) {
+                    fields[plane * size + i] = found[plane * size + i];
+                    fields_sd[plane * size + i] = found_sd[plane * size + i];
+                }
     }
 }
 

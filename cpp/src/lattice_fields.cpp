@@ -205,7 +205,8 @@ void LatticeFields::unwrap_known(std::size_t k, std::size_t row) noexcept {
         if (begins(i) || begun_[i]) last = phase[i];
     }
     if (k == 1)
-        for (std::size_t i = 0; i < cols; ++i) begun_[i] |= static_cast<char>(known(i));
+        for (std::size_t i = 0; i < cols; ++i)
+            if (known(i)) begun_[i] = 1;
 }
 
 void LatticeFields::write(std::size_t row, float* out, std::size_t out_pitch) noexcept {

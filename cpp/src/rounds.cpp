@@ -13,7 +13,7 @@ constexpr int rounds = 3;
 constexpr float most_px = 1.5f, most_turn = 0.3f, most_growth = 0.1f, most_content_step = 3.0f, most_content = 6.0f;
 constexpr float seen_from = 0.1f, seen_to = 0.4f, least_gain = 0.1f, least_share = 0.05f;
 constexpr double degrees = 57.29577951308232;
-const float least_size = std::exp(-0.5f), most_size = std::exp(0.5f);
+constexpr float least_size = 0.6065306597f, most_size = 1.6487212707f;  // exp(-0.5), exp(0.5)
 
 float bounded(float value, float most) noexcept { return std::max(-most, std::min(value, most)); }
 
