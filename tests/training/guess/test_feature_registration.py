@@ -1,4 +1,4 @@
-"""Features are registered to a fraction of a pixel, and what varies in them is no longer hidden by their pose."""
+"""Features are registered to a fraction of a pixel, and what varies in them is not hidden by their pose."""
 
 from __future__ import annotations
 
