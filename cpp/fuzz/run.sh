@@ -34,7 +34,7 @@ for source in src/*.cpp src/kernels/dispatch.cpp capi/*.cpp; do
   "$compiler" $flags $checks -fsanitize=fuzzer-no-link -c "$source" -o "$object"
   objects="$objects $object"
 done
-for target in ${3:-windows filters frames readout assembly dense model}; do
+for target in ${3:-windows filters frames readout rounds assembly dense model}; do
   # shellcheck disable=SC2086
   "$compiler" $flags $checks -fsanitize=fuzzer fuzz/fuzz_$target.cpp $objects -o "$build/fuzz_$target"
   mkdir -p "$build/corpus_$target"

@@ -24,8 +24,9 @@ struct LaneSums {
     }
 };
 
+// `low` for NaN, so that an index made of it lies in the window.
 inline float within(float value, float low, float high) {
-    value = value < low ? low : value;
+    value = value > low ? value : low;
     return value > high ? high : value;
 }
 
