@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .array_types import Float64
 
-__all__ = ["NO_VARIATION", "Table", "colour_table"]
+__all__ = ["NO_VARIATION", "Table", "colour_table", "label_colours"]
 
 #: grey: a frame. content: a latent, whose zero means nothing. signed: a quantity around zero. cyclic: a phase.
 Table = Literal["grey", "content", "signed", "cyclic"]
@@ -48,6 +48,13 @@ def colour_table(name: Table) -> NDArray[np.uint8]:
     polar = np.array(_SIGNED if name == "signed" else _CYCLIC)
     lab = np.stack([polar[:, 0], polar[:, 1] * np.cos(polar[:, 2]), polar[:, 1] * np.sin(polar[:, 2])], axis=1)
     return np.round(255 * np.clip(_to_srgb(_between(lab)), 0, 1)).astype(np.uint8)
+
+
+def label_colours(count: int) -> NDArray[np.uint8]:
+    """Red, green and blue ``(count, 3)`` of the labels 0, 1, ...: evenly apart in the table ``content``."""
+    places = np.round(np.linspace(0, _SIZE - 1, count)).astype(int)
+    found: NDArray[np.uint8] = colour_table("content")[places]
+    return found
 
 
 def _between(corners: Float64) -> Float64:

@@ -1,19 +1,20 @@
 """What the live page costs, and how soon it shows what is measured.
 
-    python benchmarks/stream/page.py MODEL.svae [--seconds 20] [--rate 30] [--rounds 6]
+    python benchmarks/stream/page.py MODEL.svae [--seconds 20] [--rate 30] [--rounds 6] [--pictures 10000]
 
-A service in a process of its own gets frames of 512 x 512 px at 30/s. First in a headless Chromium: time to the first
-picture, pictures a second, age of a picture when it is painted, the service's share of a core and its memory with and
-without the page open, the memory of the page; and the time from a movement of the mouse to the painted answer what that
-place is. Then in turns with and without five viewers, of which two read nothing:
-age of the results. At last the service is killed and started again: when does the page say so, and when does it show
-the next picture? Needs Linux and a Chromium on the PATH. All processes share this machine, the drawing of the
-browser too, so the figures are upper bounds.
+First the CPU time of a picture by its parts, in this process. Then a service in a process of its own gets frames of
+512 x 512 px at 30/s. In a headless Chromium: time to the first picture, pictures a second, age of a picture when it is
+painted, CPU time of the service and its memory with and without the page open, the memory of the page; and the time
+from a movement of the mouse to the painted answer what that place is. Then in turns with and without five viewers, of
+which two read nothing: age of the results. At last the service is killed and started again: when does the page say so,
+and when does it show the next picture? Needs Linux and a Chromium on the PATH. All processes share this machine, the
+drawing of the browser too, so the figures are upper bounds; CPU times suffer least from what else runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import json
 import os
@@ -29,8 +30,12 @@ from pathlib import Path
 
 import numpy as np
 
+from shiftvae_rt import LatentMapper
 from shiftvae_rt.simulator import Microscope, SimulatedFrame
 from shiftvae_rt.stream import Producer, Subscriber
+from shiftvae_rt.view.picture_message import PictureWriter
+from shiftvae_rt.view.scenes import Facts, Scenes
+from shiftvae_rt.view.websocket import BINARY, pack_frame
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "stream" / "view"))
 from browser_support import Browser, Socket, find_chromium
@@ -82,10 +87,11 @@ class Service:
         with urllib.request.urlopen(f"http://{self.ready['http']}/metrics") as answer:
             return int(re.search(r"shiftvae_results_total (\d+)", answer.read().decode()).group(1))
 
-    def share_of_a_core(self, seconds: float) -> float:
-        before, started = self.cpu_s(), time.perf_counter()
+    def spend(self, seconds: float) -> tuple[float, int]:
+        """CPU time in s, and number of results, while `seconds` pass."""
+        cpu_s, results = self.cpu_s(), self.results()
         time.sleep(seconds)
-        return (self.cpu_s() - before) / (time.perf_counter() - started)
+        return self.cpu_s() - cpu_s, self.results() - results
 
     def kill(self) -> None:
         self._stop.set()
@@ -99,36 +105,63 @@ class Service:
         return json.loads(self._process.stdout.readlines()[-1])["total"]
 
 
-def in_a_browser(service: Service, seconds: float) -> None:
-    """Print what a page in Chromium gets."""
-    idle, memory = service.share_of_a_core(seconds / 2), service.memory_mb()
+def in_this_process(model: Path, count: int = 300) -> None:
+    """Print the CPU time of a picture by its parts: copies of the service's thread, fields, message."""
+    mapper, frames = LatentMapper(model), simulated()
+    maps = [mapper.map(frame.pixels, pixel_size_nm=frame.pixel_size_nm) for frame in frames]
+
+    def spent_ms(parts: int) -> float:
+        scenes, writer, started = Scenes(lambda: None), PictureWriter(), time.process_time()
+        for number in range(count):
+            pixels, edge = frames[number % len(frames)].pixels, frames[0].pixel_size_nm
+            scenes.put_lines(Facts("", "", number, number, pixels.shape, len(pixels), (edge, edge)), pixels[None], 0)
+            scenes.put_map("", number, maps[number % len(maps)], 0.0)
+            scene = scenes.all()[""]
+            if parts > 1:
+                scene.maps.follow_fields()
+            if parts > 2:
+                pack_frame(BINARY, *writer.write(scene))
+        return 1e3 * (time.process_time() - started) / count
+
+    copies, fields, message = (spent_ms(parts) for parts in (1, 2, 3))
+    print(f"a picture in this process: {message:.2f} ms of CPU time", end=": ")
+    print(f"copies {copies:.2f}, fields {fields - copies:.2f}, message {message - fields:.2f}")
+
+
+def in_a_browser(service: Service, seconds: float, pictures: int) -> None:
+    """Print what a page in Chromium gets; its memory after this many `pictures`."""
+    unwatched, memory = service.spend(seconds), service.memory_mb()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(find_chromium(), Path(profile))
         try:
+            browser.call("Network.disable")  # else every picture comes here, too
             browser.open(f"http://{service.ready['http']}/")
             first_ms = browser.until("globalThis.shiftvae?.first_ms")
             time.sleep(2)
             browser.value("shiftvae.ages_ms = [], shiftvae.sent_ms = [], shiftvae.paint_ms = []")
-            results, before, started = service.results(), browser.value("shiftvae.painted"), time.perf_counter()
-            watched = service.share_of_a_core(seconds)
+            before, started = browser.value("shiftvae.painted"), time.perf_counter()
+            watched = service.spend(seconds)
             painted, took = browser.value("shiftvae.painted") - before, time.perf_counter() - started
-            results = service.results() - results
             hovers = hover_ms(browser)
             ages, sent, paints = (browser.value(f"shiftvae.{name}_ms") for name in ("ages", "sent", "paint"))
+            browser.until(f"shiftvae.painted >= {pictures}", limit_s=pictures)
             browser.call("HeapProfiler.collectGarbage")
             heap = browser.call("Runtime.getHeapUsage")
             total = browser.value("shiftvae.painted")
         finally:
             browser.close()
     print(f"first picture {first_ms:.0f} ms after the page was asked for")
-    print(f"{painted / took:.1f} pictures/s, {painted} of {results} results; a paint takes {np.median(paints):.2f} ms")
+    print(f"{painted / took:.1f} pictures/s, {painted} of {watched[1]} results; a paint: {np.median(paints):.2f} ms")
     for name, values in (
         ("age when painted", ages),
         ("of that, on the way from the service to the screen", sent),
         ("from the mouse to the painted answer", hovers),
     ):
         print(f"{name}: p50 {np.median(values):.0f} ms, p95 {np.percentile(values, 95):.0f} ms")
-    print(f"service: {100 * idle:.0f} % of a core unwatched, {100 * (watched - idle):+.1f} % with the page open")
+    each_ms = 1e3 * unwatched[0] / unwatched[1]
+    more_ms = (1e3 * watched[0] - each_ms * watched[1]) / painted
+    print(f"service: {each_ms:.2f} ms of CPU time for a frame, {more_ms:.2f} ms more for a picture:", end=" ")
+    print(f"{30 * more_ms / 10:.1f} % of a core at 30/s")
     print(f"memory of the service: {memory:.0f} MB unwatched, {service.memory_mb() - memory:+.1f} MB with the page")
     used = heap["usedSize"] + heap.get("backingStorageSize", 0)
     print(f"heap of the page after {total} pictures: {used / 1e6:.1f} MB")
@@ -161,11 +194,12 @@ class Five:
         client.say(b"r")
         while not self._stop.is_set():
             kind, _ = client.hear()
-            if kind == 2:
-                self.pictures += 1
-                client.say(b"r")
-            elif kind == 0:
+            if kind == 0:
                 return
+            if kind == 2 and not self._stop.is_set():
+                self.pictures += 1
+                with contextlib.suppress(BrokenPipeError):  # `close` came between
+                    client.say(b"r")
 
     def close(self) -> None:
         self._stop.set()
@@ -239,10 +273,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each part (default %(default)s)")
     parser.add_argument("--rate", type=float, default=30.0, help="frames a second (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=6, help="with and without viewers (default %(default)s)")
+    parser.add_argument("--pictures", type=int, default=1, help="before the memory of the page is read (default 1)")
     arguments = parser.parse_args()
+    in_this_process(arguments.model)
     service = Service(arguments.model, arguments.rate)
     try:
-        in_a_browser(service, arguments.seconds)
+        in_a_browser(service, arguments.seconds, arguments.pictures)
         beside_viewers(service, arguments.seconds, arguments.rounds)
     finally:
         print(service.close())

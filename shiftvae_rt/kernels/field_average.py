@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -40,6 +41,7 @@ def half_box(vectors: Float64, stride: int) -> int:
     return max(1, round((math.sqrt(6 * width**2 + 1) - 1) / 2))
 
 
+@functools.lru_cache(maxsize=16)  # a stream of frames asks for the same each time
 def slopes(half: int, grid: WindowGrid) -> list[list[float]]:
     """Deviation of the gradient of y and of x, along y and along x, for a deviation of the shift of 1 px; 1 / px.
 

@@ -7,14 +7,14 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..colours import Table, colour_table
+from ..colours import Table, colour_table, label_colours
 from ..optional import require
 
 if TYPE_CHECKING:
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
-__all__ = ["colour_map", "new_figure", "png_of", "png_tag", "save_figure"]
+__all__ = ["colour_map", "label_map", "new_figure", "png_of", "png_tag", "save_figure"]
 
 #: Dots an inch of the picture in the HTML that a notebook shows of an object, and of a file.
 SMALL_DPI, FILE_DPI = 60, 150
@@ -32,6 +32,13 @@ def colour_map(name: Table) -> ListedColormap:
     from matplotlib.colors import ListedColormap
 
     return ListedColormap(colour_table(name) / 255, name=name)
+
+
+def label_map(count: int) -> ListedColormap:
+    """Give the colours of `label_colours` as matplotlib takes them."""
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(label_colours(count) / 255, name="label")
 
 
 def new_figure(size: tuple[float, float]) -> Figure:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .figure import colour_map
+from .captions import Colours, limits_of, table_of
+from .figure import colour_map, label_map
 from .scale_bar import draw_scale_bar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["INK", "Colours", "Extent", "Panel", "draw_curve", "draw_image", "limits_of", "own_extent"]
+__all__ = ["INK", "Extent", "Panel", "draw_curve", "draw_image", "own_extent"]
 
-#: Kind of the values. grey: a frame. content: a latent, whose sign and zero mean nothing, or a magnitude. signed: a
-#: quantity around zero. median: one around its median, because its zero is a convention. cyclic: a phase, or a shift
-#: modulo the lattice. unused: a latent without variation, whose values mean nothing.
-Colours = Literal["grey", "content", "signed", "median", "cyclic", "unused"]
 #: Outer edges of an image in px of the frame: left, right, top, bottom.
 Extent = tuple[float, float, float, float]
 
@@ -46,7 +43,7 @@ class Panel:
     colours
         Kind of the values.
     limits
-        Ends of the colour bar; None chooses them, see `limits_of`.
+        Ends of the colour bar; None chooses them, see `captions.limits_of`.
     band
         Half width of the band around a curve, ``(1, cols)``.
     """
@@ -58,24 +55,6 @@ class Panel:
     colours: Colours = "content"
     limits: tuple[float, float] | None = None
     band: NDArray[Any] | None = None
-
-
-def limits_of(values: NDArray[Any], colours: Colours) -> tuple[float, float]:
-    """Ends of the colour bar: from the 1st to the 99th percentile, evenly around zero or the median where that counts.
-
-    A phase has all of its range. Values that are not finite do not count.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    values = values[np.isfinite(values)]
-    if values.size == 0:
-        return 0.0, 1.0
-    tails = (0, 100) if colours == "cyclic" else (1, 99)
-    low, high = (float(value) for value in np.percentile(values, tails))
-    if colours in ("cyclic", "signed", "median"):
-        middle = float(np.median(values)) if colours == "median" else 0.0
-        reach = max(high - middle, middle - low)
-        low, high = middle - reach, middle + reach
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
 def draw_image(
@@ -93,11 +72,14 @@ def draw_image(
         return
     first, last, upper, lower = panel.extent_px or own_extent(panel.image)
     low, high = panel.limits or limits_of(panel.image, panel.colours)
+    ticks, named = [low, (low + high) / 2, high], panel.colours == "label"
+    if named:
+        ticks = [float(label) for label in range(int(low), int(high) + 1)]
     drawn = axis.imshow(
         np.asarray(panel.image, dtype=np.float32),
-        cmap=colour_map("signed" if panel.colours == "median" else panel.colours),
-        vmin=low,
-        vmax=high,
+        cmap=label_map(len(ticks)) if named else colour_map(table_of(panel.colours)),
+        vmin=low - 0.5 * named,
+        vmax=high + 0.5 * named,
         extent=(first, last, lower, upper),
         interpolation="nearest",
     )
@@ -105,8 +87,8 @@ def draw_image(
     _show(axis, view, edges)
     if panel.colours == "grey":
         return  # the scale of detector counts is of no use here
-    bar = figure.colorbar(drawn, ax=axis, fraction=0.045, pad=0.02, ticks=[low, (low + high) / 2, high])
-    bar.ax.set_yticklabels([_number(value, high - low) for value in (low, (low + high) / 2, high)])
+    bar = figure.colorbar(drawn, ax=axis, fraction=0.045, pad=0.02, ticks=ticks)
+    bar.ax.set_yticklabels([f"{value:.0f}" if named else _number(value, high - low) for value in ticks])
     bar.ax.tick_params(labelsize=7, colors=INK, length=2)
     bar.outline.set_visible(False)
     bar.ax.set_title(panel.unit, fontsize=7.5, color=INK, pad=3)

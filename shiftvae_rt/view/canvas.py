@@ -22,6 +22,8 @@ class Canvas:
         ``(images, height, width)`` at full size.
     before
         The canvas of the frame before, whose values stay until lines replace them; None, or one of another shape: NaN.
+    whole
+        Whether all lines are put at once, before anybody looks: then nothing is filled in until they come.
 
     Attributes
     ----------
@@ -33,13 +35,15 @@ class Canvas:
         Number of rows of this frame, from the top.
     """
 
-    def __init__(self, shape: tuple[int, int, int], before: Canvas | None = None) -> None:
+    def __init__(self, shape: tuple[int, int, int], before: Canvas | None = None, *, whole: bool = False) -> None:
         images, height, width = self.shape = shape
         self.step = step = -(-max(height, width) // MOST_EDGE)
-        if before is not None and before.shape == shape:
+        if before is not None and before.shape == shape and not whole:
             self.values: Float32 = before.values.copy()
         else:
-            self.values = np.full((images, -(-height // step), -(-width // step)), np.nan, np.float32)
+            self.values = np.empty((images, -(-height // step), -(-width // step)), np.float32)
+            if not whole:
+                self.values.fill(np.nan)
         self.rows = 0
 
     def put(self, lines: NDArray[np.generic], first: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..fields import field_names, field_units
 from ..kernels.lattice_fields import FieldStream
 from ..latent_map import LatentMap
+from ..pictures.captions import drawn_field
 from .canvas import Canvas
 
 __all__ = ["Maps"]
@@ -40,15 +42,15 @@ class Maps:
         grid, self.words = first.grid, _words_of(first)
         if before is not None and before.words.model_sha256 != first.model_sha256:
             before = None
-        shape = (len(first.names), grid.rows, grid.cols)
-        self.latents: Canvas = Canvas(shape, None if before is None else before.latents)
+        shape, whole = (len(first.names), grid.rows, grid.cols), first.mean.shape[1] == grid.rows
+        self.latents: Canvas = Canvas(shape, None if before is None else before.latents, whole=whole)
         self.bands: list[LatentMap] = []
         self.fields: Canvas | None = None
         self.field_names: tuple[str, ...] = ()
         self.field_units: tuple[str, ...] = ()
         self._followed = first.lattice is not None and self.latents.step == 1
         reads = 0 if first.lattice is None else first.lattice.latents
-        self._deviations = Canvas((reads, grid.rows, grid.cols)) if self._followed else None
+        self._deviations = Canvas((reads, grid.rows, grid.cols), whole=whole) if self._followed else None
         self._from_top = False  # row 0 has come
         self._stream: FieldStream | None = None
         self._pushed = 0  # rows that it has taken
@@ -71,20 +73,20 @@ class Maps:
         lattice, deviations, grid = self.words.lattice, self._deviations, self.words.grid
         if lattice is None or deviations is None:
             return
+        rows = self.latents.rows
         if self.fields is None:
             before = None if self._before is None else self._before.fields
-            self._stream = FieldStream(grid, lattice)
-            none = self._stream.push(self.latents.values[:, :0], deviations.values[:, :0])
-            self.field_names, self.field_units = none.names, none.units
-            self.fields = Canvas((len(none.names), grid.rows, grid.cols), before)
+            self.field_names, self.field_units = field_names(lattice), field_units(lattice)
+            shape, whole = (len(self.field_names), grid.rows, grid.cols), rows == grid.rows and self._from_top
+            self._stream, self.fields = FieldStream(grid, lattice), Canvas(shape, before, whole=whole)
             self._before = None
-        rows = self.latents.rows
         if self._stream is None or not self._from_top or rows == self._pushed:
             return
         new = slice(self._pushed, rows)
         found = self._stream.push(self.latents.values[:, new], deviations.values[:, new])
         self._pushed = rows
-        self.fields.put(found.mean, found.first_row)
+        shown = [drawn_field(*each) for each in zip(self.field_names, found.mean, found.std, strict=True)]
+        self.fields.put(np.stack(shown), found.first_row)
 
 
 def _words_of(latent_map: LatentMap) -> LatentMap:

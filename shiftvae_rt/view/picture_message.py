@@ -18,10 +18,14 @@ from collections.abc import Collection
 import msgspec
 
 from ..array_types import Float32
-from .planes import Plane, Source, ends_of, frame_sources, levels, map_sources, plane_of
+from .planes import Plane, Source, ends_of, frame_sources, legend, levels, map_sources, mean_of, plane_of, total_of
 from .scenes import Scene
 
-__all__ = ["Picture", "PictureWriter", "packed"]
+__all__ = ["Buffer", "Picture", "PictureWriter", "packed"]
+
+Buffer = bytes | memoryview
+#: Least time between two changes of a colour bar's ends, s.
+KEPT_S = 0.5
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="picture"):
@@ -37,6 +41,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
         UTC at which the newest line was measured, see `scenes.Scene`, and at which the message was made, ms since 1970.
     domain, reason, score, judged, judged_lines
         Newest verdict, see `scenes.Verdict`.
+    legend
+        What titles and units leave open.
     planes
         The images.
     """
@@ -57,34 +63,37 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     score: float | None
     judged: int | None
     judged_lines: int
+    legend: str
     planes: list[Plane]
 
 
 class PictureWriter:
     """Writes scenes as messages.
 
-    While a frame grows, the ends of a colour bar are those of the last complete frame of the stream, so that a colour
-    keeps its meaning; in the first frame they follow what is there.
+    The ends of a colour bar are those of a complete frame of the stream, and change at most twice a second, so that a
+    colour keeps its meaning; in the first frame they follow what is there.
     """
 
     def __init__(self) -> None:
-        #: By stream, title, unit and model.
-        self._ends: dict[tuple[str, str, str, str], tuple[float, float]] = {}
+        #: Ends, and when they were found; by stream, title, unit and model.
+        self._ends: dict[tuple[str, str, str, str], tuple[tuple[float, float], float]] = {}
 
-    def write(self, scene: Scene) -> bytes:
-        """Message that shows `scene` as it is now."""
+    def write(self, scene: Scene) -> list[Buffer]:
+        """Parts of the message that shows `scene` as it is now."""
         facts, maps = scene.facts, scene.maps
         if maps is not None:
             maps.follow_fields()
         sources = [*frame_sources(scene.frame), *([] if maps is None else map_sources(maps, facts.pixel_size_nm))]
         planes: list[Plane] = []
-        pixels: list[bytes] = []
+        pixels: list[Buffer] = []
         for source in sources:
             fresh = source.canvas.rows if source.grid is None or scene.has_maps else 0
             values = source.values[:0, :0] if source.colours == "unused" else source.values
-            low, high = self._ends_of(scene, source, values)
-            planes.append(plane_of(source, values, (low, high), fresh, facts.frame_shape))
-            pixels.append(levels(values, low, high).tobytes())
+            total, ends = total_of(values), self._ends_of(scene, source, values)
+            rows = values[:fresh]
+            mean = mean_of(rows, total if len(rows) == len(values) else total_of(rows))
+            planes.append(plane_of(source, values, ends, mean=mean, fresh=fresh, frame_shape=facts.frame_shape))
+            pixels.append(levels(values, *ends, total).data)
         header = Picture(
             stream=facts.stream,
             channel=facts.channel,
@@ -102,6 +111,7 @@ class PictureWriter:
             score=scene.verdict.score,
             judged=scene.verdict.frame,
             judged_lines=scene.verdict.lines,
+            legend="" if maps is None else legend(maps),
             planes=planes,
         )
         return packed(header, pixels)
@@ -112,17 +122,20 @@ class PictureWriter:
 
     def _ends_of(self, scene: Scene, source: Source, values: Float32) -> tuple[float, float]:
         """Values at the ends of the colour bar."""
+        if source.limits is not None:
+            return source.limits
         model = "" if scene.maps is None or source.grid is None else scene.maps.words.model_sha256
         key = scene.facts.stream, source.title, source.unit, model
-        if key not in self._ends or scene.facts.complete:
-            ends = ends_of(values, source.colours)
-            if not scene.facts.complete:
-                return ends
-            self._ends[key] = ends
-        return self._ends[key]
+        known, now_s = self._ends.get(key), time.monotonic()
+        if known is not None and not (scene.facts.complete and now_s - known[1] > KEPT_S):
+            return known[0]
+        ends = ends_of(values, source.colours)
+        if scene.facts.complete:
+            self._ends[key] = ends, now_s
+        return ends
 
 
-def packed(header: msgspec.Struct, pixels: Collection[bytes]) -> bytes:
-    """Message of a header and the planes that it names."""
+def packed(header: msgspec.Struct, pixels: Collection[Buffer]) -> list[Buffer]:
+    """Parts of the message of a header and the planes that it names."""
     text = msgspec.json.encode(header)
-    return b"".join([struct.pack("<I", len(text)), text, *pixels])
+    return [struct.pack("<I", len(text)), text, *pixels]

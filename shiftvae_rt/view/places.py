@@ -17,9 +17,9 @@ from ..array_types import Float32
 from ..latent_map import LatentMap
 from ..model.manifest import Intensity
 from ..model.samples import normalised_windows
-from ..pictures.latent_panels import POSE_TITLES
+from ..pictures.captions import Colours, latent_kind
 from .maps import Maps
-from .picture_message import packed
+from .picture_message import Buffer, packed
 from .planes import Plane, ends_of, levels, map_sources
 from .scenes import Scene
 
@@ -127,7 +127,7 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     planes: list[Plane] = []
 
 
-def place_message(scene: Scene, at: tuple[float, float], number: int, model: Model | None) -> bytes:
+def place_message(scene: Scene, at: tuple[float, float], number: int, model: Model | None) -> list[Buffer]:
     """Answer what a window is; `at` is a place in the frame, as shares ``(x, y)`` of its width and height."""
     maps = scene.maps
     if maps is None or not scene.has_maps:
@@ -151,7 +151,7 @@ def place_message(scene: Scene, at: tuple[float, float], number: int, model: Mod
     low, high = ends_of(pictures[0], "content")
     ends = [(low, high), (low, high), (-(high - low) / 2, (high - low) / 2)]
     titles = ("pixels", "drawn", "difference")
-    tables = ("grey", "grey", "signed")
+    tables: tuple[Colours, ...] = ("grey", "grey", "signed")
     answer = Place(
         id=number,
         frame=scene.facts.frame,
@@ -166,16 +166,16 @@ def place_message(scene: Scene, at: tuple[float, float], number: int, model: Mod
         values=[*_latents(band, mean, sd), *_fields(maps, scene.facts.pixel_size_nm, row, col)],
         planes=[_plane(*each) for each in zip(titles, tables, pictures, ends, strict=True)],
     )
-    return packed(answer, [levels(*each).tobytes() for each in _with_ends(pictures, ends)])
+    return packed(answer, [levels(picture, *each).data for picture, each in zip(pictures, ends, strict=True)])
 
 
-def manifold_message(scene: Scene, number: int, model: Model | None) -> bytes:
+def manifold_message(scene: Scene, number: int, model: Model | None) -> list[Buffer]:
     """Answer what the decoder draws over the content of a scene, between the ends of its colour bars."""
     maps = scene.maps
     if maps is None or model is None:
         return unknown_message(number, "no map has come")
     names, latents = maps.words.names, maps.latents.values
-    content = [index for index, name in enumerate(names) if name not in POSE_TITLES and maps.words.varies[index]][:2]
+    content = [i for i, name in enumerate(names) if latent_kind(name) == "content" and maps.words.varies[i]][:2]
     if not content:
         return unknown_message(number, "no content varies in this model")
     at = np.zeros((DRAWINGS if len(content) > 1 else 1, DRAWINGS, len(names)), np.float32)
@@ -196,10 +196,10 @@ def manifold_message(scene: Scene, number: int, model: Model | None) -> bytes:
         down=axes[1] if len(axes) > 1 else None,
         planes=[_plane("what the decoder draws", "grey", image, ends)],
     )
-    return packed(answer, [levels(image, *ends).tobytes()])
+    return packed(answer, [levels(image, *ends).data])
 
 
-def unknown_message(number: int, why: str) -> bytes:
+def unknown_message(number: int, why: str) -> list[Buffer]:
     """Answer that a question cannot be answered."""
     return packed(Unknown(id=number, why=why), [])
 
@@ -249,11 +249,7 @@ def _fields(maps: Maps, pixel_size_nm: tuple[float, float] | None, row: int, col
     ]
 
 
-def _with_ends(pictures: list[Float32], ends: list[tuple[float, float]]) -> list[tuple[Float32, float, float]]:
-    return [(picture, low, high) for picture, (low, high) in zip(pictures, ends, strict=True)]
-
-
-def _plane(title: str, colours: str, image: Float32, ends: tuple[float, float]) -> Plane:
+def _plane(title: str, colours: Colours, image: Float32, ends: tuple[float, float]) -> Plane:
     """Plane of an image that has no place in the frame."""
     return Plane(
         name=title,

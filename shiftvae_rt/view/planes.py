@@ -10,11 +10,30 @@ from numpy.typing import NDArray
 
 from ..array_types import Float32
 from ..kernels.window_grid import WindowGrid
-from ..pictures.latent_panels import POSE_COLOURS, POSE_TITLES, field_colours, field_title
+from ..pictures.captions import (
+    Colours,
+    field_caption,
+    in_picometres,
+    latent_caption,
+    latent_kind,
+    legend_of,
+    limits_of,
+)
 from .canvas import Canvas
 from .maps import Maps
 
-__all__ = ["Plane", "Source", "ends_of", "frame_sources", "levels", "map_sources", "plane_of"]
+__all__ = [
+    "Plane",
+    "Source",
+    "ends_of",
+    "frame_sources",
+    "legend",
+    "levels",
+    "map_sources",
+    "mean_of",
+    "plane_of",
+    "total_of",
+]
 
 #: Number of pixels, about, from which the ends of a colour bar are found.
 _SAMPLE = 2048
@@ -28,8 +47,7 @@ class Plane(msgspec.Struct, frozen=True, kw_only=True):
     name, title, unit
         Name of the values; name and unit for people.
     colours
-        ``"grey"``, ``"content"``, ``"signed"``, ``"median"`` (as signed, around the median), ``"cyclic"``, or
-        ``"unused"`` for a latent without variation, which has no pixels.
+        See `captions.Colours`; an ``"unused"`` latent has no pixels.
     low, high, mean
         Values of the bytes 1 and 255, and the mean of the rows of this frame; None if there are none.
     height, width
@@ -63,48 +81,47 @@ class Source:
     name: str
     title: str
     unit: str
-    colours: str
+    colours: Colours
     canvas: Canvas
     index: int
     scale: float = 1.0
     grid: WindowGrid | None = None
+    limits: tuple[float, float] | None = None
 
     @property
     def values(self) -> Float32:
         """Values ``(rows, cols)`` in the unit that is shown."""
         values: Float32 = self.canvas.values[self.index]
+        if self.colours == "label":  # -1 is no label
+            return np.where(values < 0, np.float32(np.nan), values)
         return values if self.scale == 1 else values * np.float32(self.scale)
 
 
-def levels(values: Float32, low: float, high: float) -> NDArray[np.uint8]:
-    """Bytes 1 (`low` and below) to 255 (`high` and above) of ``values (rows, cols)``; 0 where they are not finite."""
-    scaled = values - np.float32(low)
-    scaled *= np.float32(254 / (high - low))
-    np.clip(scaled, 0, 254, out=scaled)
-    scaled += np.float32(1.5)
+def total_of(values: Float32) -> float:
+    """Sum of ``values (rows, cols)``; not finite where one of them is not: half as long as to ask each value."""
     with np.errstate(over="ignore", invalid="ignore"):
-        known = bool(np.isfinite(values.sum()))  # half as long as to ask each value
-    if not known:
+        return float(np.add.reduce(values, axis=None))
+
+
+def levels(values: Float32, low: float, high: float, total: float | None = None) -> NDArray[np.uint8]:
+    """Bytes 1 (`low` and below) to 255 (`high` and above) of ``values (rows, cols)``; 0 where they are not finite.
+
+    `total` is `total_of` the values, from whoever has it.
+    """
+    scale = 254 / (high - low)
+    scaled = values - np.float32(low - 1.5 / scale)
+    scaled *= np.float32(scale)
+    np.clip(scaled, 1.5, 255.5, out=scaled)
+    if not np.isfinite(total_of(values) if total is None else total):
         scaled[~np.isfinite(values)] = 0
     found: NDArray[np.uint8] = scaled.astype(np.uint8)
     return found
 
 
-def ends_of(values: Float32, colours: str) -> tuple[float, float]:
-    """Ends of a colour bar: 1st and 99th percentile; around zero or the median where that counts."""
+def ends_of(values: Float32, colours: Colours) -> tuple[float, float]:
+    """Ends of a colour bar, from a sample of the values; see `captions.limits_of`."""
     step = max(1, int((values.size / _SAMPLE) ** 0.5))
-    sample = values[::step, ::step].ravel()
-    sample = sample[np.isfinite(sample)]
-    if not sample.size:
-        return 0.0, 1.0
-    tail = 0 if colours == "cyclic" else sample.size // 100
-    places = (tail, sample.size // 2, sample.size - 1 - tail)
-    low, middle, high = (float(value) for value in np.partition(sample, places)[list(places)])
-    if colours in ("signed", "cyclic", "median"):
-        middle = middle if colours == "median" else 0.0
-        half = max(high - middle, middle - low)
-        low, high = middle - half, middle + half
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+    return limits_of(values[::step, ::step], colours)
 
 
 def frame_sources(frame: Canvas) -> list[Source]:
@@ -115,30 +132,44 @@ def frame_sources(frame: Canvas) -> list[Source]:
 
 def map_sources(maps: Maps, pixel_size_nm: tuple[float, float] | None) -> list[Source]:
     """Content first, then fields (else shifts), rotation and scale: the order of the pictures."""
-    words, canvas, fields = maps.words, maps.latents, maps.fields
-    content, pose = [], []
-    for index, name in enumerate(words.names):
-        if fields is not None and name.startswith("w"):
-            continue  # the fields say what the order latents mean
-        if name not in POSE_TITLES:
-            colours = "content" if words.varies[index] else "unused"
-            content.append(Source(name, name, words.units[index], colours, canvas, index, grid=words.grid))
-        elif fields is None or name not in ("dy", "dx"):  # where there are fields, they say what the shifts mean
-            title, colours = POSE_TITLES[name], POSE_COLOURS[name]
-            pose.append(Source(name, title, words.units[index], colours, canvas, index, grid=words.grid))
-    if fields is None:
-        return content + pose
-    meant = []
-    for index, (name, unit) in enumerate(zip(maps.field_names, maps.field_units, strict=True)):
-        edges = pixel_size_nm if unit == "px" else None
-        scale, unit = (1.0, unit) if edges is None else (1e3 * edges[name == "ux"], "pm")
-        title, colours = field_title(name), field_colours(name)
-        meant.append(Source(name, title, unit, colours, fields, index, scale, words.grid))
-    return content + meant + pose
+    words, fields = maps.words, maps.fields
+    sources: dict[str, list[Source]] = {kind: [] for kind in ("grain", "content", "field", "pose", "shift", "order")}
+    for index, (name, unit, varies) in enumerate(zip(words.names, words.units, words.varies, strict=True)):
+        caption = latent_caption(name, words.lattice, varies=varies)
+        source = Source(
+            name, caption.title, unit, caption.colours, maps.latents, index, 1.0, words.grid, caption.limits
+        )
+        sources[latent_kind(name)].append(source)
+    if fields is not None:  # they say what shifts and order latents mean
+        sources["shift"], sources["order"] = [], []
+        for index, (name, own_unit) in enumerate(zip(maps.field_names, maps.field_units, strict=True)):
+            caption, (scale, unit) = field_caption(name, words.lattice), in_picometres(name, own_unit, pixel_size_nm)
+            found = Source(name, caption.title, unit, caption.colours, fields, index, scale, words.grid, caption.limits)
+            sources["field"] += [found] if name != "grain" else []  # it stands beside the content
+    return [source for kind in sources.values() for source in kind]
+
+
+def legend(maps: Maps) -> str:
+    """Legend of a scene's maps: what titles and units leave open."""
+    words = maps.words
+    varying = [index for index, varies in enumerate(words.varies) if varies]
+    return legend_of(
+        [words.names[index] for index in varying],
+        [words.units[index] for index in varying],
+        maps.field_names,
+        words.lattice,
+        shifts=maps.fields is None and words.lattice is not None,
+    )
 
 
 def plane_of(
-    source: Source, values: Float32, ends: tuple[float, float], fresh: int, frame_shape: tuple[int, int]
+    source: Source,
+    values: Float32,
+    ends: tuple[float, float],
+    *,
+    mean: float | None,
+    fresh: int,
+    frame_shape: tuple[int, int],
 ) -> Plane:
     """Place an image in its frame: a window's value stands for `stride` px around its centre."""
     canvas, grid = source.canvas, source.grid
@@ -146,7 +177,6 @@ def plane_of(
     rows, cols = canvas.values.shape[1:]
     height, width = frame_shape
     top, left = (y + 0.5) / height, (x + 0.5) / width
-    fresh_values = values[:fresh]
     return Plane(
         name=source.name,
         title=source.title,
@@ -154,7 +184,7 @@ def plane_of(
         colours=source.colours,
         low=ends[0],
         high=ends[1],
-        mean=_mean(fresh_values),
+        mean=mean,
         height=values.shape[0],
         width=values.shape[1],
         left=left,
@@ -165,17 +195,15 @@ def plane_of(
     )
 
 
-def _mean(values: Float32) -> float | None:
-    """Mean of the values that are finite; None if there are none."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = float(values.sum())
-        if np.isfinite(total) and values.size:
-            return total / values.size
-        known = values[np.isfinite(values)]
-        return float(known.mean()) if known.size else None
+def mean_of(values: Float32, total: float) -> float | None:
+    """Mean of the values that are finite, None if there are none; `total` is `total_of` the values."""
+    if np.isfinite(total) and values.size:
+        return total / values.size
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else None
 
 
 def _corner(grid: WindowGrid) -> tuple[float, float, int]:
     """Top left corner of the first window's place, px, and the stride."""
     half = grid.stride / 2
-    return float(grid.centre_y_px[0]) - half, float(grid.centre_x_px[0]) - half, grid.stride
+    return (grid.window[0] - 1) / 2 - half, (grid.window[1] - 1) / 2 - half, grid.stride

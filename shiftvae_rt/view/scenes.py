@@ -89,6 +89,8 @@ class Scene:
         Number of its detector channels.
     before
         Scene of the frame before, if there is one.
+    whole
+        Whether all its lines are put at once.
 
     Attributes
     ----------
@@ -107,10 +109,10 @@ class Scene:
         Grows with every change of any stream; monotonic time of the last change.
     """
 
-    def __init__(self, facts: Facts, channels: int, before: Scene | None) -> None:
+    def __init__(self, facts: Facts, channels: int, before: Scene | None, *, whole: bool) -> None:
         self.facts = facts
         shape = (min(channels, MOST_CHANNELS), *facts.frame_shape)
-        self.frame: Canvas = Canvas(shape, None if before is None else before.frame)
+        self.frame: Canvas = Canvas(shape, None if before is None else before.frame, whole=whole)
         same = before is not None and before.facts.frame_shape == facts.frame_shape
         self.maps: Maps | None = before.maps if same and before is not None else None
         self.verdict: Verdict = Verdict() if before is None else before.verdict
@@ -164,7 +166,7 @@ class Scenes:
         """Write the ``lines (channels, n, width)`` of a frame from line `first` on; `facts` count them already."""
         old = scene = self._scenes.get(facts.stream)
         if first == 0 or scene is None or scene.facts.seq != facts.seq:
-            scene = Scene(facts, lines.shape[0], old)
+            scene = Scene(facts, lines.shape[0], old, whole=lines.shape[1] == facts.frame_shape[0])
         scene.frame.put(lines[:MOST_CHANNELS], first)
         scene.lines.append((first, lines))
         scene.facts, scene.measured_s = facts, time.time()

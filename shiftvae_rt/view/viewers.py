@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .archive import archive_of
-from .picture_message import PictureWriter
+from .picture_message import Buffer, PictureWriter
 from .places import Model, manifold_message, place_message, unknown_message
 from .scenes import Scene, Scenes
 from .websocket import BINARY, CLOSE, PING, PONG, TEXT, WebSocketError, pack_frame, read_frame
@@ -168,11 +168,11 @@ class Viewers:
                 viewer.choice, viewer.shown = (choice if isinstance(choice, str) else None), 0
                 self._show()
             elif viewer.idle:
-                viewer.send(pack_frame(BINARY, self._answer(viewer, said)))
+                viewer.send(pack_frame(BINARY, *self._answer(viewer, said)))
         except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
             raise WebSocketError("expected r, the choice of a stream, or a question") from None
 
-    def _answer(self, viewer: _Viewer, said: dict[str, Any]) -> bytes:
+    def _answer(self, viewer: _Viewer, said: dict[str, Any]) -> list[Buffer]:
         """Answer a question about the frame that a browser shows: a place in it, or the manifold of its model."""
         number, seq = int(said["id"]), said.get("seq")
         scene = next((each for each in reversed(viewer.scenes) if seq in (None, each.facts.seq)), None)
@@ -216,7 +216,7 @@ class Viewers:
             scene = self._whole_first(scene, viewer)
             viewer.shows(scene)
             if scene not in written:
-                written[scene] = pack_frame(BINARY, self._writer.write(scene))
+                written[scene] = pack_frame(BINARY, *self._writer.write(scene))
             viewer.ready = False
             viewer.send(written[scene])
         if written:

@@ -53,16 +53,16 @@ def handshake(headers: Mapping[str, str]) -> bytes:
     )
 
 
-def pack_frame(kind: int, payload: bytes) -> bytes:
-    """Frame of one message from the service: final, unmasked."""
-    length = len(payload)
+def pack_frame(kind: int, *payload: bytes | memoryview) -> bytes:
+    """Frame of one message from the service, whose payload comes in parts: final, unmasked."""
+    length = sum(memoryview(part).nbytes for part in payload)
     if length < 126:
         head = struct.pack(">BB", 0x80 | kind, length)
     elif length < 1 << 16:
         head = struct.pack(">BBH", 0x80 | kind, 126, length)
     else:
         head = struct.pack(">BBQ", 0x80 | kind, 127, length)
-    return head + payload
+    return b"".join([head, *payload])
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:

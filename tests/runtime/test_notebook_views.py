@@ -13,7 +13,7 @@ from tiny_models import write_tiny_model
 
 from shiftvae_rt import Frame, FrameError, LatentMapper
 from shiftvae_rt.colours import colour_table
-from shiftvae_rt.pictures.latent_panels import FIELD_TITLES
+from shiftvae_rt.pictures.captions import field_caption
 
 hyperspy = pytest.mark.skipif(
     not __import__("importlib.util").util.find_spec("hyperspy"), reason="HyperSpy is not installed"
@@ -74,7 +74,7 @@ def test_a_picture_shows_content_and_fields_with_scales_and_raw_shifts_on_reques
     figure = latent_map.plot()
     titles = [axis.get_title(loc="left") for axis in figure.axes if axis.get_title(loc="left")]
     line = latent_map.mean.shape[1] == 1
-    fields = [] if line else [FIELD_TITLES[name] for name in latent_map.fields.names]
+    fields = [] if line else [field_caption(name, latent_map.lattice).title for name in latent_map.fields.names]
     assert titles == ["z1", "z2", *fields]
     assert "dx: shift right" in [axis.get_title(loc="left") for axis in latent_map.plot(raw_shifts=True).axes]
     for axis in figure.axes:

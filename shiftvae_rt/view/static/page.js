@@ -56,6 +56,7 @@ function show(picture) {
   say("domain", DOMAIN[picture.domain]);
   const part = picture.judged_lines < picture.height ? `, ${picture.judged_lines} of ${picture.height} lines` : "";
   say("reason", picture.judged === null ? picture.reason : `(frame ${picture.judged}${part}): ${picture.reason}`);
+  say("legend", picture.legend);
   find("save").disabled = find("archive").disabled = false;
   about();
   figures.painted += 1;

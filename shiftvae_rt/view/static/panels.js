@@ -18,7 +18,17 @@ export function wordsOf(tables) {
     found[name] = words;
   }
   found.median = found.signed; // light grey at the median
+  found.label = found.content; // as many colours of it as there are labels, evenly apart
   return found;
+}
+
+const labels = plane => plane.colours === "label" ? Array.from({ length: plane.high + 1 }, (_, at) => at) : null;
+
+// A plane that goes through the colours of another from left to right.
+export function ramp(plane) {
+  const steps = labels(plane)?.length;
+  const level = at => 1 + (steps ? Math.round(254 * Math.floor(at * steps / 255) / (steps - 1)) : at);
+  return { width: 255, height: 2, pixels: Uint8Array.from({ length: 510 }, (_, at) => level(at % 255)) };
 }
 
 export function number(value, span) {
@@ -26,10 +36,12 @@ export function number(value, span) {
   return decimals < 5 && Math.abs(value) < 1e5 ? value.toFixed(decimals) : value.toExponential(1);
 }
 
-// Ends and middle of a colour bar, with the unit at the last.
+// Words below a colour bar, as [share of its length, word]: its ends and middle, or every label.
 export function ticks(plane) {
+  const named = labels(plane);
+  if (named) return named.map(label => [(label + 0.5) / named.length, String(label)]);
   const { low, high } = plane, span = high - low;
-  return [low, (low + high) / 2, high].map(value => number(value === 0 ? 0 : value, span));
+  return [low, (low + high) / 2, high].map((value, at) => [at / 2, number(value === 0 ? 0 : value, span)]);
 }
 
 // Length of the scale bar as a share of the width, and its words; null if the pixel size is unknown.
@@ -139,11 +151,13 @@ export class Panels {
       box.onkeydown = event => this.on.key(event);
       return { figure, canvas, old, scale, words, spots, box };
     }
-    const bar = element("canvas", ""), labels = [0, 1, 2].map(() => element("span", ""));
+    const bar = element("canvas", ""), labels = ticks(plane).map(() => element("span", ""));
     bar.setAttribute("aria-hidden", "true");
     bar.hidden = plane.height === 1; // a curve has no colours
-    paint(bar, { width: 255, height: 2, pixels: Uint8Array.from({ length: 510 }, (_, at) => at % 255 + 1) }, this.words[plane.colours]);
-    figure.append(element("div", "bar", bar, ...labels));
+    paint(bar, ramp(plane), this.words[plane.colours]);
+    const below = element("div", plane.colours === "label" ? "bar labels" : "bar", bar, ...labels);
+    below.style.gridTemplateColumns = `repeat(${labels.length}, 1fr)`;
+    figure.append(below);
     return { figure, canvas, old, scale, words, labels, spots };
   }
 
@@ -194,9 +208,9 @@ export class Panels {
     }
     let about = plane.title;
     if (panel.labels) {
-      const said = ticks(plane);
+      const said = ticks(plane).map(([, word]) => word);
       panel.labels.forEach((label, at) => { if (label.textContent !== said[at]) label.textContent = said[at]; });
-      about += `, ${said[0]} to ${said[2]} ${plane.unit}`;
+      about += `, ${said[0]} to ${said[said.length - 1]} ${plane.unit}`;
     }
     if (panel.about !== about) panel.canvas.setAttribute("aria-label", panel.about = about);
   }

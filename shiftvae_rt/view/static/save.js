@@ -1,16 +1,17 @@
 // What is shown as one PNG: every panel with its title, colour bar and scale bar, and the verdict.
 
-import { aspect, paint, scaleBar, ticks } from "./panels.js";
+import { aspect, paint, ramp, scaleBar, ticks } from "./panels.js";
 
 const SIDE = 300, GAP = 16, FONT = "13px system-ui, sans-serif";
 
 export function compose(picture, words, lines) {
   const columns = Math.min(4, picture.planes.length), rows = Math.ceil(picture.planes.length / columns);
   const high = SIDE / aspect(picture), cell = 20 + high + 34;
-  const canvas = document.createElement("canvas");
+  const canvas = document.createElement("canvas"), g = canvas.getContext("2d");
   canvas.width = GAP + columns * (SIDE + GAP);
-  canvas.height = GAP + 18 * lines.length + rows * (cell + GAP);
-  const g = canvas.getContext("2d");
+  g.font = FONT;
+  const below = wrapped(g, picture.legend, canvas.width - 2 * GAP);
+  canvas.height = GAP + 18 * (lines.length + below.length) + rows * (cell + GAP);
   g.fillStyle = "#14171b";
   g.fillRect(0, 0, canvas.width, canvas.height);
   g.font = FONT;
@@ -21,7 +22,19 @@ export function compose(picture, words, lines) {
     const x = GAP + at % columns * (SIDE + GAP), y = GAP + 18 * lines.length + Math.floor(at / columns) * (cell + GAP);
     panel(g, picture, plane, words, x, y, high);
   });
+  g.fillStyle = "#a9b2bd";
+  below.forEach((line, at) => g.fillText(line, GAP, canvas.height - 18 * (below.length - at) + 4));
   return canvas;
+}
+
+function wrapped(g, text, width) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = lines.length ? `${lines[lines.length - 1]} ${word}` : word;
+    if (lines.length && g.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else if (word) lines.push(word);
+  }
+  return lines;
 }
 
 function panel(g, picture, plane, words, x, y, high) {
@@ -61,13 +74,15 @@ function panel(g, picture, plane, words, x, y, high) {
   }
   g.restore();
   if (plane.colours === "grey") return;
-  const ramp = document.createElement("canvas");
-  if (plane.height > 1) paint(ramp, { width: 255, height: 2, pixels: Uint8Array.from({ length: 510 }, (_, at) => at % 255 + 1) }, words[plane.colours]);
-  if (plane.height > 1) g.drawImage(ramp, x, y + high + 4, SIDE, 8);
+  if (plane.height > 1) {
+    const colours = document.createElement("canvas");
+    paint(colours, ramp(plane), words[plane.colours]);
+    g.drawImage(colours, x, y + high + 4, SIDE, 8);
+  }
   g.fillStyle = "#e6e9ee";
-  ["left", "center", "right"].forEach((align, at) => {
-    g.textAlign = align;
-    g.fillText(ticks(plane)[at], x + at * SIDE / 2, y + high + 26);
+  ticks(plane).forEach(([share, word]) => {
+    g.textAlign = share === 0 ? "left" : share === 1 ? "right" : "center";
+    g.fillText(word, x + share * SIDE, y + high + 26);
   });
   g.textAlign = "left";
 }

@@ -3,6 +3,7 @@
 const MOST = 1500, EVERY_S = 0.2, REDRAW_MS = 1000;
 const SOFT = "#a9b2bd", LINE = "#39414b";
 const CHARTS = [["age in ms", "#8ab8ff"], ["score of the verdict, limit 1", "#ff9a5c"], ["mean over the last complete frame", "#56c596"]];
+const MEANINGLESS = ["unused", "label", "cyclic"]; // their mean says nothing
 const find = id => document.getElementById(id);
 
 export class Traces {
@@ -20,7 +21,7 @@ export class Traces {
   }
 
   add(picture, ageMs) {
-    const planes = picture.planes.filter(plane => plane.colours !== "unused");
+    const planes = picture.planes.filter(plane => !MEANINGLESS.includes(plane.colours));
     const key = JSON.stringify([picture.stream, picture.model_sha256, planes.map(plane => [plane.name, plane.unit])]);
     if (key !== this.key) {
       this.key = key;

@@ -18,7 +18,8 @@ from shiftvae_rt.files import read_frames, write_latent_map
 from shiftvae_rt.frame import Frame, as_pixel_size
 from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.latent_map import LatentMap
-from shiftvae_rt.pictures.panel import Panel, limits_of
+from shiftvae_rt.pictures.captions import limits_of
+from shiftvae_rt.pictures.panel import Panel
 from shiftvae_rt.pictures.picture import draw_picture
 from shiftvae_rt.pictures.scale_bar import round_length
 from shiftvae_rt.verdict import DomainVerdict
@@ -338,7 +339,7 @@ def test_a_scale_bar_is_a_round_length_within_a_third_of_the_width(width, length
 
 
 def test_the_middle_of_the_colours_is_zero_the_median_or_nothing():
-    values = np.concatenate([np.full(98, 5.0), [3.0, 9.0, np.nan]])
+    values = np.concatenate([np.full(198, 5.0), [3.0, 3.0, 3.0, 9.0, 9.0, 9.0, np.nan]])
     assert sum(limits_of(values, "signed")) == pytest.approx(0)
     assert sum(limits_of(values, "median")) == pytest.approx(2 * 5)
     low, high = limits_of(values, "content")

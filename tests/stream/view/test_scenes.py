@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.view import canvas as canvas_module
+from shiftvae_rt.view import picture_message
 from shiftvae_rt.view import scenes as scenes_module
 from shiftvae_rt.view.canvas import Canvas
 from shiftvae_rt.view.picture_message import PictureWriter
@@ -26,8 +27,10 @@ def facts(seq: int, *, lines: int = 40, shape: tuple[int, int] = (40, 48), **cha
     return Facts(seq=seq, frame_shape=shape, lines=lines, **known)
 
 
-def header_of(message: bytes) -> dict[str, Any]:
-    return json.loads(message[4 : 4 + int.from_bytes(message[:4], "little")])
+def header_of(parts: list[bytes | memoryview]) -> dict[str, Any]:
+    length, header = parts[:2]
+    assert int.from_bytes(length, "little") == len(header)
+    return json.loads(header)
 
 
 def frame_of(seq: int) -> np.ndarray:
@@ -127,7 +130,7 @@ def test_a_frame_of_huge_numbers_is_no_error(scenes: Scenes) -> None:
     assert PictureWriter().write(scenes.all()["s"])
 
 
-def test_colours_keep_their_meaning_while_a_frame_grows(scenes: Scenes) -> None:
+def test_colours_keep_their_meaning_while_a_frame_grows(scenes: Scenes, monkeypatch: Any) -> None:
     writer = PictureWriter()
 
     def ends(scene: Any) -> tuple[float, float]:
@@ -141,6 +144,8 @@ def test_colours_keep_their_meaning_while_a_frame_grows(scenes: Scenes) -> None:
     scenes.put_lines(facts(2, lines=4), 10 * first[:, :4], 0)
     assert ends(scenes.all()["s"]) == whole
     scenes.put_lines(facts(2), 10 * first[:, 4:], 4)
+    assert ends(scenes.all()["s"]) == whole  # half a second has not passed
+    monkeypatch.setattr(picture_message, "KEPT_S", 0.0)
     assert ends(scenes.all()["s"])[1] > 5 * whole[1]
 
 

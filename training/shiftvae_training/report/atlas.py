@@ -13,8 +13,9 @@ from PIL import Image
 
 from shiftvae_rt.array_types import Float64
 from shiftvae_rt.colours import Table, colour_table
+from shiftvae_rt.pictures.captions import limits_of, table_of
 from shiftvae_rt.pictures.latent_panels import latent_panels
-from shiftvae_rt.pictures.panel import Panel, limits_of
+from shiftvae_rt.pictures.panel import Panel
 from shiftvae_rt.pictures.scale_bar import round_length
 
 from .findings import Findings
@@ -33,7 +34,7 @@ def atlas(found: Findings) -> str:
     edges = found.manifest.pixel_size_nm
     unit, (edge_y, edge_x) = ("px", (1.0, 1.0)) if edges is None else ("nm", edges)
     panels = latent_panels(found.latent_map)
-    tables = {_table_of(panel) for panel in panels if panel.colours != "unused"}
+    tables = {table_of(panel.colours) for panel in panels if panel.colours != "unused"}
     shape = f"{frame.shape[1] * edge_x:.6g} / {frame.shape[0] * edge_y:.6g}"
     about = {
         "frame": "{} {}".format(*frame.shape),
@@ -79,10 +80,6 @@ def _cell(title: str, inside: str, shape: str, below: str = "") -> str:
     )
 
 
-def _table_of(panel: Panel) -> Table:
-    return "signed" if panel.colours == "median" else "content" if panel.colours == "unused" else panel.colours
-
-
 def _ends(panel: Panel) -> tuple[float, float]:
     return panel.limits or limits_of(panel.image, panel.colours)
 
@@ -106,11 +103,11 @@ def _map(panel: Panel, frame_shape: tuple[int, ...]) -> str:
         "low": f"{low:.6g}",
         "high": f"{high:.6g}",
         "decimals": str(_decimals(high - low)),
-        "table": f"table{_table_of(panel)}",
+        "table": f"table{table_of(panel.colours)}",
         "box": " ".join(f"{share:.6f}" for share in box),
     }
     data = " ".join(f'data-{key}="{escape(value)}"' for key, value in about.items())
-    picture = _encoded(_coloured(values, (low, high), _table_of(panel)), "png", optimize=True)
+    picture = _encoded(_coloured(values, (low, high), table_of(panel.colours)), "png", optimize=True)
     return f'<img alt="map of {escape(panel.title)}" style="{place}" {data} src="{picture}">'
 
 
@@ -137,7 +134,7 @@ def _bar(panel: Panel) -> str:
         return ""
     low, high = _ends(panel)
     digits = max(0, _decimals(high - low) - 1)
-    stops = ", ".join(f"#{bytes(colour).hex()}" for colour in colour_table(_table_of(panel))[::15])
+    stops = ", ".join(f"#{bytes(colour).hex()}" for colour in colour_table(table_of(panel.colours))[::15])
     words = [f"{value:.{digits}f}" for value in (low, high)]
     ends = [word.removeprefix("-") if not word.strip("-0.") else word for word in words]
     about = escape(f"{ends[1]} {panel.unit}".rstrip())
