@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from shiftvae_rt.errors import TrainingError
-from shiftvae_training.sampling import HELD_OUT, SHOWN, TileSampler, places_within
+from shiftvae_training.regions import HELD_OUT
+from shiftvae_training.sampling import SHOWN, TileSampler, places_within
 
 
 def numbered(*shapes, channels=1) -> list[np.ndarray]:
@@ -35,7 +36,9 @@ def test_no_training_tile_touches_a_held_out_tile(shapes, tile, seed):
         for y, x in held.origin[held.frame == index]:
             kept_apart[y : y + tile[0], x : x + tile[1]] = True
         assert kept_apart.any()
-        for y, x in sampler._origins[index]:  # every training tile there is
+        region = sampler._regions[index]
+        assert len(region) > 0
+        for y, x in map(region.place, range(len(region))):  # every training tile there is
             assert not kept_apart[y : y + tile[0], x : x + tile[1]].any()
 
 
@@ -66,7 +69,7 @@ def test_tiles_are_the_pixels_at_their_origin():
 def test_all_frames_are_drawn_from_as_their_places_go():
     sampler = TileSampler(numbered((60, 60), (60, 60), (200, 60)), (16, 16), seed=0)
     share = np.bincount(sampler.draw(4000).frame, minlength=3) / 4000
-    wanted = np.array([len(o) for o in sampler._origins]) / sampler.places
+    wanted = np.array([len(region) for region in sampler._regions]) / sampler.places
     np.testing.assert_allclose(share, wanted, atol=0.03)
 
 

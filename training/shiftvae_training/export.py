@@ -109,7 +109,7 @@ def make_model_file(
     trained
         The model and its training.
     frames
-        Raw training frames ``(C, H, W)``.
+        Raw ``(C, H, W)``: all training frames, or those on which a long training was prepared.
     sources, pixel_size_nm
         Provenance of the frames, and the edges ``(y, x)`` of their pixels, nm.
 
@@ -158,7 +158,7 @@ def golden_frame(frames: Sequence[NDArray[Any]], window: tuple[int, int]) -> NDA
     shape = frames[0].shape[1:]
     sides = [min(n, max(GOLDEN_SIDE, 2 * w)) for n, w in zip(shape, window, strict=True)]
     top, left = ((n - s) // 2 for n, s in zip(shape, sides, strict=True))
-    parts = [frame[:, top : top + sides[0], left : left + sides[1]] for frame in frames]
+    parts = (frame[:, top : top + sides[0], left : left + sides[1]] for frame in frames)
     some = next((frame for frame in frames if has_contrast(frame)), frames[0])
     tops, lefts = ({*range(0, n - s, max(1, s // 2)), n - s} for n, s in zip(shape, sides, strict=True))
     elsewhere = (some[:, y : y + sides[0], x : x + sides[1]] for y in sorted(tops) for x in sorted(lefts))

@@ -232,9 +232,8 @@ def fit_scans(
             trained = train(scans.frames, settings, start=state, progress=look, stage=progress.stage)
             trained = replace(trained, started_from="" if start is None else start.file.sha256)
             progress.stage(CHECKING)
-            file, parity = make_model_file(
-                trained, scans.frames, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm
-            )
+            shown = [scans.frames[number] for number in trained.prepared]
+            file, parity = make_model_file(trained, shown, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
         finally:
             torch.set_num_threads(threads)
     return Fitted(TrainedModel(file), trained, parity)

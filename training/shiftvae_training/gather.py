@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -62,9 +61,7 @@ def gather_scans(
     stacks += _of_memory(loose)
     if not stacks:
         raise FrameError("expected at least one frame to train on, got an empty list")
-    if size is not None:
-        stacks = [replace(s, frames=[replace(frame, pixel_size_nm=size) for frame in s.frames]) for s in stacks]
-    return usable_scans(stacks, dimensions)
+    return usable_scans(stacks, dimensions, size)
 
 
 def _frames_of(array: Any, *, channels: bool, signals: bool) -> list[Frame]:

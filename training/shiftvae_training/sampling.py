@@ -7,6 +7,8 @@ pixels are in no training tile.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,8 @@ from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.kernels.windows import extract_windows_at
 
+from .regions import HELD_OUT, Region, split_frame
+from .reservoir import Reservoir
 from .turning import margin_of_turns, turn_images, turn_vectors
 
 __all__ = [
@@ -33,14 +37,13 @@ __all__ = [
     "shown_around",
 ]
 
-Frames = list[NDArray[Any]]
+#: Frames in memory, or to be read.
+Frames = Sequence[NDArray[Any]]
 
 #: px between the windows of a tile, and number of windows along each side of it, for signals and images.
 TILE_STRIDE = 4
 TILE_SIDE = {1: 8, 2: 4}
 
-#: Share of each frame that is held out.
-HELD_OUT = 0.1
 #: A tile shows the lattice when the mask covers this share of its pixels; the mask is accurate to a period or two.
 SHOWN = 0.75
 
@@ -122,7 +125,7 @@ class TileSampler:
     Parameters
     ----------
     frames
-        ``(C, H, W)`` each, raw detector units.
+        ``(C, H, W)`` each, raw detector units; or the reservoir that holds a part of them.
     tile
         ``(height, width)`` px, at most that of the smallest frame.
     seed
@@ -135,7 +138,7 @@ class TileSampler:
     Attributes
     ----------
     places
-        Number of possible training tiles.
+        Number of possible training tiles; frames that are not in memory count like those that are.
     some
         Number of tiles to look at outside the optimiser's steps.
 
@@ -147,66 +150,86 @@ class TileSampler:
 
     def __init__(
         self,
-        frames: list[NDArray[Any]],
+        frames: Frames | Reservoir,
         tile: tuple[int, int],
         *,
         seed: int,
-        places: list[NDArray[np.bool_]] | None = None,
+        places: Sequence[NDArray[np.bool_]] | None = None,
         turned: bool = False,
     ) -> None:
-        self._frames, self._tile, self._seed = frames, tile, seed
+        self._kept = frames if isinstance(frames, Reservoir) else Reservoir(frames)
+        self._tile, self._seed, self._masks = tile, seed, places
         self._margin = margin_of_turns(tile[0]) if turned else 0
         self._rng = np.random.default_rng([seed, 1])
-        chosen = [
-            self._split(frame.shape[1:], None if places is None else places[i], np.random.default_rng([seed, 2, i]))
-            for i, frame in enumerate(frames)
-        ]
-        self._origins = [free for free, _ in chosen]
-        self._held_out = [held for _, held in chosen]
-        self.places = sum(len(o) for o in self._origins)
+        self._regions = [self._region(number) for number in self._kept.numbers]
+        self._looks: dict[int, Tiles] = {}
+        self.places = round(self._sizes().mean() * self._kept.total)
         # more tiles where every frame is one window
-        self.some = 64 if self.places > len(frames) else 512
-        if not self.places or not any(len(h) for h in self._held_out):
-            shapes = ", ".join(sorted({f"{f.shape[1]} x {f.shape[2]}" for f in frames}))
+        self.some = 64 if self.places > self._kept.total else 512
+        if not self.places or not any(len(region.held) for region in self._regions):
+            sizes = {self._kept.pixels(number).shape[1:] for number in self._kept.numbers}
+            shapes = ", ".join(sorted(f"{height} x {width}" for height, width in sizes))
             raise TrainingError(
                 f"frames of {shapes} px leave no room for tiles of {tile[0]} x {tile[1]} px beside held-out regions: "
                 "use a larger scan, more scans or a smaller window"
             )
 
+    def refill(self, steps: float) -> None:
+        """Take in the frames that are due `steps` after the guided ones, see `Reservoir`."""
+        gone, came = self._kept.refill(steps)
+        if came:
+            numbers = list(self._kept.numbers)[-came:]
+            self._regions = [*self._regions[gone:], *(self._region(number) for number in numbers)]
+
+    def place_among_first(self, frame: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places ``(N,)`` of frames among those that were in memory first; these are in ascending order."""
+        return np.searchsorted(self._kept.first, frame)
+
     def draw(self, count: int) -> Tiles:
-        """`count` tiles from the training part; every position is equally likely."""
-        sizes = np.array([len(o) for o in self._origins], dtype=float)
-        frame = self._rng.choice(len(sizes), size=count, p=sizes / sizes.sum())
-        origin = np.array([self._origins[f][self._rng.integers(len(self._origins[f]))] for f in frame])
+        """`count` tiles from the training part of the frames in memory; every position is equally likely."""
+        sizes = self._sizes()
+        drawn = self._rng.choice(len(sizes), size=count, p=sizes / sizes.sum())
+        regions = [self._regions[index] for index in drawn]
+        origin = np.array([region.place(self._rng.integers(len(region))) for region in regions])
+        frame = np.array(self._kept.numbers)[drawn]
         return self._turned(frame, origin) if self._margin else self._cut(frame, origin)
 
     def held_out(self, most: int) -> Tiles:
-        """Tiles of the held-out regions, at most `most`, the same at every call."""
-        pairs = [(i, origin) for i, origins in enumerate(self._held_out) for origin in origins]
-        step = max(1, len(pairs) // most)
-        pairs = pairs[::step][:most]
-        return self._cut(np.array([i for i, _ in pairs]), np.array([origin for _, origin in pairs]))
+        """Tiles of the held-out regions of all frames, at most `most`, the same at every call.
 
-    def elsewhere(self, places: list[NDArray[np.bool_]]) -> TileSampler:
-        """Sampler of all training tiles at `places` that overlap no held-out tile; it has no held-out tiles itself."""
+        Of more than `most` frames, as many that lie evenly between the first and the last are looked at.
+        """
+        if most not in self._looks:
+            total = self._kept.total
+            numbers = range(0, total, 1 if self.places <= total else -(-total // most))
+            pairs = [(number, origin) for number in numbers for origin in self._region(number).held]
+            step = max(1, len(pairs) // most)
+            pairs = pairs[::step][:most]
+            self._looks[most] = self._cut(np.array([i for i, _ in pairs]), np.array([origin for _, origin in pairs]))
+        return self._looks[most]
+
+    def elsewhere(self, places: Sequence[NDArray[np.bool_]]) -> TileSampler:
+        """Sampler of all training tiles at `places` that overlap no held-out tile; its frames stay the same."""
         other = copy(self)
         other._rng = np.random.default_rng([self._seed, 3])
-        other._origins = []
-        for allowed, held in zip(places, self._held_out, strict=True):
-            free = allowed.copy()
-            for y, x in held:
-                near = tuple(slice(max(0, at - t + 1), at + t) for at, t in zip((y, x), self._tile, strict=True))
-                free[near] = False
-            other._origins.append(np.argwhere(free))
-        other._held_out, other.places = [], sum(len(o) for o in other._origins)
+        numbers = self._kept.numbers
+        other._regions = [
+            Region.of(places[number], region.held, self._tile)
+            for number, region in zip(numbers, self._regions, strict=True)
+        ]
+        other.places = round(other._sizes().mean() * self._kept.total)
         return other
 
+    def _sizes(self) -> NDArray[np.float64]:
+        """Number of training tiles of each frame in memory."""
+        return np.array([len(region) for region in self._regions], dtype=float)
+
     def _cut(self, frame: NDArray[np.int64], origin: NDArray[np.int64]) -> Tiles:
-        channels = self._frames[0].shape[0]
+        channels = self._kept.pixels(self._kept.numbers[0]).shape[0]
         pixels = np.empty((len(frame), channels, *self._tile), np.float32)
-        for index in np.unique(frame):
-            members = frame == index
-            pixels[members] = extract_windows_at(self._frames[index], origin[members], self._tile)
+        for number in np.unique(frame):
+            members = frame == number
+            pixels[members] = extract_windows_at(self._kept.pixels(int(number)), origin[members], self._tile)
         return Tiles(pixels, frame, origin)
 
     def _turned(self, frame: NDArray[np.int64], origin: NDArray[np.int64]) -> Tiles:
@@ -217,42 +240,21 @@ class TileSampler:
         some = np.flatnonzero(turn)
         wide = np.empty((len(some), tiles.pixels.shape[1], side, side), np.float32)
         for index, tile in enumerate(some):
-            pixels = self._frames[frame[tile]]
+            pixels = self._kept.pixels(int(frame[tile]))
             y, x = (_mirrored(origin[tile, a] - margin + np.arange(side), pixels.shape[1 + a]) for a in (0, 1))
             wide[index] = pixels[:, y[:, None], x]
         if len(some):
             tiles.pixels[some] = turn_images(wide, turn[some])[:, :, margin:-margin, margin:-margin]
         return Tiles(tiles.pixels, frame, origin, turn)
 
-    def _split(
-        self, shape: tuple[int, ...], places: NDArray[np.bool_] | None, rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First pixels ``(n, 2)`` of all training tiles, and of the held-out tiles, which no training tile overlaps."""
-        tall, wide = (n - t + 1 for n, t in zip(shape, self._tile, strict=True))
-        if tall < 1 or wide < 1:
-            return np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
-        free = np.ones((tall, wide), bool) if places is None else places.copy()
-        candidates = np.argwhere(free)
-        if not len(candidates):
-            return candidates, candidates
-        if free.size == 1:  # a frame that is one tile is either held out or used for training
-            return (candidates[:0], candidates) if rng.random() < HELD_OUT else (candidates, candidates[:0])
-        total = len(candidates)
-        held: list[tuple[int, int]] = []
-        target = max(1, round(HELD_OUT * shape[0] * shape[1] / (self._tile[0] * self._tile[1])))
-        drawn = candidates[rng.integers(total, size=4 * target)]
-        last = candidates[-int(rng.integers(2))]  # a corner of a small frame
-        for index, (y, x) in enumerate([*drawn, last]):
-            apart = [side + self._margin for side in self._tile]
-            touching = np.ix_(np.abs(np.arange(tall) - y) < apart[0], np.abs(np.arange(wide) - x) < apart[1])
-            left = np.count_nonzero(free) - np.count_nonzero(free[touching])
-            if left < 0.5 * total and (held or index < len(drawn)):
-                continue  # keep half of all positions for training; in a small frame, what one corner leaves
-            free[touching] = False
-            held.append((int(y), int(x)))
-            if len(held) == target:
-                break
-        return np.argwhere(free), np.array(held, dtype=np.int64).reshape(-1, 2)
+    def _region(self, number: int) -> Region:
+        """Region of a frame, which depends on the seed and its number alone."""
+        shape = self._kept.shape(number)
+        tall, wide = (max(0, n - t + 1) for n, t in zip(shape, self._tile, strict=True))
+        places = np.ones((tall, wide), bool) if self._masks is None else self._masks[number]
+        apart = (self._tile[0] + self._margin, self._tile[1] + self._margin)
+        share = HELD_OUT * shape[0] * shape[1] / math.prod(self._tile)
+        return split_frame(places, share, apart, np.random.default_rng([self._seed, 2, number]))
 
 
 def _mirrored(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:

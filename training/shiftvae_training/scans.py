@@ -18,6 +18,8 @@ from shiftvae_rt.files import read_frames, split_name
 from shiftvae_rt.frame import Frame, as_pixel_size, as_pixels
 from shiftvae_rt.model.manifest import DataSource
 
+from .training_frames import TrainingFrames, limits_of
+
 __all__ = ["FrameWarning", "Scans", "Stack", "has_contrast", "parse_frames", "read_scans", "read_stack", "usable_scans"]
 
 #: Largest relative difference between the pixel sizes of scans that train one model.
@@ -35,14 +37,14 @@ class Scans:
     Attributes
     ----------
     frames
-        ``(C, H, W)`` each, in raw detector units; height 1 for signals.
+        ``(C, H, W)`` each, in raw detector units; height 1 for signals. Those of a file are read when they are indexed.
     pixel_size_nm
         Edges ``(y, x)`` of a pixel, nm; None if unknown.
     sources
         Provenance, one entry per file.
     """
 
-    frames: list[NDArray[Any]]
+    frames: Sequence[NDArray[Any]]
     pixel_size_nm: tuple[float, float] | None
     sources: tuple[DataSource, ...]
 
@@ -78,13 +80,24 @@ def read_stack(path: str, *, which: slice = slice(None), dimensions: int | None 
     return Stack(str(path), file.name, _digest(file), chosen)
 
 
-def usable_scans(stacks: Sequence[Stack], dimensions: int | None = None) -> Scans:
-    """Frames of `stacks` for training, without blank frames and frames with NaN.
+def usable_scans(
+    stacks: Sequence[Stack], dimensions: int | None = None, pixel_size_nm: tuple[float, float] | None = None
+) -> Scans:
+    """Frames of `stacks` for training, without blank frames and frames with NaN. Every frame is read once.
+
+    Parameters
+    ----------
+    stacks
+        The sources.
+    dimensions
+        1 for signals, 2 for images; None if the number of axes tells.
+    pixel_size_nm
+        Edges ``(y, x)`` of the pixels of all frames, nm; None takes those of the frames.
 
     Raises
     ------
     DataFileError, FrameError
-        for a source without a usable frame, or with frames of another kind than those before it.
+        for a source without a usable frame, or with frames of another kind or shape than those before it.
     PixelSizeError
         for scans of different magnification.
 
@@ -93,34 +106,49 @@ def usable_scans(stacks: Sequence[Stack], dimensions: int | None = None) -> Scan
     FrameWarning
         with the names of the frames that are left out, and the reasons.
     """
-    frames: list[NDArray[Any]] = []
-    sizes: list[tuple[float, float]] = []
+    found: list[_Usable] = []
     sources = []
     for stack in stacks:
-        path = stack.where
-        usable, pixels = _usable(path, stack.frames, dimensions)
-        if frames and (
-            pixels[0].shape[0] != frames[0].shape[0] or (pixels[0].shape[1] == 1) != (frames[0].shape[1] == 1)
-        ):
+        usable = _usable(stack, dimensions)
+        shape, expected = usable.shapes[0], found[0].shapes[0] if found else usable.shapes[0]
+        if shape[0] != expected[0] or (shape[1] == 1) != (expected[1] == 1):
             raise DataFileError(
-                f"expected frames like those of the scans before, of shape {frames[0].shape}, got {pixels[0].shape} in "
-                f"{path}: train on one kind"
+                f"expected frames like those of the scans before, of shape {expected}, got {shape} in {stack.where}: "
+                "train on one kind"
             )
-        frames += pixels
-        sizes += [size for frame in usable if (size := as_pixel_size(frame.pixel_size_nm)) is not None]
-        first = pixels[0]
-        sources.append(
-            DataSource(
-                name=stack.name, sha256=stack.sha256, frames=len(pixels), shape=first.shape, dtype=str(first.dtype)
-            )
-        )
+        found.append(usable)
+        number = len(usable.numbers)
+        sources.append(DataSource(name=stack.name, sha256=stack.sha256, frames=number, shape=shape, dtype=usable.dtype))
+    size = pixel_size_nm or _common_size([size for usable in found for size in usable.sizes])
+    return Scans(_joined(stacks, found, dimensions), size, tuple(sources))
+
+
+def _common_size(sizes: list[tuple[float, float]]) -> tuple[float, float] | None:
+    """Mean of the pixel sizes of frames, nm; None if none is known."""
     for axis, edges in zip("yx", zip(*sizes, strict=True), strict=False):
         if max(edges) / min(edges) - 1 > PIXEL_SIZE_TOLERANCE:
             raise PixelSizeError(
                 f"the scans have pixel sizes from {min(edges):.5g} to {max(edges):.5g} nm in {axis}, more than 3 % "
                 "apart: train on one magnification, or resample them first"
             )
-    return Scans(frames, as_pixel_size(tuple(np.mean(sizes, axis=0))) if sizes else None, tuple(sources))
+    return as_pixel_size(tuple(np.mean(sizes, axis=0))) if sizes else None
+
+
+def _joined(stacks: Sequence[Stack], found: list[_Usable], dimensions: int | None) -> TrainingFrames:
+    """The usable frames of all stacks, one after the other."""
+    places = [(stack, number) for stack, usable in zip(stacks, found, strict=True) for number in usable.numbers]
+    groups: list[int] = []
+    for stack, usable in zip(stacks, found, strict=True):
+        first, together = (groups[-1] + 1 if groups else 0), getattr(stack.frames, "frames_together", 1)
+        groups += [first + number // together for number in usable.numbers]
+
+    def read(number: int) -> NDArray[Any]:
+        stack, place = places[number]
+        return _pixels(stack.frames[place], dimensions)
+
+    shapes = [shape for usable in found for shape in usable.shapes]
+    limits = np.concatenate([usable.limits for usable in found])
+    return TrainingFrames(read, shapes, limits, np.array(groups))
 
 
 def _digest(path: Path) -> str:
@@ -148,28 +176,50 @@ def has_contrast(pixels: NDArray[Any]) -> bool:
     return bool((pixels != pixels[:, :1, :1]).any())
 
 
-def _usable(path: str, frames: Sequence[Frame], dimensions: int | None) -> tuple[list[Frame], list[NDArray[Any]]]:
-    """Frames with contrast and without NaN, and their pixels ``(C, H, W)``."""
-    kept, pixels, reasons = [], [], []
+@dataclass(frozen=True)
+class _Usable:
+    """Usable frames of a stack: their numbers there, shapes, limits ``(n, C, 2)``, known pixel sizes, and dtype."""
+
+    numbers: list[int]
+    shapes: list[tuple[int, ...]]
+    limits: NDArray[np.float64]
+    sizes: list[tuple[float, float]]
+    dtype: str
+
+
+def _pixels(frame: Frame, dimensions: int | None) -> NDArray[Any]:
+    """Pixels ``(C, H, W)`` of a frame."""
+    return as_pixels(frame.pixels, dimensions=dimensions or (1 if frame.pixels.ndim == 1 else 2))
+
+
+def _usable(stack: Stack, dimensions: int | None) -> _Usable:
+    """Frames with contrast and without NaN; of each little more than its limits is kept."""
+    frames, path = stack.frames, stack.where
+    numbers, shapes, limits, sizes, reasons, dtype = [], [], [], [], [], ""
     for number in range(len(frames)):
         name = path
         try:
             frame = frames[number]
             name = frame.name
-            found = as_pixels(frame.pixels, dimensions=dimensions or (1 if frame.pixels.ndim == 1 else 2))
-            if not has_contrast(found):
+            found = _pixels(frame, dimensions)
+            ends = limits_of(found)
+            if not (ends[:, 0] < ends[:, 1]).any():
                 raise FrameError(f"the frame is constant (every pixel is {found.flat[0]}): the beam was blanked?")
         except (FrameError, DataFileError) as error:
             reasons.append(f"{name}: {error}")
-        else:
-            kept.append(frame)
-            pixels.append(found)
-    if not kept:
+            continue
+        numbers.append(number)
+        shapes.append(found.shape)
+        limits.append(ends)
+        dtype = dtype or str(found.dtype)
+        if (size := as_pixel_size(frame.pixel_size_nm)) is not None:
+            sizes.append(size)
+    if not numbers:
         raise FrameError(reasons[0] if len(reasons) == 1 else f"none of {len(reasons)} frames is usable; {reasons[0]}")
     if reasons:
         what = f"{len(reasons)} of {len(frames)} frames are left out of the training: {few(reasons)}"
         warnings.warn(f"{path}: {what}", FrameWarning, stacklevel=3)
-    return kept, pixels
+    return _Usable(numbers, shapes, np.stack(limits), sizes, dtype)
 
 
 def parse_frames(text: str) -> slice:

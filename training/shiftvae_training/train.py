@@ -14,15 +14,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from shiftvae_rt.errors import FrameError
-from shiftvae_rt.frame import read_only
 from shiftvae_rt.model.manifest import USED_NATS
 
 from .constraints import CONSTRAINTS
 from .fitting.calibration import Coverage, calibrate, widen_by_scatter
 from .fitting.canonical import settle_content, settle_shift
 from .fitting.content_score import ContentScore, score_content
-from .fitting.divide import divide, on_the_lattice
+from .fitting.divide import divide, on_the_lattice, takes_all_frames
 from .fitting.family import check_against_frames, labels_of_frames
 from .fitting.objective import Objective
 from .fitting.optimise import Step, optimise
@@ -40,6 +38,7 @@ from .lattice.find import Lattice
 from .lattice.grains import Grains
 from .model.grain_shift import GrainShift
 from .model.shift_vae import ShiftVAE
+from .reservoir import Reservoir
 from .sampling import (
     TILE_SIDE,
     TILE_STRIDE,
@@ -48,6 +47,7 @@ from .sampling import (
     TileSampler,
 )
 from .scans import has_contrast
+from .training_frames import TrainingFrames
 
 __all__ = ["Trained", "train"]
 
@@ -88,6 +88,8 @@ class Trained:
         Score of the content beside that of the first guess; None where nothing varies, and without a lattice.
     grains
         Grains of the frames, in the bases of the model; None for a single one.
+    prepared
+        Numbers of the frames on which the training was prepared.
     """
 
     model: ShiftVAE
@@ -105,6 +107,7 @@ class Trained:
     order: tuple[int, ...] = ()
     content_score: ContentScore | None = None
     grains: Grains | None = None
+    prepared: tuple[int, ...] = ()
 
 
 def train(
@@ -119,8 +122,11 @@ def train(
 
     Parameters
     ----------
-    frames, settings
-        Training data, and settings of the model and its training.
+    frames
+        Training data. Of many frames some are read to prepare the training, and the others while it goes on, see
+        `TrainingFrames.sample` and `Reservoir`.
+    settings
+        Settings of the model and its training.
     start
         State from which to continue; its model is changed, and `settings` are those of it. Its latents keep their
         order.
@@ -141,19 +147,25 @@ def train(
         on Ctrl-C before the first look at the held-out tiles. Later, Ctrl-C ends the training early with the model of
         the best look.
     """
-    frames = [read_only(frame) for frame in frames]
+    every = TrainingFrames.of(frames)
     say = stage or (lambda _: None)
-    shapes = sorted({frame.shape for frame in frames})
-    if len(shapes) != 1:
-        raise FrameError(f"expected frames of one shape (channels, height, width), got {shapes}: train on one kind")
-    check_range(frames)
+    check_range(every.limits)
+    check_against_frames(settings, every)
+    known = None if start is None else start.model
+    prepared = every.sample(settings.seed)
+    if takes_all_frames(settings, known):
+        prepared = list(range(len(every)))
+    frames = [every[number] for number in prepared]
     lit = [frame for frame in frames if has_contrast(frame)]
-    check_against_frames(settings, frames)
     started = time.process_time()
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     say("finding the lattice ...")
-    area = divide(frames, lit, settings, None if start is None else start.model)
+    area = divide(frames, lit, settings, known)
+    if area.grains is not None and len(frames) < len(every):  # they are labelled in every frame
+        prepared, frames = list(range(len(every))), every[:]
+        lit = [frame for frame in frames if has_contrast(frame)]
+        area = divide(frames, lit, settings, known)
     say(f"found: {area.lattice.reason}")
     say("choosing window and latents ...")
     reach = TILE_STRIDE * (TILE_SIDE[1 if frames[0].shape[1] == 1 else 2] - 1)
@@ -166,19 +178,19 @@ def train(
     guess: Guess | None = None
     if start is None:
         area = area.with_room(frames, choice.window + reach)
-        model, guess = prepare(frames, area.lattice, settings, choice, grains=area.grains)
+        model, guess = prepare(frames, area.lattice, settings, choice, grains=area.grains, limits=every.limits)
         features = guess
     else:
         model, features = start.model, None
         if settings.shift == "planar":
-            known = model.window, model.content, model.channel_scale
-            features = make_guess(frames, area.lattice, settings, known)
+            features = make_guess(frames, area.lattice, settings, (model.window, model.content, model.channel_scale))
     reach = TILE_STRIDE * (tile_side(frames, model.window) - 1)
     tile = (1 if model.dimensions == 1 else model.window[0] + reach, model.window[1] + reach)
-    near = area.places(frames, tile)
+    near = area.places(every, tile)
     if features is not None and settings.shift == "planar":
         near = [part.tile_places(i, tile) for part, i in features_of(features, range(len(frames)))]
-    sampler = TileSampler(frames, tile, seed=settings.seed, places=near, turned=settings.rotation > 0)
+    kept = Reservoir(every, prepared, seed=settings.seed)
+    sampler = TileSampler(kept, tile, seed=settings.seed, places=near, turned=settings.rotation > 0)
     constraints = [CONSTRAINTS[name](weight) for name, weight in settings.constraints.items()]
     _, labels = labels_of_frames(settings.classes, known=model.classes)
     teacher = None
@@ -206,7 +218,8 @@ def train(
     score = score_content(model, lit[0], area.first, kl_nats) if settings.shift == "torus" else None
     seconds = time.process_time() - started
     result = Trained(model, settings, area.lattice, history, seconds, sampler.places, kl_nats, spread, coverage, why)
-    return replace(result, weights=left, order=order, content_score=score, grains=area.grains)
+    result = replace(result, weights=left, order=order, content_score=score, grains=area.grains)
+    return replace(result, prepared=tuple(prepared))
 
 
 @torch.no_grad()

@@ -18,10 +18,11 @@ from ..model.shift import TorusShift
 from ..model.shift_vae import ShiftVAE
 from ..sampling import Frames, TileSampler, places_in_one_grain, places_within
 from ..scans import has_contrast
+from ..training_frames import TrainingFrames
 from .grain_terms import GrainTerms
 from .settings import Settings
 
-__all__ = ["Area", "divide", "on_the_lattice"]
+__all__ = ["Area", "divide", "on_the_lattice", "takes_all_frames"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,16 @@ class Area:
         grains = Grains(cells, label_frames(frames, cells))
         return replace(self, lattice=replace(self.lattice, where=grains.where), grains=grains)
 
-    def places(self, frames: Frames, tile: tuple[int, int]) -> list[NDArray[np.bool_]]:
-        """First pixels of the tiles of each frame that show the lattice; with several grains, one of them alone."""
+    def places(self, frames: TrainingFrames, tile: tuple[int, int]) -> list[NDArray[np.bool_]]:
+        """First pixels of the tiles of each frame that show the lattice; with several grains, one of them alone.
+
+        Frames without several grains share their mask.
+        """
         if self.grains is None:
-            return [on_the_lattice(frame, self.lattice, tile) for frame in frames]
+            where = self.lattice.where
+            shown = places_within(np.ones(frames.shape[1:], bool) if where is None else where, tile)
+            blank = np.zeros_like(shown)
+            return [shown if lit else blank for lit in frames.lit]
         return [places_in_one_grain(labels, tile) for labels in self.grains.labels]
 
     def terms(self, sampler: TileSampler, places: list[NDArray[np.bool_]]) -> GrainTerms | None:
@@ -109,6 +116,15 @@ def divide(frames: Frames, lit: Frames, settings: Settings, known: ShiftVAE | No
     index = next(i for i, frame in enumerate(frames) if frame is lit[0])
     whole = replace(lattice, vectors=grains.cells[0], where=grains.where)
     return Area(whole, grains, lit[:1], grains.in_first(lattice, index))
+
+
+def takes_all_frames(settings: Settings, known: ShiftVAE | None) -> bool:
+    """Tell whether a training is prepared on every frame: isolated features and grains are marked in each.
+
+    `known` is the model whose training continues, if one does.
+    """
+    grains = known is not None and isinstance(known.shift, GrainShift)
+    return settings.shift == "planar" or bool(settings.classes) or grains
 
 
 def on_the_lattice(frame: NDArray[Any], lattice: Lattice, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,20 +16,19 @@ from ..model.pose import PoseLatent
 from ..model.rotation import Rotation
 from ..model.scale import Scale
 from ..model.shift_vae import Member
+from ..training_frames import TrainingFrames
 
 if TYPE_CHECKING:
     from .settings import Settings
 
 __all__ = ["check_against_frames", "labels_of_frames", "make_member"]
 
-Frames = list[NDArray[Any]]
-
 #: Prior standard deviation of the logarithm of the motif's size.
 SCALE_PRIOR = 0.1
 
 
-def check_against_frames(settings: Settings, frames: Frames) -> None:
-    """Check that `settings` suit ``frames (C, H, W)``.
+def check_against_frames(settings: Settings, frames: TrainingFrames) -> None:
+    """Check that `settings` suit the frames.
 
     Raises
     ------
@@ -38,13 +37,13 @@ def check_against_frames(settings: Settings, frames: Frames) -> None:
     FrameError
         for negative values with a Poisson likelihood, or a number of classes other than of frames.
     """
-    if settings.rotation and frames[0].shape[1] == 1:
+    if settings.rotation and frames.shape[1] == 1:
         raise TrainingError(
             f"expected images for rotation={settings.rotation}, got signals, which do not turn: leave rotation out"
         )
     if settings.classes and len(settings.classes) != len(frames):
         raise FrameError(f"expected a class for each of {len(frames)} frames, got {len(settings.classes)}")
-    if settings.likelihood == "poisson" and min(float(frame.min()) for frame in frames) < 0:
+    if settings.likelihood == "poisson" and frames.limits.min() < 0:
         raise FrameError("expected counts of at least 0 for the poisson likelihood, got values below 0: use gaussian")
 
 
@@ -64,10 +63,13 @@ def labels_of_frames(classes: tuple[str, ...], known: tuple[str, ...] = ()) -> t
     return names, torch.tensor([names.index(c) for c in classes]) if names else None
 
 
-def make_member(settings: Settings, frames: Frames, level: NDArray[np.float64], spread: NDArray[np.float64]) -> Member:
+def make_member(
+    settings: Settings, limits: NDArray[np.float64], level: NDArray[np.float64], spread: NDArray[np.float64]
+) -> Member:
     """Member of the family that `settings` describe.
 
-    ``level, spread (C,)`` are the typical mean and standard deviation of a window, in raw units.
+    ``limits (N, C, 2)`` are those of all frames, and ``level, spread (C,)`` the typical mean and standard deviation of
+    a window, in raw units.
     """
     further: list[PoseLatent] = [Rotation(settings.rotation)] if settings.rotation else []
     if settings.scale:
@@ -76,10 +78,7 @@ def make_member(settings: Settings, frames: Frames, level: NDArray[np.float64], 
     if settings.likelihood == "poisson":
         likelihood = Poisson()
     elif settings.likelihood == "bernoulli":
-        ends = (
-            np.min([f.min(axis=(1, 2)) for f in frames], axis=0),
-            np.max([f.max(axis=(1, 2)) for f in frames], axis=0),
-        )
+        ends = limits[..., 0].min(axis=0), limits[..., 1].max(axis=0)
         likelihood = Bernoulli(*(torch.tensor(np.asarray(v, np.float32)) for v in (*ends, level, spread)))
     names, _ = labels_of_frames(settings.classes)
     return Member(tuple(further), settings.decoder, likelihood, names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -107,6 +107,7 @@ def optimise(
         if the loss is not finite.
     """
     steps, again = settings.steps, guess is None
+    guided = GUIDED * steps
     rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
     scale = torch.tensor(model.channel_scale)[:, None, None]
@@ -136,12 +137,14 @@ def optimise(
         for step in range(steps):
             for group in optimiser.param_groups:
                 group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+            sampler.refill(step if again else step - guided)
             tiles = sampler.draw(count)
             terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
             warm = 1.0 if again else min(1.0, 0.05 + 1.9 * step / steps)
             loss = terms.total(settings.kl_shift, settings.kl_content * warm)
-            if guess is not None and not model.takes_rounds and step < GUIDED * steps:
-                loss = loss + (1 - step / (GUIDED * steps)) * _off_guess(model, guess, tiles, posterior)
+            if guess is not None and not model.takes_rounds and step < guided:
+                known = replace(tiles, frame=sampler.place_among_first(tiles.frame))
+                loss = loss + (1 - step / guided) * _off_guess(model, guess, known, posterior)
             if not torch.isfinite(loss):
                 raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
             optimiser.zero_grad()

@@ -41,7 +41,13 @@ SCALING = 8
 
 
 def prepare(
-    frames: Frames, lattice: Lattice, settings: Settings, choice: Choice, *, grains: Grains | None = None
+    frames: Frames,
+    lattice: Lattice,
+    settings: Settings,
+    choice: Choice,
+    *,
+    grains: Grains | None,
+    limits: NDArray[np.float64],
 ) -> tuple[ShiftVAE, Guess]:
     """Make the model, with window, scaling and shift, and the first guess from which its weights start.
 
@@ -55,6 +61,8 @@ def prepare(
         Settings, and the choice of what they leave open.
     grains
         Grains of the frames; None for a single one.
+    limits
+        ``(N, C, 2)`` smallest and largest value of each channel of every frame, of those too that are not in `frames`.
 
     Raises
     ------
@@ -86,7 +94,7 @@ def prepare(
         parts = guess.parts if isinstance(guess, ClassGuess) else [guess]
         shift = PlanarShift(dimensions, max(f.reach(beside) for f in parts if isinstance(f, FeatureGuess)))
     level = np.array([frame.mean(axis=(1, 2)) for frame in chosen]).mean(axis=0)
-    member = make_member(settings, frames, level, sd)
+    member = make_member(settings, limits, level, sd)
     if len(lattice.superlattice):
         vectors = torch.tensor(lattice.superlattice @ lattice.reciprocal, dtype=torch.float32)
         member = replace(member, order=Order(vectors))

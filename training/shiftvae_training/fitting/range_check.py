@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shiftvae_rt.errors import TrainingError
-
-from ..sampling import Frames
 
 __all__ = ["check_range"]
 
@@ -14,15 +13,15 @@ __all__ = ["check_range"]
 LEAST_CONTRAST, LARGEST_VALUE = 1e-30, 1e30
 
 
-def check_range(frames: Frames) -> None:
-    """Check that ``frames (C, H, W)`` have a contrast, and values that the networks can hold.
+def check_range(limits: NDArray[np.float64]) -> None:
+    """Check that frames with values within ``limits (N, C, 2)`` have a contrast, and that the networks can hold them.
 
     Raises
     ------
     TrainingError
         with the contrast or the largest value.
     """
-    lows, highs = (np.array([getattr(frame, which)() for frame in frames], np.float64) for which in ("min", "max"))
+    lows, highs = limits[..., 0].min(axis=1), limits[..., 1].max(axis=1)
     largest, contrast = max(abs(lows.min()), abs(highs.max())), float((highs / 2 - lows / 2).max()) * 2
     if contrast == 0:
         raise TrainingError("the frames are constant: the beam is blanked or the wrong dataset was read")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class Scaling:
     low: float = 0.0
     high: float = 1.0
 
-    def settled(self, frames: list[NDArray[Any]]) -> Scaling:
+    def settled(self, frames: Sequence[NDArray[Any]]) -> Scaling:
         """Scaling with the range taken from `frames`, if that is its kind.
 
         Raises
