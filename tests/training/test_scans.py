@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -117,3 +118,26 @@ def test_the_warning_of_many_blank_frames_stays_one_short_line(movie, tmp_path):
     with pytest.warns(FrameWarning, match=r"300 of 301 frames.*movie\.npy\[5\].*and 295 more") as caught:
         read_scans([str(tmp_path / "movie.npy")])
     assert len(str(caught[0].message)) < 1000
+
+
+def test_the_frames_of_a_file_are_not_kept(tmp_path):
+    film = zarr.create_array(str(tmp_path / "film.zarr"), shape=(41, 256, 256), dtype="f8", chunks=(2, 256, 256))
+    for number in range(41):
+        film[number] = np.random.default_rng(number).normal(size=(256, 256))
+    tracemalloc.start()
+    scans = read_scans([str(tmp_path / "film.zarr")])
+    peak_mb = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    assert len(scans.frames) == 41
+    assert peak_mb < 8, "two chunks, of 21 MB in all"
+    np.testing.assert_array_equal(scans.frames[17][0], film[17])
+
+
+def test_frames_of_one_chunk_form_a_group_also_beside_other_files(movie, tmp_path):
+    for name, chunk in (("a", 2), ("b", 3)):
+        zarr.create_array(str(tmp_path / f"{name}.zarr"), data=movie[[1, 3, 1, 3]], chunks=(chunk, 1, 192))
+    np.save(tmp_path / "c.npy", movie[[1, 3]])
+    scans = read_scans([str(tmp_path / name) for name in ("a.zarr", "b.zarr", "c.npy")])
+    assert scans.frames.groups.tolist() == [0, 0, 1, 1, 2, 2, 2, 3, 4, 5]
+    np.testing.assert_array_equal(scans.frames[9][0], movie[3])
+    assert [source.frames for source in scans.sources] == [4, 4, 2]

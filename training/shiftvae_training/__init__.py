@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .fit_model import fit
-    from .fitting.optimise import Step
+    from .fitting.course import Step
     from .trained.trained_model import TrainedModel, load
     from .trained.traversal import Traversal
 
 _HOME_OF = {
-    "Step": "fitting.optimise",
+    "Step": "fitting.course",
     "TrainedModel": "trained.trained_model",
     "Traversal": "trained.traversal",
     "fit": "fit_model",

@@ -7,22 +7,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import msgspec
+import numpy as np
 import torch
 
+import shiftvae_rt
 from shiftvae_rt.frame import PixelSize
 
 from .constraints import Constraint
 from .continuation import check_same_kind, settings_to_go_on
 from .export import Parity, make_model_file
+from .fitting.checkpoint import Checkpoint
+from .fitting.course import Step
 from .fitting.field_rules import Rule, check_field, flag, whole
-from .fitting.optimise import Step
 from .fitting.progress import CHECKING, Progress
 from .fitting.settings import MOST_CONTENT, Settings
 from .fitting.training_state import unpack_state
+from .fitting.workers import ALONE, Workers
 from .gather import Given, gather_scans
 from .lattice.cell import Cell
 from .model.decoder import DecoderName
@@ -75,6 +83,7 @@ def fit(
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
     start: TrainedModel | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> TrainedModel:
     """Train a model on frames, with bitwise the same result as ``shiftvae train``.
 
@@ -137,6 +146,9 @@ def fit(
         A model whose training is continued. Its own settings (window to likelihood, weights of the divergences) are
         kept and must be left out here; its constraints are kept unless given. Its latents keep their order and sign.
         The frames must have its lattice, pixel size and channels.
+    checkpoint
+        File in which the training is kept while it goes on. Called again with the same frames and settings, `fit` goes
+        on from there, to the same bits as without the interruption. A finished training leaves it.
 
     Returns
     -------
@@ -146,7 +158,8 @@ def fit(
     Raises
     ------
     TrainingError
-        for a setting that is not allowed, with its name; for frames that are too small or without contrast.
+        for a setting that is not allowed, with its name; for frames that are too small or without contrast; for a
+        checkpoint of another training.
     FrameError, DataFileError
         for data that are not frames, or a file that cannot be read.
     LatticeError
@@ -194,7 +207,8 @@ def fit(
     with shown:
         shown.stage("reading the frames ...")
         scans = gather_scans(frames, pixel_size_nm=pixel_size_nm, channels=channels, signals=signals)
-        return fit_scans(scans, settings, progress=shown, callbacks=callbacks, start=start).model
+        file = None if checkpoint is None else Path(checkpoint)
+        return fit_scans(scans, settings, progress=shown, callbacks=callbacks, start=start, checkpoint=file).model
 
 
 def fit_scans(
@@ -204,6 +218,8 @@ def fit_scans(
     progress: Progress,
     callbacks: Sequence[Callback] = (),
     start: TrainedModel | None = None,
+    checkpoint: Path | None = None,
+    workers: Workers = ALONE,
 ) -> Fitted:
     """Train on scans and make the model file in memory; for errors see `fit`.
 
@@ -213,8 +229,10 @@ def fit_scans(
         Training data and settings; to continue a training, settings from `settings_to_go_on`.
     progress
         Shows stages and looks.
-    callbacks, start
+    callbacks, start, checkpoint
         See `fit`.
+    workers
+        Processes that share the batches; all but the first end when the model is optimised.
     """
     state, threads = None, torch.get_num_threads()
     if start is not None:
@@ -229,14 +247,32 @@ def fit_scans(
 
     with progress, torch.random.fork_rng(devices=[]):
         try:
-            trained = train(scans.frames, settings, start=state, progress=look, stage=progress.stage)
+            file = None if checkpoint is None else Checkpoint(checkpoint, _digest(scans, settings, start))
+            trained = train(
+                scans.frames,
+                settings,
+                start=state,
+                checkpoint=file,
+                workers=workers,
+                progress=look,
+                stage=progress.stage,
+            )
             trained = replace(trained, started_from="" if start is None else start.file.sha256)
             progress.stage(CHECKING)
             shown = [scans.frames[number] for number in trained.prepared]
-            file, parity = make_model_file(trained, shown, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
+            model, parity = make_model_file(trained, shown, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
         finally:
             torch.set_num_threads(threads)
-    return Fitted(TrainedModel(file), trained, parity)
+    return Fitted(TrainedModel(model), trained, parity)
+
+
+def _digest(scans: Scans, settings: Settings, start: TrainedModel | None) -> str:
+    """SHA-256 of all that a training depends on: frames, settings, the model that it starts from, and versions."""
+    given = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    given["conditions"] = [(type(condition).__name__, condition.weight) for condition in settings.conditions]
+    versions = shiftvae_rt.__version__, str(torch.__version__), np.__version__
+    every = given, scans.sources, "" if start is None else start.file.sha256, versions
+    return hashlib.sha256(msgspec.json.encode(every)).hexdigest()
 
 
 def _unless_auto(name: str, value: object, rule: Rule) -> object:

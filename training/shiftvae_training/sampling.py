@@ -139,6 +139,8 @@ class TileSampler:
     ----------
     places
         Number of possible training tiles; frames that are not in memory count like those that are.
+    random
+        Generator of the tiles.
     some
         Number of tiles to look at outside the optimiser's steps.
 
@@ -160,7 +162,7 @@ class TileSampler:
         self._kept = frames if isinstance(frames, Reservoir) else Reservoir(frames)
         self._tile, self._seed, self._masks = tile, seed, places
         self._margin = margin_of_turns(tile[0]) if turned else 0
-        self._rng = np.random.default_rng([seed, 1])
+        self.random = np.random.default_rng([seed, 1])
         self._regions = [self._region(number) for number in self._kept.numbers]
         self._looks: dict[int, Tiles] = {}
         self.places = round(self._sizes().mean() * self._kept.total)
@@ -188,9 +190,9 @@ class TileSampler:
     def draw(self, count: int) -> Tiles:
         """`count` tiles from the training part of the frames in memory; every position is equally likely."""
         sizes = self._sizes()
-        drawn = self._rng.choice(len(sizes), size=count, p=sizes / sizes.sum())
+        drawn = self.random.choice(len(sizes), size=count, p=sizes / sizes.sum())
         regions = [self._regions[index] for index in drawn]
-        origin = np.array([region.place(self._rng.integers(len(region))) for region in regions])
+        origin = np.array([region.place(self.random.integers(len(region))) for region in regions])
         frame = np.array(self._kept.numbers)[drawn]
         return self._turned(frame, origin) if self._margin else self._cut(frame, origin)
 
@@ -211,7 +213,7 @@ class TileSampler:
     def elsewhere(self, places: Sequence[NDArray[np.bool_]]) -> TileSampler:
         """Sampler of all training tiles at `places` that overlap no held-out tile; its frames stay the same."""
         other = copy(self)
-        other._rng = np.random.default_rng([self._seed, 3])
+        other.random = np.random.default_rng([self._seed, 3])
         numbers = self._kept.numbers
         other._regions = [
             Region.of(places[number], region.held, self._tile)
@@ -235,7 +237,7 @@ class TileSampler:
     def _turned(self, frame: NDArray[np.int64], origin: NDArray[np.int64]) -> Tiles:
         """Tiles of which half are turned; beyond the edges of a frame its mirror image is turned in."""
         tiles = self._cut(frame, origin)
-        turn = np.where(self._rng.random(len(frame)) < 0.5, 0.0, self._rng.uniform(-np.pi, np.pi, len(frame)))
+        turn = np.where(self.random.random(len(frame)) < 0.5, 0.0, self.random.uniform(-np.pi, np.pi, len(frame)))
         side, margin = self._tile[0] + 2 * self._margin, self._margin
         some = np.flatnonzero(turn)
         wide = np.empty((len(some), tiles.pixels.shape[1], side, side), np.float32)

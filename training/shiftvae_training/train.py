@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,17 +20,20 @@ from shiftvae_rt.model.manifest import USED_NATS
 from .constraints import CONSTRAINTS
 from .fitting.calibration import Coverage, calibrate, widen_by_scatter
 from .fitting.canonical import settle_content, settle_shift
+from .fitting.checkpoint import Checkpoint
 from .fitting.content_score import ContentScore, score_content
+from .fitting.course import Step
 from .fitting.divide import divide, on_the_lattice, takes_all_frames
 from .fitting.family import check_against_frames, labels_of_frames
 from .fitting.objective import Objective
-from .fitting.optimise import Step, optimise
+from .fitting.optimise import optimise
 from .fitting.prepare import features_of, make_guess, prepare, tile_side
 from .fitting.range_check import check_range
 from .fitting.settings import Settings
 from .fitting.settle_order import settle_order
 from .fitting.teacher import Teacher, information, shows_motif
 from .fitting.training_state import TrainingState
+from .fitting.workers import ALONE, Workers, check_separable
 from .guess.automatic import settle
 from .guess.feature_guess import FeatureGuess
 from .guess.first_guess import Guess
@@ -115,6 +119,8 @@ def train(
     settings: Settings,
     *,
     start: TrainingState | None = None,
+    checkpoint: Checkpoint | None = None,
+    workers: Workers = ALONE,
     progress: Callable[[Step], None] | None = None,
     stage: Callable[[str], None] | None = None,
 ) -> Trained:
@@ -130,6 +136,10 @@ def train(
     start
         State from which to continue; its model is changed, and `settings` are those of it. Its latents keep their
         order.
+    checkpoint
+        File to go on from, if it is there, and to write while the model is optimised.
+    workers
+        Processes that share the batches of the optimiser. All but the first end with it.
     progress
         Called with every look at the held-out tiles.
     stage
@@ -198,8 +208,12 @@ def train(
         teacher = Teacher(model, features, TILE_STRIDE)
     conditions, terms = (*constraints, *settings.conditions), area.terms(sampler, near)
     objective = Objective(model, TILE_STRIDE, conditions, labels=labels, teacher=teacher, grains=terms)
+    taught, several = teacher is not None, area.grains is not None
+    check_separable(workers, settings, model.decoder, taught=taught, grains=several)
     say(f"training, {settings.steps} steps ...")
-    history = optimise(model, objective, sampler, guess, settings, progress)
+    history = optimise(model, objective, sampler, guess, settings, progress, checkpoint, workers)
+    if not workers.leads:
+        sys.exit()  # the first process does what is left
     why = choice.reasons if not isinstance(guess, GrainGuess) else (*choice.reasons, guess.words)
     if (last := history[-1].step) < settings.steps:
         why = (*why, f"stopped early: the model of step {last} of {settings.steps}, the best on held-out regions")

@@ -223,3 +223,9 @@ def test_a_training_that_found_nothing_warns(shift, content, words):
     found = summary._warnings(shift, content)
     assert len(found) == len(words)
     assert all(word in warning for word, warning in zip(words, found, strict=True))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named_before_the_work(file, output, tmp_path, capsys):
+    said = refused(capsys, "train", file, "-o", output, "--checkpoint", tmp_path / "nowhere" / "training", *SHORT)
+    assert "nowhere" in said
+    assert not output.exists()

@@ -12,7 +12,7 @@ from terminal import COLUMNS, Terminal
 
 from shiftvae_rt import ModelFile
 from shiftvae_training.fitting import progress as progress_room
-from shiftvae_training.fitting.optimise import Step
+from shiftvae_training.fitting.course import Step
 from shiftvae_training.fitting.progress import Progress
 
 STAGES = [

@@ -2,19 +2,23 @@
 
 Ctrl-C ends the training early and keeps the model of the best look at held-out regions so far; before the first look it
 stops everything.
+
+torchrun --nproc-per-node N -m shiftvae_training train ... shares every batch among N processes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from shiftvae_rt.commands import add_force
 from shiftvae_rt.names import shown
+from shiftvae_rt.output_file import try_output
 
 from ..constraints import CONSTRAINTS, parse_constraint
 from ..fitting.progress import Progress
@@ -27,7 +31,13 @@ from .arguments import automatic_or, check_model_output, checked, field
 from .family_arguments import add_family, classes_of_frames
 from .summary import readable, summarise
 
+if TYPE_CHECKING:
+    from ..fitting.workers import Workers
+
 __all__ = ["add_arguments", "run"]
+
+#: Upper bound of the size of a checkpoint.
+CHECKPOINT_BYTES = 64 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,18 +109,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         known = getattr(default, name)
         read = field(check_setting, name, int)
         parser.add_argument(f"--{name}", type=read, default=known, metavar="N", help=f"{meaning} (default {known})")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="keep the training in this file while it goes on; the same command goes on from there, to the same bits",
+    )
     add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read, train, write, say what came out."""
-    check_model_output(arguments.output, force=arguments.force, report=True)
-    progress = Progress(arguments.steps)
-    more = f" and {len(arguments.scans) - 1} more" if len(arguments.scans) > 1 else ""
-    progress.stage(f"reading {shown(arguments.scans[0])}{more} ...")
+    """Read, train, write, say what came out; of several processes of torchrun the first alone writes and says."""
+    from ..fitting.workers import Workers
+
+    with Workers.of_torchrun() as workers:
+        if not workers.leads:
+            warnings.simplefilter("ignore")
+        _train(arguments, workers)
+
+
+def _train(arguments: argparse.Namespace, workers: Workers) -> None:
     from ..fit_model import fit_scans
 
+    if workers.leads:
+        check_model_output(arguments.output, force=arguments.force, report=True)
+        if arguments.checkpoint is not None:
+            try_output(arguments.checkpoint, force=True, room=CHECKPOINT_BYTES)
+    progress = Progress(arguments.steps, shown=workers.leads)
+    more = f" and {len(arguments.scans) - 1} more" if len(arguments.scans) > 1 else ""
+    progress.stage(f"reading {shown(arguments.scans[0])}{more} ...")
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
     settings = Settings(
         window=arguments.window,
@@ -129,7 +157,7 @@ def run(arguments: argparse.Namespace) -> None:
         decoder=arguments.decoder,
         classes=classes_of_frames(arguments.classes, scans),
     )
-    fitted = fit_scans(scans, settings, progress=progress)
+    fitted = fit_scans(scans, settings, progress=progress, checkpoint=arguments.checkpoint, workers=workers)
     progress.stage(f"writing {shown(arguments.output)} ...")
     fitted.model.save(arguments.output)
     summary = summarise(fitted.trained) | {

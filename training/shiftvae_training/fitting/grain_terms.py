@@ -40,6 +40,11 @@ class GrainTerms:
     def __init__(self, labels: Sequence[NDArray[np.int8]], borders: TileSampler) -> None:
         self._labels, self._borders = labels, borders
 
+    @property
+    def generator(self) -> np.random.Generator:
+        """Generator of the tiles from anywhere."""
+        return self._borders.random
+
     def __call__(self, model: ShiftVAE, grid: Posterior, source: Tiles, stride: int) -> tuple[Posterior, Tensor]:
         """Posteriors ``(N, rows, cols, ...)`` with the known labels, and the weighted mean cross entropy.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that torch users read
 
 from ..constraints import Constraint, Pairs, Windows
 from ..model.likelihood import Seen
+from ..model.noise import noise_like
 from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import Tiles
@@ -83,6 +85,11 @@ class Objective:
     ) -> None:
         self._model, self._stride, self._constraints, self._labels = model, stride, constraints, labels
         self._teacher, self._grains = teacher, grains
+
+    @property
+    def generators(self) -> list[np.random.Generator]:
+        """Generators of tiles that it draws itself."""
+        return [] if self._grains is None else [self._grains.generator]
 
     def __call__(self, tiles: Tensor, *, sample: bool = True, source: Tiles | None = None) -> tuple[Terms, Posterior]:
         """Terms for scaled ``tiles (N, C, H, W)``, and the posteriors ``(N, windows, ...)``.
@@ -161,7 +168,7 @@ class Objective:
             seen = Seen(seen.normalised[picked], seen.level[picked], seen.spread[picked])
         content = posterior.mean
         if sample:
-            content = content + posterior.log_sd.exp() * torch.randn_like(content)
+            content = content + posterior.log_sd.exp() * noise_like(content)
         drawing = model.decoder(content, model.pose(posterior, sample=sample), label)
         return model.likelihood.nats(drawing, seen, model.noise_sd)
 

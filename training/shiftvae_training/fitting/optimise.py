@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,11 +17,14 @@ from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import TILE_STRIDE, Tiles, TileSampler
 from ..turning import turn_vectors
-from .objective import Objective, Terms
+from .checkpoint import Checkpoint
+from .course import Course, Step
+from .objective import Objective
 from .prepare import features_of
 from .settings import Settings
+from .workers import ALONE, Workers
 
-__all__ = ["Step", "optimise"]
+__all__ = ["optimise"]
 
 #: Number of pixels of a batch by dimension, and its least number of tiles: large windows get fewer tiles per step.
 BATCH_PIXELS = {1: 2048, 2: 35_000}
@@ -44,29 +47,6 @@ LOOK_EVERY = 100
 LEAST_WINDOWS = 96
 
 
-@dataclass(frozen=True)
-class Step:
-    """One look at the held-out tiles.
-
-    Attributes
-    ----------
-    step
-        Number of optimiser steps so far.
-    loss
-        Negative evidence lower bound, nats per window.
-    kl_shift, kl_content
-        KL divergences of shift and content from their priors, nats per window.
-    noise_sd
-        Standard deviation of the learned noise, in units of a window's.
-    """
-
-    step: int
-    loss: float
-    kl_shift: float
-    kl_content: float
-    noise_sd: float
-
-
 def optimise(
     model: ShiftVAE,
     objective: Objective,
@@ -74,6 +54,8 @@ def optimise(
     guess: Guess | None,
     settings: Settings,
     progress: Callable[[Step], None] | None,
+    checkpoint: Checkpoint | None = None,
+    workers: Workers = ALONE,
 ) -> list[Step]:
     """Train `model` in place by Adam, with warm-up and cosine decay of the learning rate to 0.
 
@@ -95,6 +77,10 @@ def optimise(
         Settings of the training.
     progress
         Called with every look.
+    checkpoint
+        File from which the training goes on, if it is there, and to which it is written.
+    workers
+        Processes that share the batches; every one of them ends with the same model.
 
     Returns
     -------
@@ -104,7 +90,7 @@ def optimise(
     Raises
     ------
     TrainingError
-        if the loss is not finite.
+        if the loss is not finite, or for a checkpoint of another training.
     """
     steps, again = settings.steps, guess is None
     guided = GUIDED * steps
@@ -117,48 +103,51 @@ def optimise(
     count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel(), -(-LEAST_WINDOWS // inside))
     if model.takes_rounds:
         count = TAUGHT_TILES
-    history: list[Step] = []
-    best: tuple[int, dict[str, torch.Tensor]] | None = None  # a look, and the model then
+    workers.check_batch(count)
+    course = Course(model, optimiser, [sampler.random, *objective.generators])
+    resumed = checkpoint is not None and checkpoint.restore(course)
+    workers.check_together(course.step)
 
     def look(step: int) -> None:
-        nonlocal best
         found = _look(objective, held_out, unseen, step, model, settings)
         if not math.isfinite(found.loss):
             raise TrainingError(f"the loss became {found.loss} at step {step}: report this scan as a bug")
-        history.append(found)
-        if best is None or found.loss < history[best[0]].loss:
-            best = len(history) - 1, {name: value.clone() for name, value in model.state_dict().items()}
+        course.add(found)
         if progress is not None:
             progress(found)
 
     try:
-        if again:
+        if again and not resumed:
             look(0)
-        for step in range(steps):
+        for step in range(course.step, steps):
             for group in optimiser.param_groups:
                 group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
             sampler.refill(step if again else step - guided)
-            tiles = sampler.draw(count)
-            terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
-            warm = 1.0 if again else min(1.0, 0.05 + 1.9 * step / steps)
-            loss = terms.total(settings.kl_shift, settings.kl_content * warm)
-            if guess is not None and not model.takes_rounds and step < guided:
-                known = replace(tiles, frame=sampler.place_among_first(tiles.frame))
-                loss = loss + (1 - step / guided) * _off_guess(model, guess, known, posterior)
-            if not torch.isfinite(loss):
-                raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
+            with workers.share(sampler.draw(count)) as tiles:
+                terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
+                warm = 1.0 if again else min(1.0, 0.05 + 1.9 * step / steps)
+                loss = terms.total(settings.kl_shift, settings.kl_content * warm)
+                if guess is not None and not model.takes_rounds and step < guided:
+                    known = replace(tiles, frame=sampler.place_among_first(tiles.frame))
+                    loss = loss + (1 - step / guided) * _off_guess(model, guess, known, posterior)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+            loss, residual = workers.average(list(model.parameters()), [loss, terms.residual], count)
+            if not torch.isfinite(loss):
+                raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
             optimiser.step()
-            _follow_noise(model, terms, 0.1 if again or step > 5 else 1.0)
-            if (step + 1) % LOOK_EVERY == 0 or step + 1 == steps:
-                look(step + 1)
+            _follow_noise(model, residual, 0.1 if again or step > 5 else 1.0)
+            course.step = step + 1
+            if looking := course.step % LOOK_EVERY == 0 or course.step == steps:
+                look(course.step)
+            if checkpoint is not None and workers.leads and (looking or checkpoint.is_due()):
+                checkpoint.write(course)
     except KeyboardInterrupt:
-        if best is None:
+        if not course.history:
             raise
-        model.load_state_dict(best[1])
-        del history[best[0] + 1 :]
-    return history
+        model.load_state_dict(course.best)
+        del course.history[course.best_look + 1 :]
+    return course.history
 
 
 def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
@@ -192,9 +181,9 @@ def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior
 
 
 @torch.no_grad()
-def _follow_noise(model: ShiftVAE, terms: Terms, share: float) -> None:
+def _follow_noise(model: ShiftVAE, residual: torch.Tensor, share: float) -> None:
     """Update the noise, the running maximum-likelihood estimate from the residual's variance."""
-    model.noise_sd.copy_(((1 - share) * model.noise_sd.square() + share * terms.residual).sqrt())
+    model.noise_sd.copy_(((1 - share) * model.noise_sd.square() + share * residual).sqrt())
 
 
 @torch.no_grad()

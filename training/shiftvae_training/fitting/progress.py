@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shiftvae_rt.commands.text import say
 
 if TYPE_CHECKING:
-    from .optimise import Step
+    from .course import Step
 
 __all__ = ["CHECKING", "Progress"]
 

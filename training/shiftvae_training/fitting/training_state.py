@@ -6,7 +6,6 @@ last bits, and the order of a decoder's weights in a graph is not defined (docs/
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import cast
@@ -30,8 +29,9 @@ from ..model.rotation import Rotation
 from ..model.scale import Scale
 from ..model.shift import PlanarShift, Shift, TorusShift
 from ..model.shift_vae import Member, ShiftVAE
+from .checkpoint import pack_arrays
+from .course import Step
 from .family import SCALE_PRIOR
-from .optimise import Step
 
 __all__ = ["TrainingState", "pack_state", "read_looks", "unpack_state"]
 
@@ -74,9 +74,7 @@ def pack_state(model: ShiftVAE, weights: Mapping[str, Tensor], order: Sequence[i
         arrays["first_reach_px"] = np.array(model.shift.first_reach_px)
     if isinstance(model.likelihood, Bernoulli):
         arrays |= {name: getattr(model.likelihood, name).numpy() for name in BERNOULLI}
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's own stub: a name may be allow_pickle
-    return buffer.getvalue()
+    return pack_arrays(arrays)
 
 
 def read_looks(file: ModelFile) -> tuple[Step, ...]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that torch users read
 
+from .noise import noise_like
 from .shift import Shift, TorusShift
 
 __all__ = ["GrainShift", "grain_codes"]
@@ -97,7 +98,7 @@ class GrainShift(TorusShift):
     def sample_px(self, code: Tensor) -> Tensor:
         """Shift ``(..., 2)`` px of a sampled phase, wrapped into the cell."""
         cosine, sine, log_width = self._split(code)
-        phase = torch.atan2(sine, cosine) + log_width.exp() * torch.randn_like(sine)
+        phase = torch.atan2(sine, cosine) + log_width.exp() * noise_like(sine)
         return self._in_px(torch.remainder(phase + math.pi, 2 * math.pi) - math.pi, code)
 
     def std_px(self, code: Tensor) -> Tensor:

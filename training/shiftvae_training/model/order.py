@@ -18,6 +18,7 @@ from torch import Tensor
 from shiftvae_rt.array_types import Float64
 
 from .encoder_weights import LOG_SD
+from .noise import noise_like
 
 __all__ = ["Order", "order_at_motif"]
 
@@ -62,7 +63,7 @@ class Order:
     def sample(self, code: Tensor) -> Tensor:
         """Reparametrised sample ``(..., m)``, complex."""
         mean, sd = self.mean(code), self.log_sd(code).exp()
-        return mean + torch.complex(sd * torch.randn_like(sd), sd * torch.randn_like(sd))
+        return mean + torch.complex(sd * noise_like(sd), sd * noise_like(sd))
 
     def turned(self, amplitude: Tensor, displacement: Tensor) -> Tensor:
         """Amplitudes ``(..., m)`` as seen from places ``displacement (..., 2)`` px further on."""

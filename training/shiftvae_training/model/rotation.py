@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .encoder_weights import WIDEST_PHASE
+from .noise import noise_like
 
 __all__ = ["Rotation"]
 
@@ -43,7 +44,7 @@ class Rotation:
 
     def sample(self, code: Tensor) -> Tensor:
         """Reparametrised sample ``(...)`` in rad."""
-        return self.mean(code) + self._width(code) / self.fold * torch.randn_like(code[..., 0])
+        return self.mean(code) + self._width(code) / self.fold * noise_like(code[..., 0])
 
     def reported(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation ``(...)`` in degrees."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .encoder_weights import LOG_SCALE, LOG_SD
+from .noise import noise_like
 
 __all__ = ["Scale"]
 
@@ -39,7 +40,7 @@ class Scale:
 
     def sample(self, code: Tensor) -> Tensor:
         """Reparametrised sample ``(...)`` of the logarithm of the magnification."""
-        sampled = code[..., 0] + self._log_sd(code).exp() * torch.randn_like(code[..., 0])
+        sampled = code[..., 0] + self._log_sd(code).exp() * noise_like(code[..., 0])
         return (sampled * self.prior).clamp(*LOG_SCALE)
 
     def reported(self, code: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .encoder_weights import LEAST_SLOPE, WIDEST_PHASE
+from .noise import noise_like
 
 __all__ = ["PlanarShift", "Shift", "ShiftName", "TorusShift"]
 
@@ -94,7 +95,7 @@ class TorusShift:
     def sample_px(self, code: Tensor) -> Tensor:
         """Shift ``(..., 2)`` px of a sampled phase, wrapped into the cell."""
         cosine, sine, log_width = self._split(code)
-        phase = torch.atan2(sine, cosine) + log_width.exp() * torch.randn_like(sine)
+        phase = torch.atan2(sine, cosine) + log_width.exp() * noise_like(sine)
         wrapped = torch.remainder(phase + math.pi, 2 * math.pi) - math.pi
         return wrapped @ self.vectors / (2 * math.pi)
 
@@ -199,7 +200,7 @@ class PlanarShift(nn.Module):
     def sample_px(self, code: Tensor) -> Tensor:
         """Reparametrised sample ``(..., 2)`` in px."""
         mean, log_sd = self._split(code)
-        return self._both_axes(self._warp(mean + log_sd.exp() * torch.randn_like(mean)))
+        return self._both_axes(self._warp(mean + log_sd.exp() * noise_like(mean)))
 
     def std_px(self, code: Tensor) -> Tensor:
         """Posterior standard deviation ``(..., 2)`` in px, linearised at the mean."""

@@ -24,7 +24,7 @@ from shiftvae_rt.model.model_file import ModelFile
 from shiftvae_rt.pictures.notebook import table_and_picture
 
 from ..export import write_with_report
-from ..fitting.optimise import Step
+from ..fitting.course import Step
 from ..fitting.training_state import read_looks
 from .report_document import Report
 from .traversal import Traversal, points_of
