@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import warnings
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from shiftvae_rt.commands import add_force
 from shiftvae_rt.names import shown
@@ -30,9 +31,6 @@ from ..scans import parse_frames, read_scans
 from .arguments import automatic_or, check_model_output, checked, field
 from .family_arguments import add_family, classes_of_frames
 from .summary import readable, summarise
-
-if TYPE_CHECKING:
-    from ..fitting.workers import Workers
 
 __all__ = ["add_arguments", "run"]
 
@@ -121,24 +119,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, train, write, say what came out; of several processes of torchrun the first alone writes and says."""
-    from ..fitting.workers import Workers
-
-    with Workers.of_torchrun() as workers:
-        if not workers.leads:
-            warnings.simplefilter("ignore")
-        _train(arguments, workers)
-
-
-def _train(arguments: argparse.Namespace, workers: Workers) -> None:
-    from ..fit_model import fit_scans
-
-    if workers.leads:
+    leads = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ["RANK"] == "0"
+    if leads:
         check_model_output(arguments.output, force=arguments.force, report=True)
         if arguments.checkpoint is not None:
             try_output(arguments.checkpoint, force=True, room=CHECKPOINT_BYTES)
-    progress = Progress(arguments.steps, shown=workers.leads)
+    else:
+        warnings.simplefilter("ignore")
+    progress = Progress(arguments.steps, shown=leads)
     more = f" and {len(arguments.scans) - 1} more" if len(arguments.scans) > 1 else ""
     progress.stage(f"reading {shown(arguments.scans[0])}{more} ...")
+    from ..fit_model import fit_scans
+    from ..fitting.workers import Workers
+
     scans = read_scans(arguments.scans, which=arguments.frames, dimensions=1 if arguments.signal else None)
     settings = Settings(
         window=arguments.window,
@@ -157,7 +150,8 @@ def _train(arguments: argparse.Namespace, workers: Workers) -> None:
         decoder=arguments.decoder,
         classes=classes_of_frames(arguments.classes, scans),
     )
-    fitted = fit_scans(scans, settings, progress=progress, checkpoint=arguments.checkpoint, workers=workers)
+    with Workers.of_torchrun() as workers:
+        fitted = fit_scans(scans, settings, progress=progress, checkpoint=arguments.checkpoint, workers=workers)
     progress.stage(f"writing {shown(arguments.output)} ...")
     fitted.model.save(arguments.output)
     summary = summarise(fitted.trained) | {

@@ -28,7 +28,9 @@ __all__ = ["Checkpoint", "pack_arrays"]
 
 #: Seconds after which a checkpoint is written between two looks, which write one too.
 EVERY_S = 30.0
+#: Beginnings of the names of arrays, and what Adam keeps of each parameter.
 WEIGHT, BEST, ADAM = "weight/", "best/", "adam/"
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -110,10 +112,11 @@ def _restore(course: Course, arrays: Mapping[str, NDArray[Any]]) -> None:
 
     course.model.load_state_dict(tensors(WEIGHT))
     course.best = tensors(BEST)
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors(ADAM).items():
-        number, key = name.split("/")
-        state.setdefault(int(number), {})[key] = value
+    state = {
+        number: {name: torch.from_numpy(arrays[f"{ADAM}{number}/{name}"]) for name in MOMENTS}
+        for number, _ in enumerate(course.model.parameters())
+        if f"{ADAM}{number}/{MOMENTS[0]}" in arrays
+    }
     course.optimiser.load_state_dict(course.optimiser.state_dict() | {"state": state})
     for index, generator in enumerate(course.generators):
         _set_state(generator, arrays[f"generator/{index}"])
