@@ -1,4 +1,4 @@
-"""Which tiles of a frame are for training, and which are held out: no training tile touches a held-out one."""
+"""Division of the tiles of a frame into those for training and those held out, which touch no pixel of each other."""
 
 from __future__ import annotations
 

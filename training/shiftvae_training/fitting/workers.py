@@ -14,6 +14,8 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from shiftvae_rt.errors import TrainingError
 
@@ -45,15 +47,18 @@ class Workers:
         if count == 1:
             yield cls()
             return
-        distributed.init_process_group("gloo")
+        store, rank, _ = next(rendezvous("env://"))
+        # torchrun keeps its store when it starts the processes again: it has the addresses of those that are gone
+        own = PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+        distributed.init_process_group("gloo", store=own, rank=rank, world_size=count)
         try:
-            yield cls(distributed.get_rank(), count)
+            yield cls(rank, count)
         finally:
             distributed.destroy_process_group()
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and tells the user; the others only compute."""
+        """Tell whether this process writes files and informs the user; the others only compute."""
         return self.rank == 0
 
     def part(self, tiles: int) -> tuple[int, int]:
