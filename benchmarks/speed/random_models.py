@@ -110,6 +110,7 @@ def _manifest(weights: EncoderWeights) -> Manifest:
         encoder="dilated" if weights.stem_relu else "mlp",
         latents=tuple(latents),
         lattice=tuple((float(y), float(x)) for y, x in weights.lattice),
+        superlattice=(),
         grains=(),
         intensity=Intensity(
             normalisation="zscore",
