@@ -9,11 +9,11 @@ BIN := .venv/bin
 INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BUILT_FROM := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -path cpp/tests -prune -o -type f -print)
 
-.PHONY: archives bench clean demo docs faults fuzz links lint notebooks science screenshots soak test test-busy test-cpp test-integrations test-python test-swift test-windows
+.PHONY: archives bench clean demo docs faults fuzz links lint notebooks science screenshots soak test test-busy test-cpp test-integrations test-python test-swift test-web test-windows wasm
 .DEFAULT_GOAL := demo
 
 # cmake calls ninja, and both may be those of .venv
-lint test-cpp test-windows: private export PATH := $(CURDIR)/$(BIN):$(PATH)
+lint test-cpp test-windows wasm: private export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: .venv/run-installed  ## simulate, train, export, stream, and draw the latent maps beside the truth
 	$(BIN)/shiftvae demo -o $(DEMO_OUT) --force
@@ -36,6 +36,22 @@ test-windows: .venv/dev-installed  ## the C++ tests and the C library of Windows
 	export WINEDEBUG=-all WINEPREFIX=$(CURDIR)/build/wine; \
 	cmake --preset windows -G Ninja && cmake --build --preset windows && ctest --preset windows && \
 	$(BIN)/python -m pytest -rs tests/capi/test_c_library_windows.py
+
+# Zig's clang is a wheel of 80 MB, and lives in an environment of its own.
+ZIG := ziglang==0.15.2
+build/zig/installed:
+	$(PYTHON) -m venv build/zig
+	build/zig/bin/python -m pip install --quiet --disable-pip-version-check $(ZIG)
+	touch $@
+
+wasm: .venv/dev-installed  ## the page that maps a scan in a browser, one file: web/dist/shiftvae.html
+	@if $(MAKE) --silent build/zig/installed; then \
+	  zig=$$(build/zig/bin/python -c "import pathlib, ziglang; print(pathlib.Path(ziglang.__file__).with_name('zig'))") && \
+	  cmake --preset wasm -G Ninja -DSHIFTVAE_ZIG=$$zig && cmake --build --preset wasm && $(BIN)/python web/build.py; \
+	else echo "wasm: SKIPPED, because $(ZIG) could not be installed: is there a network?"; fi
+
+test-web: wasm  ## the page in a browser against LatentMapper
+	$(BIN)/python -m pytest -rs -s tests/web
 
 lint: .venv/dev-installed  ## style, types, import contracts, the stub of the compiled module, and the C++ sources
 	$(BIN)/ruff check .

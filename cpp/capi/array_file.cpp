@@ -18,7 +18,7 @@ constexpr Kind kinds[] = {{"|u1", PixelType::uint8},  {"<u2", PixelType::uint16}
                           {"<f8", PixelType::float64}};
 
 constexpr std::size_t head_size = 10;  // before the description
-constexpr std::size_t most_on_an_axis = 1U << 20U;
+constexpr std::size_t most_on_an_axis = 1U << 20U, most_numbers = 1U << 28U;
 
 }  // namespace
 
@@ -46,10 +46,12 @@ ArrayFile read_array(Bytes data, const std::string& name) {
     for (const Kind& kind : kinds)
         if (!known && take(kind.name)) known = true, array.type = kind.type;
     if (!known || !take("', 'fortran_order': False, 'shape': (")) damaged();
-    for (std::size_t axis = 0; axis < 3; ++axis) {
+    for (std::size_t axis = 0, count = 1; axis < 3; ++axis) {
         if (axis && !take(", ")) damaged();
         const auto [next, error] = std::from_chars(at, end, array.shape[axis]);
-        if (error != std::errc() || array.shape[axis] < 1 || array.shape[axis] > most_on_an_axis) damaged();
+        const std::size_t size = array.shape[axis];
+        if (error != std::errc() || size < 1 || size > most_on_an_axis || size > most_numbers / count) damaged();
+        count *= size;
         at = next;
     }
     if (!take("), }")) damaged();

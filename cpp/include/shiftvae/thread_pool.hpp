@@ -1,13 +1,16 @@
-// A few sleeping threads that share one job at a time.
+// A few sleeping threads that share one job at a time. A browser gives none (SHIFTVAE_ONE_THREAD).
 #pragma once
 
+#include <cstddef>
+#ifndef SHIFTVAE_ONE_THREAD
 #include <atomic>
 #include <condition_variable>
-#include <cstddef>
 #include <mutex>
+#endif
 
 namespace shiftvae {
 
+#ifndef SHIFTVAE_ONE_THREAD
 class ThreadPool {
 public:
     using Task = void (*)(void* context, std::size_t part, unsigned worker) noexcept;
@@ -34,18 +37,21 @@ private:
     std::size_t parts_ = 0;
     std::atomic<std::size_t> next_{0};
 };
+#endif
 
 // body(part, worker) for every part in [0, parts); body must not throw.
 template <class Body>
-void parallel_for(std::size_t parts, unsigned threads, Body& body) {
-    if (threads < 2 || parts < 2) {
-        for (std::size_t part = 0; part < parts; ++part) body(part, 0u);
+void parallel_for(std::size_t parts, [[maybe_unused]] unsigned threads, Body& body) {
+#ifndef SHIFTVAE_ONE_THREAD
+    if (threads > 1 && parts > 1) {
+        const ThreadPool::Task task = [](void* context, std::size_t part, unsigned worker) noexcept {
+            (*static_cast<Body*>(context))(part, worker);
+        };
+        ThreadPool::of_process().run(parts, threads, task, &body);
         return;
     }
-    const ThreadPool::Task task = [](void* context, std::size_t part, unsigned worker) noexcept {
-        (*static_cast<Body*>(context))(part, worker);
-    };
-    ThreadPool::of_process().run(parts, threads, task, &body);
+#endif
+    for (std::size_t part = 0; part < parts; ++part) body(part, 0u);
 }
 
 }  // namespace shiftvae

@@ -24,6 +24,10 @@ extern const Kernels table;
 namespace neon {
 extern const Kernels table;
 }
+#elif defined(SHIFTVAE_WASM)
+namespace simd128 {
+extern const Kernels table;
+}
 #else
 namespace plain {
 extern const Kernels table;
@@ -58,6 +62,8 @@ struct Choices {
         if (has_avx512) tables[count++] = &avx512::table;
 #elif defined(SHIFTVAE_ARM)
         tables[count++] = &neon::table;
+#elif defined(SHIFTVAE_WASM)
+        tables[count++] = &simd128::table;
 #else
         tables[count++] = &plain::table;
 #endif

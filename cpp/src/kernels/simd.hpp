@@ -14,6 +14,8 @@
 #define SHIFTVAE_SSE2
 #elif defined(__aarch64__) || defined(_M_ARM64)
 #include <arm_neon.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
 #endif
 
 namespace shiftvae {
@@ -112,6 +114,27 @@ struct Floats4 {
     static void stream(float* to, Float v) { vst1q_f32(to, v); }  // these cores detect streams by themselves
 };
 inline void end_stream() {}
+#elif defined(__wasm_simd128__)
+struct Floats4 {
+    static constexpr std::size_t lanes = 4;
+    using Float = v128_t;
+    using Double = v128_t;
+    static Float all(float x) { return wasm_f32x4_splat(x); }
+    static Double all(double x) { return wasm_f64x2_splat(x); }
+    static Float scaled(const float* x, Float high, Float scale, Float low) {
+        return wasm_f32x4_sub(wasm_f32x4_mul(wasm_f32x4_sub(load(x), high), scale), low);
+    }
+    static v128_t half(const double* x, Double mean, Double scale) {
+        return wasm_f32x4_demote_f64x2_zero(wasm_f64x2_mul(wasm_f64x2_sub(wasm_v128_load(x), mean), scale));
+    }
+    static Float scaled(const double* x, Double mean, Double scale) {
+        return wasm_i64x2_shuffle(half(x, mean, scale), half(x + 2, mean, scale), 0, 2);
+    }
+    static Float load(const float* x) { return wasm_v128_load(x); }
+    static void store(float* to, Float v) { wasm_v128_store(to, v); }
+    static void stream(float* to, Float v) { wasm_v128_store(to, v); }
+};
+inline void end_stream() {}
 #else
 struct Floats1 {
     static constexpr std::size_t lanes = 1;
@@ -132,7 +155,7 @@ inline void end_stream() {}
 using Widest = Floats16;
 #elif defined(__AVX2__)
 using Widest = Floats8;
-#elif defined(SHIFTVAE_SSE2) || defined(__aarch64__) || defined(_M_ARM64)
+#elif defined(SHIFTVAE_SSE2) || defined(__aarch64__) || defined(_M_ARM64) || defined(__wasm_simd128__)
 using Widest = Floats4;
 #else
 using Widest = Floats1;

@@ -74,6 +74,19 @@ SHIFTVAE_VECTOR(float, float32x4_t, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vaddq_
 SHIFTVAE_VECTOR(double, float64x2_t, 2, vdupq_n_f64, vld1q_f64, vst1q_f64, vaddq_f64, vsubq_f64, vmulq_f64, vdivq_f64,
                 vmaxq_f64, vminq_f64)
 constexpr std::size_t vector_registers = 32;
+#elif defined(__wasm_simd128__)
+#define SHIFTVAE_FUSED(a, b, c) sum(product(a, b), c)
+#define SHIFTVAE_UNFUSED(c, a, b) difference(c, product(a, b))
+// The larger and the smaller of two in one instruction of x86, with its order of the arguments.
+inline v128_t larger_floats(v128_t a, v128_t b) { return wasm_f32x4_pmax(b, a); }
+inline v128_t smaller_floats(v128_t a, v128_t b) { return wasm_f32x4_pmin(b, a); }
+inline v128_t larger_doubles(v128_t a, v128_t b) { return wasm_f64x2_pmax(b, a); }
+inline v128_t smaller_doubles(v128_t a, v128_t b) { return wasm_f64x2_pmin(b, a); }
+SHIFTVAE_VECTOR(float, v128_t, 4, wasm_f32x4_splat, wasm_v128_load, wasm_v128_store, wasm_f32x4_add, wasm_f32x4_sub,
+                wasm_f32x4_mul, wasm_f32x4_div, larger_floats, smaller_floats)
+SHIFTVAE_VECTOR(double, v128_t, 2, wasm_f64x2_splat, wasm_v128_load, wasm_v128_store, wasm_f64x2_add, wasm_f64x2_sub,
+                wasm_f64x2_mul, wasm_f64x2_div, larger_doubles, smaller_doubles)
+constexpr std::size_t vector_registers = 16;  // of x86, where most browsers run
 #else
 template <class T>
 struct Vector {
