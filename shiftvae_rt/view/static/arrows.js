@@ -1,11 +1,22 @@
 // Displacement as arrows: direction and length against the mean of what is shown.
 
-import { aspect, number, valueAt } from "./panels.js";
+import { aspect, element, number, valueAt } from "./panels.js";
 
 const SIDE = 640, ACROSS = 22;
 
-// Draws on a canvas over the frame; says what the longest arrow stands for.
-export function arrows(canvas, picture, uy, ux) {
+// Draws over the frame of the panels; a picture of null takes the arrows away. Says what the longest one stands for.
+export function drawArrows(panels, picture) {
+  const frame = panels.panels.find(panel => panel.box), [uy, ux] = ["uy", "ux"].map(name => picture?.planes.find(plane => plane.name === name));
+  if (!frame || !uy || !ux) {
+    panels.arrows?.remove();
+    panels.arrows = null;
+    return "";
+  }
+  if (!panels.arrows) frame.box.append(panels.arrows = element("canvas", "arrows"));
+  return arrows(panels.arrows, picture, uy, ux);
+}
+
+function arrows(canvas, picture, uy, ux) {
   const high = Math.round(SIDE / aspect(picture)), step = SIDE / ACROSS, found = [];
   canvas.width = SIDE;
   canvas.height = high;

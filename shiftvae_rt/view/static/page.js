@@ -1,5 +1,6 @@
 // The live page: pictures and states come in over the link, and are shown.
 
+import { drawArrows } from "./arrows.js";
 import { Link } from "./link.js";
 import { History } from "./history.js";
 import { Panels } from "./panels.js";
@@ -50,7 +51,7 @@ function show(picture) {
   const started = performance.now();
   shown = picture;
   panels.show(picture);
-  drawArrows();
+  paintArrows();
   places.follow(picture, still());
   find("verdict").dataset.domain = picture.domain;
   say("domain", DOMAIN[picture.domain]);
@@ -68,8 +69,8 @@ function show(picture) {
 
 let arrowWords = "";
 
-function drawArrows() {
-  arrowWords = panels.drawArrows(arrows && shown ? shown : null);
+function paintArrows() {
+  arrowWords = drawArrows(panels, arrows && shown ? shown : null);
 }
 
 function about() {
@@ -153,7 +154,7 @@ function goOn() {
 function toggleArrows() {
   arrows = !arrows;
   find("arrows").setAttribute("aria-pressed", arrows);
-  drawArrows();
+  paintArrows();
   about();
 }
 

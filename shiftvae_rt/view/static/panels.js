@@ -1,7 +1,5 @@
 // The panels: one for each plane of a picture, all showing the same part of the sample.
 
-import { arrows } from "./arrows.js";
-
 const NICE_NM = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 // Words of a canvas (ABGR) for the bytes of a plane: 0 is transparent, 1 to 255 go through the table.
@@ -181,18 +179,6 @@ export class Panels {
         width: `${100 * (edges.right - edges.left)}%`, height: `${100 * (edges.bottom - edges.top)}%`,
       });
     }
-  }
-
-  // Displacement as arrows on the frame, against its mean; null takes them away.
-  drawArrows(picture) {
-    const frame = this.panels.find(panel => panel.box), [uy, ux] = ["uy", "ux"].map(name => picture?.planes.find(plane => plane.name === name));
-    if (!frame || !uy || !ux) {
-      this.arrows?.remove();
-      this.arrows = null;
-      return "";
-    }
-    if (!this.arrows) frame.box.append(this.arrows = element("canvas", "arrows"));
-    return arrows(this.arrows, picture, uy, ux);
   }
 
   update(panel, picture, plane, bar) {

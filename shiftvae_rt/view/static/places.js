@@ -95,7 +95,7 @@ export class Places {
     this.mark(KINDS.indexOf(which), known);
     if (known) known.planes.forEach((plane, at) => {
       paint(parts[at].canvas, plane, this.words[plane.colours]);
-      const words = at < 2 ? plane.title : `left over ${Math.round(100 * known.left_over)}\u00a0%`;
+      const words = at < 2 || known.left_over === null ? plane.title : `left over ${Math.round(100 * known.left_over)}\u00a0%`;
       if (parts[at].label.textContent === words) return;
       parts[at].label.textContent = words;
       parts[at].canvas.setAttribute("aria-label", `${words}, ${which}`);
