@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from .array_types import Float32
 from .optional import require
 from .verdict import verdict_text
 
 if TYPE_CHECKING:
     from .latent_map import LatentMap
 
-__all__ = ["Axis", "as_hyperspy", "as_xarray", "image_axes", "provenance"]
+__all__ = ["Axis", "as_hyperspy", "as_xarray", "image_axes", "provenance", "signals_of"]
 
 
 class Axis(TypedDict):
@@ -36,28 +37,46 @@ def image_axes(latent_map: LatentMap) -> tuple[Axis, Axis]:
     return y, x
 
 
+def signals_of(latent_map: LatentMap) -> dict[str, Float32]:
+    """Give the arrays of the signals of HyperSpy, by their titles: those of a line signal have no y axis."""
+    found = {"latent mean": latent_map.mean, "latent std": latent_map.std}
+    if latent_map.fields is not None:
+        found |= {"fields": latent_map.fields.mean, "field std": latent_map.fields.std}
+    line = latent_map.grid.frame_shape[0] == 1
+    return {title: values[:, 0] if line else values for title, values in found.items()}
+
+
 def as_hyperspy(latent_map: LatentMap) -> Any:
     """Give a HyperSpy signal of the means, with navigation axis latent and signal axes y and x (1D signals: x alone).
 
     The squares of the standard deviations are its noise variance, ``metadata.Signal.Noise_properties.variance``; names
-    and units of the latents are in ``metadata.shiftvae``.
+    and units of the latents and fields are in ``metadata.shiftvae``. A map with fields has them as a second signal of
+    the same kind, with navigation axis field, in ``metadata.shiftvae.fields``.
 
     Raises
     ------
     ImportError
         if HyperSpy is missing.
     """
-    hyperspy = require("hyperspy.api", "LatentMap.to_hyperspy")
+    hyperspy, arrays = require("hyperspy.api", "LatentMap.to_hyperspy"), signals_of(latent_map)
     line = latent_map.grid.frame_shape[0] == 1
     kind = hyperspy.signals.Signal1D if line else hyperspy.signals.Signal2D
-    axes: list[Any] = [{"name": "latent", "units": "", "scale": 1.0, "offset": 0.0, "size": len(latent_map.names)}]
-    images = image_axes(latent_map)[1 if line else 0 :]
-    axes += [{**axis, "size": n} for axis, n in zip(images, latent_map.mean.shape[2 if line else 1 :], strict=True)]
-    mean, std = (values[:, 0] if line else values for values in (latent_map.mean, latent_map.std))
-    signal = kind(mean.copy(), axes=axes)
-    signal.metadata.General.title = "latent mean"
-    signal.metadata.add_dictionary({"shiftvae": _judged(latent_map)})
-    signal.set_noise_variance(kind(np.square(std), axes=axes))
+    about = _judged(latent_map)
+
+    def signal_of(title: str, deviations: str, name: str) -> Any:
+        mean, std = arrays[title], arrays[deviations]
+        axes: list[Any] = [{"name": name, "units": "", "scale": 1.0, "offset": 0.0, "size": len(mean)}]
+        images = image_axes(latent_map)[1 if line else 0 :]
+        axes += [{**axis, "size": n} for axis, n in zip(images, mean.shape[1:], strict=True)]
+        signal = kind(mean.copy(), axes=axes)
+        signal.metadata.General.title = title
+        signal.metadata.add_dictionary({"shiftvae": about})
+        signal.set_noise_variance(kind(np.square(std), axes=axes))
+        return signal
+
+    signal = signal_of("latent mean", "latent std", "latent")
+    if "fields" in arrays:
+        signal.metadata.shiftvae.fields = signal_of("fields", "field std", "field")
     return signal
 
 

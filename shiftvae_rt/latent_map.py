@@ -219,6 +219,8 @@ class LatentMap:
     def to_hyperspy(self) -> Any:
         """Copy into a HyperSpy signal: the means over (latent | x, y), the squares of `std` as noise variance.
 
+        The fields are a second signal, over (field | x, y), in its ``metadata.shiftvae.fields``.
+
         Raises
         ------
         ImportError

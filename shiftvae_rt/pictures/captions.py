@@ -14,6 +14,7 @@ from ..colours import Table
 from ..fields import MeanLattice
 
 __all__ = [
+    "DRAWN_DEG",
     "Caption",
     "Colours",
     "drawn_field",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..frame import Frame
     from ..latent_map import LatentMap
 
-__all__ = ["draw_latent_map", "latent_panels"]
+__all__ = ["draw_latent_map", "latent_panels", "legend_of_map"]
 
 
 def draw_latent_map(
@@ -61,11 +61,12 @@ def draw_latent_map(
         title=title,
         pixel_size_nm=latent_map.pixel_size_nm,
         warning=verdict_text(latent_map.domain) if doubtful else "",
-        legend=_legend(latent_map, raw_shifts),
+        legend=legend_of_map(latent_map, raw_shifts=raw_shifts),
     )
 
 
-def _legend(latent_map: LatentMap, raw_shifts: bool) -> str:
+def legend_of_map(latent_map: LatentMap, *, raw_shifts: bool = False) -> str:
+    """Explain what titles and units of the panels of a map leave open; see `captions.legend_of`."""
     varying = [index for index, varies in enumerate(latent_map.varies) if varies]
     return legend_of(
         [latent_map.names[index] for index in varying],

@@ -131,6 +131,12 @@ def test_hyperspy_has_calibrated_axes_and_the_variance(latent_map):
     assert signal.axes_manager.signal_axes[0].scale == pytest.approx(8 * 0.02)
     assert signal.axes_manager.signal_axes[0].offset == pytest.approx(0.02 * latent_map.centre_x_px[0])
     assert signal.metadata.shiftvae.latent_names == ", ".join(latent_map.names)
+    assert signal.metadata.has_item("shiftvae.fields") != line
+    if not line:
+        fields = signal.metadata.shiftvae.fields
+        assert np.array_equal(fields.data, latent_map.fields.mean)
+        np.testing.assert_allclose(fields.get_noise_variance().data, latent_map.fields.std**2)
+        assert fields.axes_manager.signal_axes[0].scale == pytest.approx(8 * 0.02)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import numpy as np
 
 from ... import __version__
 from ...array_types import Float32
-from ...latent_exchange import Axis, image_axes, provenance
+from ...latent_exchange import Axis, image_axes, provenance, signals_of
 from ...output_file import whole_or_nothing
 from ...verdict import verdict_text
 
@@ -111,12 +111,11 @@ class SignalFile:
 
     def _signals(self, latent_map: LatentMap) -> dict[str, Float32]:
         """Arrays of one map by the titles of their signals; those of a line signal have no y axis."""
-        found = {"latent mean": latent_map.mean, "latent std": latent_map.std}
-        if latent_map.fields is not None:
-            found |= {"fields": latent_map.fields.mean, "field std": latent_map.fields.std}
+        found = signals_of(latent_map)
         if self._scores and latent_map.window_scores is not None:
-            found["out of domain"] = latent_map.window_scores[np.newaxis]
-        return {title: values[:, 0] if self._line else values for title, values in found.items()}
+            scores = latent_map.window_scores[np.newaxis]
+            found["out of domain"] = scores[:, 0] if self._line else scores
+        return found
 
 
 def write(path: Path, maps: Sequence[LatentMap], *, several: bool, source: str) -> None:

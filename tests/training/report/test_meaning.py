@@ -115,7 +115,7 @@ def test_the_peak_of_a_signal_widens():
         model.anchor.zero_()
     meaning = explain(model, 0.3 * np.random.default_rng(1).standard_normal((1, 200)), (True,), pixel_size_nm=None)
     assert meaning.axes[0].changes.widen[0] == pytest.approx(0.1, abs=0.03)
-    assert "column 1 widens" in meaning.in_words(meaning.axes[0])
+    assert "peak 1 widens" in meaning.in_words(meaning.axes[0])
 
 
 def test_what_no_column_explains_is_said_with_how_much_it_is():

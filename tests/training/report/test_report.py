@@ -207,15 +207,14 @@ def test_a_signal_has_a_report_too(line, tmp_path):
     assert reader.tags.count("img") >= 6
     assert "repeats every 24 px" in first_screen(made)
     assert not re.search(r"[0-9] pm", reader.text)
+    assert "column" not in first_screen(made).replace("scan column", "")
     signal, _, trained = line
     mean, _ = trained.model.map_frame(signal.samples[None, None] - signal.samples.mean(), 4)
     width = signal.width_px[np.rint((trained.model.window[1] - 1) / 2 + 4 * np.arange(mean.shape[2])).astype(int)]
     low, high = np.quantile(mean[1], (0.2, 0.8))
     expected = 100 * (width[mean[1, 0] >= high].mean() - width[mean[1, 0] <= low].mean()) / width.mean()
     verb = "widens" if expected > 0 else "narrows"
-    assert number(rf"z1, .*?column 1 {verb} by ([0-9.]+) %", first_screen(made)) == pytest.approx(
-        abs(expected), rel=0.2
-    )
+    assert number(rf"z1, .*?peak 1 {verb} by ([0-9.]+) %", first_screen(made)) == pytest.approx(abs(expected), rel=0.2)
 
 
 def test_the_axis_of_the_trained_latent_is_the_displacement(scan):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shiftvae_rt.array_types import Float64
 
 from .findings import Findings
+from .order_and_grains import grains_in_words, inside_grains, order_in_words, order_names
 from .page import code, items, paragraph
 from .trust import Check, checks
 
@@ -27,10 +28,15 @@ def answers(found: Findings) -> str:
     doubts = [check for check in made if not check.good]
     trust = "Yes: no check speaks against it." if not doubts else f"With care: {_count(len(doubts), 'reservation')}."
     meaning = [*(f"{found.meaning.in_words(axis)}." for axis in found.meaning.axes), *pose_in_words(found)]
+    manifest = found.manifest
+    meaning += order_in_words(
+        found.latent_map.fields, manifest.superlattice, np.array(manifest.lattice), manifest.pixel_size_nm
+    )
     more = '<p class="note"><a href="#reservations">What to do about each</a></p>' if doubts else ""
     return (
         '<div class="answers"><div>'
         + _answer("Which lattice?", lattice_in_words(found))
+        + (paragraph(grains_in_words(found.manifest.grains)) if found.manifest.grains else "")
         + _answer("What varies?", what_varies(found))
         + (paragraph("What does it mean?", "question") + items([*meaning, *fields_in_words(found)]))
         + "</div><div>"
@@ -78,6 +84,9 @@ def _where(found: Findings) -> str:
 def what_varies(found: Findings) -> str:
     """Say how many things vary, and which latents hold them."""
     names = [found.manifest.latents[i].name for i in found.used]
+    names += [f"the order of a superlattice ({name})" for name in order_names(found.latent_map.fields)]
+    if not names and found.manifest.grains:
+        return "The grain alone: within the noise every window shows the same motif."
     if not names:
         return "Nothing: within the noise every window shows the same motif."
     return f"{_count(len(names), 'thing')}: {', '.join(names)}."
@@ -126,21 +135,20 @@ def fields_in_words(found: Findings) -> list[str]:
 
 
 def _on_the_lattice(found: Findings) -> NDArray[np.bool_]:
-    """Mask ``(rows, cols)`` of the windows whose middle shows the lattice; of all, if it shows nowhere."""
+    """Mask ``(rows, cols)`` of the windows that show the lattice, of one grain; of all, if there is none."""
     centres = found.latent_map.centre_y_px, found.latent_map.centre_x_px
     where = found.trained.lattice.where
-    everywhere = np.ones((len(centres[0]), len(centres[1])), bool)
-    if where is None:
-        return everywhere
-    inside = where[np.ix_(*(np.rint(places).astype(int) for places in centres))]
-    return inside if inside.any() else everywhere
+    inside = inside_grains(found.latent_map, np.array(found.manifest.lattice))
+    if where is not None:
+        inside = inside & where[np.ix_(*(np.rint(places).astype(int) for places in centres))]
+    return inside if inside.any() else np.ones_like(inside)
 
 
 def _next(found: Findings, doubts: list[Check]) -> str:
     """HTML of what to do next."""
     advice = list(dict.fromkeys(check.advice for check in doubts))[:2]
     steps = [escape(f"{text[:1].upper()}{text[1:]}.") for text in advice]
-    if not found.used:
+    if not found.used and not order_names(found.latent_map.fields):
         steps.append(
             "If you expect a variation, scan a larger area or with a higher dose. Displacement and strain are measured "
             "all the same."

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shiftvae_rt.array_types import Float64
-from shiftvae_rt.colours import Table, colour_table
+from shiftvae_rt.colours import Table, colour_table, label_colours
 from shiftvae_rt.pictures.captions import limits_of, table_of
 from shiftvae_rt.pictures.latent_panels import latent_panels
 from shiftvae_rt.pictures.panel import Panel
@@ -102,7 +102,7 @@ def _map(panel: Panel, frame_shape: tuple[int, ...]) -> str:
         "unit": panel.unit,
         "low": f"{low:.6g}",
         "high": f"{high:.6g}",
-        "decimals": str(_decimals(high - low)),
+        "decimals": "0" if panel.colours == "label" else str(_decimals(high - low)),
         "table": f"table{table_of(panel.colours)}",
         "box": " ".join(f"{share:.6f}" for share in box),
     }
@@ -133,6 +133,10 @@ def _bar(panel: Panel) -> str:
     if panel.colours == "unused":
         return ""
     low, high = _ends(panel)
+    if panel.colours == "label":
+        colours = [f"#{bytes(colour).hex()}" for colour in label_colours(int(high) + 1)]
+        named = "".join(f'<span><i style="background: {colour}"></i>{n}</span>' for n, colour in enumerate(colours))
+        return f'<div class="labels">{named}</div>'
     digits = max(0, _decimals(high - low) - 1)
     stops = ", ".join(f"#{bytes(colour).hex()}" for colour in colour_table(table_of(panel.colours))[::15])
     words = [f"{value:.{digits}f}" for value in (low, high)]

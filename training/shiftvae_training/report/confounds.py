@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from shiftvae_rt.array_types import Float64
 from shiftvae_rt.kernels.windows import window_statistics
 from shiftvae_rt.latent_map import LatentMap
+from shiftvae_rt.pictures.captions import latent_kind
 
 __all__ = ["Cause", "Confound", "Nuisances", "find_confounds", "nuisance_maps"]
 
@@ -138,7 +139,7 @@ def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: flo
     smooth = {name: _smooth(values, sigma) for name, values in nuisance_maps(frame, latent_map).items()}
     found = []
     for index, name in enumerate(latent_map.names):
-        if latent_map.units[index] or not latent_map.varies[index]:
+        if latent_kind(name) != "content" or latent_map.units[index] or not latent_map.varies[index]:
             continue
         values = _smooth(latent_map.mean[index].astype(float), sigma)
         for nuisance, other in smooth.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shiftvae_rt.latent_map import LatentMap
-from shiftvae_rt.pictures.latent_panels import draw_latent_map
+from shiftvae_rt.pictures.latent_panels import draw_latent_map, legend_of_map
 
 from .atlas import atlas
 from .confounds import NOTABLE
@@ -25,18 +25,15 @@ def maps_section(found: Findings) -> str:
 
 
 def _legend(latent_map: LatentMap) -> str:
-    text = "One value for every window, at its centre. Content: 1 unit is one standard deviation over the scan."
-    if latent_map.fields is not None:
-        text += (
-            " Strain and rotation: against the mean lattice, light grey at 0. Displacement: of the motif against the "
-            "mean lattice, light grey at its median. y points down. Averaged over about one period."
-        )
-    return text + " The colours end where 1 % of the values lie beyond."
+    averaged = "" if latent_map.fields is None else " Strain and rotation are averages over about one period."
+    ends = "The colours end where 1 % of the values lie beyond."
+    return f"One value for every window, at its centre. {legend_of_map(latent_map)}{averaged} {ends}"
 
 
 def meaning_section(found: Findings) -> str:
     """HTML of what the content means, a picture and a sentence for each latent."""
     meaning, window, edges = found.meaning, found.manifest.window, found.manifest.pixel_size_nm
+    word = meaning.word
     if not meaning.axes:
         return paragraph("No content latent varies: there is nothing to explain.")
     parts = []
@@ -46,21 +43,24 @@ def meaning_section(found: Findings) -> str:
         parts.append(figure(picture, f"motif along {axis.name}", wide=True))
     note = (
         "The pictures are what the model draws over the range in which 95 % of the windows lie, with the other latents "
-        "at their mean; the last one is the last minus the first. The sentence is measured in the scan: its cells are "
-        "averaged around column 1, at five steps of each latent, and Gaussians are fitted to their columns. "
-        "Movements are relative to column 1, brightness is above the dark between the columns; what is smaller than "
-        "three of its errors is left out."
+        "at their mean; the last one is the last minus the first. "
     )
+    if any(axis.errors is not None for axis in meaning.axes):
+        note += (
+            f"The sentence is measured in the scan: its cells are averaged around {word} 1, at five steps of each "
+            f"latent, and Gaussians are fitted to their {word}s. What is smaller than three of its errors is left out. "
+        )
+    note += f"Movements are relative to {word} 1, brightness is above the dark between the {word}s."
     parts.append(paragraph(note, "note"))
     if found.manifest.dimensions == 2:
         motif = data_uri(draw_motif(meaning, window, edges))
-        parts.append(figure(motif, "columns of the motif", "The mean motif, with its columns as they are numbered."))
+        parts.append(figure(motif, f"{word}s of the motif", f"The mean motif, with its {word}s as they are numbered."))
     unit, by = ("px", (1.0, 1.0)) if edges is None else ("pm", (1000 * edges[0], 1000 * edges[1]))
     places = [
-        (f"column {k + 1}", f"{x * by[1]:+.3g}", f"{y * by[0]:+.3g}") for k, (y, x) in enumerate(meaning.columns_px)
+        (f"{word} {k + 1}", f"{x * by[1]:+.3g}", f"{y * by[0]:+.3g}") for k, (y, x) in enumerate(meaning.columns_px)
     ]
-    head = ("", f"{unit} right of column 1", f"{unit} below column 1")
-    parts.append(folded("Places of the columns", "mean places in the cell", table(head, places)))
+    head = ("", f"{unit} right of {word} 1", f"{unit} below {word} 1")
+    parts.append(folded(f"Places of the {word}s", "mean places in the cell", table(head, places)))
     return "\n".join(parts)
 
 

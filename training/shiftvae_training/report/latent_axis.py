@@ -105,22 +105,22 @@ class LatentAxis:
         largest = np.maximum(np.hypot(*seen.T), np.hypot(*drawn.T))
         return [int(k) for k in np.flatnonzero((apart > LEAST_MOVE) & (apart > sure) & (apart > 0.5 * largest))]
 
-    def in_words(self, pixel_size_nm: tuple[float, float] | None) -> str:
-        """Describe in one sentence what the columns do from end to end."""
+    def in_words(self, pixel_size_nm: tuple[float, float] | None, word: str) -> str:
+        """Describe in one sentence what the columns, or whatever `word` says, do from end to end."""
         errors = self.errors or Changes(*(np.zeros_like(part) for part in vars(self.changes).values()))
         parts = []
         for k, move in enumerate(self.span * self.changes.move_px):
             size, error = float(np.hypot(*move)), self.span * float(np.hypot(*errors.move_px[k]))
             if k and size >= LEAST_MOVE and size >= ERRORS * error:
-                parts.append(f"column {k + 1} moves {_direction(move)} by {_length(move, pixel_size_nm)}")
+                parts.append(f"{word} {k + 1} moves {_direction(move)} by {_length(move, pixel_size_nm)}")
             for name, verbs in (("brighten", ("brightens", "dims")), ("widen", ("widens", "narrows"))):
                 change = self.span * float(getattr(self.changes, name)[k])
                 if abs(change) >= LEAST_CHANGE and abs(change) >= ERRORS * self.span * getattr(errors, name)[k]:
-                    parts.append(f"column {k + 1} {verbs[int(change < 0)]} by {100 * abs(change):.2g} %")
+                    parts.append(f"{word} {k + 1} {verbs[int(change < 0)]} by {100 * abs(change):.2g} %")
         far = f"the motif changes by {100 * self.change:.2g} % of its contrast"
-        rest = f"{100 * self.unexplained:.0f} % of this change is not explained by any column"
+        rest = f"{100 * self.unexplained:.0f} % of this change is not explained by any {word}"
         if not parts:
-            parts.append(f"no column moves or changes its height or width; {far}, {rest}")
+            parts.append(f"no {word} moves or changes its height or width; {far}, {rest}")
         elif self.much_unexplained:
             parts.append(f"{far}, {rest}")
         way = "from one end of its range to the other, as the model draws it"

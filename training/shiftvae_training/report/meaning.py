@@ -18,6 +18,7 @@ import torch
 from shiftvae_rt.array_types import Float64
 
 from ..model.column_fit import Columns, columns_of_cell, fit_columns
+from ..model.shift import TorusShift
 from ..model.shift_vae import ShiftVAE
 from .latent_axis import Changes, LatentAxis, changes_of, relative_places
 from .motif_change import cell_around, change_of_motif
@@ -51,6 +52,8 @@ class Meaning:
         Indices of those latents among the content latents, ``axes`` in the same order.
     pixel_size_nm
         Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
+    word
+        What a microscopist calls the peaks of the motif: "column" on a lattice, "peak" in a signal or a lone feature.
     motif, anchor_px
         ``(h, w)`` what the decoder draws at mean content, and the pixel indices (y, x) of the anchor column there.
     """
@@ -59,6 +62,7 @@ class Meaning:
     axes: tuple[LatentAxis, ...]
     used: tuple[int, ...]
     pixel_size_nm: tuple[float, float] | None
+    word: str
     motif: Float64
     anchor_px: Float64
     _centre: Float64
@@ -80,7 +84,7 @@ class Meaning:
 
     def in_words(self, axis: LatentAxis) -> str:
         """Describe in one sentence what changes along `axis`, from end to end."""
-        return axis.in_words(self.pixel_size_nm)
+        return axis.in_words(self.pixel_size_nm, self.word)
 
 
 @torch.no_grad()
@@ -182,6 +186,7 @@ def explain(
         axes=tuple(axes),
         used=used,
         pixel_size_nm=pixel_size_nm,
+        word="column" if model.dimensions == 2 and isinstance(model.shift, TorusShift) else "peak",
         motif=middle,
         anchor_px=still.centre[0, 0],
         _centre=centre[list(used)],

@@ -138,7 +138,7 @@ def _unexplained(found: Findings) -> list[Check]:
         Check(
             False,
             f"{100 * axis.unexplained:.0f} % of what changes along {axis.name} is no movement, height or width of a "
-            "column.",
+            f"{found.meaning.word}.",
             f"look at the pictures of {axis.name} before you read a displacement from it",
         )
         for axis in found.meaning.axes
@@ -150,7 +150,8 @@ def _misdrawn(found: Findings) -> list[Check]:
     return [
         Check(
             False,
-            f"Along {axis.name} the model draws {_columns(axis.misdrawn)} moving otherwise than the scan shows.",
+            f"Along {axis.name} the model draws {_named(axis.misdrawn, found.meaning.word)} moving otherwise than the "
+            "scan shows.",
             f"trust the movement that is measured in the scan, not the pictures of {axis.name}",
         )
         for axis in found.meaning.axes
@@ -158,5 +159,5 @@ def _misdrawn(found: Findings) -> list[Check]:
     ]
 
 
-def _columns(indices: list[int]) -> str:
-    return f"column{'s' if len(indices) > 1 else ''} {', '.join(str(k + 1) for k in indices)}"
+def _named(indices: list[int], word: str) -> str:
+    return f"{word}{'s' if len(indices) > 1 else ''} {', '.join(str(k + 1) for k in indices)}"
