@@ -17,7 +17,7 @@ from pathlib import Path
 
 from shiftvae_rt.fields import FIELD_NAMES, FIELD_UNITS
 from shiftvae_rt.model.manifest import USED_NATS
-from shiftvae_rt.pictures.latent_panels import FIELD_TITLES, POSE_COLOURS, POSE_TITLES, field_colours
+from shiftvae_rt.pictures.captions import DRAWN_DEG, Caption, field_caption, latent_caption, legend_of
 from shiftvae_rt.view.site import page_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,17 +49,27 @@ def page(library: bytes, more: dict[str, bytes] | None = None) -> str:
 
 
 def words() -> dict[str, object]:
-    """Colours and titles, of which the runtime has the one table."""
+    """Colours, titles and explanations, of which the runtime has the one table."""
     units = {**dict(zip(FIELD_NAMES, FIELD_UNITS, strict=True)), "order": "", "antiphase": "deg"}
-    named = [{"name": n, "unit": u, "title": FIELD_TITLES[n], "colours": field_colours(n)} for n, u in units.items()]
+    fields = [{"name": name, "unit": unit, **_said(field_caption(name, None))} for name, unit in units.items()]
     return {
         "tables": json.loads(page_files()["/colours.json"][1]),
-        "pose_titles": POSE_TITLES,
-        "pose_colours": POSE_COLOURS,
+        "latents": {name: _said(latent_caption(name, None)) for name in ("dy", "dx", "phi", "scale", "grain")},
         "used_nats": USED_NATS,
-        "fields": named[:6],
-        "order_fields": named[6:],
+        "drawn_deg": DRAWN_DEG,
+        "fields": fields[:6],
+        "order_fields": fields[6:],
+        "legend": {
+            "content": legend_of(["z1"], [""], [], None, shifts=False),
+            "fields": legend_of([], [], ["exx"], None, shifts=False),
+            "order": legend_of([], [], ["order1"], None, shifts=False),
+            "shifts": legend_of([], [], [], None, shifts=True),
+        },
     }
+
+
+def _said(caption: Caption) -> dict[str, object]:
+    return {"title": caption.title, "colours": caption.colours, "limits": caption.limits}
 
 
 def bundled(first: Path) -> str:

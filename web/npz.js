@@ -22,11 +22,19 @@ export function mapsAsNpz({ scan, model, found, words }) {
     std: numbers("<f4", [model.latents, rows, cols], found.sd),
   };
   if (found.fields) {
-    const fields = fieldNames(manifest, words), shape = [fields.length, rows, cols];
+    const fields = fieldNames(manifest, words), grain = manifest.latents.findIndex(latent => latent.kind === "grain");
+    if (grain >= 0) fields.push({ name: "grain", unit: "" });
+    const shape = [fields.length, rows, cols], size = rows * cols;
+    const joined = (values, latents) => {
+      const all = new Float32Array(fields.length * size);
+      all.set(values);
+      if (grain >= 0) all.set(latents.subarray(grain * size, (grain + 1) * size), values.length);
+      return all;
+    };
     members.field_names = strings(fields.map(field => field.name));
     members.field_units = strings(fields.map(field => field.unit));
-    members.fields = numbers("<f4", shape, found.fields);
-    members.field_std = numbers("<f4", shape, found.fields_sd);
+    members.fields = numbers("<f4", shape, joined(found.fields, found.mean));
+    members.field_std = numbers("<f4", shape, joined(found.fields_sd, found.sd));
   }
   return zip(Object.entries(members).map(([name, content]) => [`${name}.npy`, content]));
 }

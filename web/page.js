@@ -150,6 +150,7 @@ function show() {
   places.model = ""; // the manifold is one of this frame
   places.follow(picture, true);
   find("drop").classList.add("small");
+  say("legend", picture.legend);
   find("verdict").dataset.domain = verdict ? verdict.score > 1 ? "out" : "in" : "unknown";
   say("domain", verdict ? verdict.score > 1 ? "out of domain" : "in domain" : "domain unknown");
   say("reason", verdict ? `(score ${verdict.score.toPrecision(3)})${verdict.reason ? `: ${verdict.reason}` : ""}` : "(the model does not tell)");

@@ -16,35 +16,42 @@ export function pictureOf(scan, pixels, model, found, words) {
     name: "frame", title: channels === 1 ? "frame" : `frame, channel ${c}`, unit: "", colours: "grey",
     values: pixels.subarray(c * size, (c + 1) * size), rows: height, cols: width, left: 0, top: 0, right: 1, bottom: 1,
   }));
-  const maps = sourcesOf(manifest, found, pixel_size_nm, words).map(source => plane({ ...source, rows, cols, ...edges }));
+  const sources = sourcesOf(manifest, found, pixel_size_nm, words), maps = sources.map(source => plane({ ...source, rows, cols, ...edges }));
   return {
-    kind: "picture", height, width, pixel_size_nm, lines: height, model_sha256: model.sha256, seq: found.number, legend: "",
+    kind: "picture", height, width, pixel_size_nm, lines: height, model_sha256: model.sha256, seq: found.number, legend: legendOf(manifest, found, sources, words),
     planes: [...frames, ...maps],
   };
 }
 
-// Content first, then fields (else shifts), rotation and scale.
+// Grain and content first, then fields (else shifts), rotation and scale.
 export function sourcesOf(manifest, found, pixelSize, words) {
   const size = found.rows * found.cols, part = (values, index) => values.subarray(index * size, (index + 1) * size);
-  const content = [], pose = [], meant = [];
+  const kinds = { grain: [], content: [], field: [], rotation: [], scale: [], shift: [], order: [] };
   manifest.latents.forEach(({ name, unit, kind, kl_nats }, index) => {
-    if (found.fields && kind === "order") return; // the fields say what the order latents mean
-    const source = { name, unit, values: part(found.mean, index), scale: 1 };
-    if (!(name in words.pose_titles)) {
-      const varies = kind === "shift" || kind === "grain" || kl_nats >= words.used_nats;
-      content.push({ ...source, title: name, colours: varies ? "content" : "unused" });
-    } else if (!found.fields || kind !== "shift") {
-      pose.push({ ...source, title: words.pose_titles[name], colours: words.pose_colours[name] });
-    }
+    const source = { name, unit, values: part(found.mean, index), scale: 1, ...(words.latents[name] ?? { title: name, colours: "content" }) };
+    if (kind === "grain") Object.assign(source, { limits: [0, Math.max(1, manifest.grains.length - 1)], values: source.values.map(each => each < 0 ? NaN : each) });
+    else if (kind !== "shift" && kl_nats < words.used_nats) Object.assign(source, { title: name, colours: "unused" });
+    kinds[kind].push(source);
   });
-  if (!found.fields) return [...content, ...pose];
-  fieldNames(manifest, words).forEach(({ name, unit, title, colours }, index) => {
-    const pm = unit === "px" && pixelSize;
-    meant.push({
-      name, title, colours, unit: pm ? "pm" : unit, scale: pm ? 1e3 * pixelSize[name === "ux" ? 1 : 0] : 1, values: part(found.fields, index), field: index,
+  if (found.fields) {
+    kinds.shift = kinds.order = []; // the fields say what they mean
+    kinds.field = fieldNames(manifest, words).map((field, index) => {
+      const pm = field.unit === "px" && pixelSize, sd = part(found.fields_sd, index), values = part(found.fields, index);
+      const drawn = field.name.startsWith("antiphase") ? values.map((each, at) => sd[at] < words.drawn_deg ? each : NaN) : values;
+      return { ...field, unit: pm ? "pm" : field.unit, scale: pm ? 1e3 * pixelSize[field.name === "ux" ? 1 : 0] : 1, values: drawn, field: index };
     });
-  });
-  return [...content, ...meant, ...pose];
+  }
+  return Object.values(kinds).flat();
+}
+
+// What titles and units leave open.
+function legendOf(manifest, found, sources, { legend }) {
+  const said = [];
+  if (sources.some(each => each.colours === "content" && !each.unit && !("field" in each))) said.push(legend.content);
+  if (found.fields && !manifest.grains.length) said.push(legend.fields);
+  if (found.fields && manifest.superlattice.length) said.push(legend.order);
+  if (!found.fields && manifest.lattice.length) said.push(legend.shifts);
+  return said.join(" ");
 }
 
 // Those of the lattice, then a pair for each vector of a superlattice.
@@ -53,7 +60,7 @@ export function fieldNames(manifest, words) {
   return [...words.fields, ...order];
 }
 
-function plane({ name, title, unit, colours, values, scale = 1, rows, cols, left, top, right, bottom }) {
+function plane({ name, title, unit, colours, limits, values, scale = 1, rows, cols, left, top, right, bottom }) {
   const common = { name, title, unit, colours, left, top, right, bottom, fresh: 1, mean: null };
   if (colours === "unused") return { ...common, low: 0, high: 1, height: 0, width: 0, pixels: new Uint8Array() };
   const step = Math.ceil(Math.max(rows, cols) / MOST_PX), height = Math.ceil(rows / step), width = Math.ceil(cols / step);
@@ -66,7 +73,7 @@ function plane({ name, title, unit, colours, values, scale = 1, rows, cols, left
       if (Number.isFinite(value)) { sum += value; known++; }
     }
   }
-  const [low, high] = endsOf(shown, height, width, colours);
+  const [low, high] = limits ?? endsOf(shown, height, width, colours);
   return {
     ...common, low, high, mean: known ? sum / known : null, height, width, pixels: levels(shown, low, high),
     right: left + (right - left) * width * step / cols, bottom: rows > 1 ? top + (bottom - top) * height * step / rows : bottom,

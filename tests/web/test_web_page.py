@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import write_tiny_model
 from web_support import LIMIT_S, PAGE, Visit
 
 from shiftvae_rt import LatentMapper, _core
@@ -53,22 +54,23 @@ def assert_equal(found: dict[str, np.ndarray], mapper: LatentMapper, pixels: np.
     finally:
         _core.use_isa(before)
     assert tuple(found["names"]) == wanted.names
-    assert tuple(found["field_names"]) == fields.names
+    assert ("fields" in found) == (fields is not None)
+    bits = {"mean": wanted.mean, "std": wanted.std}
+    if fields is not None:
+        assert tuple(found["field_names"]) == fields.names
+        assert tuple(found["field_units"]) == fields.units
+        bits |= {"fields": fields.mean, "field_std": fields.std}
     for name in ("centre_y_px", "centre_x_px"):
         np.testing.assert_array_equal(found[name], getattr(wanted, name))
     if same:
-        for name, values in (
-            ("mean", wanted.mean),
-            ("std", wanted.std),
-            ("fields", fields.mean),
-            ("field_std", fields.std),
-        ):
+        for name, values in bits.items():
             np.testing.assert_array_equal(found[name], values, err_msg=name)
     off = difference((found["mean"], found["std"]), (wanted.mean, wanted.std), Latents.of(manifest))
     spread = np.maximum([latent.spread for latent in manifest.latents], wanted.mean.std(axis=(1, 2)))
     assert np.abs(np.stack(off) / spread[:, None, None]).max() <= 1e-4
-    assert float(found["domain_score"]) == pytest.approx(wanted.domain.score, rel=1e-3, abs=1e-3)
-    assert str(found["domain_reason"]) == wanted.domain.reason
+    if not manifest.grains:  # the C library gives no verdict on several grains
+        assert float(found["domain_score"]) == pytest.approx(wanted.domain.score, rel=1e-3, abs=1e-3)
+        assert str(found["domain_reason"]) == wanted.domain.reason
     assert str(found["model_sha256"]) == wanted.model_sha256
 
 
@@ -81,6 +83,19 @@ def test_the_maps_are_those_of_latent_mapper(visit: Visit, tiny_model: Path, tmp
         visit.browser.until("shiftvae.mapped > 1", LIMIT_S)
     assert visit.wrong == ""
     assert_equal(visit.archive(), LatentMapper(tiny_model, stride=stride), pixels)
+    visit.assert_quiet()
+
+
+@pytest.mark.parametrize("kind", [{"orders": 2}, {"grains": 2}, {"channels": 3}, {"dimensions": 1}], ids=str)
+def test_models_of_every_kind_are_mapped(visit: Visit, tmp_path: Path, kind: dict[str, int]) -> None:
+    model, pixels = write_tiny_model(tmp_path / "kind.svae", **kind), scan_of((70, 60))
+    if "channels" in kind:
+        pixels = np.stack([scan_of((70, 60), seed) for seed in range(3)])
+    if "dimensions" in kind:
+        pixels = pixels.ravel()[:400]
+    visit.give(saved(tmp_path, pixels), model)
+    assert visit.wrong == ""
+    assert_equal(visit.archive(), LatentMapper(model), pixels)
     visit.assert_quiet()
 
 
