@@ -4,10 +4,10 @@
 
 Films of 512 x 512 px (uint16, chunks of four frames, compressed) are trained on as by `shiftvae train`, each in a
 process of its own, up to the finished model; export and report look at the sample that is in memory. `peak_mb` is the
-largest anonymous memory; `slope_mb` its growth from the shortest to the longest film, MB a frame; `step_ms` the CPU
-time of a step after those that the first guess guides, when frames of the film are read; `read_s` the CPU time of the
-first reading of all frames.
-Targets: slope at most 1 MB a frame, CPU time of a step on the longest over the shortest film at most 1.3.
+largest anonymous memory; `slope_mb` its growth from the shortest to the longest film, MB a frame; `step_ratio` the CPU
+time of a step after those that the first guess guides, over that without the frames that are read for it, which does
+not depend on what else the machine does; `read_s` the CPU time of the first reading of all frames.
+Targets: slope at most 1 MB a frame, ratio at most 1.3.
 """
 
 from __future__ import annotations
@@ -87,9 +87,18 @@ def train_on(film: Path, steps: int) -> dict[str, Any]:
     """Train on a film in this process; gives the figures."""
     from shiftvae_training.fitting import optimise
     from shiftvae_training.fitting.settings import Settings
+    from shiftvae_training.sampling import TileSampler
     from shiftvae_training.scans import read_scans
     from shiftvae_training.train import train
 
+    refill, in_refill = TileSampler.refill, [0.0]
+
+    def counted(sampler: Any, done: float) -> None:
+        start = time.process_time()
+        refill(sampler, done)
+        in_refill[0] += time.process_time() - start
+
+    TileSampler.refill = counted
     optimise.LOOK_EVERY = steps // 4
     peak, over = [0], threading.Event()
 
@@ -102,20 +111,21 @@ def train_on(film: Path, steps: int) -> dict[str, Any]:
     start = time.process_time()
     scans = read_scans([str(film)])
     read_s = time.process_time() - start
-    looks: list[tuple[int, float]] = []
+    looks: list[tuple[int, float, float]] = []
     trained = train(
         scans.frames,
         Settings(window=32, content=2, steps=steps),
-        progress=lambda step: looks.append((step.step, time.process_time())),
+        progress=lambda step: looks.append((step.step, time.process_time(), in_refill[0])),
     )
     over.set()
     thread.join()
     after = [look for look in looks if look[0] >= 0.3 * steps]  # the first guess guides 0.3 of the steps
-    (first, early), (last, late) = after[0], after[-1]
+    (first, early, before), (last, late, reading) = after[0], after[-1]
     return {
         "frames": len(scans.frames),
         "peak_mb": round(peak[0] / 1024, 1),
         "step_ms": round(1e3 * (late - early) / (last - first), 2),
+        "step_ratio": round((late - early) / (late - early - reading + before), 3),
         "read_s": round(read_s, 2),
         "loss": round(trained.history[-1].loss, 2),
     }
@@ -132,7 +142,7 @@ def measure(folder: Path, ending: str, counts: list[int], steps: int) -> dict[st
         print(ending, json.dumps(runs[-1]), flush=True)
     first, last = runs[0], runs[-1]
     slope = (last["peak_mb"] - first["peak_mb"]) / max(1, last["frames"] - first["frames"])
-    return {"runs": runs, "slope_mb": round(slope, 3), "step_ratio": round(last["step_ms"] / first["step_ms"], 3)}
+    return {"runs": runs, "slope_mb": round(slope, 3)}
 
 
 def main() -> None:

@@ -52,10 +52,8 @@ class Region:
         """First pixel (y, x) of a training tile, counted row by row."""
         y = int(np.searchsorted(self.ends, number, "right"))
         row = self.places[y].copy()
-        for place in self.held:
-            rows, cols = _near(place, self.apart)
-            if rows.start <= y < rows.stop:
-                row[cols] = False
+        for place in self.held[np.abs(self.held[:, 0] - y) < self.apart[0]]:
+            row[_near(place, self.apart)[1]] = False
         return y, int(np.flatnonzero(row)[number - (self.ends[y - 1] if y else 0)])
 
 

@@ -38,7 +38,7 @@ class Step:
 
 @dataclass
 class Course:
-    """Where a training is; two with the same course go on to the same bits.
+    """Place of a training on its way; two at the same place go on to the same bits.
 
     Attributes
     ----------
