@@ -40,10 +40,7 @@ def saved(folder: Path, pixels: np.ndarray, name: str = "scan.npy") -> Path:
 
 
 def assert_equal(found: dict[str, np.ndarray], mapper: LatentMapper, pixels: np.ndarray, *, exact: bool = True) -> None:
-    """The bits of the runtime with vectors of the same kind; elsewhere 1e-4 of a spread, as the network is random.
-
-    Trained models are within 1e-5 on every instruction set: see docs/how-to/browser.md.
-    """
+    """The bits of the runtime with vectors of the same kind; elsewhere 1e-4 of a spread, as the network is random."""
     before, manifest = _core.isa(), mapper.model.manifest
     same = exact and "sse2" in _core.isas()
     if same:
