@@ -1,7 +1,7 @@
 // The self-test of a model: its own test frame, whole and in parts, must give the map that the file holds of it.
 #pragma once
 
-#include "bytes.hpp"
+#include "common/bytes.hpp"
 #include "model.hpp"
 
 namespace shiftvae {

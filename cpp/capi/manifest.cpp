@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "json.hpp"
+#include "common/json.hpp"
 #include "refusal.hpp"
 #include "shiftvae/readout.hpp"
 

@@ -4,7 +4,7 @@
 #include <exception>
 
 #include "golden_frame.hpp"
-#include "json.hpp"
+#include "common/json.hpp"
 #include "layers_graph.hpp"
 #include "refusal.hpp"
 #include "sha256.hpp"

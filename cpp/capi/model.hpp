@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "bytes.hpp"
+#include "common/bytes.hpp"
 #include "drawing_graph.hpp"
 #include "manifest.hpp"
 #include "shiftvae/dense_rows.hpp"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "bytes.hpp"
+#include "common/bytes.hpp"
 
 namespace shiftvae {
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "array_file.hpp"
+#include "common/json.hpp"
 #include "map_fields.hpp"
 #include "model.hpp"
 #include "refusal.hpp"
@@ -53,6 +54,10 @@ int guarded(Handle& handle, Body&& body) noexcept {
         } catch (const Refusal& refusal) {
             code = refusal.code();
             handle.error = refusal.what();
+            handle.shown = handle.error.c_str();
+        } catch (const JsonError& error) {
+            code = SV_FILE;
+            handle.error = std::string(error.what()) + copy_again;
             handle.shown = handle.error.c_str();
         }
     } catch (...) {  // no memory, for the work or for the text

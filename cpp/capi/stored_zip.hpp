@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "bytes.hpp"
+#include "common/bytes.hpp"
 
 namespace shiftvae {
 

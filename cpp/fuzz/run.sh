@@ -11,7 +11,7 @@ if ! command -v "$compiler" >/dev/null; then
   exit 0
 fi
 mkdir -p "$build"
-flags="-std=c++17 -g -O1 -Iinclude -Isrc -Icapi -Itests -DSHIFTVAE_X86 -fno-omit-frame-pointer -ffp-contract=off -pthread"
+flags="-std=c++17 -g -O1 -I. -Iinclude -Isrc -Icapi -Itests -DSHIFTVAE_X86 -fno-omit-frame-pointer -ffp-contract=off -pthread"
 checks="-fsanitize=address,undefined -fno-sanitize-recover=all"
 case $(uname -m) in
   x86_64) ;;
@@ -28,7 +28,7 @@ for isa in sse2 avx2 avx512; do
   "$compiler" $flags $checks -fsanitize=fuzzer-no-link $machine -DSHIFTVAE_ISA=$isa -c src/kernels/kernels.cpp -o "$build/$isa.o"
   objects="$objects $build/$isa.o"
 done
-for source in src/*.cpp src/kernels/dispatch.cpp capi/*.cpp; do
+for source in src/*.cpp src/kernels/dispatch.cpp common/*.cpp capi/*.cpp; do
   object="$build/$(basename "$source" .cpp).o"
   # shellcheck disable=SC2086
   "$compiler" $flags $checks -fsanitize=fuzzer-no-link -c "$source" -o "$object"

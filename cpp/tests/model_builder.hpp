@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "bytes.hpp"
+#include "common/bytes.hpp"
 #include "sha256.hpp"
 #include "shiftvae/dense_rows.hpp"
 

@@ -1,6 +1,6 @@
 #include "check.hpp"
 #include "each_isa.hpp"
-#include "json.hpp"
+#include "common/json.hpp"
 #include "layers_graph.hpp"
 #include "model_builder.hpp"
 #include "reference.hpp"
@@ -89,6 +89,8 @@ bool is_refused(Body body) {
         body();
     } catch (const Refusal& refusal) {
         return refusal.code() == SV_FILE && std::strlen(refusal.what()) > 0;
+    } catch (const JsonError& error) {
+        return std::strlen(error.what()) > 0;
     }
     return false;
 }
@@ -117,6 +119,20 @@ CASE("JSON is read as it was written, whatever its escapes and numbers") {
     CHECK(is_refused([&] { numbers[1].integer(0, 9); }));
     CHECK(is_refused([&] { numbers[2].integer(0, 1199); }));
     CHECK(is_refused([&] { json.at("c").text(); }));
+    CHECK(is_refused([&] { json.at("c").boolean(); }));
+    CHECK(is_refused([&] { json.only({"a"}); }));
+    const std::string ns = "[true, 9223372036854775807, 18446744073709551616, -1, 1.0]";
+    const Json more = Json::parse(builder::bytes_of(ns), "text");
+    CHECK(more.items(5)[0].boolean() && more.items(5)[1].count(0, INT64_MAX) == INT64_MAX);
+    for (const std::size_t bad : {0U, 2U, 3U, 4U})
+        CHECK(is_refused([&] { more.items(5)[bad].count(0, UINT64_MAX); }));
+}
+
+CASE("the places in a text of many values under long keys take little memory") {
+    std::string text = "1";
+    for (int i = 0; i < 100000; ++i) text += ",1";
+    text = "{\"" + std::string(100000, 'k') + "\":[" + text + "]}";
+    CHECK(Json::parse(builder::bytes_of(text), "text").values()[0].items(1000000).size() == 100001);
 }
 
 CASE("text that is not JSON is refused") {

@@ -1,9 +1,9 @@
-#include "json.hpp"
+#include "common/json.hpp"
 
 #include <charconv>
 #include <cstring>
 
-#include "refusal.hpp"
+#include "common/refusal.hpp"
 
 namespace shiftvae {
 
@@ -23,8 +23,9 @@ public:
 
 private:
     static constexpr int most_levels = 32;
+    static constexpr std::size_t most_keys = 4096, most_place = 120;
 
-    [[noreturn]] void damaged() const { refuse_file(name_ + " is not JSON as it was exported"); }
+    [[noreturn]] void damaged() const { throw JsonError(name_ + " is not JSON as expected"); }
 
     void skip_space() noexcept {
         while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
@@ -53,11 +54,15 @@ private:
         if (take('"')) {
             value.kind_ = Json::Kind::text;
             value.text_ = rest_of_text();
-        } else if (take_word("true") || take_word("false")) {
+        } else if (take_word("true")) {
+            value.kind_ = Json::Kind::boolean;
+            value.boolean_ = true;
+        } else if (take_word("false")) {
             value.kind_ = Json::Kind::boolean;
         } else if (!take_word("null")) {
             value.kind_ = Json::Kind::number;
-            value.number_ = number();
+            value.text_ = digits_of_number();
+            value.number_ = number(value.text_);
         }
     }
 
@@ -68,11 +73,11 @@ private:
         do {
             need('"');
             const std::string key = rest_of_text();
-            if (value.has(key)) damaged();
+            if (value.has(key) || value.keys_.size() == most_keys) damaged();
             need(':');
             value.keys_.push_back(key);
             value.values_.emplace_back();
-            value.values_.back().place_ = value.place_ + ": " + key;
+            value.values_.back().place_ = (value.place_ + ": " + shown(key)).substr(0, most_place);
             read(value.values_.back(), level + 1);
             skip_space();
         } while (take(','));
@@ -98,7 +103,7 @@ private:
         if (at_ == first) damaged();
     }
 
-    double number() {
+    std::string digits_of_number() {
         const char* const first = at_;
         take('-');
         if (!take('0')) take_digits();
@@ -107,9 +112,14 @@ private:
             if (!take('+')) take('-');
             take_digits();
         }
+        return {first, at_};
+    }
+
+    double number(const std::string& digits) const {
         double value = 0;
-        const auto [last, error] = std::from_chars(first, at_, value);  // whatever locale the host has chosen
-        if (error != std::errc() || last != at_) damaged();
+        const char* const end = digits.data() + digits.size();
+        const auto [last, error] = std::from_chars(digits.data(), end, value);  // whatever locale the host has chosen
+        if (error != std::errc() || last != end) damaged();
         return value;
     }
 
@@ -181,7 +191,7 @@ private:
 
 Json Json::parse(Bytes text, const std::string& name) { return JsonReader(text, name).whole(); }
 
-void Json::refuse_as(const std::string& expected) const { refuse_file(place_ + ": expected " + expected); }
+void Json::refuse_as(const std::string& expected) const { throw JsonError(place_ + ": expected " + expected); }
 
 bool Json::has(const std::string& key) const {
     for (const std::string& one : keys_)
@@ -215,6 +225,11 @@ const std::string& Json::text() const {
     return text_;
 }
 
+bool Json::boolean() const {
+    if (kind_ != Kind::boolean) refuse_as("true or false");
+    return boolean_;
+}
+
 double Json::number(double low, double high) const {
     if (kind_ != Kind::number || !(number_ >= low && number_ <= high))
         refuse_as("a number from " + std::to_string(low) + " to " + std::to_string(high));
@@ -228,6 +243,23 @@ std::size_t Json::integer(std::size_t low, std::size_t high) const {
     if (!fits || static_cast<double>(value) != number_)
         refuse_as("an integer from " + std::to_string(low) + " to " + std::to_string(high));
     return value;
+}
+
+std::uint64_t Json::count(std::uint64_t low, std::uint64_t high) const {
+    std::uint64_t value = 0;
+    const char* const end = text_.data() + text_.size();
+    const auto [last, error] = std::from_chars(text_.data(), end, value);
+    if (kind_ != Kind::number || error != std::errc() || last != end || value < low || value > high)
+        refuse_as("a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+    return value;
+}
+
+void Json::only(std::initializer_list<const char*> names) const {
+    for (const std::string& key : keys()) {
+        bool known = false;
+        for (const char* name : names) known = known || key == name;
+        if (!known) refuse_as("no field \"" + shown(key) + "\"");
+    }
 }
 
 }  // namespace shiftvae

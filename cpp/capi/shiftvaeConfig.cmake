@@ -1,0 +1,11 @@
+# shiftvae::shiftvae, and with COMPONENTS client also shiftvae::client
+include("${CMAKE_CURRENT_LIST_DIR}/shiftvaeTargets.cmake")
+foreach(component IN LISTS shiftvae_FIND_COMPONENTS)
+  include("${CMAKE_CURRENT_LIST_DIR}/shiftvae_${component}Targets.cmake" OPTIONAL RESULT_VARIABLE shiftvae_found_file)
+  if(shiftvae_found_file)
+    set(shiftvae_${component}_FOUND TRUE)
+  elseif(shiftvae_FIND_REQUIRED_${component})
+    set(shiftvae_FOUND FALSE)
+    set(shiftvae_NOT_FOUND_MESSAGE "this installation has no ${component}: it was built without libzmq")
+  endif()
+endforeach()

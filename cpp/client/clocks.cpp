@@ -1,0 +1,28 @@
+#include "clocks.hpp"
+
+#ifdef __linux__
+#include <unistd.h>
+#endif
+
+#include <algorithm>
+#include <fstream>
+
+namespace shiftvae::client {
+
+std::chrono::steady_clock::time_point deadline(double timeout_s) noexcept {
+    constexpr double year_s = 3.2e7;
+    const double wait_s = timeout_s > 0 ? std::min(timeout_s, year_s) : 0;  // NaN too is no time
+    return std::chrono::steady_clock::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(wait_s * 1e9));
+}
+
+std::string clock_name() {
+#ifdef __linux__
+    char host[256] = "";
+    std::string boot;
+    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id") >> std::ws, boot);
+    if (boot.size() == 36 && gethostname(host, sizeof host - 1) == 0) return std::string(host) + "/" + boot;
+#endif
+    return "";
+}
+
+}  // namespace shiftvae::client
