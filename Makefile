@@ -62,7 +62,8 @@ lint: .venv/dev-installed  ## style, types, import contracts, the stub of the co
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml shiftvae_rt._core
 	$(BIN)/clang-format --dry-run --Werror $(shell git ls-files 'cpp/*.cpp' 'cpp/*.hpp' 'cpp/*.h')
 	cmake --preset default -G Ninja
-	$(BIN)/clang-tidy -p build/default --quiet $(wildcard cpp/src/*.cpp cpp/capi/*.cpp)
+	$(BIN)/clang-tidy -p build/default --quiet $$(sed -En \
+	  's|.*"file": "(.*/cpp/(src\|common\|capi\|client)/[a-z0-9_]+\.cpp)".*|\1|p' build/default/compile_commands.json | sort -u)
 
 docs: .venv/dev-installed  ## the book, into build/docs: a warning is an error, every link and anchor within it is checked
 	$(BIN)/python -m sphinx -q -E -W --keep-going -d build/doctrees docs build/docs

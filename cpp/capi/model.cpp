@@ -3,8 +3,8 @@
 #include <charconv>
 #include <exception>
 
-#include "golden_frame.hpp"
 #include "common/json.hpp"
+#include "golden_frame.hpp"
 #include "layers_graph.hpp"
 #include "refusal.hpp"
 #include "sha256.hpp"

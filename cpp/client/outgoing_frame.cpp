@@ -46,11 +46,15 @@ std::uint8_t* OutgoingFrame::line(std::size_t channel, std::size_t y) const noex
 
 void OutgoingFrame::fill(const Lines& lines, std::int64_t now_ns, std::int64_t now_utc_ns) {
     const auto* const first = static_cast<const std::uint8_t*>(lines.first);
+    const std::ptrdiff_t line_stride =
+        lines.line_stride ? lines.line_stride : static_cast<std::ptrdiff_t>(format.line_bytes());
+    const std::ptrdiff_t channel_stride =
+        lines.channel_stride ? lines.channel_stride : static_cast<std::ptrdiff_t>(lines.count) * line_stride;
     for (std::size_t channel = 0; channel < format.channels; ++channel)
         for (std::size_t y = 0; y < lines.count; ++y)
             std::memcpy(line(channel, filled + y),
-                        first + static_cast<std::ptrdiff_t>(channel) * lines.channel_stride +
-                            static_cast<std::ptrdiff_t>(y) * lines.line_stride,
+                        first + static_cast<std::ptrdiff_t>(channel) * channel_stride +
+                            static_cast<std::ptrdiff_t>(y) * line_stride,
                         format.line_bytes());
     filled += lines.count;
     clock_ns = now_ns;

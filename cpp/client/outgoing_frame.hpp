@@ -19,7 +19,7 @@ struct Format {
     std::size_t row_bytes() const noexcept { return channels * line_bytes(); }
 };
 
-// Lines in the caller's memory.
+// Lines in the caller's memory. A stride of 0: they follow each other.
 struct Lines {
     const void* first;
     std::size_t count;

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <exception>
 #include <random>
-#include <system_error>
 #include <utility>
 
+#include "background_thread.hpp"
 #include "clocks.hpp"
 #include "common/refusal.hpp"
 #include "common/utf8.hpp"
@@ -16,6 +16,7 @@ namespace shiftvae::client {
 namespace {
 
 constexpr int tick_ms = 100;
+constexpr int most_a_turn = 256;  // answers, so that a flood of them keeps nothing else from its turn
 
 // What the service would refuse and we can see; it looks at every character.
 std::string stream_name(const std::string& stream) {
@@ -42,11 +43,7 @@ Producer::Producer(const std::string& endpoint, const std::string& stream, const
     : conversation_(stream_name(stream), random_name(), clock_name()),
       connection_(Connection::Kind::producer, endpoint,
                   key_file ? std::optional<Key>(read_key(key_file)) : std::nullopt) {
-    try {
-        thread_ = std::thread([this] { run(); });
-    } catch (const std::system_error&) {
-        refuse(SVC_SYSTEM, "the machine gives no thread for the producer");
-    }
+    thread_ = background_thread([this] { run(); });
 }
 
 Producer::~Producer() { end(0); }
@@ -56,27 +53,24 @@ void Producer::set_format(const Format& format) {
     format_ = format;
 }
 
-// The format, and in `lines` what the caller left to it.
-Format Producer::format_of(Lines& lines, bool whole) {
+Format Producer::format() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!format_) refuse(SVC_ARGUMENT, "the frames have no format yet: call svc_producer_format");
-    if (whole) lines.count = format_->height;
-    if (lines.line_stride == 0) lines.line_stride = static_cast<std::ptrdiff_t>(format_->line_bytes());
-    if (lines.channel_stride == 0) lines.channel_stride = static_cast<std::ptrdiff_t>(lines.count) * lines.line_stride;
     return *format_;
 }
 
 std::uint64_t Producer::offer(std::uint64_t number, std::size_t first_line, Lines lines, bool whole,
                               std::string context) {
-    const Format format = format_of(lines, whole);
-    if (first_line == 0 && lines.count > format.height)
-        refuse(SVC_LINES, "expected at most the " + std::to_string(format.height) + " lines of the frame, got " +
+    const Format of_new = format();
+    if (whole) lines.count = of_new.height;
+    if (first_line == 0 && lines.count > of_new.height)
+        refuse(SVC_LINES, "expected at most the " + std::to_string(of_new.height) + " lines of the frame, got " +
                               std::to_string(lines.count));
     const std::int64_t now_ns = monotonic_ns(), now_utc_ns = utc_ns();
     Mailbox::Slot frame, before;  // made and freed without the lock: that takes as long as the frame is large
     std::uint64_t seq = 0;
     if (first_line == 0) {
-        frame = std::make_shared<OutgoingFrame>(format, number, std::move(context));
+        frame = std::make_shared<OutgoingFrame>(of_new, number, std::move(context));
         frame->fill(lines, now_ns, now_utc_ns);
     }
     {
@@ -212,7 +206,9 @@ void Producer::turn() {
     }
     if (renew) connection_.renew();
     connection_.wait(tick_ms, send_all() ? ZMQ_POLLIN : ZMQ_POLLIN | ZMQ_POLLOUT);
-    while (const std::optional<Received> message = connection_.receive()) {
+    for (int read = 0; read < most_a_turn; ++read) {
+        const std::optional<Received> message = connection_.receive();
+        if (!message) break;
         std::optional<Reply> reply;
         std::string fault;
         try {

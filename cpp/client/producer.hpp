@@ -36,7 +36,7 @@ private:
     void run() noexcept;
     void turn();
     bool send_all();
-    Format format_of(Lines& lines, bool whole);
+    Format format();
 
     std::mutex mutex_;  // of the conversation and its mailbox, the format, and what is below
     std::condition_variable changed_;

@@ -1,9 +1,9 @@
 #include "reader.hpp"
 
 #include <exception>
-#include <system_error>
 #include <utility>
 
+#include "background_thread.hpp"
 #include "clocks.hpp"
 #include "common/refusal.hpp"
 #include "shiftvae_client.h"
@@ -13,6 +13,7 @@ namespace shiftvae::client {
 namespace {
 
 constexpr int tick_ms = 100;
+constexpr int most_a_turn = 256;  // messages, so that a flood of them does not keep the reader from closing
 
 }  // namespace
 
@@ -21,11 +22,7 @@ Reader::Reader(const std::string& endpoint, std::string stream, bool latest, con
       waiting_(latest),
       connection_(Connection::Kind::reader, endpoint,
                   key_file ? std::optional<Key>(read_key(key_file)) : std::nullopt) {
-    try {
-        thread_ = std::thread([this] { run(); });
-    } catch (const std::system_error&) {
-        refuse(SVC_SYSTEM, "the machine gives no thread for the reader");
-    }
+    thread_ = background_thread([this] { run(); });
 }
 
 Reader::~Reader() {
@@ -105,7 +102,7 @@ void Reader::turn() {
         else
             connected_ = *event == Event::ready;
     }
-    while (has_room()) {
+    for (int read = 0; read < most_a_turn && has_room(); ++read) {
         std::optional<Received> message = connection_.receive();
         if (!message) return;
         try {

@@ -76,8 +76,9 @@ SVC_API int svc_abi_version(void);
  * error *out is a handle too: it serves svc_producer_error and svc_producer_close alone (null: no memory for it). */
 SVC_API int svc_producer_open(const char* endpoint, const char* stream, const char* key_file, svc_producer** out);
 
-/* Format of the frames that begin from now on; to be set before the first. A line signal has height 1. Channels 1 to
- * 64, at most 67108864 px a frame. pixel_size_y_nm, pixel_size_x_nm: edges of a pixel, both 0 if they are unknown. */
+/* Format of the frames that begin from now on, to be set before the first; a frame that has begun keeps its own. A line
+ * signal has height 1. Channels 1 to 64, at most 67108864 px a frame. pixel_size_y_nm, pixel_size_x_nm: edges of a
+ * pixel, both 0 if they are unknown. */
 SVC_API int svc_producer_format(svc_producer* producer, int pixel_type, int channels, int height, int width,
                                 double pixel_size_y_nm, double pixel_size_x_nm);
 

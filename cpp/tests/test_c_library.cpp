@@ -1,6 +1,6 @@
 #include "check.hpp"
-#include "each_isa.hpp"
 #include "common/json.hpp"
+#include "each_isa.hpp"
 #include "layers_graph.hpp"
 #include "model_builder.hpp"
 #include "reference.hpp"
@@ -124,8 +124,7 @@ CASE("JSON is read as it was written, whatever its escapes and numbers") {
     const std::string ns = "[true, 9223372036854775807, 18446744073709551616, -1, 1.0]";
     const Json more = Json::parse(builder::bytes_of(ns), "text");
     CHECK(more.items(5)[0].boolean() && more.items(5)[1].count(0, INT64_MAX) == INT64_MAX);
-    for (const std::size_t bad : {0U, 2U, 3U, 4U})
-        CHECK(is_refused([&] { more.items(5)[bad].count(0, UINT64_MAX); }));
+    for (const std::size_t bad : {0U, 2U, 3U, 4U}) CHECK(is_refused([&] { more.items(5)[bad].count(0, UINT64_MAX); }));
 }
 
 CASE("the places in a text of many values under long keys take little memory") {

@@ -52,7 +52,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 Mailbox::Slot frame(std::uint64_t number, std::size_t filled = 4) {
     auto one = std::make_shared<OutgoingFrame>(Format{PixelType::uint8, 1, 4, 3, 0, 0}, number, "c");
     const std::uint8_t pixels[12] = {};
-    one->fill({pixels, filled, 3, 0}, 1, 1);
+    one->fill({pixels, filled, 0, 0}, 1, 1);
     return one;
 }
 

@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[2]
 TYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
@@ -33,6 +35,20 @@ def install(prefix: Path) -> Path:
         done = subprocess.run([cmake, *map(str, arguments)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return prefix
+
+
+def said(command: list[str | Path], **options: Any) -> str:
+    """Run a program that must succeed, and give what it wrote."""
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=300, **options)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def need(*names: str) -> None:
+    """Skip the test, saying so, where a program is missing."""
+    lacking = [name for name in names if tool(name) is None]
+    if lacking:
+        pytest.skip(f"there is no {' and no '.join(lacking)} here")
 
 
 class RefusedError(Exception):

@@ -186,9 +186,7 @@ class CReader:
     ) -> None:
         self.c, self.handle = library, ctypes.c_void_p()
         name = None if stream is None else stream.encode()
-        self.code = library.reader_open(
-            endpoint.encode(), name, latest, _encoded(key_file), ctypes.byref(self.handle)
-        )
+        self.code = library.reader_open(endpoint.encode(), name, latest, _encoded(key_file), ctypes.byref(self.handle))
 
     def close(self) -> None:
         self.c.reader_close(self.handle)

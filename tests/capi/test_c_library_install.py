@@ -6,11 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from c_library import ROOT, tool
+from c_library import ROOT, need, said, tool
 
 from shiftvae_rt import LatentMapper, get_include, get_library
 
@@ -22,18 +21,6 @@ pytestmark = [
     pytest.mark.timeout(600),  # the first of them builds the library
     pytest.mark.skipif(sys.platform != "linux", reason="the packages of a Linux library are looked at"),
 ]
-
-
-def said(command: list[str | Path], **options) -> str:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=300, **options)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout
-
-
-def need(*names: str) -> None:
-    lacking = [name for name in names if tool(name) is None]
-    if lacking:
-        pytest.skip(f"there is no {' and no '.join(lacking)} here")
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
-"""Programs that have nothing of ours: a client in C++, producers that only push, readers from the field, unmodified."""
+"""Programs that have nothing of ours: producers that only push, readers from the field, unmodified."""
 
 from __future__ import annotations
 
 import importlib
 import json
-import shutil
 import subprocess
 import sys
 import time
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,67 +20,6 @@ from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Options, Producer, Service
 
 Make = Callable[..., Any]
-SOURCE = Path(__file__).parents[2] / "examples" / "cpp_client" / "client.cpp"
-FRAMES = 50
-
-
-@pytest.fixture(scope="session")
-def cpp_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example, built; skips, saying so, where compiler or headers are missing."""
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        pytest.skip("no C++ compiler: apt install g++")
-    probe = subprocess.run(
-        [compiler, "-std=c++17", "-fsyntax-only", "-x", "c++", "-"],
-        input="#include <zmq.hpp>\n#include <zmq_addon.hpp>\n",
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    if probe.returncode:
-        pytest.skip("no libzmq and cppzmq headers: apt install libzmq3-dev cppzmq-dev")
-    client = tmp_path_factory.mktemp("cpp") / "client"
-    warnings = ["-Wall", "-Wextra", "-Werror"]
-    built = subprocess.run(
-        [compiler, "-std=c++17", "-O1", *warnings, str(SOURCE), "-o", str(client), "-lzmq"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
-    return client
-
-
-def cpp_frame(seq: int) -> np.ndarray:
-    return ((37 * np.arange(64 * 48) + 11 * seq) % 251).astype(np.uint16).reshape(64, 48)
-
-
-@pytest.mark.parametrize("mode", ["live", "lossless"])
-def test_a_cpp_client_sends_frames_and_receives_their_maps(
-    cpp_client: Path, serve: Make, mapper: LatentMapper, tmp_path: Path, mode: str
-) -> None:
-    service: Service = serve(mapper, options=Options(control=FREE, journal=tmp_path / "j"))
-    command = [cpp_client, service.ingest, service.results, service.control, mode, FRAMES]
-    with subprocess.Popen(
-        [str(each) for each in command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as client:
-        assert client.stdout.readline() == "connected\n"
-        assert service.wait_for_readers(1, LIMIT_S)
-        out, err = client.communicate("\n", timeout=60)
-    assert (client.returncode, err) == (0, "")
-    first, *maps = out.splitlines()
-    assert first == f"ended processed={FRAMES}"
-    assert len(maps) == FRAMES
-    for seq, line in enumerate(maps, 1):
-        words = dict(word.split("=") for word in line.split()[1:])
-        expected = mapper.map(cpp_frame(seq))
-        assert int(words["frame"]) == seq
-        assert int(words["bytes"]) == 2 * expected.mean.nbytes
-        assert float(words["sum"]) == pytest.approx(float(expected.mean.sum() + expected.std.sum()), rel=1e-4)
 
 
 @pytest.fixture
