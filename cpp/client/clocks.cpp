@@ -5,7 +5,8 @@
 #endif
 
 #include <algorithm>
-#include <fstream>
+#include <cstdio>
+#include <memory>
 
 namespace shiftvae::client {
 
@@ -17,10 +18,11 @@ std::chrono::steady_clock::time_point deadline(double timeout_s) noexcept {
 
 std::string clock_name() {
 #ifdef __linux__
-    char host[256] = "";
-    std::string boot;
-    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id") >> std::ws, boot);
-    if (boot.size() == 36 && gethostname(host, sizeof host - 1) == 0) return std::string(host) + "/" + boot;
+    char host[256] = "", boot[37] = "";  // a stream of the C++ library would bring half a megabyte of it along
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/sys/kernel/random/boot_id", "r"),
+                                                     [](FILE* one) { return std::fclose(one); });
+    if (file && std::fread(boot, 1, 36, file.get()) == 36 && gethostname(host, sizeof host - 1) == 0)
+        return std::string(host) + "/" + boot;
 #endif
     return "";
 }
