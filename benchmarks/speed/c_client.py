@@ -3,8 +3,8 @@
     cmake -B build/c_library && cmake --build build/c_library
     python benchmarks/speed/c_client.py build/c_library/cpp/client/libshiftvae_client.so [--frames 500]
 
-Frames of uint16 without a service, so that each replaces the one before it; 32 lines of one as a band. Medians of the CPU
-time of the calling thread, beside a copy of the same pixels by NumPy. A call by ctypes costs about 2 us of each figure.
+Frames of uint16 without a service, so that each replaces the one before it; 32 lines of one as a band. Medians of the
+CPU time of the calling thread, beside a copy of the same pixels by NumPy. A call by ctypes is in each figure.
 """
 
 from __future__ import annotations
