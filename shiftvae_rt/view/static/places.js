@@ -10,6 +10,7 @@ const find = id => document.getElementById(id);
 
 function said(value) {
   if (!value) return "";
+  if (value.name === "grain") return value.mean < 0 ? "none" : `${value.mean} (${(100 * (1 - value.sd)).toFixed(0)} % sure)`;
   const { mean, sd } = value, span = sd || Math.abs(mean) || 1;
   return `${number(mean, span)}${sd ? ` ± ${number(sd, span)}` : ""}`;
 }

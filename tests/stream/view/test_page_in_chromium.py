@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 from browser_support import LIMIT_S, Browser, find_chromium
 from stream_support import FREE, frame_message, noisy, until
-from tiny_models import tiny_domain, tiny_manifest, tiny_members, tiny_weights
+from tiny_models import tiny_domain, tiny_manifest, tiny_members, tiny_weights, write_tiny_model
 
 from shiftvae_rt.colours import colour_table
 from shiftvae_rt.encode.mapper import LatentMapper
@@ -245,6 +246,25 @@ def test_what_is_shown_is_saved_with_its_legend(
         colours = {colour[:3] for _, colour in image.convert("RGB").getcolors(1 << 24)}
     for table in ("content", "signed"):  # its colour bars are there, from end to end
         assert {tuple(map(int, colour_table(table)[end])) for end in (0, -1)} <= colours
+
+
+def test_each_grain_has_one_colour_and_is_told_by_its_number(
+    browser: Browser, serve: Make, produce: Make, tmp_path: Path
+) -> None:
+    mapper = LatentMapper(write_tiny_model(tmp_path / "grains.svae", grains=2))
+    service = serve(mapper, options=Options(http="127.0.0.1:0", max_age_s=60.0))
+    visit(browser, service)
+    frame = np.random.default_rng(0).poisson(40, (96, 80)).astype(np.uint16)
+    produce(service, stream="a", mode="replay").offer(frame)
+    browser.until("shiftvae.painted > 0")
+    assert browser.value("[...document.querySelectorAll('.bar.labels span')].map(each => each.innerText)") == ["0", "1"]
+    assert "Grain 1 is turned by" in browser.text("#legend")
+    pixels = np.array(browser.value(PIXELS + "(1)")).reshape(-1, 4)
+    ends = {tuple(map(int, colour_table("content")[end])) for end in (0, -1)}
+    assert {tuple(map(int, pixel[:3])) for pixel in pixels if pixel[3]} == ends
+    browser.point(0.5, 0.5)
+    browser.until("document.querySelector('#values')?.innerText.includes('grain')")
+    assert re.search(r"grain\s+([01] \(\d+ % sure\)|none)", browser.text("#values"))
 
 
 def test_a_place_is_looked_at_pinned_and_compared_with_mouse_and_keys(
