@@ -113,8 +113,9 @@ def fit(
     shift
         ``"torus"`` for a lattice; ``"planar"`` for isolated features, one per window, which needs `window`.
     cell
-        Which cell is taken where the sample has a superlattice: ``"auto"`` the larger one where its satellites are
-        clear in most of the frame, ``"parent"`` the smaller, ``"super"`` the larger; or two vectors (y, x) in px.
+        Which cell is taken where the sample has a superlattice: ``"auto"`` the larger one if its satellites are clear
+        all over the frame, without antiphase walls, ``"parent"`` the smaller, ``"super"`` the larger; or two vectors
+        (y, x) in px.
     rotation
         Rotational symmetry of features that turn (planar only): 1 for none, n if a feature looks the same after
         ``360 / n`` degrees; 0 if features do not turn.

@@ -30,12 +30,30 @@ def lengths(lattice) -> list[float]:
     return sorted(lattice.period_px.round().tolist())
 
 
-def test_an_antiphase_wall_does_not_hide_a_superlattice():
-    wall = np.tanh((np.mgrid[:SIDE, :SIDE][1] - SIDE / 2) / 20)
-    found = find_lattice([ordered(wall)])
+def test_order_all_over_the_frame_makes_the_larger_cell_the_period():
+    found = find_lattice([ordered(1.0)])
     assert lengths(found) == [14.0, 28.0]
     assert not len(found.superlattice)
-    assert "in most of the frame" in found.reason
+
+
+def test_only_the_small_cell_goes_on_across_an_antiphase_wall():
+    wall = np.tanh((np.mgrid[:SIDE, :SIDE][1] - SIDE / 2) / 20)
+    found = find_lattice([ordered(wall)])
+    assert lengths(found) == [14.0, 14.0]
+    assert found.superlattice.tolist() == [[0.5, 0.0]]
+    assert "antiphase walls" in found.reason
+
+
+def test_walls_that_split_the_satellites_of_the_whole_frame_do_not_hide_the_order():
+    y, x = np.mgrid[:SIDE, :SIDE]
+    column = np.exp(-(((y % 9.95) - 5) ** 2 + ((x % 9.65) - 5) ** 2) / 6)
+    left = x < 0.52 * SIDE + 60 * np.sin(y / 52)
+    rows = left * np.where(y - 0.2 * x > 0.45 * SIDE, -1, 1) * (-1.0) ** np.floor(y / 9.95)
+    cols = ~left * np.where(y + x > 1.15 * SIDE, -1, 1) * (-1.0) ** np.floor(x / 9.65)
+    rate = 15 + 80 * column * (1 + 0.25 * (rows + cols))
+    found = find_lattice([np.random.default_rng(0).poisson(rate).astype(float)[None]])
+    assert lengths(found) == [10.0, 10.0]
+    assert sorted(found.superlattice.tolist()) == [[0.0, 0.5], [0.5, 0.0]]
 
 
 def test_order_in_a_part_of_the_frame_is_told_by_its_vector_on_the_parent():

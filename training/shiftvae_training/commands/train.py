@@ -86,8 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=field(check_setting, "cell", parse_cell),
         default=default.cell,
         metavar='auto|parent|super|"(Y,X),(Y,X)"',
-        help="cell of a sample with a superlattice: the larger one where its satellites are clear in most of the frame "
-        "(auto), the smaller, the larger, or two lattice vectors in px",
+        help="cell of a sample with a superlattice: the larger one if its satellites are clear all over the frame, "
+        "without antiphase walls (auto), the smaller, the larger, or two lattice vectors in px",
     )
     parser.add_argument(
         "--constraint",

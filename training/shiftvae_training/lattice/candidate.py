@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -28,8 +28,8 @@ from .superlattice import LocalPower, clearest_part, local_power, superlattice_v
 
 __all__ = ["Candidate", "CellName", "propose"]
 
-#: Which cell is taken where there are two: the larger one where its waves are clear in most of the frame; the smaller;
-#: the larger.
+#: Which cell is taken where there are two: the larger one if its waves are clear all over the frame; the smaller; the
+#: larger.
 CellName = Literal["auto", "parent", "super"]
 
 
@@ -197,7 +197,7 @@ class _Waves:
     def on(self, form: NDArray[np.intp]) -> tuple[_Waves, tuple[Float64, Float64]]:
         """Waves on a sublattice; and the others, (y, x) in cycles per px, with their power without noise."""
         reciprocal, orders, keep = sublattice(self.reciprocal, self.orders, form)
-        local = LocalPower(self.local.power[keep], self.local.noise[keep], self.local.grid)
+        local = LocalPower(self.local.power[keep], self.local.noise[keep])
         power = self.local.power[~keep].mean(axis=1) - self.local.noise[~keep]
         return _Waves(reciprocal, orders, local), ((self.orders @ self.reciprocal)[~keep], power)
 
@@ -216,32 +216,26 @@ def _without_superlattice(waves: _Waves, cell: CellName) -> _Part:
     """Waves of the cell that is taken where there is a superlattice."""
     if cell == "super":
         return _Part(waves, ("the largest cell, as asked",))
-    found = _anchored(waves, across_walls=False)
+    found = _anchored(waves)
     if cell == "parent" and not found.notes and (form := clearest_part(waves.local, waves.orders)) is not None:
         parent, (left, power) = waves.on(form)
         vectors = superlattice_vectors(left @ np.linalg.inv(parent.reciprocal), power)
         why = f"the parent of a superlattice of {in_words(waves.reciprocal)}, as asked"
         return _Part(parent, (why,), superlattice=vectors)
-    if cell == "auto" and len(found.superlattice) == 1:  # with several vectors, each is in domains of its own
-        whole = _anchored(waves, across_walls=True)
-        if len(whole.notes) < len(found.notes):
-            common = in_words(waves.reciprocal)
-            why = f"superlattice of {common} in most of the frame, but for what may be antiphase walls"
-            return replace(whole, notes=(*whole.notes, why))
     return found
 
 
-def _anchored(waves: _Waves, *, across_walls: bool) -> _Part:
-    """Waves of the largest cell that most windows show."""
+def _anchored(waves: _Waves) -> _Part:
+    """Waves of the largest cell that all windows show."""
     grains, notes, satellites = False, [], []
-    while (part := unanchored_part(waves.local, waves.orders, across_walls=across_walls)) is not None:
+    while (part := unanchored_part(waves.local, waves.orders)) is not None:
         common = in_words(waves.reciprocal)
         waves, rest = waves.on(part[0])
         if part[1] == "patchy" and waves.local.coverage()[:4].min() < EVERYWHERE:
             grains = True
             notes.append(f"second grain, common cell {common}")
         elif part[1] == "patchy":
-            notes.append(f"superlattice of {common} in parts of the frame")
+            notes.append(f"superlattice of {common} in parts of the frame or with antiphase walls")
             satellites.append(rest)
         else:
             notes.append(f"superlattice of {common} too weak for a window")

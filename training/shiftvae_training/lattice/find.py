@@ -159,7 +159,7 @@ def find_lattice(frames: Sequence[NDArray[Any]], *, cell: CellName = "auto") -> 
 
     A superlattice that is too weak for such windows, or present in domains only, is mentioned in the reason; the
     vectors are those of the lattice that every window shows, because each window must find its position on it. An
-    antiphase wall between two domains of one order is no gap in it.
+    antiphase wall is a gap in it, too: only the smaller lattice goes on across the wall.
 
     Parameters
     ----------

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import grey_closing
 
 from shiftvae_rt.array_types import Float64
 
@@ -40,8 +39,6 @@ LEAST_TILES = 6
 VISIBLE = 8.0
 #: A wave is present in a tile that has this share of its power in the best tiles (contrast may vary fourfold).
 PRESENT = 0.06
-#: An antiphase wall leaves no superlattice in the tiles that it halves: gaps narrower than this many tiles are filled.
-WALL = 3
 #: The waves of a lattice carry at least this share of the power of all waves, if a superlattice is to be left out.
 MOSTLY = 0.6
 #: A superlattice vector gets an order latent if its waves have this share of the power of all satellites; largest
@@ -59,13 +56,10 @@ class LocalPower:
         float64 ``(n, tiles)``, in the square of the frame's unit, including noise.
     noise
         float64 ``(n,)``: mean noise power, from frequencies halfway between the points of the reciprocal lattice.
-    grid
-        Rows and columns of tiles.
     """
 
     power: Float64
     noise: Float64
-    grid: tuple[int, int]
 
     def coverage(self) -> Float64:
         """Share of the frame, 0..1, in which each wave is present, float64 ``(n,)``.
@@ -106,15 +100,12 @@ def local_power(channels: list[Float64], reciprocal: Float64, orders: NDArray[np
     tile = (min(size, channels[0].shape[0]), min(size, channels[0].shape[1]))
     waves = [np.abs(local_waves(channel, frequency, tile, most=MOST_TILES)[0]) ** 2 for channel in channels]
     squares = np.asarray(sum(waves) / len(channels))
-    grid = (squares.shape[1], squares.shape[2])
     squares = squares.reshape(1 + len(between), len(orders), -1)
-    return LocalPower(squares[0], np.median(squares[1:], axis=(0, 2)) / np.log(2.0), grid)
+    return LocalPower(squares[0], np.median(squares[1:], axis=(0, 2)) / np.log(2.0))
 
 
-def unanchored_part(
-    local: LocalPower, orders: NDArray[np.intp], *, across_walls: bool
-) -> tuple[NDArray[np.intp], str] | None:
-    """Find a superlattice whose waves do not appear in most windows.
+def unanchored_part(local: LocalPower, orders: NDArray[np.intp]) -> tuple[NDArray[np.intp], str] | None:
+    """Find a superlattice whose waves do not appear in all windows.
 
     Parameters
     ----------
@@ -122,8 +113,6 @@ def unanchored_part(
         Local power of the waves.
     orders
         int ``(n, 2)``: their orders.
-    across_walls
-        Whether a gap in the superlattice that is as narrow as an antiphase wall counts as filled.
 
     Returns
     -------
@@ -142,12 +131,7 @@ def unanchored_part(
             if here.sum() < LEAST_TILES:
                 continue
             share = rest / (rest + shown)
-            if across_walls:
-                filled = grey_closing(np.where(here, share, share[here].mean()).reshape(local.grid), WALL)
-                poorest = np.quantile(filled.ravel()[here], POOREST)
-            else:
-                poorest = np.quantile(share[here], POOREST)
-            if poorest < PATCHY * share[here].mean():
+            if np.quantile(share[here], POOREST) < PATCHY * share[here].mean():
                 return form, "patchy"
             if np.quantile(rest[here], 0.2) < VISIBLE * local.noise[~parent].sum():
                 return form, "weak"
