@@ -9,7 +9,7 @@ import numpy as np
 
 from shiftvae_rt.simulator import add_columns
 
-__all__ = ["SCENES", "OrderedScan"]
+__all__ = ["SCENES", "OrderedScan", "everywhere"]
 
 #: Half width of the walls between domains, and of layers, px.
 WALL = 12.0
@@ -114,10 +114,10 @@ def _step(distance: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(distance / WALL))
 
 
-#: Name -> scan of a seed, and the cells with which it is trained.
-SCENES: dict[str, tuple[Callable[[int], OrderedScan], tuple[str, ...]]] = {
-    "two variants, antiphase wall": (two_variants, ("auto",)),
-    "strength varies everywhere, antiphase wall": (everywhere, ("parent", "auto")),
-    "twin of LLTO": (layered, ("auto",)),
-    "twin of PTO/SRO": (polar_layers, ("super",)),
+#: Name -> scan of a seed.
+SCENES: dict[str, Callable[[int], OrderedScan]] = {
+    "two variants, antiphase wall": two_variants,
+    "strength varies everywhere, antiphase wall": everywhere,
+    "twin of LLTO": layered,
+    "twin of PTO/SRO": polar_layers,
 }

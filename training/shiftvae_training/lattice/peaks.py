@@ -24,8 +24,8 @@ MOST_FRAMES = 4
 #: Peaks weaker than this share of the strongest, or of the low-frequency background (3 % in amplitude), are digital
 #: artefacts.
 FAINTEST = 1e-3
-#: A tile size that finds a cell two to four times as large as the best is preferred when its gain reaches this share of
-#: the best: in larger tiles the walls between domains of an order split its peaks.
+#: A tile size that finds the cell of the best doubled is preferred when its gain reaches this share of the best: in
+#: larger tiles the walls between domains of an order split its peaks.
 TRUSTED = 0.5
 #: The frame must hold at least this many periods of the largest cell.
 LEAST_PERIODS_OF_FRAME = 2.6
@@ -124,14 +124,15 @@ def best_scale(frames: list[Float64]) -> tuple[Peaks, Indexing]:
         tried.append((strong, index_peaks(strong, least_periods=least)))
     best = max(tried, key=lambda pair: pair[1].gain)
     for wider in tried:  # largest tile first: a cell too large for the best tile is found only there
-        if wider[1].gain > TRUSTED * best[1].gain and _multiplies(wider[1].reciprocal, best[1].reciprocal):
+        if wider[1].gain > TRUSTED * best[1].gain and _doubled(wider[1].reciprocal, best[1].reciprocal):
             return wider
     return best
 
 
-def _multiplies(fine: Float64, coarse: Float64) -> bool:
-    """Tell whether the cell of the reciprocal basis `fine` is two, three or four cells of `coarse`."""
+def _doubled(fine: Float64, coarse: Float64) -> bool:
+    """Tell whether the cell of the reciprocal basis `fine` is that of `coarse` doubled, along one direction or both."""
     if len(fine) != 2 or len(coarse) != 2:
         return False
     orders = coarse @ np.linalg.inv(fine)
-    return bool(np.abs(orders - np.rint(orders)).max() < 0.1 and round(abs(np.linalg.det(orders))) in (2, 3, 4))
+    count, both = round(abs(np.linalg.det(orders))), bool((np.rint(orders) % 2 == 0).all())
+    return bool(np.abs(orders - np.rint(orders)).max() < 0.1 and (count == 2 or (count == 4 and both)))
