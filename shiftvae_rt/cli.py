@@ -2,7 +2,7 @@
 
 The runtime's are in the table `commands.COMMANDS`. Other packages (the training half) add theirs through the entry
 point group ``shiftvae.commands``, where a name leads to a `commands.Command`. Only the module of the subcommand that
-was typed is imported.
+was typed is imported, and other packages are looked up only for a subcommand that is not in the table.
 
 Exit codes: 0 done, 1 a named error on one line of stderr, 2 wrong usage, 130 stopped by Ctrl-C.
 """
@@ -14,7 +14,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
 from io import TextIOWrapper
 from typing import TextIO
 
@@ -41,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        arguments = command_parser(installed_commands(), words[:1]).parse_args(words)
+        own = [command for command in COMMANDS if command.name in words[:1]]
+        arguments = command_parser(own or installed_commands(), words[:1]).parse_args(words)
         arguments.run(arguments)
         sys.stdout.flush()
     except ShiftVaeError as error:
@@ -66,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def installed_commands() -> list[Command]:
     """List every subcommand of the installed packages, in the order of work."""
+    from importlib.metadata import entry_points  # slow to import: it brings the parser of e-mail
+
     others: list[Command] = []
     for entry_point in entry_points(group="shiftvae.commands"):
         try:

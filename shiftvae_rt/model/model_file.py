@@ -21,6 +21,7 @@ import hashlib
 import io
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ class ModelFile:
         """
         return self._members.get("decoder.onnx")
 
-    @property
+    @cached_property
     def golden(self) -> Golden:
         """Test frame and its latents.
 

@@ -132,14 +132,20 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     """Yield the field numbers and values of one protobuf message; IndexError when it is cut short."""
     at = 0
     while at < len(data):
-        key, at = _varint(data, at)
+        key = data[at]
+        at += 1
+        if key >= 0x80:
+            key, at = _varint(data, at - 1)
         number, kind = key >> 3, key & 7
         if kind == 0:
             value, at = _varint(data, at)
             yield number, value
             continue
         if kind == 2:
-            size, at = _varint(data, at)
+            size = data[at]
+            at += 1
+            if size >= 0x80:
+                size, at = _varint(data, at - 1)
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:

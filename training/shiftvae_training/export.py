@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,6 @@ from .graphs.decoder_graph import decoder_graph
 from .graphs.encoder_graph import encoder_graph
 from .graphs.runtime_graphs import runtime_graphs
 from .model.shift_vae import ShiftVAE
-from .report.report import report_stride, write_report
 from .scans import has_contrast
 from .train import Trained
 
@@ -52,8 +51,7 @@ __all__ = ["IN_MEMORY", "Parity", "export_model", "golden_frame", "made_by", "ma
 
 #: Name of a model file that is only in memory.
 IN_MEMORY = "model in memory"
-STRIDES = (1, 2, 4, 8)
-GOLDEN_STRIDE = 4
+STRIDES, GOLDEN_STRIDE = (1, 2, 4, 8), 4
 #: Largest side of the test frame, px.
 GOLDEN_SIDE = 160
 #: Largest difference of the ONNX output from torch, and from window-by-window encoding, as a share of a latent's
@@ -100,7 +98,12 @@ def write_with_report(path: str | os.PathLike[str], model: ModelFile) -> None:
 
 
 def make_model_file(
-    trained: Trained, frames: list[NDArray[Any]], *, sources: tuple[DataSource, ...], pixel_size_nm: PixelSize
+    trained: Trained,
+    frames: list[NDArray[Any]],
+    *,
+    sources: tuple[DataSource, ...],
+    pixel_size_nm: PixelSize,
+    report: bool = True,
 ) -> tuple[ModelFile, Parity]:
     """Model file of a trained model, in memory, and its parity with torch.
 
@@ -112,6 +115,8 @@ def make_model_file(
         Raw ``(C, H, W)``: all training frames, or those on which a long training was prepared.
     sources, pixel_size_nm
         Provenance of the frames, and the edges ``(y, x)`` of their pixels, nm.
+    report
+        Whether the file holds a report.
 
     Raises
     ------
@@ -142,12 +147,14 @@ def make_model_file(
     mapper = LatentMapper(ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY))
     measured = {"domain": fit_domain(mapper, frames), "grains": measure_grains(mapper, frames)}
     manifest = msgspec.structs.replace(manifest, **measured)
-    mapper = LatentMapper(
-        ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY), stride=report_stride(frames)
-    )
-    report = write_report(trained, frames, mapper, parity=(parity.against_torch, parity.against_windows))
-    members["report.html"] = report.encode()
-    return ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY), parity
+    file = ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY)
+    if report:
+        from .report.report import report_stride, write_report  # matplotlib, for those who want a report
+
+        mapper = LatentMapper(file, stride=report_stride(frames))
+        members["report.html"] = write_report(trained, frames, mapper, parity=astuple(parity)).encode()
+        file = ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY)
+    return file, parity
 
 
 def golden_frame(frames: Sequence[NDArray[Any]], window: tuple[int, int]) -> NDArray[Any]:
@@ -261,9 +268,8 @@ def _grains(trained: Trained, lattice: tuple[tuple[float, float], ...]) -> tuple
     found = []
     for number, ((ay, ax), (by, bx)) in enumerate(cells.tolist()):
         turn, mirrored = turn_between(lattice, cells[number])
-        share = float(np.mean([np.mean(labels == number) for labels in trained.grains.labels]))
-        vectors = ((ay, ax), (by, bx))
-        found.append(Grain(vectors=vectors, turn_deg=round(turn, 3), mirrored=mirrored, share=round(share, 4)))
+        share = round(float(np.mean([np.mean(labels == number) for labels in trained.grains.labels])), 4)
+        found.append(Grain(vectors=((ay, ax), (by, bx)), turn_deg=round(turn, 3), mirrored=mirrored, share=share))
     return tuple(found)
 
 

@@ -27,7 +27,7 @@ from .export import Parity, make_model_file
 from .fitting.checkpoint import Checkpoint
 from .fitting.course import Step
 from .fitting.field_rules import Rule, check_field, flag, whole
-from .fitting.progress import CHECKING, Progress
+from .fitting.progress import Progress
 from .fitting.settings import MOST_CONTENT, Settings
 from .fitting.training_state import unpack_state
 from .fitting.workers import ALONE, Workers
@@ -84,6 +84,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     start: TrainedModel | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    report: bool = True,
 ) -> TrainedModel:
     """Train a model on frames, with bitwise the same result as ``shiftvae train``.
 
@@ -150,6 +151,8 @@ def fit(
     checkpoint
         File in which the training is kept while it goes on. Called again with the same frames and settings, `fit` goes
         on from there, to the same bits as without the interruption. A finished training leaves it.
+    report
+        Whether the model file holds a report, which takes a few seconds to draw.
 
     Returns
     -------
@@ -199,6 +202,7 @@ def fit(
     check_field("channels", channels, flag())
     check_field("signals", signals, flag())
     check_field("progress", progress, flag())
+    check_field("report", report, flag())
     check_field("callbacks", callbacks, Rule("a list of functions", _are_functions))
     check_field("start", start, Rule("a model as fit and load give it, or None", _is_start))
     settings = Settings(**given) if start is None else settings_to_go_on(start, Settings(**given))
@@ -209,7 +213,8 @@ def fit(
         shown.stage("reading the frames ...")
         scans = gather_scans(frames, pixel_size_nm=pixel_size_nm, channels=channels, signals=signals)
         file = None if checkpoint is None else Path(checkpoint)
-        return fit_scans(scans, settings, progress=shown, callbacks=callbacks, start=start, checkpoint=file).model
+        more: dict[str, Any] = {"callbacks": callbacks, "start": start, "checkpoint": file, "report": report}
+        return fit_scans(scans, settings, progress=shown, **more).model
 
 
 def fit_scans(
@@ -221,6 +226,7 @@ def fit_scans(
     start: TrainedModel | None = None,
     checkpoint: Path | None = None,
     workers: Workers = ALONE,
+    report: bool = True,
 ) -> Fitted:
     """Train on scans and make the model file in memory; for errors see `fit`.
 
@@ -230,7 +236,7 @@ def fit_scans(
         Training data and settings; to continue a training, settings from `settings_to_go_on`.
     progress
         Shows stages and looks.
-    callbacks, start, checkpoint
+    callbacks, start, checkpoint, report
         See `fit`.
     workers
         Processes that share the batches; all but the first end when the model is optimised.
@@ -259,9 +265,11 @@ def fit_scans(
                 stage=progress.stage,
             )
             trained = replace(trained, started_from="" if start is None else start.file.sha256)
-            progress.stage(CHECKING)
+            progress.stage(f"comparing the exported model with torch{', drawing the report' if report else ''} ...")
             shown = [scans.frames[number] for number in trained.prepared]
-            model, parity = make_model_file(trained, shown, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm)
+            model, parity = make_model_file(
+                trained, shown, sources=scans.sources, pixel_size_nm=scans.pixel_size_nm, report=report
+            )
         finally:
             torch.set_num_threads(threads)
     return Fitted(TrainedModel(model), trained, parity)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -81,6 +83,22 @@ def test_the_summary_is_json_where_a_program_reads_it(file, output, capsys):
     assert summary["choices"] == list(manifest.training.choices) == []  # all was given
     assert manifest.training.constraints["displacement"] > 0
     assert manifest.data[0].frames == 2
+
+
+def test_without_a_report_no_figures_are_loaded(file, output):
+    code = """
+import json, sys
+from shiftvae_rt.cli import main
+code = main(sys.argv[1:])
+print(json.dumps([code, "matplotlib" in sys.modules]))
+"""
+    words = ["train", file, "-o", output, "--frames", "0", "--no-report", *SHORT]
+    command = [sys.executable, "-c", code, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == [0, False], done.stderr
+    assert not output.with_suffix(".html").exists()
+    assert ModelFile.read(output).report is None
+    assert "  report " not in done.stdout
 
 
 def test_signals_train_by_the_same_command(tmp_path, output):

@@ -68,7 +68,7 @@ def readable(summary: dict[str, Any]) -> str:
         ("for experts", f"held-out loss {summary['held_out_loss']} nats a window"),
         ("", f"noise {summary['noise_sd']} of a window's standard deviation"),
         *(("warning", warning) for warning in summary["warnings"]),
-        ("report", summary["report"]),
+        *([("report", summary["report"])] if "report" in summary else []),
     ]
     title = f"{summary['model']}: {summary['encoder']} encoder, window {window} px"
     return f"{title}\n{described(found, column=15, indent=2)}"

@@ -113,6 +113,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="keep the training in this file while it goes on; the same command goes on from there, to the same bits",
     )
+    parser.add_argument(
+        "--no-report", dest="report", action="store_false", help="write the model alone: saves some seconds"
+    )
     add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
@@ -121,7 +124,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Read, train, write, say what came out; of several processes of torchrun the first alone writes and says."""
     leads = os.environ.get("WORLD_SIZE", "1") == "1" or os.environ["RANK"] == "0"
     if leads:
-        check_model_output(arguments.output, force=arguments.force, report=True)
+        check_model_output(arguments.output, force=arguments.force, report=arguments.report)
         if arguments.checkpoint is not None:
             try_output(arguments.checkpoint, force=True, room=CHECKPOINT_BYTES)
     else:
@@ -151,12 +154,19 @@ def run(arguments: argparse.Namespace) -> None:
         classes=classes_of_frames(arguments.classes, scans),
     )
     with Workers.of_torchrun() as workers:
-        fitted = fit_scans(scans, settings, progress=progress, checkpoint=arguments.checkpoint, workers=workers)
+        fitted = fit_scans(
+            scans,
+            settings,
+            progress=progress,
+            checkpoint=arguments.checkpoint,
+            workers=workers,
+            report=arguments.report,
+        )
     progress.stage(f"writing {shown(arguments.output)} ...")
     fitted.model.save(arguments.output)
     summary = summarise(fitted.trained) | {
         "model": arguments.output,
-        "report": str(Path(arguments.output).with_suffix(".html")),
+        **({"report": str(Path(arguments.output).with_suffix(".html"))} if arguments.report else {}),
         "onnx_against_torch": fitted.parity.against_torch,
         "dense_against_windows": fitted.parity.against_windows,
     }

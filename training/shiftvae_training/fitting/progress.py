@@ -16,10 +16,7 @@ from shiftvae_rt.commands.text import say
 if TYPE_CHECKING:
     from .course import Step
 
-__all__ = ["CHECKING", "Progress"]
-
-#: Words for the stage after the training.
-CHECKING = "comparing the exported model with torch, drawing the report ..."
+__all__ = ["Progress"]
 
 #: Format of the bar for 80 columns, of which the bar itself takes about 20.
 _BAR = "{percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt}, {remaining} to go{postfix}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter, uniform_filter
-from scipy.optimize import least_squares
 
 from shiftvae_rt.array_types import Float64
 
@@ -83,6 +82,8 @@ def fit_in_strip(
         design = np.concatenate([slopes, np.cos(turns), np.sin(turns)], axis=1)
         amplitudes = np.linalg.lstsq(design.T @ design, design.T @ values, rcond=1e-9)[0]
         return np.asarray((values - design @ amplitudes).ravel())
+
+    from scipy.optimize import least_squares  # slow to import, and few areas are strips
 
     found = least_squares(left, np.zeros(4), x_scale=0.05, max_nfev=12, bounds=(-FURTHEST, FURTHEST)).x
     if np.abs(found).max() > 0.99 * FURTHEST:

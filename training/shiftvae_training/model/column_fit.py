@@ -19,6 +19,8 @@ __all__ = ["Columns", "columns_of_cell", "find_columns", "fit_columns"]
 PROMINENT, ABOVE_NOISE = 0.02, 3.0
 #: Number of Gauss-Newton steps, and the largest move of a centre in one step, px.
 STEPS, LARGEST_MOVE = 12, 1.0
+#: Moves of all centres and widths, px, after which the next step would change nothing that can be seen.
+SETTLED = 1e-4
 #: Columns closer together than this, px, are the same column; columns closer than this to the edge are left out.
 SAME, EDGE = 2.5, 3.0
 #: Largest number of columns of a cell that are followed.
@@ -168,18 +170,19 @@ def _gauss_newton(
     """Centre y and x, height and width ``(n, 4)`` for each of ``values (n, pixels)``; the background is fitted too."""
     n, values = len(values), values * weight
     cy, cx, width = np.zeros(n), np.zeros(n), np.full(n, radius / 2)
-    height = np.zeros(n)
     flat = [np.ones_like(x)]
     if sloping:
         flat += [x] if line else [x, y]
-    for step in range(STEPS + 1):
-        u, v = y - cy[:, None], x - cx[:, None]
-        bell = np.exp(-0.5 * (u**2 + v**2) / width[:, None] ** 2)
-        linear = np.stack([bell, *flat], axis=-1) * weight[..., None]
-        if step == 0 or step == STEPS:  # height and background are linear
-            height = _solve(linear, values)[:, 0]
-        if step == STEPS:
-            break
+
+    def linear_part() -> tuple[Float64, Float64]:
+        """Bells ``(n, pixels)`` of the columns as they are, and the columns of the design for height and background."""
+        square = (y - cy[:, None]) ** 2 + (x - cx[:, None]) ** 2
+        bell = np.exp(-0.5 * square / width[:, None] ** 2)
+        return bell, np.stack([bell, *flat], axis=-1) * weight[..., None]
+
+    height = _solve(linear_part()[1], values)[:, 0]
+    for _ in range(STEPS):
+        (bell, linear), u, v = linear_part(), y - cy[:, None], x - cx[:, None]
         slope = height[:, None] * bell / width[:, None] ** 2
         moves = [slope * v, slope * (u**2 + v**2) / width[:, None]] + ([] if line else [slope * u])
         design = np.concatenate([linear, np.stack(moves, axis=-1) * weight[..., None]], axis=-1)
@@ -189,6 +192,9 @@ def _gauss_newton(
         height = height + found[:, 0]
         cx, width = cx + move[:, 0], (width + move[:, 1]).clip(0.3, radius)
         cy = cy if line else cy + move[:, 2]
+        if not (np.abs(move) > SETTLED).any():
+            break
+    height = _solve(linear_part()[1], values)[:, 0]
     result = np.stack([cy, cx, height, width], axis=1)
     lost = (np.hypot(cy, cx) > radius) | (height <= 0) | ~np.isfinite(result).all(axis=1)
     result[lost] = np.nan
@@ -197,6 +203,7 @@ def _gauss_newton(
 
 def _solve(design: Float64, values: Float64) -> Float64:
     """Least squares for each of ``design (n, pixels, p)``, ``values (n, pixels)``; slightly damped, never singular."""
-    normal = np.einsum("nij,nik->njk", design, design)
+    across = design.transpose(0, 2, 1)
+    normal = across @ design
     normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(design.shape[-1])
-    return np.asarray(np.linalg.solve(normal, np.einsum("nij,ni->nj", design, values)[..., None])[..., 0])
+    return np.asarray(np.linalg.solve(normal, across @ values[..., None])[..., 0])

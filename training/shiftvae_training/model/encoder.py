@@ -46,13 +46,19 @@ class Encoder(nn.Module):
 
     def forward(self, frame: Tensor, sd: Tensor, stride: int) -> Tensor:
         """Raw outputs ``(N, rows, cols, outputs)`` of ``frame (N, C, H, W)``; ``sd (N, rows, cols)`` of its windows."""
-        x, grid = frame, 1
+        x, grids = frame, [1, 1]
+        # where there is one window along an axis, any stride is the same, and the widest needs least
+        widest = math.lcm(*(layer.dilation for layer in self.plan))
+        strides = [widest if n == w else stride for n, w in zip(frame.shape[2:], self.window, strict=True)]
         for index, (weight, layer) in enumerate(zip(self.stem_weights(), self.plan, strict=True)):
-            needed = math.gcd(stride, *[later.dilation for later in self.plan[index + 1 :]])  # grid of the output, px
-            step, dilation = needed // grid, layer.dilation // grid
-            flat = self.window[0] == 1
-            x = F.conv2d(x, weight, stride=(1 if flat else step, step), dilation=(1 if flat else dilation, dilation))
-            x, grid = (F.relu(x) if self.stem_relu else x), needed
+            later = [layer.dilation for layer in self.plan[index + 1 :]]
+            needed = [math.gcd(stride, *later) for stride in strides]  # grid of the output, px
+            step = [n // grid for n, grid in zip(needed, grids, strict=True)]
+            dilation = [layer.dilation // grid for grid in grids]
+            if self.window[0] == 1:
+                step[0] = dilation[0] = 1
+            x = F.conv2d(x, weight, stride=step, dilation=dilation)
+            x, grids = (F.relu(x) if self.stem_relu else x), needed
         x = x.permute(0, 2, 3, 1) / sd[..., None]
         if self.bias is not None:
             x = torch.tanh(x + self.bias)

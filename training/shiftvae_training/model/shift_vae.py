@@ -30,6 +30,8 @@ __all__ = ["Member", "ShiftVAE"]
 
 #: Number of windows whose templates locate the brightest column.
 ANCHORING = 256
+#: Number of rows of windows that `ShiftVAE.map_frame` encodes at once.
+ROWS = 8
 
 
 class ShiftVAE(nn.Module):
@@ -245,8 +247,8 @@ class ShiftVAE(nn.Module):
         scaled = torch.from_numpy(frame)[None] * torch.tensor(self.channel_scale)[:, None, None]
         h = self.window[0]
         rows = []
-        for top in range(0, frame.shape[1] - h + 1, stride):  # one row of windows at a time bounds the memory
-            strip = scaled[:, :, top : top + h]
+        for top in range(0, frame.shape[1] - h + 1, ROWS * stride):  # a few rows of windows at a time bound the memory
+            strip = scaled[:, :, top : top + h + (ROWS - 1) * stride]
             strip = strip - strip.mean(dim=(-1, -2), keepdim=True)
             _, sd = self.windows(strip, stride)
             rows.append(self.read(strip, sd, stride))

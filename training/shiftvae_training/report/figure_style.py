@@ -48,6 +48,9 @@ def quiet_style() -> AbstractContextManager[None]:
 def data_uri(figure: Figure) -> str:
     """PNG of `figure` as a ``data:`` address, 110 dots per inch."""
     buffer = io.BytesIO()
+    if (engine := figure.get_layout_engine()) is not None:  # else matplotlib draws twice, the first time for the layout
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     figure.savefig(buffer, format="png", dpi=110)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
+from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
 from shiftvae_rt.array_types import Float64
@@ -105,18 +106,24 @@ def draw_reconstructions(windows: Float64, drawn: Float64, noise_sd: float) -> F
             ax.plot(seen, color=FAINT, linewidth=0.7)
             ax.plot(made, color=ACCENT)
         return figure
-    figure, axes = subplots(3, len(windows), 4.7)
+    figure, axes = subplots(3, 1, 4.9)
     low, high = limits(windows)
-    for column, seen, made in zip(axes.T, windows, drawn, strict=True):
-        column[0].imshow(seen, cmap="gray", vmin=low, vmax=high)
-        column[1].imshow(made, cmap="gray", vmin=low, vmax=high)
-        column[2].imshow((seen - made) / noise_sd, cmap=colour_map("signed"), vmin=-4, vmax=4)
-        for ax in column:
-            bare(ax)
-    for ax, title in zip(axes[:, 0], ("windows", "reconstructions", "residuals, in sd of the noise"), strict=True):
-        ax.set_title(title)
-    figure.colorbar(axes[2, 0].images[0], ax=list(axes[2]), shrink=0.8, aspect=20, pad=0.01).outline.set_visible(False)
+    rest = (windows - drawn) / noise_sd
+    for ax, title, images, colours, ends in (
+        (axes[0, 0], "windows", windows, "gray", (low, high)),
+        (axes[1, 0], "reconstructions", drawn, "gray", (low, high)),
+        (axes[2, 0], "residuals, in sd of the noise", rest, colour_map("signed"), (-4.0, 4.0)),
+    ):
+        ax.imshow(_side_by_side(images), cmap=colours, vmin=ends[0], vmax=ends[1])
+        bare(ax, title)
+    figure.colorbar(axes[2, 0].images[0], ax=axes[2, 0], shrink=0.8, aspect=20, pad=0.01).outline.set_visible(False)
     return figure
+
+
+def _side_by_side(images: Float64) -> Float64:
+    """One image of ``images (n, h, w)`` with gaps: a pair of axes for each would take seconds to draw."""
+    gap = max(1, images.shape[2] // 8)
+    return np.concatenate(list(np.pad(images, [(0, 0), (0, 0), (0, gap)], constant_values=np.nan)), axis=1)[:, :-gap]
 
 
 def draw_losses(history: Sequence[Step]) -> Figure:
@@ -162,6 +169,13 @@ def draw_cell_histogram(shift: Float64, vectors: Float64) -> Figure:
     return figure
 
 
+class _PlainNumbers(LogFormatter):
+    """Labels such as 0.1 on a logarithmic axis: to set a power of ten as a formula takes half a second."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
 def draw_balance(latent_map: LatentMap, axes_of_shift: int, used: Sequence[int], balance: Balance) -> Figure:
     """Draw the uncertainty of the content against that of the position: each window, and all as the noise changes."""
     figure, axes = subplots(1, 1, 2.9, width=4.4)
@@ -178,6 +192,9 @@ def draw_balance(latent_map: LatentMap, axes_of_shift: int, used: Sequence[int],
             ax.annotate(f"{noise:g}", (x, y), (3, -8), textcoords="offset points", color=colour)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    for along in (ax.xaxis, ax.yaxis):
+        along.set_major_formatter(_PlainNumbers())
+        along.set_minor_formatter(_PlainNumbers(labelOnlyBase=False))
     ax.set_xlabel("uncertainty of the position, px")
     ax.set_ylabel("uncertainty of the content, its units")
     ax.legend(frameon=False)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from shiftvae_rt.array_types import Float64
 from shiftvae_rt.latent_map import LatentMap
@@ -24,6 +23,8 @@ MOST, LEAST = 4000, 60
 STEPS = 5
 #: Blocks along each side of the scan; every second one belongs to the other half.
 BLOCKS = 8
+#: Number of cells that are cut at once: they fit into the cache of a processor.
+AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,16 @@ def motif_of_scan(
     if not used or len(chosen) < LEAST * (1 + len(used)):
         return None
     y, x = (places[chosen, axis] for axis in (0, 1))
-    offset = np.moveaxis(np.indices(shape), 0, -1).reshape(-1, 2) - anchor
-    at = [y[:, None] + offset[:, 0], x[:, None] + offset[:, 1]]
-    cells = map_coordinates(scan.frame, [np.zeros_like(at[0]) if line else at[0], at[1]], order=1, mode="nearest")
+    top, left = np.zeros_like(y) if line else y - anchor[0], x - anchor[1]
     content = found.mean[list(used)].reshape(len(used), found.mean[0].size)[:, chosen].astype(float)
     content -= content.mean(axis=1, keepdims=True)
     block = (BLOCKS * y / height).astype(int) + (BLOCKS * x / width).astype(int)
-    whole, odd = np.ones(len(chosen), bool), block % 2 == 1
+    odd = block % 2 == 1
     ends = np.quantile(content, np.arange(1, STEPS) / STEPS, axis=1).T
     step = np.array([np.searchsorted(edges, latent) for edges, latent in zip(ends, content, strict=True)])
-    one, two, three = (_fit(cells[part], content[:, part], step[:, part], shape) for part in (whole, odd, ~odd))
+    columns = _columns(content, step)
+    halves = [_Sums.over(scan.frame, top[half], left[half], shape, columns[:, half]) for half in (odd, ~odd)]
+    one, two, three = (_fit(sums, shape) for sums in (halves[0] + halves[1], *halves))
     return one, two, three
 
 
@@ -126,14 +127,64 @@ def _anchors(latent_map: LatentMap) -> Float64:
     return np.stack([y + down, x + latent_map["dx"]], axis=-1).reshape(-1, 2)
 
 
-def _fit(cells: Float64, content: Float64, step: NDArray[np.intp], shape: tuple[int, ...]) -> ScanMotif:
-    """Lines and steps through ``cells (n, pixels)`` over ``content (m, n)``, whose fifths are ``step (m, n)``."""
-    count = content.shape[1]
-    lines = np.linalg.lstsq(np.vstack([np.ones((1, count)), content]).T, cells, rcond=None)[0].reshape(-1, *shape)
+def _cut(frame: Float64, top: Float64, left: Float64, shape: tuple[int, ...]) -> Float64:
+    """Cells ``(n, pixels)`` of ``shape (h, w)`` from ``frame (H, W)``, linear between pixels, from corners ``(n,)``.
+
+    All pixels of a cell lie alike between those of the frame, which is continued beyond its edge by its last pixels.
+    """
+    corner = np.floor(top).astype(int), np.floor(left).astype(int)
+    part = (top - corner[0])[:, None, None], (left - corner[1])[:, None, None]
+    rows, cols = (
+        (first[:, None] + np.arange(n + 1)).clip(0, size - 1)
+        for first, n, size in zip(corner, shape, frame.shape, strict=True)
+    )
+    pixels = frame[rows[:, :, None], cols[:, None, :]]
+    pixels = pixels[:, :-1] + part[0] * (pixels[:, 1:] - pixels[:, :-1])
+    pixels = pixels[:, :, :-1] + part[1] * (pixels[:, :, 1:] - pixels[:, :, :-1])
+    return np.asarray(pixels.reshape(len(top), -1))
+
+
+def _columns(content: Float64, step: NDArray[np.intp]) -> Float64:
+    """Columns ``(1 + 6 m, n)`` of the fits: 1, the content ``(m, n)``, and whether ``step (m, n)`` is each of five."""
+    inside = (step[:, None] == np.arange(STEPS)[:, None]).astype(float).reshape(-1, content.shape[1])
+    return np.vstack([np.ones((1, content.shape[1])), content, inside])
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over cells that every least-squares fit needs: of products of columns, and of columns with the pixels."""
+
+    products: Float64
+    pixels: Float64
+
+    @classmethod
+    def over(cls, frame: Float64, top: Float64, left: Float64, shape: tuple[int, ...], columns: Float64) -> _Sums:
+        """Sums over the cells of `_cut` at corners ``(n,)``, with ``columns (k, n)``; a few cells at a time."""
+        pixels = np.zeros((len(columns), shape[0] * shape[1]))
+        for first in range(0, len(top), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            pixels += columns[:, part] @ _cut(frame, top[part], left[part], shape)
+        return cls(columns @ columns.T, pixels)
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(self.products + other.products, self.pixels + other.pixels)
+
+    def solve(self, columns: list[int]) -> Float64:
+        """Least squares of the pixels over some of the columns ``(k, pixels)``; the shortest of several answers."""
+        inverse = np.linalg.pinv(self.products[np.ix_(columns, columns)], hermitian=True)
+        return np.asarray(inverse @ self.pixels[columns])
+
+
+def _fit(sums: _Sums, shape: tuple[int, ...]) -> ScanMotif:
+    """Lines and steps through the cells of the sums, over `_columns`."""
+    latents = len(sums.products) // (1 + STEPS)
+    contents = range(1, 1 + latents)
+    lines = sums.solve([0, *contents]).reshape(-1, *shape)
     values, steps = [], []
-    for number, latent in enumerate(content):
-        inside = (step[number] == np.arange(STEPS)[:, None]).astype(float)
-        design = np.vstack([inside, np.delete(content, number, axis=0)]).T
-        steps.append(np.linalg.lstsq(design, cells, rcond=None)[0][:STEPS].reshape(STEPS, *shape))
-        values.append(inside @ latent / np.maximum(inside.sum(axis=1), 1))
+    for number in contents:
+        first = 1 + latents + STEPS * (number - 1)
+        inside = list(range(first, first + STEPS))
+        others = [other for other in contents if other != number]
+        steps.append(sums.solve([*inside, *others])[:STEPS].reshape(STEPS, *shape))
+        values.append(sums.products[inside, number] / np.maximum(sums.products[inside, 0], 1))
     return ScanMotif(lines[0], lines[1:], np.array(values), np.array(steps))

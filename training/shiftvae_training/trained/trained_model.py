@@ -246,7 +246,7 @@ class TrainedModel:
             for a model without a report, such as an imported one.
         """
         if self.file.report is None:
-            raise ModelFileError(f"{self.file.path} holds no report: it was not trained here")
+            raise ModelFileError(f"{self.file.path} holds no report: it was imported, or trained without one")
         return Report(self.file.report)
 
     def __repr__(self) -> str:
