@@ -50,6 +50,7 @@ COMMANDS = (
     _command("map", "write the latent maps of a file's frames", 40),
     _command("benchmark", "measure the speed of a model on this machine", 50),
     _command("serve", "compute the latent maps of a scan while it runs", 60),
+    _command("fleet", "run several services: one for each detector, model or GPU", 65),
     _command("send", "replay a file to a running service", 70),
     _command("simulate", "send frames of a simulated microscope to a service", 80),
     _command("watch", "show the results of a running service", 90),

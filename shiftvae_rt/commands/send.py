@@ -34,7 +34,10 @@ def add_pace(parser: argparse.ArgumentParser, default_stream: str) -> None:
     """Add the options of every command that offers frames."""
     parser.add_argument("--stream", metavar="NAME", help=f"name of the stream (default: {default_stream})")
     parser.add_argument(
-        "--to", default="tcp://127.0.0.1:5701", metavar="ENDPOINT", help="endpoint of the service (default %(default)s)"
+        "--to",
+        default="tcp://127.0.0.1:5701",
+        metavar="ENDPOINT",
+        help="endpoint of the service (default %(default)s), or fleet://127.0.0.1:5779, which finds that of the stream",
     )
     parser.add_argument(
         "--fps",
@@ -84,8 +87,10 @@ def stream_frames(
 
     `frames` makes them once the service has said whether its model takes 1D signals or 2D images.
     """
+    from ..fleet.directory import resolve
     from ..stream import Pace, Producer, replay
 
+    arguments.to = resolve(arguments.to, "ingest", stream)
     pace = Pace(arguments.fps, arguments.rows, arguments.wait)
     if arguments.lossless:
         _send_lossless(arguments, stream, frames)

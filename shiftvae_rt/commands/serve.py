@@ -15,6 +15,7 @@ from . import add_encoding, say_encoding
 from .text import answer, counted
 
 if TYPE_CHECKING:
+    from ..fleet import Fleet
     from ..stream import Report, Service
 
 __all__ = ["add_arguments", "run"]
@@ -116,8 +117,8 @@ def run(arguments: argparse.Namespace) -> None:
     _say_stopped(service.report(), arguments)
 
 
-def stop_on_signals(service: Service) -> None:
-    """Stop the service cleanly on the first SIGINT, SIGTERM or Ctrl-Break; the second ends the process."""
+def stop_on_signals(service: Service | Fleet) -> None:
+    """Stop it cleanly on the first SIGINT, SIGTERM or Ctrl-Break; the second ends the process."""
     names = ("SIGINT", "SIGTERM", "SIGBREAK")  # the last is Windows' Ctrl-Break
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
 

@@ -1,10 +1,11 @@
-"""Show the status of a running service; swap its model, or stop it."""
+"""Show the status of a running service, or of a fleet; swap the model of a service, or stop it."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
+from ..errors import ServiceError
 from ..names import json_shown, shown
 from ..verdict import verdict_text
 from .text import answer, counted, described, say
@@ -36,14 +37,19 @@ def _add_control(parser: argparse.ArgumentParser) -> None:
         "--control",
         default="tcp://127.0.0.1:5703",
         metavar="ENDPOINT",
-        help="endpoint of the service (default %(default)s)",
+        help="endpoint of the service (default %(default)s), or fleet://127.0.0.1:5779",
     )
     parser.add_argument("--key", metavar="FILE", help="key file of this client, if the service asks for one")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Ask, and print the answer."""
+    from ..fleet.directory import is_fleet
     from ..stream import Control
+
+    if is_fleet(arguments.control):
+        _fleet(arguments)
+        return
 
     def waiting(since_s: float) -> None:
         say(f"the service at {arguments.control} has not answered for {since_s:.0f} s; waiting, Ctrl-C gives up")
@@ -59,6 +65,30 @@ def run(arguments: argparse.Namespace) -> None:
             _streams(control, arguments.json)
         else:
             _status(control, arguments.json)
+
+
+def _fleet(arguments: argparse.Namespace) -> None:
+    from ..fleet.directory import fleet_status
+
+    if arguments.stop or arguments.swap is not None or arguments.streams:
+        raise ServiceError(
+            f"{arguments.control} is a fleet: --stop, --swap and --streams are for one service, whose endpoint "
+            "`shiftvae status --json` gives; Ctrl-C or SIGTERM stops a fleet"
+        )
+    found = fleet_status(arguments.control)
+    if arguments.json:
+        import msgspec
+
+        print(json_shown(msgspec.json.encode(found).decode()))
+        return
+    ready = sum(service.state == "ready" for service in found.services)
+    answer(f"fleet: {ready} of {counted(len(found.services), 'service')} ready, up {found.uptime_s:.0f} s")
+    for service in found.services:
+        why = f", {counted(service.restarts, 'restart')}: {shown(service.reason)}" if service.reason else ""
+        answer(
+            f"{service.name}: {service.state}, offered {service.offered}, processed {service.processed}, streams "
+            f"{shown(', '.join(service.streams))}, control {service.control}{why}"
+        )
 
 
 def _status(control: Control, as_json: bool) -> None:

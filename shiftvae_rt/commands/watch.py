@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="source",
         default="tcp://127.0.0.1:5702",
         metavar="ENDPOINT",
-        help="endpoint of the service that publishes results (default %(default)s)",
+        help="endpoint of the service that publishes results (default %(default)s), or fleet://127.0.0.1:5779/STREAM",
     )
     parser.add_argument("--count", type=int, default=0, metavar="N", help="stop after N frames (default: never)")
     parser.add_argument("--seconds", type=float, default=0.0, metavar="S", help="stop after S seconds (default: never)")
@@ -59,8 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a line for each complete latent map until the count, the time or the service ends."""
+    from ..fleet.directory import resolve
     from ..stream import Subscriber
 
+    arguments.source = resolve(arguments.source, "results")
     if arguments.output is not None:
         try:
             Path(arguments.output).mkdir(parents=True, exist_ok=True)

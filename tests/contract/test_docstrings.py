@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shiftvae_rt.errors import FrameError, WindowError
 
-PACKAGES = ["shiftvae_rt", "shiftvae_rt.stream", "shiftvae_rt.client", "shiftvae_training"]
+PACKAGES = ["shiftvae_rt", "shiftvae_rt.stream", "shiftvae_rt.client", "shiftvae_rt.fleet", "shiftvae_training"]
 ROOT = Path(__file__).parents[2]
 BOTH_HALVES = sorted([*(ROOT / "shiftvae_rt").rglob("*.py"), *(ROOT / "training").rglob("*.py")])
 

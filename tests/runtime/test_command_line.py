@@ -13,8 +13,8 @@ from shiftvae_rt.cli import command_parser, installed_commands, main
 from shiftvae_rt.commands import COMMANDS
 
 ORDER_OF_WORK = [
-    "demo", "train", "import", "inspect", "map", "benchmark", "serve", "send", "simulate", "watch", "open", "status",
-    "export", "keys", "sign",
+    "demo", "train", "import", "inspect", "map", "benchmark", "serve", "fleet", "send", "simulate", "watch", "open",
+    "status", "export", "keys", "sign",
 ]  # fmt: skip
 HEAVY = ("numpy", "torch", "onnxruntime", "onnx", "zmq", "msgspec", "scipy", "matplotlib", "h5py", "tqdm")
 
@@ -133,7 +133,7 @@ def test_a_command_that_cannot_be_loaded_is_told_and_the_others_work(monkeypatch
         def load(self):
             raise ImportError("No module named 'paint'")
 
-    monkeypatch.setattr("shiftvae_rt.cli.entry_points", lambda group: [Broken()])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Broken()])
     code, out, err = said(capsys, "--help")
     assert code == 0
     assert "inspect" in out

@@ -24,7 +24,7 @@ print(json.dumps([code, sorted(sys.modules)]))
 
 def loaded(*words: object) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", CODE, *map(str, words)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", CODE, *map(str, words)], capture_output=True, text=True, timeout=100, check=True
     )
     code, names = json.loads(done.stdout.splitlines()[-1])
     assert code == 0, done.stderr
