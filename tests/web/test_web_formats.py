@@ -16,6 +16,7 @@ from shiftvae_rt import LatentMapper, read_frames
 from shiftvae_rt.model.model_file import write_model_file
 
 SHAPE = (52, 61)
+pytestmark = pytest.mark.timeout(600)  # one test opens 29 files in the browser
 #: Ways in which a TIFF is written.
 TIFF = {
     "plain": {},
