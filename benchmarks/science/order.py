@@ -175,10 +175,12 @@ def main() -> int:
             if "varies" in str(row["sample"])
         }
         mean = ", ".join(f"{r2:.2f} in windows of {window} px" for window, r2 in sorted(varies.items()))
-        verdict = (
-            f"{done} of {len(rows)} rows reach the targets. Where the strength varies everywhere, the true order with "
-            f"its sign, averaged over the window, has R2 {mean}: an antiphase wall cancels it."
-        )
+        verdict = f"{done} of {len(rows)} rows reach the targets."
+        if varies:
+            verdict += (
+                " Where the strength varies everywhere, the true order with its sign, averaged over the window, "
+                f"has R2 {mean}: an antiphase wall cancels it."
+            )
         publish("order", "Ordered samples", about=ABOUT, rows=rows, verdict=verdict)
     return 0 if done == len(rows) else 1
 
