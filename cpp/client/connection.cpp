@@ -149,7 +149,8 @@ void Connection::wake() noexcept {
 
 bool Connection::writable() noexcept {
     zmq_pollitem_t item = {socket_, 0, ZMQ_POLLOUT, 0};
-    return socket_ && zmq_poll(&item, 1, 0) > 0 && (item.revents & ZMQ_POLLOUT);
+    return socket_ && zmq_poll(&item, 1, 0) > 0 &&
+           (item.revents & ZMQ_POLLOUT);  // NOLINT(bugprone-signed-bitwise): flags of libzmq
 }
 
 bool Connection::send(std::vector<Part>& parts) noexcept {

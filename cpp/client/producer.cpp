@@ -151,7 +151,7 @@ void Producer::guarded(Body&& body) noexcept {
     try {
         const std::lock_guard<std::mutex> lock(mutex_);
         body();
-    } catch (const std::exception&) {  // the next turn comes soon
+    } catch (const std::exception&) {  // the next turn comes soon NOLINT(bugprone-empty-catch)
     }
 }
 

@@ -85,7 +85,7 @@ void Reader::note(const std::string& fault) noexcept {
         const std::lock_guard<std::mutex> lock(mutex_);
         ++invalid_;
         fault_ = fault;
-    } catch (const std::exception&) {  // no memory for the text; it is counted
+    } catch (const std::exception&) {  // no memory for the text; it is counted NOLINT(bugprone-empty-catch)
     }
 }
 

@@ -45,7 +45,7 @@ void note(Handle& handle, const char* text) noexcept {
     try {
         const std::lock_guard<std::mutex> lock(handle.mutex);
         handle.error = text;
-    } catch (const std::exception&) {  // no memory for the text: the code says it
+    } catch (const std::exception&) {  // no memory for the text: the code says it NOLINT(bugprone-empty-catch)
     }
 }
 
