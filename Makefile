@@ -47,7 +47,7 @@ build/zig/installed:
 wasm: .venv/dev-installed  ## the page that maps a scan in a browser, one file: web/dist/shiftvae.html
 	@if $(MAKE) --silent build/zig/installed; then \
 	  zig=$$(build/zig/bin/python -c "import pathlib, ziglang; print(pathlib.Path(ziglang.__file__).with_name('zig'))") && \
-	  cmake --preset wasm -G Ninja -DSHIFTVAE_ZIG=$$zig && cmake --build --preset wasm && $(BIN)/python web/build.py; \
+	  cmake --preset wasm -G Ninja -DSHIFTVAE_ZIG=$$zig && cmake --build --preset wasm && $(BIN)/python web/bundle.py; \
 	else echo "wasm: SKIPPED, because $(ZIG) could not be installed: is there a network?"; fi
 
 test-web: wasm  ## the page in a browser against LatentMapper

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 import tifffile
+from bundle import LIBRARY, OUT, page, write
 
-from build import LIBRARY, OUT, page, write
 from shiftvae_rt import Frame
 from shiftvae_rt.model.archive import unpack_members
 from shiftvae_rt.model.model_file import Golden, ModelFile, write_model_file

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from build import OUT, ROOT
+from bundle import OUT, ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "stream" / "view"))
 from browser_support import Browser, find_chromium

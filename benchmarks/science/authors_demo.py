@@ -26,7 +26,7 @@ from torch import Tensor
 
 from shiftvae_rt import LatentMapper
 from shiftvae_training.export import export_model
-from shiftvae_training.fitting.calibration import scale_deviations
+from shiftvae_training.finishing.calibration import scale_deviations
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.model.shift_vae import ShiftVAE
 from shiftvae_training.train import Trained, train

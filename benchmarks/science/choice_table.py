@@ -27,7 +27,7 @@ from matplotlib.image import imread
 from tables import add_options, publish, show
 
 from shiftvae_rt.errors import ShiftVaeError
-from shiftvae_training.fitting.evaluate import order_parameter_r2
+from shiftvae_training.finishing.evaluate import order_parameter_r2
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.guess.automatic import choose
 from shiftvae_training.lattice.find import find_lattice

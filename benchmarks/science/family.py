@@ -20,7 +20,7 @@ from shiftvae_rt import LatentMapper
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.export import export_model
-from shiftvae_training.fitting.evaluate import order_parameter_r2, score_shift
+from shiftvae_training.finishing.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import Trained, train
 

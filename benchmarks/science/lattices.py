@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 from tables import add_options, publish, show, table
 
 from shiftvae_rt.frame import as_pixels
-from shiftvae_training.fitting.evaluate import order_parameter_r2, score_shift
+from shiftvae_training.finishing.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.model.column_fit import fit_columns
 from shiftvae_training.train import train

@@ -18,7 +18,7 @@ from scipy.optimize import least_squares
 from tables import add_options, publish, show
 
 from shiftvae_rt.line_simulator import LineCrystal, SimulatedLine
-from shiftvae_training.fitting.evaluate import order_parameter_r2
+from shiftvae_training.finishing.evaluate import order_parameter_r2
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 

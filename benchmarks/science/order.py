@@ -21,7 +21,7 @@ from shiftvae_rt.fields import Fields, MeanLattice
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.kernels.lattice_fields import FieldStream
 from shiftvae_rt.kernels.window_grid import WindowGrid
-from shiftvae_training.fitting.evaluate import order_parameter_r2
+from shiftvae_training.finishing.evaluate import order_parameter_r2
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.guess.first_guess import make_first_guess
 from shiftvae_training.lattice.candidate import CellName

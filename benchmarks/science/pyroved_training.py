@@ -20,7 +20,7 @@ from pyroved.trainers import SVItrainer
 from pyroved.utils import init_dataloader
 
 from shiftvae_rt.simulator import Microscope, SimulatedFrame
-from shiftvae_training.fitting.evaluate import order_parameter_r2, score_shift
+from shiftvae_training.finishing.evaluate import order_parameter_r2, score_shift
 
 Array = NDArray[Any]
 

@@ -16,7 +16,7 @@ from tables import add_options, publish, show
 
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Microscope
-from shiftvae_training.fitting.evaluate import score_shift
+from shiftvae_training.finishing.evaluate import score_shift
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 

@@ -1,10 +1,10 @@
-"""Training on long films: anonymous memory a frame, and CPU time a step.
+"""Training on long movies: anonymous memory a frame, and CPU time a step.
 
     python benchmarks/speed/many_frames.py [--frames 10 100 1000] [--steps 60] [--formats .zarr .h5 .tif .npy]
 
-Films of 512 x 512 px (uint16, chunks of four frames, compressed) are trained on as by `shiftvae train`, each in a
+Movies of 512 x 512 px (uint16, chunks of four frames, compressed) are trained on as by `shiftvae train`, each in a
 process of its own, up to the finished model; export and report look at the sample that is in memory. `peak_mb` is the
-largest anonymous memory; `slope_mb` its growth from the shortest to the longest film, MB a frame; `step_ratio` the CPU
+largest anonymous memory; `slope_mb` its growth from the shortest to the longest movie, MB a frame; `step_ratio` the CPU
 time of a step after those that the first guess guides, over that without the frames that are read for it, which does
 not depend on what else the machine does; `read_s` the CPU time of the first reading of all frames.
 Targets: slope at most 1 MB a frame, ratio at most 1.3.
@@ -38,12 +38,12 @@ from shiftvae_rt.simulator import Crystal, Microscope  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "results" / "many-frames.json"
 SIDE, CHUNK = 512, 4
-#: Different scenes of a film; every frame shows one of them, moved by a random number of pixels.
+#: Different scenes of a movie; every frame shows one of them, moved by a random number of pixels.
 SCENES = 8
 
 
 def write_film(path: Path, count: int) -> None:
-    """Write a film in the format of the ending, four frames at a time."""
+    """Write a movie in the format of the ending, four frames at a time."""
     microscope = Microscope(Crystal(), shape=(SIDE, SIDE), dose=3.0)
     scenes = [microscope.frame(number).pixels for number in range(SCENES)]
     random = np.random.default_rng(0)
@@ -62,7 +62,7 @@ def write_film(path: Path, count: int) -> None:
                 array = np.lib.format.open_memmap(path, "w+", np.uint16, shape)
             elif path.suffix == ".h5":
                 file = stack.enter_context(h5py.File(path, "w"))
-                array = file.create_dataset("film", shape, "u2", chunks=chunks, compression=1)
+                array = file.create_dataset("movie", shape, "u2", chunks=chunks, compression=1)
             else:
                 array = zarr.create_array(str(path), shape=shape, dtype="u2", chunks=chunks)
 
@@ -83,8 +83,8 @@ def anonymous_kb() -> int:
     return int(line.split()[1])
 
 
-def train_on(film: Path, steps: int) -> dict[str, Any]:
-    """Train on a film in this process; gives the figures."""
+def train_on(movie: Path, steps: int) -> dict[str, Any]:
+    """Train on a movie in this process; gives the figures."""
     from shiftvae_training.fitting import optimise
     from shiftvae_training.fitting.settings import Settings
     from shiftvae_training.sampling import TileSampler
@@ -109,7 +109,7 @@ def train_on(film: Path, steps: int) -> dict[str, Any]:
     thread = threading.Thread(target=watch)
     thread.start()
     start = time.process_time()
-    scans = read_scans([str(film)])
+    scans = read_scans([str(movie)])
     read_s = time.process_time() - start
     looks: list[tuple[int, float, float]] = []
     trained = train(
@@ -135,10 +135,10 @@ def measure(folder: Path, ending: str, counts: list[int], steps: int) -> dict[st
     spawn = multiprocessing.get_context("spawn")
     runs = []
     for count in counts:
-        film = folder / f"film{count}{ending}"
-        write_film(film, count)
+        movie = folder / f"movie{count}{ending}"
+        write_film(movie, count)
         with ProcessPoolExecutor(1, mp_context=spawn) as process:
-            runs.append(process.submit(train_on, film, steps).result())
+            runs.append(process.submit(train_on, movie, steps).result())
         print(ending, json.dumps(runs[-1]), flush=True)
     first, last = runs[0], runs[-1]
     slope = (last["peak_mb"] - first["peak_mb"]) / max(1, last["frames"] - first["frames"])

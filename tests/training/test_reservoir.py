@@ -1,4 +1,4 @@
-"""Of a long film a part is in memory, and it depends on the seed and on the number of steps alone."""
+"""Of a long movie a part is in memory, and it depends on the seed and on the number of steps alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shiftvae_training.training_frames import TrainingFrames, limits_of
 SHAPE = (1, 64, 64)
 
 
-class Film:
+class Movie:
     """Frames of one number each, in chunks of `together`; counts what is read."""
 
     def __init__(self, count: int, together: int = 1) -> None:
@@ -44,9 +44,9 @@ def small(monkeypatch):
 
 
 def test_frames_come_one_by_one_and_the_oldest_go(small):
-    film = Film(40)
-    kept = Reservoir(film.frames, [3, 30], seed=1)
-    assert list(kept.numbers) == film.read == [3, 30]
+    movie = Movie(40)
+    kept = Reservoir(movie.frames, [3, 30], seed=1)
+    assert list(kept.numbers) == movie.read == [3, 30]
     seen = set()
     for step in range(-5, 77):
         gone, came = kept.refill(step)
@@ -55,21 +55,21 @@ def test_frames_come_one_by_one_and_the_oldest_go(small):
         assert len(kept.numbers) == min(10, 2 + max(0, step) // 2)
         seen |= set(kept.numbers)
     assert seen == set(range(40)), "each frame comes once before any comes again"
-    assert sorted(film.read) == list(range(40))
+    assert sorted(movie.read) == list(range(40))
 
 
 def test_a_training_that_goes_on_has_the_frames_of_one_that_was_not_interrupted(small):
-    whole, later = (Reservoir(Film(40).frames, [3, 30], seed=1) for _ in range(2))
+    whole, later = (Reservoir(Movie(40).frames, [3, 30], seed=1) for _ in range(2))
     for step in range(300):
         whole.refill(step)
     later.refill(299)
     assert whole.numbers == later.numbers
     assert [int(whole.pixels(n)[0, 1, 1]) for n in whole.numbers] == list(whole.numbers)
-    assert Reservoir(Film(40).frames, [3, 30], seed=2).refill(299) == (2, 10)
+    assert Reservoir(Movie(40).frames, [3, 30], seed=2).refill(299) == (2, 10)
 
 
 def test_frames_that_find_room_all_come_after_the_guided_steps_and_stay(small):
-    kept = Reservoir(Film(9).frames, [2, 5], seed=0)
+    kept = Reservoir(Movie(9).frames, [2, 5], seed=0)
     assert kept.refill(0) == (0, 0)
     assert kept.refill(0.1) == (0, 7)
     assert sorted(kept.numbers) == list(range(9))
@@ -77,18 +77,18 @@ def test_frames_that_find_room_all_come_after_the_guided_steps_and_stay(small):
 
 
 def test_frames_of_one_chunk_are_read_one_after_the_other(small):
-    film = Film(40, together=4)
-    kept = Reservoir(film.frames, [0], seed=0)
+    movie = Movie(40, together=4)
+    kept = Reservoir(movie.frames, [0], seed=0)
     for step in range(200):
         kept.refill(step)
-    chunks = [number // 4 for number in film.read[1:40]]
+    chunks = [number // 4 for number in movie.read[1:40]]
     changes = sum(a != b for a, b in pairwise(chunks))
     assert changes == 9
     assert chunks != sorted(chunks)
 
 
 def test_tiles_come_from_the_frames_in_memory_and_looks_from_all(small):
-    sampler = TileSampler(Reservoir(Film(40).frames, [3, 30], seed=1), (20, 20), seed=1)
+    sampler = TileSampler(Reservoir(Movie(40).frames, [3, 30], seed=1), (20, 20), seed=1)
     assert set(sampler.draw(200).frame) == {3, 30}
     np.testing.assert_array_equal(sampler.place_among_first(np.array([30, 3, 30])), [1, 0, 1])
     looked = sampler.held_out(20)
@@ -116,13 +116,13 @@ def test_places_are_those_of_a_list_of_them_in_the_same_order():
 
 
 def test_a_sample_of_many_frames_is_drawn_from_all_their_length():
-    frames = Film(2000).frames
+    frames = Movie(2000).frames
     one, other = frames.sample(0), frames.sample(1)
     assert one != other
     assert one == frames.sample(0) == sorted(set(one))
     assert len(one) == 8 * 512 * 512 // 64**2
     assert np.diff([-1, *one, 2000]).max() <= 8, "one of every three or four"
-    assert Film(300).frames.sample(0) == list(range(300))
+    assert Movie(300).frames.sample(0) == list(range(300))
 
 
 def test_blank_frames_are_not_in_a_sample():

@@ -121,16 +121,16 @@ def test_the_warning_of_many_blank_frames_stays_one_short_line(movie, tmp_path):
 
 
 def test_the_frames_of_a_file_are_not_kept(tmp_path):
-    film = zarr.create_array(str(tmp_path / "film.zarr"), shape=(41, 256, 256), dtype="f8", chunks=(2, 256, 256))
+    movie = zarr.create_array(str(tmp_path / "movie.zarr"), shape=(41, 256, 256), dtype="f8", chunks=(2, 256, 256))
     for number in range(41):
-        film[number] = np.random.default_rng(number).normal(size=(256, 256))
+        movie[number] = np.random.default_rng(number).normal(size=(256, 256))
     tracemalloc.start()
-    scans = read_scans([str(tmp_path / "film.zarr")])
+    scans = read_scans([str(tmp_path / "movie.zarr")])
     peak_mb = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     assert len(scans.frames) == 41
     assert peak_mb < 8, "two chunks, of 21 MB in all"
-    np.testing.assert_array_equal(scans.frames[17][0], film[17])
+    np.testing.assert_array_equal(scans.frames[17][0], movie[17])
 
 
 def test_frames_of_one_chunk_form_a_group_also_beside_other_files(movie, tmp_path):

@@ -10,7 +10,7 @@ import torch
 
 import shiftvae_training.fitting.optimise as optimise_module
 from shiftvae_rt.errors import FrameError, LatticeError, TrainingError, WindowError
-from shiftvae_training.fitting.evaluate import order_parameter_r2, score_shift
+from shiftvae_training.finishing.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
 

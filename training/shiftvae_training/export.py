@@ -38,7 +38,7 @@ from shiftvae_rt.model.manifest import (
 from shiftvae_rt.model.model_file import Golden, ModelFile, pack_model_file
 from shiftvae_rt.output_file import write_whole
 
-from .fitting.domain_fit import fit_domain, measure_grains
+from .finishing.domain_fit import fit_domain, measure_grains
 from .fitting.training_state import pack_state
 from .graphs.decoder_graph import decoder_graph
 from .graphs.encoder_graph import encoder_graph

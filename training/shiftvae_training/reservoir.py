@@ -1,6 +1,6 @@
-"""The frames in memory, from which tiles are drawn: of a long film a part at a time.
+"""The frames in memory, from which tiles are drawn: of a long movie a part at a time.
 
-After the steps that the first guess guides, frames of the film take the place of those that have been in memory the
+After the steps that the first guess guides, frames of the movie take the place of those that have been in memory the
 longest, at a steady pace that costs little beside the steps. Which frames are in memory depends on the seed and on the
 number of steps alone, so that a training that was interrupted goes on with the same frames.
 """

@@ -88,7 +88,7 @@ class TrainingFrames(Sequence[NDArray[Any]]):
         """Numbers of the frames on which a training is prepared: all, if they are few.
 
         Of many, the frames with contrast are divided into equal parts in their order, and one of each part is drawn:
-        they show a film from its beginning to its end, and do not fall into step with anything that repeats.
+        they show a movie from its beginning to its end, and do not fall into step with anything that repeats.
         """
         most = max(LEAST_PREPARED, PREPARED_PIXELS // int(np.prod(self.shape[1:])))
         if len(self) <= most:

@@ -7,7 +7,7 @@ import pytest
 
 from shiftvae_rt.line_simulator import LineCrystal
 from shiftvae_rt.simulator import Crystal, Microscope
-from shiftvae_training.fitting.evaluate import order_parameter_r2
+from shiftvae_training.finishing.evaluate import order_parameter_r2
 from shiftvae_training.guess.component_signs import component_signs
 from shiftvae_training.guess.first_guess import make_first_guess
 from shiftvae_training.lattice.find import Lattice, find_lattice

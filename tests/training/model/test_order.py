@@ -9,9 +9,9 @@ import pytest
 import torch
 from random_models import ORDER, counts, random_model
 
-from shiftvae_training.fitting.calibration import scale_deviations
+from shiftvae_training.finishing.calibration import scale_deviations
+from shiftvae_training.finishing.settle_order import settle_order
 from shiftvae_training.fitting.objective import Objective
-from shiftvae_training.fitting.settle_order import settle_order
 from shiftvae_training.model.pose import Posterior
 from shiftvae_training.model.shift_vae import Member, ShiftVAE
 

@@ -34,8 +34,8 @@ from shiftvae_rt.stream import (
     replay,
 )
 
+from ..finishing.evaluate import order_parameter_r2, score_shift
 from ..fit_model import fit_scans
-from ..fitting.evaluate import order_parameter_r2, score_shift
 from ..fitting.progress import Progress
 from ..fitting.settings import Settings
 from ..scans import Scans, read_scans

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shiftvae_rt.commands.text import described
 from shiftvae_rt.model.manifest import USED_NATS, USED_SHIFT_NATS
 
-from ..fitting.content_score import ContentScore
+from ..finishing.content_score import ContentScore
 
 if TYPE_CHECKING:
     from ..train import Trained

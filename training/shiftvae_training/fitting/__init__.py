@@ -1,6 +1,4 @@
-"""Training of a shift-VAE: settings and frames -> prepared model -> objective -> optimiser -> canonical, calibrated
-model.
+"""Training of a shift-VAE up to its last step: settings and frames -> prepared model -> objective -> optimiser.
 
-`calibration` scales the posterior deviations afterwards, `domain_fit` measures the domain of the training data, and
-`evaluate` scores maps against a known truth.
+`finishing` brings the model to its canonical form afterwards.
 """

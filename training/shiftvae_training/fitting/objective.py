@@ -11,9 +11,9 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch users r
 
 from ..constraints import Constraint, Pairs, Windows
 from ..model.likelihood import Seen
-from ..model.noise import noise_like
 from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
+from ..noise import noise_like
 from ..sampling import Tiles
 from .grain_terms import GrainTerms
 from .teacher import Teacher, information

@@ -20,7 +20,7 @@ from torch.distributed.rendezvous import rendezvous
 from shiftvae_rt.errors import TrainingError
 
 from ..model.decoder import Decoder
-from ..model.noise import noise_of_part
+from ..noise import noise_of_part
 from ..sampling import Tiles
 from .settings import Settings
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that torch users read
 
-from .noise import noise_like
+from ..noise import noise_like
 from .shift import Shift, TorusShift
 
 __all__ = ["GrainShift", "grain_codes"]

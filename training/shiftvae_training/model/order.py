@@ -17,8 +17,8 @@ from torch import Tensor
 
 from shiftvae_rt.array_types import Float64
 
+from ..noise import noise_like
 from .encoder_weights import LOG_SD
-from .noise import noise_like
 
 __all__ = ["Order", "order_at_motif"]
 

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..noise import noise_like
 from .encoder_weights import WIDEST_PHASE
-from .noise import noise_like
 
 __all__ = ["Rotation"]
 

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..noise import noise_like
 from .encoder_weights import LOG_SCALE, LOG_SD
-from .noise import noise_like
 
 __all__ = ["Scale"]
 

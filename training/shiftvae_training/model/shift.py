@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..noise import noise_like
 from .encoder_weights import LEAST_SLOPE, WIDEST_PHASE
-from .noise import noise_like
 
 __all__ = ["PlanarShift", "Shift", "ShiftName", "TorusShift"]
 

@@ -12,7 +12,7 @@ from shiftvae_rt.fields import FIELD_NAMES
 
 
 def test_the_page_holds_every_module_and_the_words_of_the_runtime() -> None:
-    spec = importlib.util.spec_from_file_location("web_build", ROOT / "web" / "build.py")
+    spec = importlib.util.spec_from_file_location("web_bundle", ROOT / "web" / "bundle.py")
     assert spec is not None
     assert spec.loader is not None
     build = importlib.util.module_from_spec(spec)

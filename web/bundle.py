@@ -1,6 +1,6 @@
 """The page that maps a scan in a browser, as one file: web/dist/shiftvae.html.
 
-    python web/build.py
+    python web/bundle.py
 
 Every module, style, table of colours and the library stand in the file itself, so that it works from a static host and
 from a disk alike, and the policy of the page can forbid every request. `make wasm` builds the library before.

@@ -8,7 +8,7 @@ import pytest
 from shiftvae_rt.frame import as_pixels
 from shiftvae_rt.simulator import Crystal, Microscope
 from shiftvae_training.commands.summary import readable, summarise
-from shiftvae_training.fitting.content_score import ContentScore, _from_half, score_content
+from shiftvae_training.finishing.content_score import ContentScore, _from_half, score_content
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.lattice.find import find_lattice
 from shiftvae_training.train import train

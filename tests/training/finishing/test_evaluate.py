@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shiftvae_training.fitting.evaluate import order_parameter_r2, score_shift
+from shiftvae_training.finishing.evaluate import order_parameter_r2, score_shift
 
 RNG = np.random.default_rng(0)
 Y, X = np.mgrid[0:60, 0:80] / 60

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import uniform_filter
 
 from shiftvae_rt.encode.modulo import modulo_lattice
-from shiftvae_training.fitting.consistency import position_scatter
+from shiftvae_training.finishing.consistency import position_scatter
 
 LATTICE = np.array([[12.0, 1.0], [-2.0, 13.0]])
 SIZE, STRIDE = (16, 16), 4

@@ -11,8 +11,8 @@ from conftest import Scan
 from random_models import SIGNAL, counts, random_model, torus
 
 from shiftvae_rt.encode.modulo import modulo_lattice
-from shiftvae_training.fitting import calibration
-from shiftvae_training.fitting.calibration import calibrate, scale_deviations
+from shiftvae_training.finishing import calibration
+from shiftvae_training.finishing.calibration import calibrate, scale_deviations
 from shiftvae_training.model.shift import PlanarShift
 
 

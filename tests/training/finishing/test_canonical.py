@@ -11,7 +11,7 @@ import torch
 from conftest import SMALL, Scan
 from random_models import SIGNAL, counts, random_model, torus
 
-from shiftvae_training.fitting.canonical import settle_content
+from shiftvae_training.finishing.canonical import settle_content
 from shiftvae_training.model.rotation import Rotation
 from shiftvae_training.model.scale import Scale
 from shiftvae_training.model.shift import PlanarShift

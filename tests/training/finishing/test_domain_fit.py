@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.line_simulator import LineCrystal
 from shiftvae_training.export import export_model
-from shiftvae_training.fitting.domain_fit import fit_domain
+from shiftvae_training.finishing.domain_fit import fit_domain
 
 
 @pytest.fixture(scope="module")
