@@ -35,7 +35,7 @@ ZEROING, ZEROING_PIXELS = 8, 100_000
 
 @dataclass(frozen=True)
 class Finished:
-    """What is measured when a model is brought to its canonical form.
+    """Measures of a model that was brought to its canonical form.
 
     Attributes
     ----------

@@ -18,8 +18,8 @@ from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.pictures.figure import colour_map
 from shiftvae_rt.pictures.scale_bar import draw_scale_bar
 
+from ..finishing.balance import Balance
 from ..fitting.course import Step
-from .balance import Balance
 from .figure_style import ACCENT, FAINT, INK, bare, limits, subplots
 from .latent_axis import LatentAxis
 from .meaning import Meaning

@@ -6,7 +6,7 @@ import numpy as np
 
 from shiftvae_rt.array_types import Float64
 
-from .balance import balance_under_noise
+from ..finishing.balance import balance_under_noise
 from .figure_style import data_uri
 from .findings import Findings, windows_of
 from .model_figures import draw_balance, draw_cell_histogram

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from shiftvae_training.report.balance import balance_under_noise
+from shiftvae_training.finishing.balance import balance_under_noise
 
 
 @pytest.fixture(scope="module")
