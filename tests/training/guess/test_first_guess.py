@@ -7,7 +7,7 @@ import pytest
 
 from shiftvae_rt.line_simulator import LineCrystal
 from shiftvae_rt.simulator import Crystal, Microscope
-from shiftvae_training.finishing.evaluate import order_parameter_r2
+from shiftvae_training.finishing.evaluate import order_parameter_r2, score_shift
 from shiftvae_training.guess.component_signs import component_signs
 from shiftvae_training.guess.first_guess import make_first_guess
 from shiftvae_training.lattice.find import Lattice, find_lattice
@@ -55,6 +55,14 @@ def test_the_phases_are_those_of_the_nearest_column(case):
     assert (locked > 0.95).all()  # the phases of some harmonics move with the order parameter
     constant = np.angle(off.mean(axis=(1, 2))) / (2 * np.pi) * lattice.period_px
     assert np.abs(constant).max() < 1.5  # px: the phase follows the strongest column
+
+
+def test_the_position_is_that_of_the_whole_motif(case):
+    frame, guess, lattice, y = case
+    yy, xx = np.meshgrid(y, y, indexing="ij")
+    shift, _, _ = guess.targets_at(0, yy.ravel(), xx.ravel())
+    off = score_shift(shift.T.reshape(2, *yy.shape), frame.shift_px(y, y), lattice.vectors)
+    assert max(off.rms_px) < 0.35  # the phases of two harmonics alone move with the B columns: 1.1 px
 
 
 def test_the_order_parameter_is_among_the_content(case):

@@ -2,8 +2,9 @@
 
 Around every point the image is a Fourier series on the reciprocal lattice with slowly varying coefficients.
 Demodulating each harmonic under a Gaussian of about half a period gives these local coefficients. The phases of two of
-them give the position of the motif (geometric phase analysis); with that phase removed, all coefficients together
-describe the motif in its own frame. Their principal components are the slow variations, strongest first.
+them give a first position of the motif (geometric phase analysis); with that phase removed, all coefficients together
+describe the motif in its own frame. Least squares then fit the position to the mean motif. The principal components of
+what is neither a move nor a change of contrast are the slow variations, strongest first.
 
 A shift-VAE trained from random weights falls into local minima (the position is encoded in the content, or the phase
 winds the wrong way); guided by this guess in its first steps it did not, on any seed (docs/decisions/first-guess.md).
@@ -38,6 +39,9 @@ from .order_guess import OrderGuess, make_order_guess, without_satellites
 __all__ = ["FirstGuess", "Guess", "Target", "make_first_guess", "principal_components", "unstack"]
 
 Complex = NDArray[np.complex128]
+
+#: Rounds of least squares that fit the position to the mean motif, and the largest move of one, px.
+ROUNDS, MOST_MOVE = 4, 1.0
 
 
 class Guess(Protocol):
@@ -158,26 +162,59 @@ def make_first_guess(
     sigma = max(0.5 * float(lattice.period_px.max()), SIGMA_OF_ORDER * lattice.longest_px, max(window) / 4)
     fields = [local_fourier(without_satellites(frame, lattice), harmonics, sigma) for frame in frames]
     turned = motif_phasors(fields, orders)
-    motifs = [in_motif_frame(f.coefficients, t, orders) for f, t in zip(fields, turned, strict=True)]
     inside = [
         _inner(field.places, frame.shape, window, lattice.where) & has_contrast(frame)
         for field, frame in zip(fields, frames, strict=True)
     ]
-    samples = np.concatenate([stack_coefficients(m)[:, here].T for m, here in zip(motifs, inside, strict=True)])
-    mean, axes, strengths = principal_components(samples, content)
     shape = (len(frames[0]), len(harmonics))
+    for _ in range(ROUNDS):
+        motifs = [
+            stack_coefficients(in_motif_frame(f.coefficients, t, orders)) for f, t in zip(fields, turned, strict=True)
+        ]
+        samples = np.concatenate([m[:, here].T for m, here in zip(motifs, inside, strict=True)])
+        changes = _shared_changes(unstack(samples.mean(axis=0), shape), harmonics)
+        own, amounts = zip(*(_without(motif, changes) for motif in motifs), strict=True)
+        turned = [_moved(t, a[1:], lattice) for t, a in zip(turned, amounts, strict=True)]
+    samples = np.concatenate([m[:, here].T for m, here in zip(own, inside, strict=True)])
+    mean, axes, strengths = principal_components(samples, content)
     axes *= component_signs(unstack(axes, shape), unstack(mean, shape), harmonics, lattice.vectors)[:, None]
     scale = np.maximum(strengths[:content], 1e-9)
-    targets = []
-    for motif, phasor, field in zip(motifs, turned, fields, strict=True):
-        flat = stack_coefficients(motif)
-        score = np.tensordot(axes / scale[:, None], flat - mean[:, None, None], axes=1)
-        targets.append(Target(phasor, score, field.step, lattice.reciprocal))
+    targets = [
+        Target(
+            phasor,
+            np.tensordot(axes / scale[:, None], part - mean[:, None, None], axes=1),
+            field.step,
+            lattice.reciprocal,
+        )
+        for phasor, part, field in zip(turned, own, fields, strict=True)
+    ]
     order = None
     if len(lattice.superlattice):
         order = make_order_guess(frames, lattice, phasors=turned, inside=inside, sigma=sigma)
     components = unstack(axes * scale[:, None], shape)
     return FirstGuess(targets, harmonics, unstack(mean, shape), components, strengths, order)
+
+
+def _shared_changes(mean: Complex, harmonics: Float64) -> Float64:
+    """What all columns of the motif do together, ``(2 C n, 3)``: a step of its contrast, and moves of 1 px along y, x.
+
+    A window's deviation and its shift describe them, so they are no content; and they carry the noise of the two phases
+    from which the position was taken.
+    """
+    return np.stack([stack_coefficients(mean * step) for step in (1.0, *(-2j * np.pi * harmonics.T))], axis=1)
+
+
+def _moved(phasors: Complex, moves: Float64, lattice: Lattice) -> Complex:
+    """Phasors ``(k, rows, cols)`` of motifs that lie ``moves (2, rows, cols)`` px further along y and x."""
+    turns = np.tensordot(lattice.reciprocal, np.clip(moves, -MOST_MOVE, MOST_MOVE), axes=1)
+    return np.asarray(phasors * np.exp(2j * np.pi * turns))
+
+
+def _without(values: Float64, changes: Float64) -> tuple[Float64, Float64]:
+    """Coefficients ``values (2 C n, ...)`` without `changes`, by least squares from their mean; and the amounts."""
+    mean = changes[:, 0].reshape(-1, *[1] * (values.ndim - 1))
+    amounts = np.tensordot(np.linalg.pinv(changes), values - mean, axes=1)
+    return values - np.tensordot(changes, amounts, axes=1), amounts
 
 
 def _inner(
