@@ -1,6 +1,6 @@
 // Age, score and means over time, drawn by uPlot (its licence is in uplot/).
 
-const MOST = 1500, EVERY_S = 0.2, REDRAW_MS = 1000;
+const MOST = 1500, EVERY_S = 0.2, REDRAW_MS = 1000, LEAST_S = 10;
 const SOFT = "#a9b2bd", LINE = "#39414b";
 const CHARTS = [["age in ms", "#8ab8ff"], ["score of the verdict, limit 1", "#ff9a5c"], ["mean over the last complete frame", "#56c596"]];
 const MEANINGLESS = ["unused", "label", "cyclic"]; // their mean says nothing
@@ -60,10 +60,11 @@ export class Traces {
   make() {
     find("traces").hidden = false;
     const axis = { stroke: SOFT, grid: { stroke: LINE, width: 1 }, ticks: { stroke: LINE }, font: "12px system-ui, sans-serif" };
+    const scales = { x: { range: (_, from, to) => from === null ? [from, to] : [Math.min(from, to - LEAST_S), to] } };
     const line = { width: 1.5, points: { show: false } }, cursor = { drag: { x: false, y: false } };
     this.charts = CHARTS.map(([title, stroke], at) => {
       const series = [{}, { ...line, stroke }, ...(at === 1 ? [{ ...line, stroke: SOFT, dash: [6, 4] }] : [])];
-      const options = { title, ...this.size(), series, axes: [axis, { ...axis, size: 56 }], legend: { show: false }, cursor };
+      const options = { title, ...this.size(), series, scales, axes: [axis, { ...axis, size: 56 }], legend: { show: false }, cursor };
       const chart = new globalThis.uPlot(options, series.map(() => []), find("charts"));
       chart.root.setAttribute("role", "img");
       return chart;
