@@ -29,7 +29,7 @@ __all__ = ["Checkpoint", "pack_arrays"]
 #: Seconds after which a checkpoint is written between two looks, which write one too.
 EVERY_S = 30.0
 #: Beginnings of the names of arrays, and what Adam keeps of each parameter.
-WEIGHT, BEST, ADAM = "weight/", "best/", "adam/"
+WEIGHT, BEST, ADAM, AVERAGE = "weight/", "best/", "adam/", "average/"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -71,6 +71,7 @@ class Checkpoint:
         arrays |= {BEST + name: value.numpy() for name, value in course.best.items()}
         for number, state in course.optimiser.state_dict()["state"].items():
             arrays |= {f"{ADAM}{number}/{name}": value.numpy() for name, value in state.items()}
+        arrays |= {f"{AVERAGE}{i}": value.numpy() for i, value in enumerate(course.average.mean)}
         arrays |= {f"generator/{i}": _state_of(each) for i, each in enumerate(course.generators)}
         arrays |= {"torch_generator": torch.get_rng_state().numpy(), "training": self._training}
         arrays |= {"step": np.array(course.step), "looks": np.array([astuple(look) for look in course.history])}
@@ -118,6 +119,8 @@ def _restore(course: Course, arrays: Mapping[str, NDArray[Any]]) -> None:
         if f"{ADAM}{number}/{MOMENTS[0]}" in arrays
     }
     course.optimiser.load_state_dict(course.optimiser.state_dict() | {"state": state})
+    for index, value in enumerate(course.average.mean):
+        value.copy_(torch.from_numpy(arrays[f"{AVERAGE}{index}"]))
     for index, generator in enumerate(course.generators):
         _set_state(generator, arrays[f"generator/{index}"])
     torch.set_rng_state(torch.from_numpy(arrays["torch_generator"]))

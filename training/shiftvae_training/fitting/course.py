@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..model.shift_vae import ShiftVAE
+from .weight_average import WeightAverage
 
 __all__ = ["Course", "Step"]
 
@@ -51,7 +52,9 @@ class Course:
     history
         All looks at the held-out tiles.
     best
-        Weights at the look with the smallest loss; empty before the first look.
+        Averaged weights at the look with the smallest loss; empty before the first look.
+    average
+        Average of the weights, which is looked at.
     """
 
     model: ShiftVAE
@@ -60,6 +63,10 @@ class Course:
     step: int = 0
     history: list[Step] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+    average: WeightAverage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.average = WeightAverage(self.model)
 
     @property
     def best_look(self) -> int:

@@ -41,6 +41,8 @@ GUIDE_ORDER = 50.0
 GUIDE_POSE = 3000.0
 #: Learning rate when the training of a model continues, as a share of the family's.
 RATE_AGAIN = 0.3
+#: Learning rate of the last step, as a share of the largest.
+LAST_RATE = 0.5
 #: Number of steps between looks at the held-out tiles.
 LOOK_EVERY = 100
 #: Least number of windows in a batch.
@@ -57,12 +59,14 @@ def optimise(
     checkpoint: Checkpoint | None = None,
     workers: Workers = ALONE,
 ) -> list[Step]:
-    """Train `model` in place by Adam, with warm-up and cosine decay of the learning rate to 0.
+    """Train `model` in place by Adam, with warm-up and cosine decay of the learning rate.
+
+    What is looked at and kept is the average of the weights over the last tenth of the steps, see `WeightAverage`.
 
     A `guess` of None means that the model is already trained: all terms count from the first step, the learning rate is
     lower, and there is a look before the first step.
 
-    The model of the last step is kept. The loss on held-out tiles does not select it: that loss rises slightly while
+    That after the last step is kept. The loss on held-out tiles does not select it: that loss rises slightly while
     the decoder learns the noise of its pixels and the encoder still improves, so that the best look has an encoder far
     from converged. A `KeyboardInterrupt` ends the training early with the model of the best look, where the history
     ends; before the first look it is raised.
@@ -95,7 +99,7 @@ def optimise(
     steps, again = settings.steps, guess is None
     guided = GUIDED * steps
     rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)
-    optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
     scale = torch.tensor(model.channel_scale)[:, None, None]
     unseen = sampler.held_out(sampler.some)
     held_out = torch.from_numpy(unseen.pixels) * scale
@@ -109,10 +113,11 @@ def optimise(
     workers.check_together(course.step)
 
     def look(step: int) -> None:
-        found = _look(objective, held_out, unseen, step, model, settings)
-        if not math.isfinite(found.loss):
-            raise TrainingError(f"the loss became {found.loss} at step {step}: report this scan as a bug")
-        course.add(found)
+        with course.average.in_place():
+            found = _look(objective, held_out, unseen, step, model, settings)
+            if not math.isfinite(found.loss):
+                raise TrainingError(f"the loss became {found.loss} at step {step}: report this scan as a bug")
+            course.add(found)
         if progress is not None:
             progress(found)
 
@@ -121,7 +126,8 @@ def optimise(
             look(0)
         for step in range(course.step, steps):
             for group in optimiser.param_groups:
-                group["lr"] = rate * min((step + 1) / 50, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+                decayed = LAST_RATE + (1 - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+                group["lr"] = rate * min((step + 1) / 50, decayed)
             sampler.refill(step if again else step - guided)
             with workers.share(sampler.draw(count)) as tiles:
                 terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
@@ -138,10 +144,12 @@ def optimise(
             optimiser.step()
             _follow_noise(model, residual, 0.1 if again or step > 5 else 1.0)
             course.step = step + 1
+            course.average.add(course.step)
             if looking := course.step % LOOK_EVERY == 0 or course.step == steps:
                 look(course.step)
             if checkpoint is not None and workers.leads and (looking or checkpoint.is_due()):
                 checkpoint.write(course)
+        course.average.put()
     except KeyboardInterrupt:
         if not course.history:
             raise
