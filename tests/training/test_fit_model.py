@@ -27,7 +27,7 @@ QUICK = {"encoder": "mlp", "window": 16, "latents": 1, "steps": 3, "constraints"
 @pytest.fixture(autouse=True)
 def short_report(monkeypatch):
     """No figures, which take most of a short training."""
-    monkeypatch.setattr("shiftvae_training.export.write_report", lambda *_, **__: "<p>short</p>")
+    monkeypatch.setattr("shiftvae_training.report.report.write_report", lambda *_, **__: "<p>short</p>")
 
 
 @pytest.fixture(scope="module")

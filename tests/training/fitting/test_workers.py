@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from random_models import ORDER, counts, random_model
-from shiftvae_training.model.noise import noise_like
 
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.simulator import Crystal, Microscope
@@ -20,6 +19,7 @@ from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.fitting.workers import Workers, check_separable
 from shiftvae_training.model.shift import PlanarShift
 from shiftvae_training.model.shift_vae import Member
+from shiftvae_training.noise import noise_like
 from shiftvae_training.sampling import Tiles
 
 LONG = os.environ.get("SHIFTVAE_LONG") == "1"
