@@ -33,7 +33,7 @@ class WeightAverage:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._weights = list(model.parameters())
+        self._weights: list[Tensor] = list(model.parameters())
         self.mean: list[Tensor] = [weight.detach().clone() for weight in self._weights]
 
     @torch.no_grad()

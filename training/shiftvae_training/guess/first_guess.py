@@ -167,6 +167,7 @@ def make_first_guess(
         for field, frame in zip(fields, frames, strict=True)
     ]
     shape = (len(frames[0]), len(harmonics))
+    own: Sequence[Float64] = ()
     for _ in range(ROUNDS):
         motifs = [
             stack_coefficients(in_motif_frame(f.coefficients, t, orders)) for f, t in zip(fields, turned, strict=True)
@@ -196,7 +197,7 @@ def make_first_guess(
 
 
 def _shared_changes(mean: Complex, harmonics: Float64) -> Float64:
-    """What all columns of the motif do together, ``(2 C n, 3)``: a step of its contrast, and moves of 1 px along y, x.
+    """Changes that all columns of the motif share, ``(2 C n, 3)``: a step of contrast, and moves of 1 px along y and x.
 
     A window's deviation and its shift describe them, so they are no content; and they carry the noise of the two phases
     from which the position was taken.
