@@ -49,7 +49,7 @@ def page(library: bytes, more: dict[str, bytes] | None = None) -> str:
 
 
 def words() -> dict[str, object]:
-    """Colours, titles and explanations, of which the runtime has the one table."""
+    """Colours, titles and explanations, from the one table that the runtime has."""
     units = {**dict(zip(FIELD_NAMES, FIELD_UNITS, strict=True)), "order": "", "antiphase": "deg"}
     fields = [{"name": name, "unit": unit, **_said(field_caption(name, None))} for name, unit in units.items()]
     return {

@@ -69,7 +69,7 @@ public:
     std::uint64_t late() const noexcept { return late_; }
     std::uint64_t unread() const noexcept { return unread_; }
     std::optional<FrameOutcome> next_outcome();
-    // Frames of which nothing is on its way any more, for the caller to free without the lock.
+    // Frames that have nothing on its way any more, for the caller to free without the lock.
     std::vector<Slot> take_spent() noexcept { return std::exchange(spent_, {}); }
 
 private:

@@ -31,7 +31,7 @@ class OutgoingFrame {
 public:
     OutgoingFrame(const Format& format, std::uint64_t number, std::string context);
 
-    // Copies in the next lines, of which there are no more than the frame lacks.
+    // Copies in the next lines, at most those that the frame lacks.
     void fill(const Lines& lines, std::int64_t clock_ns, std::int64_t utc_ns);
 
     // The header of the message of lines `first` to `last` - 1, JSON.

@@ -32,7 +32,7 @@ std::array<std::int64_t, 2> pair(const Json& json) {
     return {integer(items[0], 1, most_extent), integer(items[1], 1, most_extent)};
 }
 
-// The first of window centres, of which there are `count`.
+// The first of `count` window centres.
 double first_centre(const Json& json, std::int64_t count) {
     json.only({"first", "step", "count"});
     json.at("step").number(smallest, largest);

@@ -26,7 +26,7 @@ def service(serve, mapper):
 
 
 @pytest.fixture
-def both(service, produce, read):
+def pair(service, produce, read):
     """A producer and a reader that the service knows."""
     producer, reader = produce(service.ingest), read(service.results)
     assert (producer.wait(), producer.format(FRAME)) == (SVC["OK"], SVC["OK"])
@@ -39,8 +39,8 @@ def expected(mapper: LatentMapper, frame: np.ndarray) -> np.ndarray:
     return np.stack([found.mean, found.std])
 
 
-def test_a_frame_comes_back_as_its_map_to_the_bit_with_all_that_belongs_to_it(both, mapper):
-    producer, reader = both
+def test_a_frame_comes_back_as_its_map_to_the_bit_with_all_that_belongs_to_it(pair, mapper):
+    producer, reader = pair
     producer.format(FRAME, (0.02, 0.02))
     context = 'scan_id=b6d0…, {"field of view": 8}'
     assert producer.offer(41, FRAME, context) == SVC["OK"]
@@ -61,8 +61,8 @@ def test_a_frame_comes_back_as_its_map_to_the_bit_with_all_that_belongs_to_it(bo
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.int32, np.float32, np.float64])
-def test_pixels_of_every_type_give_the_same_bits_whatever_their_lines_lie_like(both, mapper, dtype):
-    producer, reader = both
+def test_pixels_of_every_type_give_the_same_bits_whatever_their_lines_lie_like(pair, mapper, dtype):
+    producer, reader = pair
     wide = np.zeros((60, 70), dtype)
     frame = wide[10:50, 11:59][::-1]
     frame[:] = FRAME
@@ -72,8 +72,8 @@ def test_pixels_of_every_type_give_the_same_bits_whatever_their_lines_lie_like(b
     np.testing.assert_array_equal(reader.maps, expected(mapper, np.ascontiguousarray(frame)))
 
 
-def test_lines_of_a_scan_give_bands_that_make_up_the_whole_map(both, mapper):
-    producer, reader = both
+def test_lines_of_a_scan_give_bands_that_make_up_the_whole_map(pair, mapper):
+    producer, reader = pair
     bands = []
     for first in range(0, 40, 10):
         assert producer.offer_lines(7, first, FRAME[first : first + 10], "scan 7") == SVC["OK"]
@@ -88,8 +88,8 @@ def test_lines_of_a_scan_give_bands_that_make_up_the_whole_map(both, mapper):
     assert bands[-1][2].shape == wanted.shape
 
 
-def test_an_aborted_scan_counts_as_dropped_and_its_later_lines_are_late(both, service):
-    producer, reader = both
+def test_an_aborted_scan_counts_as_dropped_and_its_later_lines_are_late(pair, service):
+    producer, reader = pair
     producer.offer_lines(1, 0, FRAME[:20])
     assert reader.next()
     assert producer.abort(1) == SVC["OK"]
@@ -103,8 +103,8 @@ def test_an_aborted_scan_counts_as_dropped_and_its_later_lines_are_late(both, se
     assert (total.offered, total.processed, total.dropped_producer) == (2, 1, 1)
 
 
-def test_a_frame_that_cannot_be_encoded_is_rejected_with_the_reason(both):
-    producer, reader = both
+def test_a_frame_that_cannot_be_encoded_is_rejected_with_the_reason(pair):
+    producer, reader = pair
     nan = np.full(FRAME.shape, np.nan, np.float32)
     producer.format(nan)
     producer.offer(1, nan, "blank")
@@ -119,8 +119,8 @@ def test_a_frame_that_cannot_be_encoded_is_rejected_with_the_reason(both):
     assert reader.next()
 
 
-def test_more_frames_than_the_service_can_map_are_counted_to_the_last_one(both, service, mapper):
-    producer, reader = both
+def test_more_frames_than_the_service_can_map_are_counted_to_the_last_one(pair, service, mapper):
+    producer, reader = pair
     for number in range(2000):
         assert producer.offer(number, FRAME + number % 7, f"scan {number}") == SVC["OK"]
     assert producer.end() == SVC["OK"]

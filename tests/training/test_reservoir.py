@@ -38,7 +38,7 @@ class Movie:
 
 @pytest.fixture
 def small(monkeypatch):
-    """Room for ten frames, of which one comes every second step."""
+    """Room for ten frames; a new one comes every second step."""
     monkeypatch.setattr(reservoir_module, "KEPT_PIXELS", 10 * 64 * 64)
     monkeypatch.setattr(reservoir_module, "PIXELS_A_STEP", 64 * 64 / 2)
 

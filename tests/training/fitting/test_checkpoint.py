@@ -77,7 +77,7 @@ def assert_the_same(one: Trained, other: Trained) -> None:
 
 
 def test_twenty_steps_and_twenty_more_are_forty(frames, tmp_path, monkeypatch):
-    """On a movie of which a part is in memory, so that the frames must come back too."""
+    """On a movie that is in memory in part, so that the frames must come back too."""
     monkeypatch.setattr(frames_module, "PREPARED_PIXELS", 0)
     monkeypatch.setattr(reservoir_module, "LEAST_KEPT", 5)
     monkeypatch.setattr(reservoir_module, "KEPT_PIXELS", 0)

@@ -46,8 +46,10 @@ class WeightAverage:
         """Give the model the average while the context lasts, and then its own weights again."""
         own = [weight.detach().clone() for weight in self._weights]
         self.put()
-        yield
-        self._copy(own)
+        try:
+            yield
+        finally:
+            self._copy(own)
 
     def put(self) -> None:
         """Give the model the average."""
