@@ -65,4 +65,5 @@ def test_no_frame_makes_a_kernel_read_or_write_where_it_must_not(tmp_path: Path)
         pytest.skip("clang without its sanitizers: apt install libclang-rt-14-dev")
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    assert done.stdout.count("number_of_executed_units") == 7
+    targets = len(list((ROOT / "cpp" / "fuzz").glob("fuzz_*.cpp")))
+    assert done.stdout.count("number_of_executed_units") == targets > 0
