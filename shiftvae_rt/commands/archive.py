@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..archive.layout import Archive
     from ..archive.run import ArchiveSummary
 
-__all__ = ["add_archive_options", "is_archive", "map_into_archive", "refuse_archive_options"]
+__all__ = ["add_archive_options", "add_dask", "is_archive", "map_into_archive", "refuse_archive_options"]
 
 
 def add_archive_options(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +28,7 @@ def add_archive_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--part", type=_part, metavar="I/N", help="map every N-th block, from block I (0 to N-1); implies --resume"
     )
-    group.add_argument(
-        "--dask",
-        type=_dask,
-        metavar="WHERE",
-        help="map on Dask: local:N starts N workers here, tcp://HOST:PORT is a scheduler that runs",
-    )
+    add_dask(group, "map on Dask")
     group.add_argument(
         "--check",
         action="store_true",
@@ -41,6 +36,16 @@ def add_archive_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--half-std", action="store_true", help="store standard deviations as float16")
     group.add_argument("--fields", action="store_true", help="store displacement, strain and rotation too")
+
+
+def add_dask(parser: argparse._ActionsContainer, what: str) -> None:
+    """Add the option ``--dask``, which does `what`."""
+    parser.add_argument(
+        "--dask",
+        type=_dask,
+        metavar="WHERE",
+        help=f"{what}: local:N starts N workers here, tcp://HOST:PORT is a scheduler that runs",
+    )
 
 
 def is_archive(output: str) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 RUN = ("python", "bash", "console")
 #: Trainings are short, and nothing is installed.
 PREAMBLE = """set -eu
-shiftvae() { if [ "$1" = train ]; then command shiftvae "$@" --steps 40; else command shiftvae "$@"; fi; }
+shiftvae() { case "$1" in train|sweep) command shiftvae "$@" --steps 40;; *) command shiftvae "$@";; esac; }
 pip() { echo "pip $*"; }
 """
 
