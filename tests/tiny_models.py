@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shiftvae_rt.encode.frame_centre import frame_centre
 from shiftvae_rt.encode.onnx_graph import run_graph
+from shiftvae_rt.kernels.frame_scaling import frame_centre
 from shiftvae_rt.model.manifest import (
     DataSource,
     Domain,
@@ -152,7 +152,7 @@ def tiny_members(weights: EncoderWeights) -> dict[str, bytes]:
     graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
     shape = (len(weights.channel_scale), 1 if weights.dimensions == 1 else 40, 48)
     frame = np.random.default_rng(1).poisson(100, size=shape).astype(np.uint16)
-    centred = (frame - frame_centre(frame, weights.window)[:, None, None]).astype(np.float32)[None]
+    centred = (frame - frame_centre(frame.astype(np.float64), weights.window)[:, None, None]).astype(np.float32)[None]
     outputs = {stride: run_graph(graph, {"frame": centred}) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
     members = {f"encoder_s{stride}.onnx": graph for stride, graph in graphs.items()}

@@ -14,7 +14,9 @@ from random_models import arithmetic, mapper_of, random_weights
 
 from shiftvae_rt import benchmark
 from shiftvae_rt.benchmark import lattice_frame, repeated, take_turns
+from shiftvae_rt.encode.dense_network import read_readout
 from shiftvae_rt.encode.routes import DenseRoute, GraphRoute
+from shiftvae_rt.kernels.frame_scaling import window_deviations
 from shiftvae_rt.kernels.windows import difference_frame
 from shiftvae_training.graphs.graph_builder import GraphBuilder
 
@@ -51,7 +53,8 @@ def gemm() -> Callable[[], Any]:
 def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[dict[str, Any]]:
     """One row a stride; milliseconds of CPU time, one thread."""
     torch.set_num_threads(1)
-    frame, network, peer, product = lattice_frame(), torch_mlp(MLP), WindowByWindow(MLP), gemm()
+    centre, frame = np.zeros(1), lattice_frame()
+    network, peer, product = torch_mlp(MLP), WindowByWindow(MLP), gemm()
     rows = []
     for stride in STRIDES:
         dilated, narrow, mlp = (mapper_of(weights, folder, stride) for weights in (DILATED, NARROW, MLP))
@@ -59,16 +62,22 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
         if not isinstance(route, DenseRoute) or not isinstance(default, DenseRoute):
             raise TypeError("expected dense routes")
         bare, bare_default = (GraphRoute(m.model, stride, provider="onnxruntime")._graph for m in (narrow, dilated))
-        sd = route.deviations.of(frame, np.zeros(1))
+        intensity = narrow.model.manifest.intensity
+        scaling = {"centre": centre, "channel_scale": intensity.channel_scale, "sd_floor": intensity.sd_floor}
+        sd = window_deviations(frame, (32, 32), stride, **scaling)
+        readouts = {name: read_readout(m.model) for name, m in (("narrow", narrow), ("dilated", dilated))}
+        codes = {n: np.ones((readout.planes, *sd.shape), np.float32) for n, readout in readouts.items()}
         inputs = {"differences": difference_frame(frame)[0][np.newaxis], "sd": sd[np.newaxis, np.newaxis]}
         fast = {
             "dilated": lambda d=dilated: d.map(frame),
             "narrow": lambda n=narrow: n.map(frame),
             "graph": lambda g=bare, i=inputs: g.run(**i),
             "graph_dilated": lambda g=bare_default, i=inputs: g.run(**i),
-            "network": lambda r=route, d=sd: r.network.begin(frame.shape[2]).push(frame, d),
-            "network_dilated": lambda r=default, d=sd: r.network.begin(frame.shape[2]).push(frame, d),
-            "preparation": lambda r=route: r.deviations.of(frame, np.zeros(1)),
+            "network": lambda r=route: r.encode(frame, centre),
+            "network_dilated": lambda r=default: r.encode(frame, centre),
+            "preparation": lambda s=stride, k=scaling: window_deviations(frame, (32, 32), s, **k),
+            "readout": lambda r=readouts, c=codes: r["narrow"].read(c["narrow"]),
+            "readout_dilated": lambda r=readouts, c=codes: r["dilated"].read(c["dilated"]),
             "mlp": lambda m=mlp: m.map(frame),
             "gemm": product,
         }
@@ -81,6 +90,8 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
         times = take_turns(jobs, max(3, rounds if stride > 1 else rounds // 2))
         for name, (_, count) in together.items():
             times[name], times[f"{name}_spread"] = times[name] / count, times[f"{name}_spread"] / count
+        for of in ("", "_dilated"):  # what is left of the route's time
+            times[f"network{of}"] -= times["preparation"] + times[f"readout{of}"]
         flops = arithmetic(NARROW, stride)
         gflops = flops / times["network"] * 1e-6
         rows.append(

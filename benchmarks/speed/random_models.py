@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from shiftvae_rt import LatentMapper
-from shiftvae_rt.encode.frame_centre import frame_centre
 from shiftvae_rt.encode.onnx_graph import run_graph
+from shiftvae_rt.kernels.frame_scaling import frame_centre
 from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.kernels.windows import convert_frame
 from shiftvae_rt.model.manifest import Intensity, Latent, Manifest, Training
@@ -56,7 +56,7 @@ def write_random_model(path: Path, weights: EncoderWeights) -> Path:
     """Write the model file."""
     graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
     frame = np.random.default_rng(1).poisson(100, (len(weights.channel_scale), 80, 88)).astype(np.uint16)
-    centred = convert_frame(frame, frame_centre(frame, weights.window))[0][None]
+    centred = convert_frame(frame, frame_centre(frame.astype(np.float64), weights.window))[0][None]
     outputs = {stride: run_graph(graph, {"frame": centred}) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
     build = GraphBuilder()

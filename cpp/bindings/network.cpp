@@ -1,10 +1,15 @@
 // What encodes windows: banks of filters, and dense networks.
 #include "arrays.hpp"
-#include "shiftvae/dense_network.hpp"
+
+#include <algorithm>
+
+#include "shiftvae/dense_rows.hpp"
 #include "shiftvae/filter_bank.hpp"
 
 namespace shiftvae::bindings {
 namespace {
+
+constexpr std::size_t most_px = std::size_t{1} << 24U;
 
 bool power_of_two(std::size_t n) { return n && !(n & (n - 1)); }
 
@@ -43,7 +48,7 @@ void apply_filters(const FilterBank& bank, const py::array& frame, const std::st
 using Layers = std::vector<std::pair<Floats, std::size_t>>;
 using Heads = std::vector<std::pair<Floats, Floats>>;
 
-std::unique_ptr<DenseNetwork> dense_network_of(const Layers& stem, const Heads& head, std::size_t stride) {
+DenseNetwork dense_network_of(const Layers& stem, const Heads& head, std::size_t stride) {
     constexpr std::size_t most = 4096;  // px of a kernel, a dilation or a stride, and units: no sum of them overflows
     const auto size = [](const Floats& a, py::ssize_t axis) { return static_cast<std::size_t>(a.shape(axis)); };
     const auto check = [&](const Floats& weights, py::ssize_t axes) {
@@ -70,34 +75,83 @@ std::unique_ptr<DenseNetwork> dense_network_of(const Layers& stem, const Heads& 
         linears.push_back({size(weights, 0), size(weights, 1), weights.data(), bias.data()});
     }
     if (stride < 1 || stride > most) throw py::value_error("expected a stride of 1 to 4096 px");
-    return std::make_unique<DenseNetwork>(convolutions, linears, stride);
+    return {convolutions, linears, stride};
 }
 
-std::unique_ptr<DenseStream> dense_stream_of(const DenseNetwork& network, std::size_t width) {
-    constexpr std::size_t most = std::size_t{1} << 24U;
-    if (width < network.window_width() || width > most)
+Intensity intensity_of(std::vector<float> channel_scale, std::size_t channels, float sd_floor) {
+    if (channel_scale.size() != channels || !(sd_floor > 0))
+        throw py::value_error("expected a scale for each of " + std::to_string(channels) +
+                              " channel(s) and an sd_floor above 0, got " + std::to_string(channel_scale.size()) +
+                              " and " + std::to_string(sd_floor));
+    return {std::move(channel_scale), sd_floor};
+}
+
+std::unique_ptr<DenseModel> dense_model_of(const Layers& stem, const Heads& head, std::size_t stride,
+                                           const Readout& readout, std::vector<float> channel_scale, float sd_floor) {
+    DenseNetwork network = dense_network_of(stem, head, stride);
+    if (network.planes() != readout.planes())
+        throw py::value_error("its network gives " + std::to_string(network.planes()) +
+                              " planes, its readout expects " + std::to_string(readout.planes()));
+    Intensity intensity = intensity_of(std::move(channel_scale), network.channels(), sd_floor);
+    return std::unique_ptr<DenseModel>(new DenseModel{std::move(network), readout, std::move(intensity)});
+}
+
+std::unique_ptr<DenseRows> dense_rows_of(const DenseModel& model, std::size_t width, std::size_t step,
+                                         const Doubles& centre) {
+    const DenseNetwork& network = model.network;
+    if (width < network.window_width() || width > most_px || step < 1 || step > most_px)
         throw py::value_error("expected lines of " + std::to_string(network.window_width()) + " to " +
-                              std::to_string(most) + " px, got " + std::to_string(width));
-    return std::make_unique<DenseStream>(network, width);
+                              std::to_string(most_px) + " px and a step of 1 or more, got " + std::to_string(width) +
+                              " and " + std::to_string(step));
+    need(centre, {extent(network.channels())}, "centre");
+    return std::make_unique<DenseRows>(model, width, step,
+                                       std::vector<double>(centre.data(), centre.data() + centre.size()));
 }
 
 // True if all differences are finite.
-bool push_lines(DenseStream& stream, const py::array& lines, const Floats& deviation, Floats code) {
+bool push_lines(DenseRows& stream, const py::array& lines, std::size_t top, Floats mean, Floats sd) {
     const FrameView view = frame_view(lines);
     if (!stream.accepts(view))
         throw py::value_error("expected lines of the channels, width and dtype of those before, got " + text(lines));
-    const Shape grid{extent(stream.rows_with(view.height)), extent(stream.cols())};
-    need(deviation, grid, "deviation");
-    need(code, {extent(stream.planes()), grid[0], grid[1]}, "code");
-    const float* divisor = deviation.data();
-    float* to = code.mutable_data();
+    const py::ssize_t rows = mean.ndim() == 3 ? mean.shape(1) : 0;
+    need(mean, {extent(stream.latents()), std::max<py::ssize_t>(rows, 1), extent(stream.cols())}, "mean");
+    need(sd, {mean.shape(0), rows, mean.shape(2)}, "sd");
+    const std::size_t count = static_cast<std::size_t>(rows), end = stream.end_line(count);
+    if (top > stream.first_line() || view.height != end - top)
+        throw py::value_error("expected lines from line " + std::to_string(stream.first_line()) + " or before it to " +
+                              std::to_string(end) + ", got " + std::to_string(view.height) + " from line " +
+                              std::to_string(top));
+    float *mean_data = mean.mutable_data(), *sd_data = sd.mutable_data();
     DenseStream::Outcome outcome;
     {
         const py::gil_scoped_release unlocked;
-        outcome = stream.push(view, divisor, to, static_cast<std::size_t>(grid[0] * grid[1]));
+        outcome = stream.push(view, top, count, mean_data, sd_data, count * stream.cols());
     }
     if (outcome == DenseStream::Outcome::stopped) throw std::runtime_error("the encoding was terminated");
     return outcome == DenseStream::Outcome::done;
+}
+
+void deviations(const py::array& lines, Window window, std::size_t stride, const Doubles& centre,
+                std::vector<float> channel_scale, float sd_floor, Floats out) {
+    const FrameView view = frame_view(lines);
+    const Grid grid = grid_of(view.height, view.width, window, stride);
+    need(centre, {extent(view.channels)}, "centre");
+    const Intensity intensity = intensity_of(std::move(channel_scale), view.channels, sd_floor);
+    need(out, {extent(grid.rows()), extent(grid.cols())}, "out");
+    const double* centre_data = centre.data();
+    float* target = out.mutable_data();
+    const py::gil_scoped_release unlocked;
+    std::vector<float> scratch;
+    window_deviations(view, grid, centre_data, intensity, scratch, target);
+}
+
+std::vector<double> centre_of(const py::array& lines, std::size_t window_height) {
+    const FrameView view = frame_view(lines);
+    if (window_height < 1 || window_height > view.height)
+        throw py::value_error("expected a window of 1 to " + std::to_string(view.height) + " lines, got " +
+                              std::to_string(window_height));
+    const py::gil_scoped_release unlocked;
+    return frame_centre(view, window_height);
 }
 
 }  // namespace
@@ -108,17 +162,25 @@ void bind_network(py::module_& m) {
         .def(py::init(&filter_bank_of), py::arg("filters").noconvert(), py::arg("stride"), py::arg("segment"))
         .def("apply", &apply_filters, py::arg("frame").noconvert(), py::arg("normalisation"), py::arg("sd_floor"),
              py::arg("centre").noconvert(), py::arg("out").noconvert());
-    py::class_<DenseNetwork>(m, "DenseNetwork", py::metaclass(plain))
-        .def(py::init(&dense_network_of), py::arg("stem"), py::arg("head"), py::arg("stride"))
-        .def_property_readonly("channels", &DenseNetwork::channels)
-        .def_property_readonly("window",
-                               [](const DenseNetwork& n) { return Window(n.window_height(), n.window_width()); })
-        .def_property_readonly("planes", &DenseNetwork::planes);
-    py::class_<DenseStream>(m, "DenseStream", py::metaclass(plain))
-        .def(py::init(&dense_stream_of), py::arg("network"), py::arg("width"), py::keep_alive<1, 2>())
-        .def("push", &push_lines, py::arg("lines").noconvert(), py::arg("deviation").noconvert(),
-             py::arg("code").noconvert())
-        .def("stop", &DenseStream::stop);
+    py::class_<DenseModel>(m, "DenseModel", py::metaclass(plain))
+        .def(py::init(&dense_model_of), py::arg("stem"), py::arg("head"), py::arg("stride"), py::arg("readout"),
+             py::arg("channel_scale"), py::arg("sd_floor"))
+        .def_property_readonly("channels", [](const DenseModel& model) { return model.network.channels(); })
+        .def_property_readonly("window", [](const DenseModel& model) {
+            return Window(model.network.window_height(), model.network.window_width());
+        });
+    py::class_<DenseRows>(m, "DenseRows", py::metaclass(plain))
+        .def(py::init(&dense_rows_of), py::arg("model"), py::arg("width"), py::arg("step"),
+             py::arg("centre").noconvert(), py::keep_alive<1, 2>())
+        .def_property_readonly("first_line", &DenseRows::first_line)
+        .def_property_readonly("latents", &DenseRows::latents)
+        .def_property_readonly("cols", &DenseRows::cols)
+        .def("push", &push_lines, py::arg("lines").noconvert(), py::arg("top"), py::arg("mean").noconvert(),
+             py::arg("sd").noconvert())
+        .def("stop", &DenseRows::stop);
+    m.def("window_deviations", &deviations, py::arg("lines").noconvert(), py::arg("window"), py::arg("stride"),
+          py::arg("centre").noconvert(), py::arg("channel_scale"), py::arg("sd_floor"), py::arg("out").noconvert());
+    m.def("frame_centre", &centre_of, py::arg("lines").noconvert(), py::arg("window_height"));
 }
 
 }  // namespace shiftvae::bindings

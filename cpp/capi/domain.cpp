@@ -77,7 +77,8 @@ std::vector<Reason> too_faint(const Manifest& manifest, const SampleWindows& sam
     const double contrast = std::max(quantile(samples.contrast, specimen), 1e-30);
     const double grain = quantile(samples.grain, specimen);
     const std::string share = formatted("contrast is %.1g of the training data's", contrast);
-    return {{least_contrast * static_cast<double>(manifest.sd_floor) / contrast, share + ": were the counts rescaled?"},
+    return {{least_contrast * static_cast<double>(manifest.intensity.sd_floor) / contrast,
+             share + ": were the counts rescaled?"},
             {grain / (most_grain * contrast), share + " on an offset that leaves no digits for it: subtract it"}};
 }
 
@@ -138,7 +139,7 @@ void SampleWindows::take(const Manifest& manifest, const FrameView& lines, std::
             double variance = 0, step = 0;
             for (std::size_t c = 0; c < lines.channels; ++c) {
                 double *const values = window.data() + c * pixels, mean = 0, level = 0;
-                const auto scale = static_cast<double>(manifest.channel_scale[c]);
+                const auto scale = static_cast<double>(manifest.intensity.channel_scale[c]);
                 for (std::size_t y = 0; y < height; ++y)
                     copy_pixels(lines, c, row * grid_.stride - top + y, col * grid_.stride, width, values + y * width);
                 for (std::size_t i = 0; i < pixels; ++i) {
@@ -153,7 +154,7 @@ void SampleWindows::take(const Manifest& manifest, const FrameView& lines, std::
             }
             contrast.push_back(std::sqrt(variance));
             grain.push_back(step);
-            const double sd = std::max(contrast.back(), static_cast<double>(manifest.sd_floor));
+            const double sd = std::max(contrast.back(), static_cast<double>(manifest.intensity.sd_floor));
             for (const double value : window) windows.push_back(static_cast<float>(value / sd));
         }
     }

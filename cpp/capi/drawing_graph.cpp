@@ -1,6 +1,5 @@
 #include "drawing_graph.hpp"
 
-#include <cstring>
 #include <utility>
 
 #include "drawing_operators.hpp"
@@ -12,41 +11,6 @@ namespace {
 
 constexpr const char* file = "decoder.onnx";
 constexpr std::size_t most_nodes = 1000, most_axes = 4, most_values = 1U << 24U;
-enum DataType : std::uint64_t { float32 = 1, int64 = 7 };
-
-std::size_t axis_size(const Tensor32& tensor, std::uint64_t size) {
-    if (tensor.shape.size() == most_axes || size > most_values) refuse_file("decoder.onnx: a tensor is too large");
-    return static_cast<std::size_t>(size);
-}
-
-// TensorProto: dims 1, data_type 2, name 8, raw_data 9.
-std::string read_constant(Bytes message, Tensor32& tensor) {
-    std::string name;
-    Bytes raw;
-    std::uint64_t type = 0;
-    Field field;
-    for (Message fields(message, file); fields.next(field);) {
-        if (field.is(1, Field::varint)) tensor.shape.push_back(axis_size(tensor, field.value));
-        if (field.is(1, Field::bytes))
-            for (Message packed(field.content, file); !packed.at_end();)
-                tensor.shape.push_back(axis_size(tensor, packed.varint()));
-        if (field.is(2, Field::varint)) type = field.value;
-        if (field.is(8, Field::bytes)) name = field.content.text();
-        if (field.is(9, Field::bytes)) raw = field.content;
-    }
-    const std::size_t count = values_of(tensor.shape), size = type == float32 ? 4 : 8;
-    if ((type != float32 && type != int64) || raw.size != count * size)
-        refuse_file("decoder.onnx: expected constants as raw float32 or int64");
-    tensor.values.resize(count);
-    if (count && type == float32) std::memcpy(tensor.values.data(), raw.first, raw.size);
-    for (std::size_t i = 0; type == int64 && i < count; ++i) {
-        std::int64_t value = 0;
-        std::memcpy(&value, raw.first + i * size, size);
-        tensor.values[i] = static_cast<float>(value);
-    }
-    return name;
-}
-
 // AttributeProto: name 1, i 3, s 4, ints 8.
 void read_attribute(Bytes message, DrawingNode& node) {
     std::string name, text;
@@ -85,30 +49,20 @@ DrawingNode read_node(Bytes message) {
     return node;
 }
 
-// ValueInfoProto: name 1.
-std::string read_name(Bytes message) {
-    std::string name;
-    Field field;
-    for (Message fields(message, file); fields.next(field);)
-        if (field.is(1, Field::bytes)) name = field.content.text();
-    return name;
-}
-
 }  // namespace
 
-// ModelProto: graph 7. GraphProto: node 1, initializer 5, input 11, output 12.
+// ModelProto: graph 7. GraphProto: node 1, initializer 5, input 11, output 12. ValueInfoProto: name 1.
 DrawingGraph::DrawingGraph(Bytes graph) {
     Field outer, field;
     for (Message parts(graph, file); parts.next(outer);) {
         if (!outer.is(7, Field::bytes)) continue;
         for (Message fields(outer.content, file); fields.next(field);) {
             if (field.is(1, Field::bytes)) nodes_.push_back(read_node(field.content));
-            if (field.is(11, Field::bytes)) inputs_.push_back(read_name(field.content));
-            if (field.is(12, Field::bytes)) outputs_.push_back(read_name(field.content));
+            if (field.is(11, Field::bytes)) inputs_.push_back(text_of(field.content, 1, file));
+            if (field.is(12, Field::bytes)) outputs_.push_back(text_of(field.content, 1, file));
             if (field.is(5, Field::bytes)) {
-                Tensor32 tensor;
-                std::string name = read_constant(field.content, tensor);
-                constants_.emplace(std::move(name), std::move(tensor));
+                NamedTensor constant = read_tensor(field.content, Numbers::float32_or_int64, file);
+                constants_.emplace(std::move(constant.name), std::move(constant.tensor));
             }
             if (nodes_.size() + constants_.size() + inputs_.size() + outputs_.size() > 2 * most_nodes)
                 refuse_file("decoder.onnx: it has more than 2000 parts");
@@ -121,9 +75,9 @@ std::vector<float> DrawingGraph::draw(const float* latents, std::size_t count, s
                                       std::size_t size) const {
     if (inputs_.size() != 1)
         refuse(SV_UNSUPPORTED, "the decoder draws by classes: this library knows decoders of latents alone");
-    std::map<std::string, Tensor32> found;
+    std::map<std::string, Tensor> found;
     found[inputs_[0]] = {{count, latents_each}, std::vector<float>(latents, latents + count * latents_each)};
-    const auto value = [&](const std::string& name) -> const Tensor32& {
+    const auto value = [&](const std::string& name) -> const Tensor& {
         const auto here = found.find(name);
         if (here != found.end()) return here->second;
         const auto constant = constants_.find(name);
@@ -132,15 +86,15 @@ std::vector<float> DrawingGraph::draw(const float* latents, std::size_t count, s
     };
     std::size_t made = 0;
     for (const DrawingNode& node : nodes_) {
-        std::vector<const Tensor32*> inputs;
+        std::vector<const Tensor*> inputs;
         inputs.reserve(node.inputs.size());
         for (const std::string& name : node.inputs) inputs.push_back(&value(name));
-        Tensor32 result = run_operator(node, inputs);
+        Tensor result = run_operator(node, inputs);
         made += result.values.size();
         if (made > 4 * most_values) refuse_file("decoder.onnx: it makes more than 67108864 numbers");
         found[node.output] = std::move(result);
     }
-    const Tensor32& windows = value(outputs_[0]);
+    const Tensor& windows = value(outputs_[0]);
     if (windows.shape.empty() || windows.shape[0] != count || windows.values.size() != count * size)
         refuse_file("decoder.onnx: its windows have another size than the model's");
     return windows.values;

@@ -7,14 +7,9 @@
 #include <vector>
 
 #include "common/bytes.hpp"
+#include "onnx_tensor.hpp"
 
 namespace shiftvae {
-
-// Numbers of a graph in the order of C; those of an index tensor are whole.
-struct Tensor32 {
-    std::vector<std::size_t> shape;  // at most 4 axes; none: a single number
-    std::vector<float> values;
-};
 
 struct DrawingNode {
     std::string operation;
@@ -37,7 +32,7 @@ public:
     std::vector<float> draw(const float* latents, std::size_t count, std::size_t latents_each, std::size_t size) const;
 
 private:
-    std::map<std::string, Tensor32> constants_;
+    std::map<std::string, Tensor> constants_;
     std::vector<DrawingNode> nodes_;
     std::vector<std::string> inputs_, outputs_;
 };

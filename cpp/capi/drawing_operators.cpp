@@ -10,7 +10,7 @@ namespace shiftvae {
 namespace {
 
 using Shape = std::vector<std::size_t>;
-using Inputs = std::vector<const Tensor32*>;
+using Inputs = std::vector<const Tensor*>;
 constexpr std::size_t most_values = 1U << 24U, most_axes = 4;
 constexpr double most_products = 1e10;
 
@@ -18,7 +18,7 @@ void need(bool condition, const DrawingNode& node) {
     if (!condition) refuse_file("decoder.onnx: the inputs of " + shown(node.operation) + " do not fit each other");
 }
 
-Tensor32 empty(const Shape& shape) { return {shape, std::vector<float>(values_of(shape))}; }
+Tensor empty(const Shape& shape) { return {shape, std::vector<float>(values_of(shape))}; }
 
 // A whole number among the values of a tensor.
 std::int64_t whole_number(const DrawingNode& node, float value) {
@@ -60,10 +60,10 @@ Shape broadcast(const DrawingNode& node, const Shape& one, const Shape& other, s
 }
 
 template <class Operation>
-Tensor32 pairwise(const DrawingNode& node, const Inputs& inputs, Operation operation) {
+Tensor pairwise(const DrawingNode& node, const Inputs& inputs, Operation operation) {
     need(inputs.size() == 2, node);
-    const Tensor32 &one = *inputs[0], &other = *inputs[1];
-    Tensor32 out = empty(broadcast(node, one.shape, other.shape));
+    const Tensor &one = *inputs[0], &other = *inputs[1];
+    Tensor out = empty(broadcast(node, one.shape, other.shape));
     const Four whole(out.shape);
     std::size_t a[most_axes], b[most_axes], at = 0;
     Four(one.shape).distances(a);
@@ -78,28 +78,28 @@ Tensor32 pairwise(const DrawingNode& node, const Inputs& inputs, Operation opera
 }
 
 template <class Operation>
-Tensor32 each(const DrawingNode& node, const Inputs& inputs, Operation operation) {
+Tensor each(const DrawingNode& node, const Inputs& inputs, Operation operation) {
     need(!inputs.empty(), node);
-    Tensor32 out = *inputs[0];
+    Tensor out = *inputs[0];
     for (float& value : out.values) value = operation(value);
     return out;
 }
 
-Tensor32 clip(const DrawingNode& node, const Inputs& inputs) {
+Tensor clip(const DrawingNode& node, const Inputs& inputs) {
     need(inputs.size() == 3 && inputs[1]->values.size() == 1 && inputs[2]->values.size() == 1, node);
     const float low = inputs[1]->values[0], high = inputs[2]->values[0];
     return each(node, inputs, [&](float x) { return std::min(std::max(x, low), high); });
 }
 
-Tensor32 multiply(const DrawingNode& node, const Inputs& inputs) {
+Tensor multiply(const DrawingNode& node, const Inputs& inputs) {
     need(inputs.size() == 2 && inputs[0]->shape.size() >= 2 && inputs[1]->shape.size() >= 2, node);
-    const Tensor32 &one = *inputs[0], &other = *inputs[1];
+    const Tensor &one = *inputs[0], &other = *inputs[1];
     const std::size_t rows = one.shape.end()[-2], depth = one.shape.back(), cols = other.shape.back();
     need(other.shape.end()[-2] == depth, node);
     Shape shape = broadcast(node, one.shape, other.shape, 2);
     shape.end()[-2] = rows;
     shape.back() = cols;
-    Tensor32 out = empty(shape);
+    Tensor out = empty(shape);
     need(static_cast<double>(out.values.size()) * static_cast<double>(depth) <= most_products, node);
     const Four whole(shape);
     std::size_t a[most_axes], b[most_axes];
@@ -121,9 +121,9 @@ Tensor32 multiply(const DrawingNode& node, const Inputs& inputs) {
     return out;
 }
 
-Tensor32 reshape(const DrawingNode& node, const Inputs& inputs) {
+Tensor reshape(const DrawingNode& node, const Inputs& inputs) {
     need(inputs.size() == 2 && inputs[1]->values.size() <= most_axes, node);
-    Tensor32 out = *inputs[0];
+    Tensor out = *inputs[0];
     const std::vector<float>& wanted = inputs[1]->values;
     std::size_t known = 1, open = wanted.size();
     out.shape.clear();
@@ -139,9 +139,9 @@ Tensor32 reshape(const DrawingNode& node, const Inputs& inputs) {
     return out;
 }
 
-Tensor32 transpose(const DrawingNode& node, const Inputs& inputs) {
+Tensor transpose(const DrawingNode& node, const Inputs& inputs) {
     need(inputs.size() == 1 && node.axes.size() == inputs[0]->shape.size(), node);
-    const Tensor32& in = *inputs[0];
+    const Tensor& in = *inputs[0];
     const std::size_t rank = in.shape.size();
     Shape apart(rank), shape(rank), steps(rank), place(rank, 0);
     std::vector<bool> taken(rank, false);
@@ -154,7 +154,7 @@ Tensor32 transpose(const DrawingNode& node, const Inputs& inputs) {
         shape[axis] = in.shape[from];
         steps[axis] = apart[from];
     }
-    Tensor32 out = empty(shape);
+    Tensor out = empty(shape);
     for (float& value : out.values) {
         std::size_t at = 0;
         for (std::size_t axis = 0; axis < rank; ++axis) at += place[axis] * steps[axis];
@@ -168,9 +168,9 @@ Tensor32 transpose(const DrawingNode& node, const Inputs& inputs) {
     return out;
 }
 
-Tensor32 unsqueeze(const DrawingNode& node, const Inputs& inputs) {
+Tensor unsqueeze(const DrawingNode& node, const Inputs& inputs) {
     need(inputs.size() == 2, node);
-    Tensor32 out = *inputs[0];
+    Tensor out = *inputs[0];
     const std::size_t rank = out.shape.size() + inputs[1]->values.size();
     need(rank <= most_axes, node);
     std::vector<bool> fresh(rank, false);
@@ -192,10 +192,10 @@ struct Along {
     }
 };
 
-Tensor32 slice(const DrawingNode& node, const Inputs& inputs) {
+Tensor slice(const DrawingNode& node, const Inputs& inputs) {
     need(inputs.size() == 5, node);
     for (std::size_t i = 1; i < 5; ++i) need(inputs[i]->values.size() == 1, node);
-    const Tensor32& in = *inputs[0];
+    const Tensor& in = *inputs[0];
     const std::size_t axis = axis_of(node, whole_number(node, inputs[3]->values[0]), in.shape.size());
     const auto size = static_cast<double>(in.shape[axis]);
     const std::int64_t step = whole_number(node, inputs[4]->values[0]);
@@ -207,7 +207,7 @@ Tensor32 slice(const DrawingNode& node, const Inputs& inputs) {
     need(step >= 1 && first < last, node);
     Shape shape = in.shape;
     shape[axis] = static_cast<std::size_t>(std::ceil((last - first) / static_cast<double>(step)));
-    Tensor32 out = empty(shape);
+    Tensor out = empty(shape);
     const Along from(in.shape, axis);
     float* to = out.values.data();
     for (std::size_t i = 0; i < from.before; ++i)
@@ -218,21 +218,21 @@ Tensor32 slice(const DrawingNode& node, const Inputs& inputs) {
     return out;
 }
 
-Tensor32 concatenate(const DrawingNode& node, const Inputs& inputs) {
+Tensor concatenate(const DrawingNode& node, const Inputs& inputs) {
     need(!inputs.empty(), node);
     const std::size_t axis = axis_of(node, node.axis, inputs[0]->shape.size());
     Shape shape = inputs[0]->shape;
     shape[axis] = 0;
-    for (const Tensor32* in : inputs) {
+    for (const Tensor* in : inputs) {
         need(in->shape.size() == shape.size(), node);
         for (std::size_t i = 0; i < shape.size(); ++i) need(i == axis || in->shape[i] == shape[i], node);
         shape[axis] += in->shape[axis];
     }
-    Tensor32 out = empty(shape);
+    Tensor out = empty(shape);
     const Along whole(shape, axis);
     float* to = out.values.data();
     for (std::size_t i = 0; i < whole.before; ++i)
-        for (const Tensor32* in : inputs) {
+        for (const Tensor* in : inputs) {
             const std::size_t count = in->shape[axis] * whole.after;
             std::copy_n(in->values.data() + i * count, count, to);
             to += count;
@@ -241,15 +241,15 @@ Tensor32 concatenate(const DrawingNode& node, const Inputs& inputs) {
 }
 
 // The axes may come as an attribute or as the second input.
-Tensor32 reduce_mean(const DrawingNode& node, const Inputs& inputs) {
+Tensor reduce_mean(const DrawingNode& node, const Inputs& inputs) {
     need(!inputs.empty() && inputs.size() <= 2 && node.keeps_dimensions == 1, node);
-    const Tensor32& in = *inputs[0];
+    const Tensor& in = *inputs[0];
     std::vector<std::int64_t> axes = node.axes;
     if (inputs.size() == 2)
         for (const float axis : inputs[1]->values) axes.push_back(whole_number(node, axis));
     Shape shape = in.shape;
     for (const std::int64_t axis : axes) shape[axis_of(node, axis, shape.size())] = 1;
-    Tensor32 out = empty(shape);
+    Tensor out = empty(shape);
     const Four whole(in.shape);
     std::size_t apart[most_axes], at = 0;
     Four(shape).distances(apart);
@@ -267,15 +267,15 @@ Tensor32 reduce_mean(const DrawingNode& node, const Inputs& inputs) {
 }
 
 // Bilinear, with the corners of the image at -1 and 1, and its edge repeated beyond.
-Tensor32 grid_sample(const DrawingNode& node, const Inputs& inputs) {
+Tensor grid_sample(const DrawingNode& node, const Inputs& inputs) {
     need(inputs.size() == 2 && inputs[0]->shape.size() == 4 && inputs[1]->shape.size() == 4, node);
-    const Tensor32 &image = *inputs[0], &places = *inputs[1];
+    const Tensor &image = *inputs[0], &places = *inputs[1];
     need(node.aligns_corners == 1 && node.padding == "border" && (node.mode == "bilinear" || node.mode == "linear") &&
              places.shape[3] == 2 && places.shape[0] == image.shape[0],
          node);
     const std::size_t count = image.shape[0], channels = image.shape[1], height = image.shape[2],
                       width = image.shape[3], pixels = places.shape[1] * places.shape[2];
-    Tensor32 out = empty({count, channels, places.shape[1], places.shape[2]});
+    Tensor out = empty({count, channels, places.shape[1], places.shape[2]});
     const auto split = [](double at, std::size_t size, std::size_t& low, std::size_t& high) {
         at = std::min(std::max((at + 1) / 2 * static_cast<double>(size - 1), 0.0), static_cast<double>(size - 1));
         low = at > 0 ? static_cast<std::size_t>(at) : 0;  // NaN is 0
@@ -311,7 +311,7 @@ std::size_t values_of(const Shape& shape) {
     return count;
 }
 
-Tensor32 run_operator(const DrawingNode& node, const Inputs& inputs) {
+Tensor run_operator(const DrawingNode& node, const Inputs& inputs) {
     const std::string& name = node.operation;
     if (name == "Add") return pairwise(node, inputs, [](float a, float b) { return a + b; });
     if (name == "Sub") return pairwise(node, inputs, [](float a, float b) { return a - b; });

@@ -11,6 +11,6 @@ namespace shiftvae {
 std::size_t values_of(const std::vector<std::size_t>& shape);
 
 // The output of a node. Refuses, as SV_UNSUPPORTED, an operator that is not here; as SV_FILE, inputs that do not fit.
-Tensor32 run_operator(const DrawingNode& node, const std::vector<const Tensor32*>& inputs);
+Tensor run_operator(const DrawingNode& node, const std::vector<const Tensor*>& inputs);
 
 }  // namespace shiftvae

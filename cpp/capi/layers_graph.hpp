@@ -5,13 +5,9 @@
 #include <vector>
 
 #include "common/bytes.hpp"
+#include "onnx_tensor.hpp"
 
 namespace shiftvae {
-
-struct Tensor {
-    std::vector<std::size_t> shape;
-    std::vector<float> values;
-};
 
 struct LayersGraph {
     std::vector<Tensor> outputs;  // in the order of the graph
@@ -19,7 +15,7 @@ struct LayersGraph {
 };
 
 // Reads as little of ONNX as the exporter writes: float32 constants, a node Identity for each output, and two texts.
-// Refuses other operators, other numbers, and tensors with more than 4 axes, 4096 along an axis or 2**22 values.
+// Refuses other operators, other numbers, and more than 4096 values along an axis.
 LayersGraph read_layers(Bytes graph);
 
 }  // namespace shiftvae

@@ -35,10 +35,10 @@ void read_intensity(const Json& json, Manifest& manifest) {
     if (kind != "zscore")
         refuse(SV_UNSUPPORTED, "the model scales its windows by \"" + kind + "\": this library knows \"zscore\" alone");
     for (const Json& scale : json.at("channel_scale").items(1024))
-        manifest.channel_scale.push_back(static_cast<float>(scale.number(-most, most)));
-    if (manifest.channel_scale.size() != manifest.channels)
+        manifest.intensity.channel_scale.push_back(static_cast<float>(scale.number(-most, most)));
+    if (manifest.intensity.channel_scale.size() != manifest.channels)
         refuse_file("manifest.json: a scale for each channel is not there");
-    manifest.sd_floor = static_cast<float>(std::max(json.at("sd_floor").number(0, most), least_sd));
+    manifest.intensity.sd_floor = static_cast<float>(std::max(json.at("sd_floor").number(0, most), least_sd));
 }
 
 // The numbers of a square matrix.

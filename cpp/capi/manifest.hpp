@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/bytes.hpp"
+#include "shiftvae/dense_rows.hpp"
 
 namespace shiftvae {
 
@@ -38,8 +39,7 @@ struct Manifest {
     };
     std::vector<Grain> grains;         // none for a single one
     std::vector<Vector> superlattice;  // vectors of the order latents, in reciprocal vectors of the lattice
-    std::vector<float> channel_scale;
-    float sd_floor;
+    Intensity intensity;
     double aspect;  // height of a pixel over its width
     std::optional<Domain> domain;
     std::vector<Member> members;

@@ -172,7 +172,7 @@ std::shared_ptr<const Model> load_model(Bytes file, std::size_t stride) {
     model->step = stride / base;
     const LayersGraph layers = read_layers(needed(members, "layers.onnx"));
     const Readout readout = readout_of(layers.readout);
-    model->dense.reset(new DenseModel{network_of(layers, base), readout, manifest.channel_scale, manifest.sd_floor});
+    model->dense.reset(new DenseModel{network_of(layers, base), readout, manifest.intensity});
     const DenseNetwork& network = model->dense->network;
     if (network.channels() != manifest.channels || network.window_height() != manifest.window_height ||
         network.window_width() != manifest.window_width || network.planes() != readout.planes() ||

@@ -44,8 +44,9 @@ double channel_centre(const FrameView& lines, std::size_t channel, std::size_t h
 
 }  // namespace
 
-void DenseModel::deviations(const FrameView& lines, const double* centre, std::vector<float>& sd, float* out) const {
-    const Grid grid{lines.height, lines.width, network.window_height(), network.window_width(), network.stride()};
+void window_deviations(const FrameView& lines, const Grid& grid, const double* centre, const Intensity& intensity,
+                       std::vector<float>& sd, float* out) {
+    const auto& [channel_scale, sd_floor] = intensity;
     const std::size_t count = grid.rows() * grid.cols(), channels = lines.channels;
     sd.resize(2 * channels * count);
     float* const means = sd.data() + channels * count;  // not used
@@ -85,16 +86,21 @@ std::size_t DenseRows::first_line() const noexcept {
     return std::min(rows_seen_ * model_.network.stride(), lines_seen_);
 }
 
+std::size_t DenseRows::end_line(std::size_t rows) const noexcept {
+    return (rows_seen_ + skipped() + (rows - 1) * step_) * model_.network.stride() + model_.network.window_height();
+}
+
 DenseStream::Outcome DenseRows::push(const FrameView& lines, std::size_t top, std::size_t rows, float* mean, float* sd,
                                      std::size_t plane_pitch) {
     const std::size_t stride = model_.network.stride(), cols = stream_.cols(), planes = model_.readout.planes();
     const std::size_t window_height = model_.network.window_height();
-    const std::size_t skip = (step_ - rows_seen_ % step_) % step_;  // rows of the network before the next of the map
+    const std::size_t skip = skipped();  // rows of the network before the next of the map
     const std::size_t together = std::max<std::size_t>(1, code_values / (planes * cols * step_));
     const std::size_t first_seen = rows_seen_ * stride - top;
     const FrameView windows = part_of(lines, first_seen, lines.height - first_seen);
-    deviations_.resize(((windows.height - window_height) / stride + 1) * cols);
-    model_.deviations(windows, centre_.data(), channel_sd_, deviations_.data());
+    const Grid grid{windows.height, windows.width, window_height, model_.network.window_width(), stride};
+    deviations_.resize(grid.rows() * cols);
+    window_deviations(windows, grid, centre_.data(), model_.intensity, channel_sd_, deviations_.data());
     std::size_t begun = 0;  // rows of the network done in this call
     for (std::size_t row = 0; row < rows; row += together) {
         const std::size_t until = std::min(row + together, rows), end = skip + (until - 1) * step_ + 1;
@@ -102,7 +108,10 @@ DenseStream::Outcome DenseRows::push(const FrameView& lines, std::size_t top, st
         const FrameView fresh = part_of(lines, lines_seen_ - top, last - lines_seen_);
         code_.resize(planes * more * cols);
         const auto outcome = stream_.push(fresh, deviations_.data() + begun * cols, code_.data(), more * cols);
-        if (outcome != DenseStream::Outcome::done) return outcome;
+        if (outcome != DenseStream::Outcome::done) {
+            stop();  // the counts below no longer hold
+            return outcome;
+        }
         lines_seen_ = last;
         rows_seen_ += more;
         const std::size_t at = row * this->cols();

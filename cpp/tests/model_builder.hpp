@@ -141,8 +141,7 @@ struct Weights {
         };
         return {shiftvae::DenseNetwork({conv(0, 1), conv(1, 2)}, {linear(2), linear(4)}, stride),
                 shiftvae::Readout{2, 2, {{6, 0.5}, {-0.5, 5}}, 0, 0, 0, 0, 1},
-                {1.0f},
-                1e-3f};
+                {{1.0f}, 1e-3f}};
     }
 };
 

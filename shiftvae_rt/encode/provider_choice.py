@@ -75,7 +75,7 @@ def _measure(model: ModelFile, stride: int, threads: int, offered: list[str]) ->
     manifest = model.manifest
     shape = (manifest.channels, 1, LENGTH) if manifest.dimensions == 1 else (manifest.channels, SIDE, SIDE)
     shape = (shape[0], max(shape[1], manifest.window[0]), max(shape[2], manifest.window[1]))
-    frame, centre = np.random.default_rng(0).integers(0, 4096, shape, dtype=np.uint16), np.zeros(())
+    frame, centre = np.random.default_rng(0).integers(0, 4096, shape, dtype=np.uint16), np.zeros(manifest.channels)
     grid = WindowGrid((shape[1], shape[2]), manifest.window, stride)
     found: dict[str, float] = {}
     failed: list[str] = []

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import FrameError, PixelSizeError
 from ..fields import Fields
 from ..frame import PixelSize, as_pixel_size, as_pixels
+from ..kernels.frame_scaling import frame_centre
 from ..kernels.lattice_fields import FieldStream
 from ..kernels.window_grid import WindowGrid
 from ..latent_map import LatentMap
 from ..model.samples import Samples
 from .bands import encode_in_bands
-from .frame_centre import NO_CENTRE, frame_centre
 
 if TYPE_CHECKING:
     from ..domain import DomainGauge
@@ -131,8 +131,7 @@ class ScanMapper:
         first, last = self._rows_done, self.grid.rows_complete(after)
         if last > first:
             if self._centre is None:
-                exact = self._dtype.itemsize <= 2
-                self._centre = NO_CENTRE if exact else frame_centre(self._lines, self.grid.window)
+                self._centre = frame_centre(self._lines, self.grid.window)
             self._encode(first, last, self._centre)
         self._forget_lines()
         if last <= first:

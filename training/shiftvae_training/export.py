@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 import shiftvae_rt
 from shiftvae_rt.array_types import Float32
-from shiftvae_rt.encode.frame_centre import frame_centre
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.encode.modulo import Latents, difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.fields import turn_between
 from shiftvae_rt.frame import PixelSize, as_pixel_size, read_only
+from shiftvae_rt.kernels.frame_scaling import frame_centre
 from shiftvae_rt.kernels.windows import convert_frame, window_statistics
 from shiftvae_rt.model.manifest import (
     DataSource,
@@ -129,7 +129,7 @@ def make_model_file(
     weights = model.weights()
     graphs = {stride: encoder_graph(weights, stride, model.rounds) for stride in STRIDES}
     frame = golden_frame(frames, model.window)
-    centred = convert_frame(frame, frame_centre(frame, model.window))[0]
+    centred = convert_frame(frame, frame_centre(frame.astype(np.float64), model.window))[0]
     outputs = {stride: run_graph(graph, {"frame": centred[None]}) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
     parity = _compare(model, trained.spread, golden, graphs[GOLDEN_STRIDE], centred)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from ...array_types import Float32
 from ...errors import FrameError
+from ...kernels.frame_scaling import LEAST_SD, window_deviations
 from ...kernels.windows import difference_frame
 from ...model.model_file import ModelFile
 from ..dense_network import TOO_FAR_APART, read_readout
 from ..onnx_graph import OnnxGraph
-from .deviations import Deviations
 from .route import RowStream
 
 __all__ = ["GraphRoute"]
@@ -34,7 +34,8 @@ class GraphRoute:
         manifest = model.manifest
         self._grid_stride = max(s for s in manifest.strides if stride % s == 0)
         self._step, self._window = stride // self._grid_stride, manifest.window
-        self._deviations = Deviations(manifest, self._grid_stride)
+        self._channel_scale = manifest.intensity.channel_scale
+        self._floor = max(manifest.intensity.sd_floor, LEAST_SD)
         self._graph = OnnxGraph(model.graph(f"dense_s{self._grid_stride}.onnx"), provider=provider)
         self._readout = read_readout(model)
 
@@ -53,7 +54,14 @@ class GraphRoute:
             raise FrameError(TOO_FAR_APART)
         if self._window[0] == 1:  # a signal has no line above
             differences = np.ascontiguousarray(differences[::2])
-        sd = self._deviations.of(lines, centre)
+        sd = window_deviations(
+            lines,
+            self._window,
+            self._grid_stride,
+            centre=centre,
+            channel_scale=self._channel_scale,
+            sd_floor=self._floor,
+        )
         (code,) = self._graph.run(differences=differences[np.newaxis], sd=sd[np.newaxis, np.newaxis])
         return self._readout.read(code[0, :, :: self._step, :: self._step])
 

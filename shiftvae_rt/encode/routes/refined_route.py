@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ...array_types import Float32
 from ...errors import ModelFileError
+from ...kernels.frame_scaling import LEAST_SD
 from ...kernels.rounds import Rounds
 from ...kernels.windows import extract_windows
 from ...model.model_file import ModelFile
 from ..onnx_graph import OnnxGraph
-from .route import LEAST_SD, Route, RowStream
+from .route import Route, RowStream
 
 __all__ = ["ROUNDS_GRAPH", "RefinedRoute"]
 

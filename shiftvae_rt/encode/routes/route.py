@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from ...array_types import Float32
 
-__all__ = ["LEAST_SD", "Route", "RowStream"]
-
-#: Least standard deviation that windows are divided by: a constant window becomes zeros.
-LEAST_SD = 1e-15
+__all__ = ["Route", "RowStream"]
 
 
 class RowStream(Protocol):

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from ...array_types import Float32
 from ...errors import ModelFileError
 from ...kernels.filter_bank import FilterBank, spectra_pay
+from ...kernels.frame_scaling import LEAST_SD
 from ...kernels.readout import Readout
 from ...kernels.window_grid import WindowGrid
 from ...kernels.windows import Normalisation, extract_windows
 from ...model.model_file import ModelFile
 from ..onnx_graph import OnnxGraph
-from .route import LEAST_SD, RowStream
+from .route import RowStream
 
 __all__ = ["WINDOW_GRAPHS", "WindowRoute"]
 

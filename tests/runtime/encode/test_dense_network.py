@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -12,8 +11,9 @@ from tiny_models import STRIDES, tiny_manifest, tiny_members, tiny_weights
 
 from shiftvae_rt import FrameError, ModelFile, ModelFileError, _core
 from shiftvae_rt.encode.dense_network import DenseNetwork, read_readout
+from shiftvae_rt.encode.modulo import Latents, difference
 from shiftvae_rt.encode.onnx_graph import OnnxGraph
-from shiftvae_rt.kernels.windows import difference_frame
+from shiftvae_rt.encode.routes import DenseRoute, GraphRoute
 from shiftvae_rt.model.model_file import write_model_file
 from shiftvae_training.graphs.encoder_graph import head_layers
 from shiftvae_training.graphs.graph_builder import GraphBuilder
@@ -65,56 +65,52 @@ def frame_of(manifest, dtype="uint16"):
     return np.random.default_rng(3).poisson(100, (manifest.channels, height, 67)).astype(dtype)
 
 
-def deviations_of(frame, window, stride):
-    shape = [(size - side) // stride + 1 for size, side in zip(frame.shape[1:], window, strict=True)]
-    return np.random.default_rng(4).uniform(5, 20, shape).astype(np.float32)
-
-
 NAMES = ["one channel", "three channels", "odd", "signal", "signal, two channels"]
+
+
+def encoded(model, stride, frame):
+    """Mean and std of every window, from lines that come at once."""
+    return DenseRoute(model, stride).encode(frame, np.zeros(len(frame)))
 
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("name", NAMES)
-def test_the_code_is_that_of_the_graph(models, name, stride):
+def test_the_latents_are_those_of_the_graph(models, name, stride):
     model = models[name]
     frame = frame_of(model.manifest)
-    sd = deviations_of(frame, model.manifest.window, stride)
-    found = DenseNetwork(model, stride).begin(frame.shape[2]).push(frame, sd)
-    differences, _ = difference_frame(frame)
-    if model.manifest.dimensions == 1:
-        differences = np.ascontiguousarray(differences[::2])
-    graph = OnnxGraph(model.graph(f"dense_s{stride}.onnx"))
-    (expected,) = graph.run(differences=differences[None], sd=sd[None, None])
-    assert found.shape == expected.shape[1:]
-    spread = expected[0].std((1, 2), keepdims=True, dtype=np.float64)
-    # both are that far from float64: spreads are small beside the values
-    assert np.abs((found - expected[0].astype(np.float64)) / spread).max() < 2e-5
+    wanted = GraphRoute(model, stride, provider="onnxruntime").encode(frame, np.zeros(len(frame)))
+    off, off_std = difference(encoded(model, stride, frame), wanted, Latents.of(model.manifest))
+    axes = model.manifest.dimensions
+    # here and there the phase of a random network is close to undefined
+    assert np.quantile(np.abs(off[:axes]), 0.99) < 1e-4
+    assert (np.abs(off[axes:]) / wanted[0][axes:].std((1, 2), keepdims=True)).max() < 2e-5
+    assert (np.abs(off_std) / wanted[1]).max() < 1e-4
 
 
 @pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("name", ["one channel", "three channels"])
 def test_lines_in_parts_give_the_bits_of_all_at_once(models, name, stride):
-    model = models[name]
-    frame = frame_of(model.manifest, "float32")
-    sd, network = deviations_of(frame, model.manifest.window, stride), DenseNetwork(model, stride)
-    stream, parts, row = network.begin(67), [], 0
-    for top, end in pairwise([0, 1, 15, 16, 17, 30, 45]):
-        until = max(0, (end - 16) // stride + 1)
-        parts.append(stream.push(frame[:, top:end], sd[row:until]))
+    frame = frame_of(models[name].manifest, "float32")
+    stream, parts, row = DenseRoute(models[name], stride).rows(67, np.zeros(len(frame))), [], 0
+    for end in (16, 17, 30, 45):
+        until = (end - 16) // stride + 1
+        if until > row:
+            parts.append(stream.push(frame[:, : (until - 1) * stride + 16], 0, until - row))
         row = until
-    np.testing.assert_array_equal(np.concatenate(parts, axis=1), network.begin(67).push(frame, sd))
+    for part, whole in zip(zip(*parts, strict=True), encoded(models[name], stride, frame), strict=True):
+        np.testing.assert_array_equal(np.concatenate(part, axis=1), whole)
 
 
 def test_the_readout_is_that_of_the_file(models):
-    assert DenseNetwork(models["odd"], 1).readout == readout_of(odd_weights()) == read_readout(models["odd"])
+    assert readout_of(odd_weights()) == read_readout(models["odd"])
 
 
 def test_differences_beyond_float32_are_refused(models):
     frame = np.zeros((1, 20, 40))
     frame[0, 3, 4] = 1e300
     with pytest.raises(FrameError, match="more than float32 can hold"):
-        DenseNetwork(models["one channel"], 1).begin(40).push(frame, np.ones((5, 25), np.float32))
+        encoded(models["one channel"], 1, frame)
 
 
 def layers_graph(numbers, metadata, **declared):
@@ -151,7 +147,7 @@ def model_of(tmp_path):
 def test_numbers_as_they_were_are_taken(model_of):
     assert len(NUMBERS) == len(WEIGHTS.stem) + 2 * len(head_layers(WEIGHTS))
     frame, model = frame_of(tiny_manifest(WEIGHTS)), model_of(layers_graph(NUMBERS, METADATA))
-    assert DenseNetwork(model, 1).begin(67).push(frame, deviations_of(frame, (16, 16), 1)).shape == (12, 30, 52)
+    assert encoded(model, 1, frame)[0].shape == (4, 30, 52)
 
 
 @pytest.mark.parametrize(
@@ -188,19 +184,21 @@ def test_layers_that_do_not_fit_are_refused(model_of, numbers, metadata, message
 
 def test_another_window_than_the_manifest_says_is_refused(model_of):
     model = model_of(layers_graph(NUMBERS, METADATA | {"dilations": "1,2,3"}))
-    with pytest.raises(ModelFileError, match=r"layers\.onnx sees 1 .* windows of \(14, 14\) px.* 1 and \(16, 16\)"):
+    with pytest.raises(
+        ModelFileError, match=r"layers\.onnx sees windows of \(14, 14\) px, the manifest says \(16, 16\)"
+    ):
         DenseNetwork(model, 1)
 
 
 def test_other_channels_than_the_manifest_says_are_refused(model_of):
     model = model_of(layers_graph(changed(0, lambda v: np.concatenate([v, v], axis=1)), METADATA))
-    with pytest.raises(ModelFileError, match=r"layers\.onnx sees 2 channel\(s\).*the manifest says 1"):
+    with pytest.raises(ModelFileError, match=r"layers\.onnx is wrong .*each of 2 channel\(s\).* got 1 "):
         DenseNetwork(model, 1)
 
 
 def test_another_number_of_planes_than_the_readout_means_is_refused(model_of):
     numbers = [*NUMBERS[:-2], NUMBERS[-2][:-1], NUMBERS[-1][:-1]]
-    with pytest.raises(ModelFileError, match=r"layers\.onnx gives 11 planes, expected 12: export the model again"):
+    with pytest.raises(ModelFileError, match=r"gives 11 planes, its readout expects 12.*export the model again"):
         DenseNetwork(model_of(layers_graph(numbers, METADATA)), 1)
 
 
@@ -238,16 +236,20 @@ def test_dilations_that_are_no_sizes_are_refused(model_of, dilations):
 
 
 FIRST, SECOND = np.ones((5, 2, 4, 3), np.float32), np.ones((16, 5, 3, 3), np.float32)  # windows of 8 px
-HEAD, BIAS = np.ones((4, 16), np.float32), np.ones(4, np.float32)
+HEAD, BIAS = np.ones((5, 16), np.float32), np.ones(5, np.float32)
+#: A shift along one axis and its log deviation, a content and its own, and an offset of the shift.
+PLANES = _core.Readout(
+    axes=1, vectors=[], planar_px=1, planar_reach_px=0, angle_period=0, scale_prior=0, content=1, further=[]
+)
 
 
-def kernel_of(first=FIRST, second=SECOND, head=HEAD, bias=BIAS, *, dilation=2, stride=1):
-    return _core.DenseNetwork([(first, 1), (second, dilation)], [(head, bias)], stride)
+def kernel_of(first=FIRST, second=SECOND, head=HEAD, bias=BIAS, *, dilation=2, stride=1, scale=(1.0,), floor=1.0):
+    return _core.DenseModel([(first, 1), (second, dilation)], [(head, bias)], stride, PLANES, scale, floor)
 
 
-def test_a_kernel_says_what_it_takes_and_gives():
-    kernel = kernel_of(np.ones((5, 6, 4, 2), np.float32))
-    assert (kernel.channels, kernel.window, kernel.planes) == (3, (8, 7), 4)
+def test_a_kernel_says_what_it_takes():
+    kernel = kernel_of(np.ones((5, 6, 4, 2), np.float32), scale=(1.0, 2.0, 3.0))
+    assert (kernel.channels, kernel.window) == (3, (8, 7))
 
 
 @pytest.mark.parametrize(
@@ -261,13 +263,17 @@ def test_a_kernel_says_what_it_takes_and_gives():
         ({"second": np.ones((16, 4, 3, 3), np.float32)}, "does not take what the one before gives"),
         ({"second": np.ones((16, 5, 1, 5000), np.float32)}, "is too large"),
         ({"head": HEAD[0]}, "expected weights of 2 axes"),
-        ({"head": np.ones((4, 15), np.float32)}, "does not take what the one before gives"),
-        ({"bias": BIAS[:3]}, r"expected bias as a contiguous array of shape \(4\), got \(3\) float32"),
+        ({"head": np.ones((5, 15), np.float32)}, "does not take what the one before gives"),
+        ({"head": HEAD[:4].copy(), "bias": BIAS[:4].copy()}, "gives 4 planes, its readout expects 5"),
+        ({"bias": BIAS[:3]}, r"expected bias as a contiguous array of shape \(5\), got \(3\) float32"),
         ({"bias": HEAD}, "expected bias"),
         ({"dilation": 0}, "expected a dilation of 1 to 4096 px"),
         ({"dilation": 5000}, "expected a dilation of 1 to 4096 px"),
         ({"stride": 0}, "expected a stride of 1 to 4096 px"),
         ({"stride": 5000}, "expected a stride of 1 to 4096 px"),
+        ({"scale": (1.0, 1.0)}, r"a scale for each of 1 channel\(s\).*got 2"),
+        ({"floor": 0.0}, "an sd_floor above 0"),
+        ({"floor": np.nan}, "an sd_floor above 0"),
     ],
 )
 def test_a_kernel_refuses_numbers_that_do_not_fit(arguments, message):
@@ -282,63 +288,85 @@ def test_a_kernel_refuses_numbers_that_are_not_float32(name):
         kernel_of(**{name: given.astype(np.float64)})
 
 
-@pytest.mark.parametrize("width", [0, 7, 2**24 + 1])
-def test_lines_that_are_too_short_or_long_for_a_stream_are_refused(width):
-    with pytest.raises(ValueError, match=f"expected lines of 8 to {2**24} px, got {width}"):
-        _core.DenseStream(kernel_of(), width)
-
-
-LINES, DEVIATION, CODE = np.ones((1, 9, 20), np.uint16), np.ones((2, 13), np.float32), np.ones((4, 2, 13), np.float32)
+def stream_of(width=20, step=1, centre=1):
+    return _core.DenseRows(kernel_of(), width, step, np.zeros(centre))
 
 
 @pytest.mark.parametrize(
-    ("lines", "deviation", "code", "message"),
+    ("arguments", "message"),
     [
-        (LINES[0], DEVIATION, CODE, "expected a frame of shape"),
-        (LINES[:, :0], DEVIATION, CODE, "expected a frame of shape"),
-        (LINES[:, :, :-1], DEVIATION, CODE, "of the channels, width and dtype of those before"),
-        (np.ones((2, 9, 20), np.uint16), DEVIATION, CODE, "of the channels, width and dtype of those before"),
-        (LINES.astype(np.int64), DEVIATION, CODE, "expected pixels of dtype"),
-        (LINES.astype(">u2"), DEVIATION, CODE, "expected pixels of dtype"),
-        (LINES[:, :, ::-1], DEVIATION, CODE, "adjacent in memory"),
-        (LINES, DEVIATION[:1], CODE, r"expected deviation as a contiguous array of shape \(2, 13\)"),
-        (LINES, DEVIATION.T, CODE, r"expected deviation as a contiguous array of shape \(2, 13\)"),
-        (LINES, DEVIATION, CODE[:3], r"expected code as a contiguous array of shape \(4, 2, 13\)"),
-        (LINES, DEVIATION, CODE[:, :1], r"expected code as a contiguous array of shape \(4, 2, 13\)"),
+        *(({"width": width}, f"expected lines of 8 to {2**24} px .*, got {width}") for width in (0, 7, 2**24 + 1)),
+        ({"step": 0}, "a step of 1 or more, got 20 and 0"),
+        ({"centre": 2}, r"expected centre as a contiguous array of shape \(1\)"),
     ],
 )
-def test_a_stream_refuses_arrays_that_do_not_fit_and_goes_on(lines, deviation, code, message):
-    stream = _core.DenseStream(kernel_of(), 20)
+def test_a_stream_refuses_what_it_cannot_begin_with(arguments, message):
     with pytest.raises(ValueError, match=message):
-        stream.push(lines, deviation, code)
-    assert stream.push(LINES, DEVIATION, np.empty_like(CODE))
+        stream_of(**arguments)
+
+
+LINES, ROWS = np.ones((1, 9, 20), np.uint16), np.ones((2, 2, 13), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("lines", "top", "mean", "sd", "message"),
+    [
+        (LINES[0], 0, ROWS, ROWS, "expected a frame of shape"),
+        (LINES[:, :0], 0, ROWS, ROWS, "expected a frame of shape"),
+        (LINES[:, :, :-1], 0, ROWS, ROWS, "of the channels, width and dtype of those before"),
+        (np.ones((2, 9, 20), np.uint16), 0, ROWS, ROWS, "of the channels, width and dtype of those before"),
+        (LINES.astype(np.int64), 0, ROWS, ROWS, "expected pixels of dtype"),
+        (LINES.astype(">u2"), 0, ROWS, ROWS, "expected pixels of dtype"),
+        (LINES[:, :, ::-1], 0, ROWS, ROWS, "adjacent in memory"),
+        (LINES[:, :8], 0, ROWS, ROWS, "expected lines from line 0 or before it to 9, got 8 from line 0"),
+        (LINES, 1, ROWS, ROWS, "expected lines from line 0 or before it to 9, got 9 from line 1"),
+        (LINES, 0, ROWS[0], ROWS, r"expected mean as a contiguous array of shape \(2, 1, 13\)"),
+        (LINES, 0, ROWS[:, :0], ROWS, r"expected mean as a contiguous array of shape \(2, 1, 13\)"),
+        (LINES, 0, ROWS[:1], ROWS, r"expected mean as a contiguous array of shape \(2, 2, 13\)"),
+        (LINES, 0, ROWS, ROWS[:, :1], r"expected sd as a contiguous array of shape \(2, 2, 13\)"),
+        (LINES, 0, ROWS, ROWS.T, r"expected sd as a contiguous array of shape \(2, 2, 13\)"),
+    ],
+)
+def test_a_stream_refuses_arrays_that_do_not_fit_and_goes_on(lines, top, mean, sd, message):
+    stream = stream_of()
+    with pytest.raises(ValueError, match=message):
+        stream.push(lines, top, mean, sd)
+    assert stream.push(LINES, 0, ROWS.copy(), ROWS.copy())
 
 
 def test_a_stream_does_not_write_what_is_read_only():
-    code = CODE.copy()
-    code.flags.writeable = False
+    mean = ROWS.copy()
+    mean.flags.writeable = False
     with pytest.raises(ValueError, match="not writeable"):
-        _core.DenseStream(kernel_of(), 20).push(LINES, DEVIATION, code)
+        stream_of().push(LINES, 0, mean, ROWS.copy())
 
 
 def test_lines_of_another_dtype_cannot_follow():
-    stream, none = _core.DenseStream(kernel_of(), 20), np.empty((0, 13), np.float32)
-    assert stream.push(LINES[:, :3], none, np.empty((4, 0, 13), np.float32))
-    with pytest.raises(ValueError, match=r"dtype of those before, got \(1, 6, 20\) int16"):
-        stream.push(LINES[:, 3:].astype(np.int16), DEVIATION, CODE.copy())
-    assert stream.push(LINES[:, 3:], DEVIATION, CODE.copy())
+    stream, one = stream_of(), np.ones((2, 1, 13), np.float32)
+    assert stream.push(LINES[:, :8], 0, one, one.copy())
+    with pytest.raises(ValueError, match=r"dtype of those before, got \(1, 9, 20\) int16"):
+        stream.push(LINES.astype(np.int16), 0, one, one.copy())
+    assert stream.first_line == 1
+    assert stream.push(LINES[:, 1:], 1, one, one.copy())
 
 
 def test_a_stream_keeps_its_network():
-    stream = _core.DenseStream(kernel_of(), 20)
-    code = np.empty_like(CODE)
-    assert stream.push(LINES, DEVIATION, code)
-    np.testing.assert_array_equal(code, 1)  # the biases: the lines have no differences
+    stream, mean, sd = stream_of(), ROWS.copy(), ROWS.copy()
+    assert stream.push(LINES, 0, mean, sd)
+    np.testing.assert_array_equal(mean[0], 2)  # the biases of shift and offset: the lines have no differences
+    np.testing.assert_array_equal(mean[1], 1)
 
 
-def test_a_push_after_stop_fails(models):
-    stream = DenseNetwork(models["one channel"], 1).begin(67)
-    frame = frame_of(models["one channel"].manifest)
+def test_a_stream_is_of_no_use_after_differences_beyond_float32():
+    stream, lines = stream_of(), np.zeros((1, 9, 20))
+    lines[0, 3, 4] = 1e300
+    assert not stream.push(lines, 0, ROWS.copy(), ROWS.copy())
+    with pytest.raises(RuntimeError, match="terminated"):
+        stream.push(lines, 0, ROWS.copy(), ROWS.copy())
+
+
+def test_a_push_after_stop_fails():
+    stream = stream_of()
     stream.stop()
     with pytest.raises(RuntimeError, match="terminated"):
-        stream.push(frame, deviations_of(frame, (16, 16), 1))
+        stream.push(LINES, 0, ROWS.copy(), ROWS.copy())

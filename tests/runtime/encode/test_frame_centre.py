@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapper_support import counts
 
-from shiftvae_rt.encode.frame_centre import frame_centre
 from shiftvae_rt.encode.modulo import modulo_lattice
+from shiftvae_rt.kernels.frame_scaling import frame_centre
 
 
 def test_the_centre_is_that_of_the_first_window_rows():
-    frame = counts((2, 40, 30))
+    frame = counts((2, 40, 30)).astype(np.int32)
     first = frame[:, :16]
     np.testing.assert_allclose(frame_centre(frame, (16, 16)), first.mean(axis=(1, 2)), atol=np.ptp(first) / 256)
     later = frame.copy()
@@ -29,14 +29,24 @@ def test_the_centre_takes_the_offset_away_in_any_unit(unit):
 
 @pytest.mark.parametrize("level", [3, 100, 30000])
 def test_counts_minus_the_centre_are_exact(level):
-    frame = np.minimum(counts((1, 40, 30), level=level), 65535)
+    frame = np.minimum(counts((1, 40, 30), level=level), 65535).astype(np.float32)
     centre = frame_centre(frame, (16, 16))[0]
     assert (frame[0] - centre).astype(np.float32).astype(np.float64).tolist() == (frame[0] - centre).tolist()
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+def test_short_counts_have_no_centre_because_their_sums_are_exact(dtype):
+    assert frame_centre(counts((2, 40, 30)).astype(dtype), (16, 16)).tolist() == [0, 0]
+
+
+def test_lines_that_do_not_hold_a_window_have_no_centre():
+    with pytest.raises(ValueError, match="expected a window of 1 to 9 lines, got 16"):
+        frame_centre(np.ones((1, 9, 20)), (16, 16))
+
+
 @pytest.mark.parametrize("value", [0, 17, 1e-9, -3.25, 2.0**31])
 def test_the_centre_of_flat_rows_is_their_value(value):
-    assert frame_centre(np.full((1, 20, 20), value), (16, 16)) == [value]
+    assert frame_centre(np.full((1, 20, 20), float(value)), (16, 16)) == [value]
 
 
 @given(st.floats(-100, 100), st.floats(-100, 100), st.integers(-3, 3), st.integers(-3, 3))

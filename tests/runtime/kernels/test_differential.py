@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from test_assembly import latents_on, reference_assembly, reference_placement
 from test_windows import NORMALISATIONS, assert_close, frame_of, reference_windows
@@ -145,26 +147,40 @@ def network_case(rng: np.random.Generator) -> None:
         kernel = rng.normal(size=(units, inputs, high, wide)) / np.sqrt(inputs * high * wide)
         stem.append((kernel.astype(np.float32), 2 ** int(rng.integers(4)) if index else 1))
         inputs = units
-    for _ in range(int(rng.integers(1, 3))):
-        units = int(rng.integers(1, 20))
+    readout = Readout(
+        axes=1,
+        vectors=(),
+        planar_px=1.0,
+        planar_reach_px=0.0,
+        angle_period=0.0,
+        scale_prior=0.0,
+        content=int(rng.integers(9)),
+    )
+    for last in (False, True)[int(rng.integers(2)) :]:
+        units = readout.planes if last else int(rng.integers(1, 20))
         weight, bias = rng.normal(size=(units, inputs)) / np.sqrt(inputs), rng.normal(size=units)
         head.append((weight.astype(np.float32), bias.astype(np.float32)))
         inputs = units
-    stride = int(rng.integers(1, 9))
-    network = _core.DenseNetwork(stem, head, stride)
-    height, width = (n + int(rng.integers(20)) for n in network.window)
+    stride, scale, floor = int(rng.integers(1, 9)), rng.uniform(0.5, 2, channels), 50.0
+    model = _core.DenseModel(stem, head, stride, _core.Readout(**msgspec.structs.asdict(readout)), scale, floor)
+    height, width = (n + int(rng.integers(20)) for n in model.window)
     frame = rng.integers(0, 1000, (channels, height, width)).astype(np.uint16)
     x = difference_frame(frame)[0].astype(np.float64)
     for kernel, dilation in stem:
         x = np.maximum(convolved(x, kernel.astype(np.float64), dilation), 0)
     x = x[:, ::stride, ::stride]
-    deviation = rng.uniform(50, 500, x.shape[1:]).astype(np.float32)
-    x = x / deviation
+    windows = sliding_window_view(frame, model.window, axis=(1, 2))[:, ::stride, ::stride]
+    sds = scale[:, None, None] * windows.std((3, 4), dtype=np.float64)
+    x = x / np.maximum(np.sqrt(np.square(sds).mean(0)), floor)
     for index, (weight, bias) in enumerate(head):
         x = np.tensordot(weight.astype(np.float64), np.tanh(x) if index else x, axes=1) + bias[:, None, None]
-    code = np.empty(x.shape, np.float32)
-    assert _core.DenseStream(network, width).push(frame, deviation, code)
-    np.testing.assert_allclose(code, x, rtol=0, atol=1e-5 * max(1.0, float(np.abs(x).max())))
+    expected_mean, expected_std = reference_latents(readout, x)
+    mean, std = np.empty_like(expected_mean, np.float32), np.empty_like(expected_std, np.float32)
+    needed = (mean.shape[1] - 1) * stride + model.window[0]
+    assert _core.DenseRows(model, width, 1, np.zeros(channels)).push(frame[:, :needed], 0, mean, std)
+    atol = 2e-5 * max(1.0, float(np.abs(x).max()))
+    np.testing.assert_allclose(mean, expected_mean, rtol=0, atol=atol)
+    np.testing.assert_allclose(std, expected_std, rtol=2 * atol)
 
 
 def convolved(x: NDArray[np.float64], kernel: NDArray[np.float64], dilation: int) -> NDArray[np.float64]:
