@@ -1,4 +1,4 @@
-"""What dense networks subtract from a frame, and divide its windows by (C++ kernels)."""
+"""Scaling of frames for dense networks: the constant subtracted, and what windows are divided by (C++ kernels)."""
 
 from __future__ import annotations
 
