@@ -26,6 +26,7 @@ from .continuation import check_same_kind, settings_to_go_on
 from .export import Parity, make_model_file
 from .fitting.checkpoint import Checkpoint
 from .fitting.course import Step
+from .fitting.device import CPU, DeviceName, choose_device
 from .fitting.field_rules import Rule, check_field, flag, whole
 from .fitting.progress import Progress
 from .fitting.settings import MOST_CONTENT, Settings
@@ -80,6 +81,7 @@ def fit(
     steps: int = 3000,
     seed: int = 0,
     threads: int = 1,
+    device: DeviceName = "cpu",
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
     start: TrainedModel | None = None,
@@ -140,6 +142,8 @@ def fit(
         Seed of everything that is random.
     threads
         Number of threads of torch.
+    device
+        Where the steps run: ``"cpu"``, ``"cuda"``, or ``"auto"``, which takes a GPU where CUDA finds one.
     progress
         Whether to show stages and a progress bar, on stderr or in the notebook.
     callbacks
@@ -162,8 +166,8 @@ def fit(
     Raises
     ------
     TrainingError
-        for a setting that is not allowed, with its name; for frames that are too small or without contrast; for a
-        checkpoint of another training.
+        for a setting that is not allowed, with its name; for a device that is not there; for frames that are too small
+        or without contrast; for a checkpoint of another training.
     FrameError, DataFileError
         for data that are not frames, or a file that cannot be read.
     LatticeError
@@ -199,22 +203,20 @@ def fit(
         "seed": seed,
         "threads": threads,
     }
-    check_field("channels", channels, flag())
-    check_field("signals", signals, flag())
-    check_field("progress", progress, flag())
-    check_field("report", report, flag())
+    for name, value in {"channels": channels, "signals": signals, "progress": progress, "report": report}.items():
+        check_field(name, value, flag())
     check_field("callbacks", callbacks, Rule("a list of functions", _are_functions))
     check_field("start", start, Rule("a model as fit and load give it, or None", _is_start))
     settings = Settings(**given) if start is None else settings_to_go_on(start, Settings(**given))
     if start is None:
         settings = replace(settings, constraints=Settings().constraints | settings.constraints)
-    shown = Progress(settings.steps, shown=progress)
+    shown, workers = Progress(settings.steps, shown=progress), Workers(device=choose_device(device))
     with shown:
         shown.stage("reading the frames ...")
         scans = gather_scans(frames, pixel_size_nm=pixel_size_nm, channels=channels, signals=signals)
         file = None if checkpoint is None else Path(checkpoint)
         more: dict[str, Any] = {"callbacks": callbacks, "start": start, "checkpoint": file, "report": report}
-        return fit_scans(scans, settings, progress=shown, **more).model
+        return fit_scans(scans, settings, progress=shown, workers=workers, **more).model
 
 
 def fit_scans(
@@ -252,9 +254,9 @@ def fit_scans(
         for callback in callbacks:
             callback(step)
 
-    with progress, torch.random.fork_rng(devices=[]):
+    with progress, torch.random.fork_rng(devices=[] if workers.device == CPU else [workers.device]):
         try:
-            file = None if checkpoint is None else Checkpoint(checkpoint, _digest(scans, settings, start))
+            file = None if checkpoint is None else Checkpoint(checkpoint, _digest(scans, settings, start, workers))
             trained = train(
                 scans.frames,
                 settings,
@@ -275,12 +277,12 @@ def fit_scans(
     return Fitted(TrainedModel(model), trained, parity)
 
 
-def _digest(scans: Scans, settings: Settings, start: TrainedModel | None) -> str:
-    """SHA-256 of all that a training depends on: frames, settings, the model that it starts from, and versions."""
+def _digest(scans: Scans, settings: Settings, start: TrainedModel | None, workers: Workers) -> str:
+    """SHA-256 of all that a training depends on: frames, settings, the model that it starts from, device, versions."""
     given = {field.name: getattr(settings, field.name) for field in fields(settings)}
     given["conditions"] = [(type(condition).__name__, condition.weight) for condition in settings.conditions]
     versions = shiftvae_rt.__version__, str(torch.__version__), np.__version__
-    every = given, scans.sources, "" if start is None else start.file.sha256, versions
+    every = given, scans.sources, "" if start is None else start.file.sha256, versions, workers.device.type
     return hashlib.sha256(msgspec.json.encode(every)).hexdigest()
 
 

@@ -20,6 +20,7 @@ from .finishing.content_score import ContentScore, score_content
 from .finishing.finish import content_of, finish
 from .fitting.checkpoint import Checkpoint
 from .fitting.course import Step
+from .fitting.device import check_device
 from .fitting.divide import divide, takes_all_frames
 from .fitting.family import check_against_frames, labels_of_frames
 from .fitting.objective import Objective
@@ -128,7 +129,7 @@ def train(
     checkpoint
         File to go on from, if it is there, and to write while the model is optimised.
     workers
-        Processes that share the batches of the optimiser. All but the first end with it.
+        Processes that share the batches of the optimiser, and their device. All but the first end with it.
     progress
         Called with every look at the held-out tiles.
     stage
@@ -199,6 +200,7 @@ def train(
     objective = Objective(model, TILE_STRIDE, conditions, labels=labels, teacher=teacher, grains=terms)
     taught, several = teacher is not None, area.grains is not None
     check_separable(workers, settings, model.decoder, taught=taught, grains=several)
+    check_device(workers.device, taught=taught, grains=several)
     say(f"training, {settings.steps} steps ...")
     history = optimise(model, objective, sampler, guess, settings, progress, checkpoint, workers)
     if not workers.leads:

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.cli import main
@@ -149,6 +150,12 @@ def test_the_output_is_checked_before_a_minute_is_spent(file, tmp_path, capsys):
         ("a" * 251 + ".svae", "name too long"),
     ):
         assert reason in refused(capsys, "train", file, "-o", tmp_path / name, "--steps", "1000000")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_missing_is_named_before_the_work(file, output, capsys):
+    assert "--device c" in refused(capsys, "train", file, "-o", output, "--device", "cuda")
+    assert not output.exists()
 
 
 def test_frames_that_are_not_there_are_named(file, output, capsys):

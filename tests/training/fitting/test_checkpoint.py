@@ -21,6 +21,7 @@ from shiftvae_training.fitting import optimise as optimise_module
 from shiftvae_training.fitting.checkpoint import Checkpoint, pack_arrays
 from shiftvae_training.fitting.course import Course, Step
 from shiftvae_training.fitting.settings import Settings
+from shiftvae_training.fitting.workers import ALONE, Workers
 from shiftvae_training.scans import Scans
 from shiftvae_training.train import Trained, train
 
@@ -171,9 +172,10 @@ def test_a_checkpoint_of_another_training_is_refused_and_stays(tmp_path):
 
 
 def test_a_checkpoint_belongs_to_its_settings_and_frames(frames):
-    def digest(settings: Settings, sha256: str = "") -> str:
-        return _digest(Scans(frames, None, (sha256,)), settings, None)
+    def digest(settings: Settings, sha256: str = "", workers: Workers = ALONE) -> str:
+        return _digest(Scans(frames, None, (sha256,)), settings, None, workers)
 
-    assert digest(SETTINGS) == digest(replace(SETTINGS))
+    assert digest(SETTINGS) == digest(replace(SETTINGS)) == digest(SETTINGS, workers=Workers(1, 2))
+    assert digest(SETTINGS) != digest(SETTINGS, workers=Workers(device=torch.device("cuda", 0)))
     others = [digest(replace(SETTINGS, seed=1)), digest(replace(SETTINGS, steps=41)), digest(SETTINGS, "other")]
     assert len({digest(SETTINGS), *others}) == 4

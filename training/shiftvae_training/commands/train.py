@@ -22,6 +22,7 @@ from shiftvae_rt.names import shown
 from shiftvae_rt.output_file import try_output
 
 from ..constraints import CONSTRAINTS, parse_constraint
+from ..fitting.device import DeviceName, choose_device
 from ..fitting.progress import Progress
 from ..fitting.settings import MOST_CONTENT, Settings, check_setting
 from ..lattice.cell import parse_cell
@@ -108,6 +109,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         read = field(check_setting, name, int)
         parser.add_argument(f"--{name}", type=read, default=known, metavar="N", help=f"{meaning} (default {known})")
     parser.add_argument(
+        "--device",
+        choices=get_args(DeviceName),
+        default="cpu",
+        help="where the steps run; auto takes a GPU where CUDA finds one (default cpu)",
+    )
+    parser.add_argument(
         "--checkpoint",
         type=Path,
         metavar="FILE",
@@ -129,6 +136,7 @@ def run(arguments: argparse.Namespace) -> None:
             try_output(arguments.checkpoint, force=True, room=CHECKPOINT_BYTES)
     else:
         warnings.simplefilter("ignore")
+    device = choose_device(arguments.device)
     progress = Progress(arguments.steps, shown=leads)
     more = f" and {len(arguments.scans) - 1} more" if len(arguments.scans) > 1 else ""
     progress.stage(f"reading {shown(arguments.scans[0])}{more} ...")
@@ -153,7 +161,7 @@ def run(arguments: argparse.Namespace) -> None:
         decoder=arguments.decoder,
         classes=classes_of_frames(arguments.classes, scans),
     )
-    with Workers.of_torchrun() as workers:
+    with Workers.of_torchrun(device) as workers:
         fitted = fit_scans(
             scans,
             settings,

@@ -67,13 +67,15 @@ class Checkpoint:
         DataFileError
             if the file cannot be written.
         """
-        arrays = {WEIGHT + name: value.numpy() for name, value in course.model.state_dict().items()}
-        arrays |= {BEST + name: value.numpy() for name, value in course.best.items()}
+        arrays = {WEIGHT + name: value.numpy(force=True) for name, value in course.model.state_dict().items()}
+        arrays |= {BEST + name: value.numpy(force=True) for name, value in course.best.items()}
         for number, state in course.optimiser.state_dict()["state"].items():
-            arrays |= {f"{ADAM}{number}/{name}": value.numpy() for name, value in state.items()}
-        arrays |= {f"{AVERAGE}{i}": value.numpy() for i, value in enumerate(course.average.mean)}
+            arrays |= {f"{ADAM}{number}/{name}": value.numpy(force=True) for name, value in state.items()}
+        arrays |= {f"{AVERAGE}{i}": value.numpy(force=True) for i, value in enumerate(course.average.mean)}
         arrays |= {f"generator/{i}": _state_of(each) for i, each in enumerate(course.generators)}
         arrays |= {"torch_generator": torch.get_rng_state().numpy(), "training": self._training}
+        if (device := course.model.noise_sd.device).type == "cuda":
+            arrays |= {"device_generator": torch.cuda.get_rng_state(device).numpy()}
         arrays |= {"step": np.array(course.step), "looks": np.array([astuple(look) for look in course.history])}
         write_whole(self._path, pack_arrays(arrays))
         self._written_s = time.monotonic()
@@ -124,6 +126,8 @@ def _restore(course: Course, arrays: Mapping[str, NDArray[Any]]) -> None:
     for index, generator in enumerate(course.generators):
         _set_state(generator, arrays[f"generator/{index}"])
     torch.set_rng_state(torch.from_numpy(arrays["torch_generator"]))
+    if (device := course.model.noise_sd.device).type == "cuda":
+        torch.cuda.set_rng_state(torch.from_numpy(arrays["device_generator"]), device)
     course.step = int(arrays["step"])
     course.history = [Step(int(step), *values) for step, *values in arrays["looks"].reshape(-1, 5).tolist()]
 

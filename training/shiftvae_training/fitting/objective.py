@@ -161,6 +161,7 @@ class Objective:
         label = None
         if self._labels is not None and source is not None:
             label = self._labels[torch.from_numpy(source.frame)].repeat_interleave(count // len(source.frame))
+            label = label.to(posterior.mean.device)
         most = model.decoder.most_windows
         if most is not None and count > most:
             picked = torch.randperm(count)[:most] if sample else torch.linspace(0, count - 1, 4 * most).long()
@@ -183,19 +184,16 @@ class Objective:
         y, x = torch.meshgrid(*(torch.arange(n) for n in grid), indexing="ij")
         places = torch.stack([y.flatten(), x.flatten()], -1).float() * self._stride
         partner = torch.randperm(len(places))
-        displacement = (places[partner] - places).to(posterior.code.device)
-        displacement = displacement.expand(len(posterior.code), -1, -1)
-        windows = self._windows(places, level, source)
+        displacement = (places[partner] - places).expand(len(posterior.code), -1, -1)
+        windows = self._windows(grid, level, source)
         return Pairs(posterior, posterior[:, partner], displacement, self._model.shift, windows)
 
-    def _windows(self, places: Tensor, level: Tensor, source: Tiles | None) -> Windows:
-        """Frame, centre and mean ``level (N, w)`` of the windows at ``places (w, 2)`` px of all tiles."""
+    def _windows(self, grid: torch.Size, level: Tensor, source: Tiles | None) -> Windows:
+        """Frame, centre and mean ``level (N, w)`` of the windows in a `grid` of rows and columns of all tiles."""
         h, w = self._model.window
-        count = len(level)
-        frame = torch.zeros(count, dtype=torch.int64) if source is None else torch.from_numpy(source.frame)
-        centre = places + torch.tensor([(h - 1) / 2, (w - 1) / 2])
-        if source is None:
-            centre = centre.expand(count, -1, -1)
-        else:
-            centre = torch.from_numpy(source.in_frame(centre.double().numpy())).float()
-        return Windows(frame[:, None].expand(-1, len(places)), centre, level)
+        count, windows = level.shape
+        places = self._stride * np.indices(tuple(grid)).reshape(2, -1).T + [(h - 1) / 2, (w - 1) / 2]
+        frame = np.zeros(count, np.int64) if source is None else source.frame
+        centre = np.broadcast_to(places, (count, windows, 2)) if source is None else source.in_frame(places)
+        there = torch.from_numpy(frame).to(level.device), torch.from_numpy(centre.copy()).float().to(level.device)
+        return Windows(there[0][:, None].expand(-1, windows), there[1], level)

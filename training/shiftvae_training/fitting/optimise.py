@@ -19,6 +19,7 @@ from ..sampling import TILE_STRIDE, Tiles, TileSampler
 from ..turning import turn_vectors
 from .checkpoint import Checkpoint
 from .course import Course, Step
+from .device import model_on
 from .objective import Objective
 from .prepare import features_of
 from .settings import Settings
@@ -84,7 +85,7 @@ def optimise(
     checkpoint
         File from which the training goes on, if it is there, and to which it is written.
     workers
-        Processes that share the batches; every one of them ends with the same model.
+        Processes that share the batches, and their device; every one of them ends with the same model.
 
     Returns
     -------
@@ -96,13 +97,28 @@ def optimise(
     TrainingError
         if the loss is not finite, or for a checkpoint of another training.
     """
+    with model_on(workers.device, model):
+        return _optimise(model, objective, sampler, guess, settings, progress, checkpoint, workers)
+
+
+def _optimise(
+    model: ShiftVAE,
+    objective: Objective,
+    sampler: TileSampler,
+    guess: Guess | None,
+    settings: Settings,
+    progress: Callable[[Step], None] | None,
+    checkpoint: Checkpoint | None,
+    workers: Workers,
+) -> list[Step]:
+    """Optimise a model that is on the device of `workers`."""
     steps, again = settings.steps, guess is None
     guided = GUIDED * steps
     rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
     scale = torch.tensor(model.channel_scale)[:, None, None]
     unseen = sampler.held_out(sampler.some)
-    held_out = torch.from_numpy(unseen.pixels) * scale
+    held_out = torch.from_numpy(unseen.pixels).to(workers.device) * scale
     inside = math.prod(1 + (n - w) // TILE_STRIDE for n, w in zip(held_out.shape[2:], model.window, strict=True))
     count = max(LEAST_TILES, BATCH_PIXELS[model.dimensions] // held_out[0, 0].numel(), -(-LEAST_WINDOWS // inside))
     if model.takes_rounds:
@@ -130,7 +146,7 @@ def optimise(
                 group["lr"] = rate * min((step + 1) / 50, decayed)
             sampler.refill(step if again else step - guided)
             with workers.share(sampler.draw(count)) as tiles:
-                terms, posterior = objective(torch.from_numpy(tiles.pixels) * scale, source=tiles)
+                terms, posterior = objective(torch.from_numpy(tiles.pixels).to(workers.device) * scale, source=tiles)
                 warm = 1.0 if again else min(1.0, 0.05 + 1.9 * step / steps)
                 loss = terms.total(settings.kl_shift, settings.kl_content * warm)
                 if guess is not None and not model.takes_rounds and step < guided:
@@ -168,8 +184,9 @@ def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior
     places = [(int(f), *centre.T) for f, centre in zip(tiles.frame, centres, strict=True)]
     shifts, contents, weights = zip(*(guess.targets_at(*place) for place in places), strict=True)
     moved = np.stack(shifts) if tiles.turn is None else turn_vectors(np.stack(shifts), tiles.turn)
-    shift = torch.from_numpy(moved).float()
-    content, weight = (torch.from_numpy(np.stack(part)).float() for part in (contents, weights))
+    device = posterior.mean.device
+    shift = torch.from_numpy(moved).float().to(device)
+    content, weight = (torch.from_numpy(np.stack(part)).float().to(device) for part in (contents, weights))
     off_content = (posterior.mean - content).square().sum(-1)
     off_pose = GUIDE_SHIFT * model.shift.distance(posterior.code, shift)
     if model.further:
@@ -177,14 +194,14 @@ def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior
             features.target_poses_at(i, y, x)
             for (features, i), (_, y, x) in zip(features_of(guess, tiles.frame), places, strict=True)
         ]
-        turn, size = torch.from_numpy(np.stack(poses)).float().unbind(-1)
+        turn, size = torch.from_numpy(np.stack(poses)).float().to(device).unbind(-1)
         if tiles.turn is not None:
-            turn = turn + torch.from_numpy(tiles.turn).float()[:, None]
+            turn = turn + torch.from_numpy(tiles.turn).float().to(device)[:, None]
         for latent, code in zip(model.further, posterior.further, strict=True):
             off_pose = off_pose + GUIDE_POSE * latent.distance(code, turn if latent.kind == "rotation" else size)
     if model.order is not None and posterior.order is not None and isinstance(guess, FirstGuess) and guess.order:
         order = np.stack([guess.order.targets_at(*place) for place in places]).astype(np.complex64)
-        off_pose = off_pose + GUIDE_ORDER * model.order.distance(posterior.order, torch.from_numpy(order))
+        off_pose = off_pose + GUIDE_ORDER * model.order.distance(posterior.order, torch.from_numpy(order).to(device))
     return (weight * (off_pose + GUIDE_CONTENT * off_content)).mean()
 
 

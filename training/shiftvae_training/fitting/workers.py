@@ -22,6 +22,7 @@ from shiftvae_rt.errors import TrainingError
 from ..model.decoder import Decoder
 from ..noise import noise_of_part
 from ..sampling import Tiles
+from .device import CPU
 from .settings import Settings
 
 __all__ = ["ALONE", "Workers", "check_separable"]
@@ -34,25 +35,31 @@ class Workers:
     ----------
     rank, count
         Number of this process, from 0, and of all.
+    device
+        Device on which this process computes the steps.
     """
 
-    def __init__(self, rank: int = 0, count: int = 1) -> None:
-        self.rank, self.count = rank, count
+    def __init__(self, rank: int = 0, count: int = 1, device: torch.device = CPU) -> None:
+        self.rank, self.count, self.device = rank, count, device
 
     @classmethod
     @contextmanager
-    def of_torchrun(cls) -> Iterator[Workers]:
-        """The processes that torchrun started, connected by gloo; one, if this process was started alone."""
+    def of_torchrun(cls, device: torch.device = CPU) -> Iterator[Workers]:
+        """The processes that torchrun started; one, if this process was started alone.
+
+        They are connected by gloo; gradients on GPUs go by NCCL.
+        """
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
-            yield cls()
+            yield cls(device=device)
             return
         store, rank, _ = next(rendezvous("env://"))
         # torchrun keeps its store when it starts the processes again: it has the addresses of those that are gone
         own = PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
-        distributed.init_process_group("gloo", store=own, rank=rank, world_size=count)
+        backend = "gloo" if device == CPU else "cpu:gloo,cuda:nccl"
+        distributed.init_process_group(backend, store=own, rank=rank, world_size=count)
         try:
-            yield cls(rank, count)
+            yield cls(rank, count, device)
         finally:
             distributed.destroy_process_group()
 
@@ -121,8 +128,8 @@ class Workers:
         """
         if self.count == 1:
             return
-        steps = [torch.zeros(1, dtype=torch.int64) for _ in range(self.count)]
-        distributed.all_gather(steps, torch.tensor([step]))
+        steps = [torch.zeros(1, dtype=torch.int64, device=CPU) for _ in range(self.count)]
+        distributed.all_gather(steps, torch.tensor([step], device=CPU))
         found = [int(each) for each in steps]
         if len(set(found)) > 1:
             raise TrainingError(
