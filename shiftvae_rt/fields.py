@@ -18,6 +18,7 @@ __all__ = [
     "field_names",
     "field_units",
     "turn_between",
+    "turn_in_words",
 ]
 
 #: Names of the fields, in their order.
@@ -76,7 +77,7 @@ class MeanLattice:
         said = []
         for number, grain in enumerate(self.further, 1):
             turn, mirrored = turn_between(self.vectors, grain.vectors)
-            said.append(f"grain {number} is {'mirrored and ' if mirrored else ''}turned by {turn:.1f} degrees")
+            said.append(f"grain {number} is {turn_in_words(turn, mirrored=mirrored)}")
         return f"{', '.join(said)} against grain 0" if said else ""
 
 
@@ -93,6 +94,12 @@ def turn_between(first: ArrayLike, second: ArrayLike) -> tuple[float, bool]:
     u, _, v = np.linalg.svd(change)
     (yy, yx), _ = u @ v  # a row (y, x) times this matrix is turned
     return float(np.degrees(np.arctan2(yx, yy))), False
+
+
+def turn_in_words(turn_deg: float, *, mirrored: bool) -> str:
+    """Turn of a grain against another in words, from the two values that `turn_between` gives."""
+    text = f"{'mirrored and ' if mirrored else ''}turned by {abs(turn_deg):.1f} degrees"
+    return text if round(turn_deg, 1) == 0 else f"{text} {'counter-clockwise' if turn_deg > 0 else 'clockwise'}"
 
 
 def field_names(lattice: MeanLattice) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError
+from ..fields import turn_in_words
 from ..frame import pixel_size_text
 from ..output_file import try_output, write_whole
 from . import add_force
@@ -56,9 +57,9 @@ def _grains(grains: tuple[Grain, ...]) -> list[tuple[str, str]]:
     lines = []
     for number, grain in enumerate(grains):
         vectors = ", ".join(f"({y:.2f}, {x:.2f})" for y, x in grain.vectors)
-        how = f"{'mirrored and ' if grain.mirrored else ''}turned by {grain.turn_deg:.1f} degrees"
+        how = turn_in_words(grain.turn_deg, mirrored=grain.mirrored)
         against = f", {how} against grain 0" if number else ""
-        lines.append((f"grain {number}", f"{vectors} px{against}, {grain.share:.0%} of the training frames"))
+        lines.append((f"grain {number}", f"{vectors} px{against}, {100 * grain.share:.0f} % of the training frames"))
     return lines
 
 

@@ -49,10 +49,14 @@ def test_the_model_names_its_lattices_and_labels_the_windows(scan, model):
 @pytest.mark.timeout(300)
 def test_command_and_report_tell_the_misorientation(model):
     turn = model.file.manifest.grains[1].turn_deg
-    lines = dict(_summary(LatentMapper(model.file)))
-    assert f"turned by {turn:.1f} degrees against grain 0" in lines["grain 1"]
+    way = "counter-clockwise" if turn > 0 else "clockwise"
+    words = f"turned by {abs(turn):.1f} degrees {way} against grain 0"
+    mapper = LatentMapper(model.file)
+    lines = dict(_summary(mapper))
+    assert words in lines["grain 1"]
+    assert words in mapper.map(np.zeros((64, 64), np.uint16)).lattice.grains_in_words()
     report = model.file.report
-    assert "misorientation" in report
+    assert f"is {words}." in report
     assert f"{turn:.2f}" in report
 
 

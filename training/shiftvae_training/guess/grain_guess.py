@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftvae_rt.array_types import Float64
-from shiftvae_rt.fields import turn_between
+from shiftvae_rt.fields import turn_between, turn_in_words
 
 from ..lattice.find import Lattice
 from ..lattice.grains import Grains, bases_like
@@ -124,7 +124,7 @@ def _matched(view: _View, cells: Float64, content: int) -> tuple[Float64, str]:
             ranks.append((round((stretch - min(stretches)) / STRETCH), mirrored, abs(turn)))
         chosen.append(equal[ranks.index(min(ranks))])
         turn, mirrored = turn_between(cells[0], chosen[-1])
-        said = f"grain {k} is {'mirrored and ' if mirrored else ''}turned by {turn:.1f} degrees against grain 0"
+        said = f"grain {k} is {turn_in_words(turn, mirrored=mirrored)} against grain 0"
         if len(equal) > 1:
             said += (
                 f" (open: {len(equal)} ways to match the motifs are equally good, the one that turns least is taken)"

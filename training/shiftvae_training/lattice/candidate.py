@@ -157,7 +157,7 @@ def propose(frames: list[Float64], sure_gain: float, cell: CellName = "auto") ->
         what = "second lattice" if two else "faint second lattice"
         if len(pair.second) < len(pair.first):
             what, two = "an unrelated wave, as electrical pick-up makes,", False
-        notes.append(f"{what} of {in_words(pair.second)} with {pair.second_power:.1%} of its power")
+        notes.append(f"{what} of {in_words(pair.second)} with {100 * pair.second_power:.1f} % of its power")
     if two and len(pair.first) == len(pair.second) == 1 and not signal:
         crossed = np.concatenate([pair.first, pair.second])
         if abs(np.linalg.det(crossed / np.hypot(*crossed.T)[:, None])) > np.sin(LEAST_ANGLE):

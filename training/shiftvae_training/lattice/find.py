@@ -237,8 +237,9 @@ def _look(prepared: list[Float64], cell: CellName) -> _Look:
     if lines:
         confidence *= _ramp(2 * float(candidate.local.power.mean(axis=1).sum()), LINE_VARIANCE)
     evidence = (
-        f"explains {candidate.explained:.0%} of the weight of {candidate.peaks} spectral peaks, covers {covered:.0%} "
-        f"of the frame and repeats there with {repeats.share:.0%} of its best correlation"
+        f"explains {100 * candidate.explained:.0f} % of the weight of {candidate.peaks} spectral peaks, "
+        f"covers {100 * covered:.0f} % of the frame and "
+        f"repeats there with {100 * repeats.share:.0f} % of its best correlation"
     )
     longest = float(np.hypot(*repeats.whole.T).max())
     doubt = ""
