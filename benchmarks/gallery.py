@@ -27,7 +27,7 @@ from shiftvae_rt.pictures.picture import draw_picture
 from shiftvae_training.export import make_model_file
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.model.column_fit import find_columns
-from shiftvae_training.report.answers import fields_in_words, lattice_in_words, what_varies
+from shiftvae_training.report.answers import content_in_words, fields_in_words, lattice_in_words, what_varies
 from shiftvae_training.report.findings import Findings, find
 from shiftvae_training.report.trust import checks
 from shiftvae_training.scans import read_scans
@@ -114,7 +114,7 @@ def fourier_panel(scan: np.ndarray, vectors: np.ndarray) -> Panel:
 
 def our_panels(found: Findings) -> list[Panel]:
     """The maps that say most: grains and order where the model has them, content that varies, else the rotation."""
-    panels = [panel for panel in latent_panels(found.latent_map) if panel.colours != "unused"]
+    panels = latent_panels(found.latent_map)
     names = [found.manifest.latents[i].name for i in found.used]
     special = [panel for panel in panels if panel.title.startswith(("grain", "order", "antiphase"))]
     content = [panel for panel in panels if panel.title.partition(":")[0] in names]
@@ -134,14 +134,13 @@ def look_at(scene: Scene, steps: int) -> dict[str, object]:
     panels = [Panel("scan", scan, colours="grey"), *our_panels(found), reference]
     figure = draw_picture(panels, pixel_size_nm=scans.pixel_size_nm)
     size = save(figure, PAGE.with_name(f"gallery-{scene.name}.jpg"))
-    says = [f"{found.meaning.in_words(axis)}." for axis in found.meaning.axes]
     doubts = [check.text for check in checks(found) if not check.good]
     print(f"{scene.name}: {size / 1000:.0f} kB; {lattice_in_words(found)} {what_varies(found)}")
     return {
         "shown": [panel.title for panel in panels[1:-1]],
         "lattice": lattice_in_words(found),
         "varies": what_varies(found),
-        "meaning": [*says, *fields_in_words(found)],
+        "meaning": [*content_in_words(found), *fields_in_words(found)],
         "reservations": doubts,
         "cpu_s": round(trained.seconds),
         "steps": steps,

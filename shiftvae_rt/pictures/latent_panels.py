@@ -55,22 +55,24 @@ def draw_latent_map(
     size = f"{window[1]}" if window[0] == 1 else f"{window[0]} x {window[1]}"
     title = f"{frame.name}   " if frame is not None and frame.name else ""
     title += f"window {size} px, stride {stride} px, model {latent_map.model_sha256[:8]}"
+    bands = " Bands: one standard deviation." if latent_map.grid.frame_shape[0] == 1 else ""
     doubtful = latent_map.domain is not None and latent_map.domain.out_of_domain
     return draw_picture(
         panels,
         title=title,
         pixel_size_nm=latent_map.pixel_size_nm,
         warning=verdict_text(latent_map.domain) if doubtful else "",
-        legend=legend_of_map(latent_map, raw_shifts=raw_shifts),
+        legend=legend_of_map(latent_map, raw_shifts=raw_shifts) + bands,
     )
 
 
 def legend_of_map(latent_map: LatentMap, *, raw_shifts: bool = False) -> str:
     """Explain what titles and units of the panels of a map leave open; see `captions.legend_of`."""
-    varying = [index for index, varies in enumerate(latent_map.varies) if varies]
-    return legend_of(
-        [latent_map.names[index] for index in varying],
-        [latent_map.units[index] for index in varying],
+    shown = _shown(latent_map)
+    left_out = [name for index, name in enumerate(latent_map.names) if index not in shown]
+    return (f"{', '.join(left_out)}: no variation found, so not shown. " if left_out else "") + legend_of(
+        [latent_map.names[index] for index in shown],
+        [latent_map.units[index] for index in shown],
         () if latent_map.fields is None else latent_map.fields.names,
         latent_map.lattice,
         shifts=raw_shifts and latent_map.lattice is not None,
@@ -79,20 +81,22 @@ def legend_of_map(latent_map: LatentMap, *, raw_shifts: bool = False) -> str:
 
 def _frame_panels(frame: Frame, latent_map: LatentMap) -> list[Panel]:
     """Make a panel for each channel of the frame."""
-    pixels = as_pixels(frame.pixels, dimensions=1 if latent_map.grid.frame_shape[0] == 1 else 2)
-    names = ["frame"] if len(pixels) == 1 else [f"frame, channel {channel}" for channel in range(len(pixels))]
+    signal = latent_map.grid.frame_shape[0] == 1
+    pixels, what = as_pixels(frame.pixels, dimensions=1 if signal else 2), "signal" if signal else "frame"
+    names = [what] if len(pixels) == 1 else [f"{what}, channel {channel}" for channel in range(len(pixels))]
     return [Panel(name, channel, colours="grey") for name, channel in zip(names, pixels, strict=True)]
 
 
 def latent_panels(latent_map: LatentMap, *, raw_shifts: bool = False) -> list[Panel]:
-    """Make panels for content, fields, rotation and scale, in this order.
+    """Make panels for content, fields, rotation and scale, in this order; none for a latent without variation.
 
     The raw shifts follow with `raw_shifts`, and for a map that has nothing else.
     """
     extent = _extent(latent_map)
     sorted_panels: dict[str, list[Panel]] = {kind: [] for kind in ("grain", "content", "pose", "shift", "order")}
-    for index, name in enumerate(latent_map.names):
-        caption = latent_caption(name, latent_map.lattice, varies=latent_map.varies[index])
+    for index in _shown(latent_map):
+        name = latent_map.names[index]
+        caption = latent_caption(name, latent_map.lattice)
         kind, image = latent_kind(name), latent_map.mean[index]
         panel = Panel(
             caption.title,
@@ -107,6 +111,12 @@ def latent_panels(latent_map: LatentMap, *, raw_shifts: bool = False) -> list[Pa
     grain, content, pose, shift, order = sorted_panels.values()
     panels = [*grain, *content, *_field_panels(latent_map), *pose]
     return [*panels, *(shift + order if raw_shifts or not panels else [])]
+
+
+def _shown(latent_map: LatentMap) -> list[int]:
+    """Indices of the latents in which training found variation; of all, if there is none."""
+    varying = [index for index, varies in enumerate(latent_map.varies) if varies]
+    return varying or list(range(len(latent_map.names)))
 
 
 def _field_panels(latent_map: LatentMap) -> list[Panel]:

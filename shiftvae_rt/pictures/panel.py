@@ -66,10 +66,6 @@ def draw_image(
     for spine in axis.spines.values():
         spine.set_color("#bbbbbb")
     edges = pixel_size_nm or (1.0, 1.0)
-    if panel.colours == "unused":
-        _say_unused(axis)
-        _show(axis, view, edges)
-        return
     first, last, upper, lower = panel.extent_px or own_extent(panel.image)
     low, high = panel.limits or limits_of(panel.image, panel.colours)
     ticks, named = [low, (low + high) / 2, high], panel.colours == "label"
@@ -113,9 +109,6 @@ def draw_curve(axis: Axes, panel: Panel, edge: float) -> None:
     axis.set_ylabel(panel.unit, fontsize=8, color=INK)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    if panel.colours == "unused":
-        _say_unused(axis)
-        return
     values, count = panel.image[0], panel.image.shape[1]
     first, last, _, _ = panel.extent_px or own_extent(panel.image)
     x = edge * (first + (last - first) / count * (np.arange(count) + 0.5))
@@ -131,10 +124,3 @@ def _number(value: float, span: float) -> str:
     decimals = max(0, 1 - int(np.floor(np.log10(span))))
     text = f"{value:.{decimals}f}" if decimals < 5 and abs(value) < 1e5 else f"{value:.1e}"
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text  # no minus before zero
-
-
-def _say_unused(axis: Axes) -> None:
-    axis.set_facecolor("#e4e4e4")
-    axis.set_yticks([])
-    centred: dict[str, Any] = {"transform": axis.transAxes, "ha": "center", "va": "center"}
-    axis.text(0.5, 0.5, "no variation found", fontsize=9, color="#666666", **centred)

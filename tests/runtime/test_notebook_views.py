@@ -82,8 +82,9 @@ def test_a_picture_shows_content_and_fields_with_scales_and_raw_shifts_on_reques
         assert len(bars) == (len(axis.images) == 1)
     assert figure._repr_png_().startswith(b"\x89PNG")
     beside = latent_map.plot(frame)
-    assert "frame" in [axis.get_title(loc="left") for axis in beside.axes]
-    assert latent_map.plot(Frame(frame)).axes[0].get_title(loc="left") == "frame"
+    what = "signal" if line else "frame"
+    assert what in [axis.get_title(loc="left") for axis in beside.axes]
+    assert latent_map.plot(Frame(frame)).axes[0].get_title(loc="left") == what
 
 
 def test_the_colours_are_those_of_the_table(latent_map):

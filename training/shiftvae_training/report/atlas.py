@@ -34,7 +34,7 @@ def atlas(found: Findings) -> str:
     edges = found.manifest.pixel_size_nm
     unit, (edge_y, edge_x) = ("px", (1.0, 1.0)) if edges is None else ("nm", edges)
     panels = latent_panels(found.latent_map)
-    tables = {table_of(panel.colours) for panel in panels if panel.colours != "unused"}
+    tables = {table_of(panel.colours) for panel in panels}
     shape = f"{frame.shape[1] * edge_x:.6g} / {frame.shape[0] * edge_y:.6g}"
     about = {
         "frame": "{} {}".format(*frame.shape),
@@ -86,8 +86,6 @@ def _ends(panel: Panel) -> tuple[float, float]:
 
 def _map(panel: Panel, frame_shape: tuple[int, ...]) -> str:
     """The image of a map, where it lies in the frame."""
-    if panel.colours == "unused":
-        return '<div class="none">no variation found</div>'
     height, width = frame_shape
     left, right, top, bottom = panel.extent_px or (-0.5, width - 0.5, -0.5, height - 0.5)
     box = ((left + 0.5) / width, (top + 0.5) / height, (right - left) / width, (bottom - top) / height)
@@ -130,8 +128,6 @@ def _decimals(span: float) -> int:
 
 def _bar(panel: Panel) -> str:
     """The colour bar below a map, with values at its ends."""
-    if panel.colours == "unused":
-        return ""
     low, high = _ends(panel)
     if panel.colours == "label":
         colours = [f"#{bytes(colour).hex()}" for colour in label_colours(int(high) + 1)]

@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter
 
 from shiftvae_rt.array_types import Float64
-from shiftvae_rt.fields import Fields
+from shiftvae_rt.fields import Fields, turn_in_words
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.model.manifest import Grain
 from shiftvae_rt.pictures.captions import DRAWN_DEG
 
 __all__ = ["grains_in_words", "inside_grains", "order_in_words", "order_names"]
 
-#: Least share of the ordered windows that makes an antiphase domain, and least concentration of their phases, 0 to 1.
-SHARE, SHARP = 0.03, 0.5
+#: Degree of order from which on a window counts for the antiphase domains; least share of these windows that makes a
+#: domain; least concentration of their phases, 0 to 1.
+ORDERED, SHARE, SHARP = 0.5, 0.03, 0.5
 TIMES = {2: "doubled", 3: "tripled"}
 COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
@@ -28,13 +29,12 @@ def grains_in_words(grains: Sequence[Grain]) -> str:
     """Say how the grains of a scan lie to each other, in one sentence; "" for a single one."""
     said = []
     for number, grain in enumerate(grains):
-        share, turn = f"{100 * grain.share:.0f} % of the scan", grain.turn_deg
+        share = f"{100 * grain.share:.0f} % of the scan"
         if not number:
             said.append(f"grain 0 is {share}")
             continue
-        way = "counter-clockwise" if turn > 0 else "clockwise"
-        mirrored = "its mirror image, " if grain.mirrored else ""
-        said.append(f"grain {number} ({share}) is {mirrored}turned by {abs(turn):.1f} degrees {way} against it")
+        how = turn_in_words(grain.turn_deg, mirrored=grain.mirrored)
+        said.append(f"grain {number} ({share}) is {how} against grain 0")
     return f"It lies in {COUNTS.get(len(said), len(said))} grains: {'; '.join(said)}." if said else ""
 
 
@@ -80,12 +80,14 @@ def order_in_words(
         index = fields.names.index(name)
         low, high = np.nanquantile(fields.mean[index], (0.025, 0.975))
         text = f"{name}: {_cell_in_words(wave, vectors, pixel_size_nm)}; its degree of order goes from "
-        text += f"{max(0.0, low):.2g} to {high:.2g} (95 % of the windows; 1 is well ordered)"
-        ordered = fields.std[index + 1] < DRAWN_DEG
+        text += f"{max(0.0, low):.2f} to {high:.2f} (95 % of the windows; 1 is well ordered)"
+        ordered = (fields.std[index + 1] < DRAWN_DEG) & (fields.mean[index] > ORDERED)
         shares = _domains(fields.mean[index + 1][ordered], _fold(wave))
         if len(shares) > 1:
             parts = " and ".join(f"{100 * share:.0f} %" for share in shares)
-            text += f"; {COUNTS.get(len(shares), len(shares))} antiphase domains, {parts} of where there is order"
+            text += (
+                f"; {COUNTS.get(len(shares), len(shares))} antiphase domains, {parts} of where it is above {ORDERED}"
+            )
         elif len(shares) == 1:
             text += "; one antiphase domain"
         said.append(f"{text}.")
