@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .archive import archive_of
+from .pace import Pace
 from .picture_message import Buffer, PictureWriter
 from .places import Model, manifold_message, place_message, unknown_message
 from .scenes import Scene, Scenes
@@ -25,8 +26,6 @@ __all__ = ["Viewers"]
 
 #: Most browsers at once.
 MOST_VIEWERS = 16
-#: Least time between two pictures, s; one may come early by half of it, so that a source of 30/s is not thinned out.
-INTERVAL_S = 1 / 30
 #: Time between two states of the service, s.
 STATUS_S = 0.25
 #: Time between two pings, and silence after which a browser is gone, s. It answers pings by itself, hidden or not.
@@ -92,7 +91,7 @@ class Viewers:
         self._viewers: set[_Viewer] = set()
         self._writer = PictureWriter()
         self._told = False  # that something changed, and not looked yet
-        self._due_s = 0.0
+        self._pace = Pace()
         self._timer: asyncio.TimerHandle | None = None
         self._beating: asyncio.Task[None] | None = None
         self._followed: str | None = None
@@ -199,7 +198,7 @@ class Viewers:
         """Send every browser that is ready what it has not seen, unless it is too early."""
         if self._timer is not None or not any(viewer.ready for viewer in self._viewers):
             return  # what is told stays told: while nobody is ready, changes cost the service nothing
-        wait_s = self._due_s - self._now_s - INTERVAL_S / 2
+        wait_s = self._pace.wait_s(self._now_s)
         if wait_s > 0:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._show_now)
         else:
@@ -220,7 +219,7 @@ class Viewers:
             viewer.ready = False
             viewer.send(written[scene])
         if written:
-            self._due_s = max(self._due_s, self._now_s) + INTERVAL_S
+            self._pace.sent(self._now_s)
 
     def _whole_first(self, scene: Scene, viewer: _Viewer) -> Scene:
         """Give the complete frame before `scene` if a browser has seen it growing only, so that it can look back."""
