@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["DomainVerdict", "verdict_text"]
+__all__ = ["DomainVerdict", "verdict_details", "verdict_text"]
 
 
 class DomainVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,5 +34,9 @@ def verdict_text(verdict: DomainVerdict | None) -> str:
     """Give `verdict` as the line that every output of a map carries; None is a model that does not know its domain."""
     if verdict is None:
         return "domain unknown"
-    where = "out of domain" if verdict.out_of_domain else "in domain"
-    return f"{where} (score {verdict.score:.3g})" + (f": {verdict.reason}" if verdict.reason else "")
+    return f"{'out of domain' if verdict.out_of_domain else 'in domain'} {verdict_details(verdict)}"
+
+
+def verdict_details(verdict: DomainVerdict) -> str:
+    """Give the second part of `verdict_text`: score and reason."""
+    return f"(score {verdict.score:.3g})" + (f": {verdict.reason}" if verdict.reason else "")

@@ -67,8 +67,9 @@ def _page_of(what: str) -> str:
         kind = answered.getheader("Content-Type") or ""
         connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
         raise ServiceError(
-            f"no service answers at http://{host}/ ({error}): start one with `shiftvae serve MODEL.svae`, or name the "
+            f"no service answers at http://{host}/ ({why}): start one with `shiftvae serve MODEL.svae`, or name the "
             "address that it printed, a model file (.svae) or a report (.html)"
         ) from None
     if answered.status != 200 or not kind.startswith("text/html"):

@@ -122,8 +122,7 @@ def _rows(status: ServiceStatus) -> Iterator[tuple[str, str]]:
         lines = "" if newest.lines == newest.height else f", {newest.lines} of {newest.height} lines"
         yield "", f"{shown(newest.stream)}, frame {newest.frame}{lines}: {shown(verdict_text(newest.verdict))}"
     for refusal in report.refusals:
-        reason = shown(f"{refusal.name}: {refusal.text}")
-        yield "refused", f"{refusal.count} of {shown(refusal.stream)}; the last: {reason}"
+        yield "refused", f"{shown(refusal.name)}, {refusal.count} of {shown(refusal.stream)}: {shown(refusal.text)}"
 
 
 def _streams(control: Control, as_json: bool) -> None:

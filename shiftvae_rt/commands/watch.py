@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 _GONE_S = 3.0
+#: Time without a result after which the reader is told where to look, s.
+_QUIET_S = 5.0
 _MAX_TOLD = 64
 
 
@@ -79,6 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: float) -> None:
     seen, heard = 0, time.monotonic()
+    quiet: float | None = heard
     told: set[str] = set()
     doubted: set[tuple[str, int]] = set()
     while time.monotonic() < deadline:
@@ -88,7 +91,11 @@ def _watch(subscriber: Subscriber, arguments: argparse.Namespace, deadline: floa
         elif time.monotonic() - heard > _GONE_S:
             raise ServiceError(f"the service at {arguments.source} is gone")
         if result is None:
+            if quiet is not None and time.monotonic() - quiet > _QUIET_S and not arguments.json:
+                quiet = None  # once is enough
+                say(f"no result for {_QUIET_S:.0f} s: `shiftvae status` counts frames and tells why they are refused")
             continue
+        quiet = time.monotonic()
         if not result.complete:
             if not arguments.json and (result.stream, result.frame_seq) not in doubted and (words := _doubt(result)):
                 doubted = {each for each in doubted if each[0] != result.stream} | {(result.stream, result.frame_seq)}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..latent_map import LatentMap
+from ..verdict import verdict_details
 from .canvas import Canvas
 from .maps import Maps
 
@@ -32,7 +33,7 @@ class Verdict:
     Parameters
     ----------
     state, reason
-        ``"in"``, ``"out"`` or ``"unknown"``, and why, in words.
+        ``"in"``, ``"out"`` or ``"unknown"``, and score and reason in words.
     score
         Its limit is 1; None where it is unknown.
     frame, lines
@@ -209,4 +210,4 @@ def _verdict_on(latent_map: LatentMap, facts: Facts) -> Verdict:
     if domain is None:
         return Verdict("unknown", "the model has no description of its training data", **known)
     state = "out" if domain.out_of_domain else "in"
-    return Verdict(state, domain.reason or f"score {domain.score:.2g}, limit 1", domain.score, **known)
+    return Verdict(state, verdict_details(domain), domain.score, **known)

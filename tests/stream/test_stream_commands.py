@@ -208,6 +208,12 @@ def test_watch_stops_at_ctrl_c_as_it_says_and_calls_it_no_error(service: Service
 
 
 @pytest.mark.clock
+def test_watch_says_once_where_to_look_when_nothing_comes(service: Service, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("shiftvae_rt.commands.watch._QUIET_S", 0.1)
+    assert cli.main(["watch", "--from", service.results, "--seconds", "2"]) == 0
+    assert capsys.readouterr().err.count("`shiftvae status` counts frames") == 1
+
+
 def test_watch_stops_after_its_time(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "watch", "--from", service.results, "--seconds", 0.2, "--json") == (0, "", "")
 

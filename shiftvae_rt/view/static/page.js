@@ -56,7 +56,7 @@ function show(picture) {
   find("verdict").dataset.domain = picture.domain;
   say("domain", DOMAIN[picture.domain]);
   const part = picture.judged_lines < picture.height ? `, ${picture.judged_lines} of ${picture.height} lines` : "";
-  say("reason", picture.judged === null ? picture.reason : `(frame ${picture.judged}${part}): ${picture.reason}`);
+  say("reason", picture.judged === null ? picture.reason : `${picture.reason}; frame ${picture.judged}${part}`);
   say("legend", picture.legend);
   find("save").disabled = find("archive").disabled = false;
   about();

@@ -74,7 +74,7 @@ export class Status {
     if (key === this.key) return; // a log that does not change is not read out again
     this.key = key;
     const items = sorted.map(each => {
-      const item = made("li", made("strong", `${each.name} `), `${each.count} × `, made("bdi", each.stream), `: ${each.text}`);
+      const item = made("li", made("strong", each.name), `, ${each.count} of `, made("bdi", each.stream), `: ${each.text}`);
       if (now - since(each) < NEW_MS) item.className = "new";
       return item;
     });

@@ -96,7 +96,7 @@ def test_status_and_watch_say_that_frames_are_refused_and_why(
     assert cli.main(["status", "--control", service.control]) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= COLUMNS
-    assert "refused 1 of s; the last: bad_frame: " in " ".join(out.split())
+    assert "refused bad_frame, 1 of s: " in " ".join(out.split())
     assert "clients 1 producer, 0 readers" in " ".join(out.split())
     assert "verdict" in out
 

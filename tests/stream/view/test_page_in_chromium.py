@@ -137,6 +137,7 @@ def test_counts_and_refusals_are_told_as_they_happen(browser: Browser, shown: Se
         producer.offer(pixels)
         assert producer.wait(LIMIT_S)
     browser.until("document.querySelector('#refusals').innerText.includes('bad_frame')")
+    assert "bad_frame, 1 of " in browser.text("#refusals"), "in the words of `shiftvae status`"
     assert "the frame is constant" in browser.text("#refusals")
     browser.until("document.querySelector('#counts tbody td').innerText === '3'")
     rows, cells = "document.querySelectorAll('#counts tbody tr')", "row.querySelectorAll('td')"
