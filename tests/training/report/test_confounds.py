@@ -53,7 +53,7 @@ def test_a_latent_that_follows_a_nuisance_is_said_to(nuisances, name):
     assert found[name].chance < 0.05
     assert [c.nuisance for c in found.values() if c.notable] == [name]
     (cause,) = judged.causes
-    assert cause.words.startswith(f"z1 {WORDS[name][0]} (r = -")
+    assert cause.words.startswith(f"z1 {WORDS[name][0]} {WORDS[name][1]} (r = -")
     assert "possible causes are" in cause.words
 
 

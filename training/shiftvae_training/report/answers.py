@@ -10,44 +10,58 @@ from numpy.typing import NDArray
 from shiftvae_rt.array_types import Float64
 
 from .findings import Findings
+from .latent_axis import rounded
 from .order_and_grains import grains_in_words, inside_grains, order_in_words, order_names
 from .page import code, items, paragraph
-from .trust import Check, checks
+from .trust import Check, checks, position_is_lost
 
-__all__ = ["answers", "fields_in_words", "lattice_in_words", "pose_in_words", "what_varies"]
+__all__ = ["answers", "content_in_words", "fields_in_words", "lattice_in_words", "pose_in_words", "what_varies"]
 
+#: Largest number of reservations on the first screen; the section on them has all.
+MOST_SHOWN = 4
 #: A field varies when its standard deviation over the scan is this many times its uncertainty.
 CLEAR = 2.0
 #: Mean resultant of angles below which they point everywhere.
 EVERYWHERE = 0.3
+NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 
 def answers(found: Findings) -> str:
     """HTML of the first screen."""
     made = checks(found)
     doubts = [check for check in made if not check.good]
-    trust = "Yes: no check speaks against it." if not doubts else f"With care: {_count(len(doubts), 'reservation')}."
-    meaning = [*(f"{found.meaning.in_words(axis)}." for axis in found.meaning.axes), *pose_in_words(found)]
     manifest = found.manifest
-    meaning += order_in_words(
+    order = order_in_words(
         found.latent_map.fields, manifest.superlattice, np.array(manifest.lattice), manifest.pixel_size_nm
     )
-    more = '<p class="note"><a href="#reservations">What to do about each</a></p>' if doubts else ""
+    meaning = [*content_in_words(found), *pose_in_words(found), *order, *fields_in_words(found)]
+    link = "What to do about each" if len(doubts) <= MOST_SHOWN else f"All {len(doubts)}, and what to do about each"
+    more = f'<p class="note"><a href="#reservations">{link}</a></p>' if doubts else ""
     return (
         '<div class="answers"><div>'
         + _answer("Which lattice?", lattice_in_words(found))
         + (paragraph(grains_in_words(found.manifest.grains)) if found.manifest.grains else "")
         + _answer("What varies?", what_varies(found))
-        + (paragraph("What does it mean?", "question") + items([*meaning, *fields_in_words(found)]))
+        + (paragraph("What does it mean?", "question") + items(meaning) if meaning else "")
         + "</div><div>"
-        + _answer("May I trust it?", trust, kind="doubt" if doubts else "good")
-        + items((check.text for check in doubts), "flag")
-        + items(check.text for check in made if check.good)
+        + _answer("May I trust it?", _trust(doubts), kind="doubt" if doubts else "good")
+        + items((check.text for check in doubts[:MOST_SHOWN]), "flag")
         + more
+        + items(check.text for check in made if check.good)
         + paragraph("What next?", "question")
         + _next(found, doubts)
         + "</div></div>"
     )
+
+
+def _trust(doubts: list[Check]) -> str:
+    if not doubts:
+        return "Yes: no check speaks against it."
+    grave, said = sum(check.grave for check in doubts), _count(len(doubts), "reservation")
+    if not grave:
+        return f"With care: {said}."
+    which = "the first" if grave == 1 else f"the first {NUMBERS.get(grave, grave)}"
+    return f"Not yet: {said}, {which} grave." if len(doubts) > 1 else "Not yet: one grave reservation."
 
 
 def _answer(question: str, text: str, kind: str = "") -> str:
@@ -60,13 +74,18 @@ def lattice_in_words(found: Findings) -> str:
     vectors = np.array(found.manifest.lattice).reshape(-1, 2)
     if not len(vectors):
         return "None was used: the model finds isolated features and where they sit in their windows."
-    lengths = " x ".join(f"{length:.3g}" for length in np.hypot(*(vectors * (edges or (1.0, 1.0))).T))
-    lengths += " px" if edges is None else " nm"
+    lengths = f"{_lengths(np.hypot(*(vectors * (edges or (1.0, 1.0))).T))} {'px' if edges is None else 'nm'}"
     px = "" if edges is None else f" ({' x '.join(f'{length:.1f}' for length in np.hypot(*vectors.T))} px)"
     if len(vectors) == 1:
         return f"It repeats every {lengths}{px}."
     angle = _angle_deg(vectors * (edges or (1.0, 1.0)))
     return f"{lengths}{px}, {angle:.0f} degrees, {_where(found)}."
+
+
+def _lengths(lengths: Float64) -> str:
+    """Lengths with as many decimals each; the shortest has three digits."""
+    decimals = max(0, 2 - int(np.floor(np.log10(lengths.min()))))
+    return " x ".join(f"{length:.{decimals}f}" for length in lengths)
 
 
 def _angle_deg(vectors: Float64) -> float:
@@ -83,19 +102,30 @@ def _where(found: Findings) -> str:
 
 def what_varies(found: Findings) -> str:
     """Say how many things vary, and which latents hold them."""
+    if position_is_lost(found):
+        return "Not known: the windows do not show where the motif sits."
     names = [found.manifest.latents[i].name for i in found.used]
     names += [f"the order of a superlattice ({name})" for name in order_names(found.latent_map.fields)]
     if not names and found.manifest.grains:
         return "The grain alone: within the noise every window shows the same motif."
+    score = found.trained.content_score
+    if not names and score is not None and score.warning:
+        return "Nothing that the training has found; the guess before it did find something."
     if not names:
         return "Nothing: within the noise every window shows the same motif."
     return f"{_count(len(names), 'thing')}: {', '.join(names)}."
 
 
 def _count(number: int, what: str) -> str:
-    words = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
-    text = f"{words.get(number, str(number))} {what}{'s' if number != 1 else ''}"
+    text = f"{NUMBERS.get(number, str(number))} {what}{'s' if number != 1 else ''}"
     return text if what == "reservation" else text.capitalize()
+
+
+def content_in_words(found: Findings) -> list[str]:
+    """Say in one sentence each what the content latents mean."""
+    said = [found.meaning.in_words(axis) for axis in found.meaning.axes]
+    grain = " (direction: in grain 0)" if found.manifest.grains else ""
+    return [f"{text}{grain if ' moves ' in text else ''}." for text in said]
 
 
 def pose_in_words(found: Findings) -> list[str]:
@@ -115,23 +145,21 @@ def pose_in_words(found: Findings) -> list[str]:
 
 
 def fields_in_words(found: Findings) -> list[str]:
-    """Say in at most two sentences how much the lattice is strained and turned."""
+    """Say how much the lattice is strained and turned."""
     fields = found.latent_map.fields
-    if fields is None:
+    if fields is None or position_is_lost(found):
         return []
-    seen, sure, inside = [], [], _on_the_lattice(found)
+    seen, inside = [], _on_the_lattice(found)
     for name, unit in (("exx", "%"), ("eyy", "%"), ("exy", "%"), ("rotation", "degrees")):
         index = fields.names.index(name)
         spread = float(np.nanstd(fields.mean[index][inside]))
         noise = float(np.sqrt(np.nanmean(np.square(fields.std[index][inside], dtype=float))))
-        sure.append(f"{noise:.1g} {unit}")
         if spread > CLEAR * noise:
-            seen.append(f"{name} by {spread:.2g} {unit}")
+            seen.append(f"{name} by {rounded(spread)} {unit} (uncertainty of one value: {noise:.1g} {unit})")
     if not seen:
         return ["The lattice is even: neither strain nor rotation varies beyond its uncertainty."]
-    sure = list(dict.fromkeys(sure))
-    over = f"standard deviation where the lattice is seen; uncertainty of one value {', '.join(sure)}"
-    return [f"The lattice is strained: {', '.join(seen)} ({over})."]
+    about = "standard deviations where the lattice is seen; distortions by the scan, such as drift, count as strain"
+    return [f"The lattice is strained: {', '.join(seen)}. These are {about}."]
 
 
 def _on_the_lattice(found: Findings) -> NDArray[np.bool_]:
@@ -148,7 +176,9 @@ def _next(found: Findings, doubts: list[Check]) -> str:
     """HTML of what to do next."""
     advice = list(dict.fromkeys(check.advice for check in doubts))[:2]
     steps = [escape(f"{text[:1].upper()}{text[1:]}.") for text in advice]
-    if not found.used and not order_names(found.latent_map.fields):
+    score = found.trained.content_score
+    unfinished = (score is not None and bool(score.warning)) or position_is_lost(found)
+    if not found.used and not order_names(found.latent_map.fields) and not unfinished:
         steps.append(
             "If you expect a variation, scan a larger area or with a higher dose. Displacement and strain are measured "
             "all the same."

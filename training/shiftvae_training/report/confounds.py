@@ -33,11 +33,11 @@ ALIKE = 0.95
 FLAT = 1e-9
 #: What a latent does that correlates with a nuisance, and what may cause it.
 WORDS = {
-    "local mean": ("follows the brightness", ("thickness", "contamination", "background")),
-    "local contrast": ("follows the contrast", ("thickness", "tilt", "focus")),
-    "scan row": ("changes from the first line to the last", ("drift", "a slow change of the instrument")),
-    "scan column": ("changes along the lines", ("flyback", "a wedge-shaped specimen")),
-    "focus": ("follows the sharpness", ("focus", "tilt")),
+    "local mean": ("follows", "the brightness", ("thickness", "contamination", "background")),
+    "local contrast": ("follows", "the contrast", ("thickness", "tilt", "focus")),
+    "scan row": ("changes", "from the first line to the last", ("drift", "a slow change of the instrument")),
+    "scan column": ("changes", "along the lines", ("flyback", "a wedge-shaped specimen")),
+    "focus": ("follows", "the sharpness", ("focus", "tilt")),
 }
 
 
@@ -82,12 +82,20 @@ class Cause:
     confounds: tuple[Confound, ...]
 
     @property
+    def seen(self) -> str:
+        """Correlations in one sentence without a full stop."""
+        does: dict[str, list[str]] = {}
+        for c in self.confounds:
+            verb, what, _ = WORDS[c.nuisance]
+            does.setdefault(verb, []).append(f"{what} (r = {c.correlation:+.2f})")
+        seen = [f"{verb} {_and(what)}" for verb, what in does.items()]
+        return f"{self.latent} {_and(seen)}{', which change together in this scan' if len(self.confounds) > 1 else ''}"
+
+    @property
     def words(self) -> str:
-        """The correlations and what may cause them, in one sentence without a full stop."""
-        seen = [f"{WORDS[c.nuisance][0]} (r = {c.correlation:+.2f})" for c in self.confounds]
-        together = ", which change together in this scan" if len(seen) > 1 else ""
-        causes = list(dict.fromkeys(cause for c in self.confounds for cause in WORDS[c.nuisance][1]))
-        text = f"{self.latent} {_and(seen)}{together}: possible causes are {_and(causes, 'or')}"
+        """Correlations and what may cause them, in one sentence without a full stop."""
+        causes = list(dict.fromkeys(cause for c in self.confounds for cause in WORDS[c.nuisance][2]))
+        text = f"{self.seen}: possible causes are {_and(causes, 'or')}"
         chance = min(c.chance for c in self.confounds)
         if chance > CHANCE:
             text += f"; {100 * chance:.0f} % of displaced maps match as well by chance"

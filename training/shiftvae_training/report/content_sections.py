@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shiftvae_rt.frame import Frame
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.pictures.latent_panels import draw_latent_map, legend_of_map
 
@@ -10,7 +11,7 @@ from .confounds import NOTABLE
 from .figure_style import data_uri
 from .findings import Findings
 from .model_figures import draw_motif, draw_traversal
-from .page import figure, folded, items, paragraph, table
+from .page import figure, folded, items, kept, paragraph, section, table
 from .trust import checks
 
 __all__ = ["maps_section", "meaning_section", "reservations_section"]
@@ -19,7 +20,8 @@ __all__ = ["maps_section", "meaning_section", "reservations_section"]
 def maps_section(found: Findings) -> str:
     """HTML of the maps of content and fields."""
     if found.manifest.dimensions == 1:
-        return figure(data_uri(draw_latent_map(found.latent_map)), "maps of the signal")
+        signal = Frame(found.frame[:, 0], found.manifest.pixel_size_nm)
+        return figure(data_uri(draw_latent_map(found.latent_map, frame=signal)), "the signal and its maps", wide=True)
     hint = "Point at a map: its window, and the values there. A click holds the place, arrow keys move it."
     return f'<p class="note screen">{hint}</p>' + atlas(found) + paragraph(_legend(found.latent_map), "note")
 
@@ -38,13 +40,14 @@ def meaning_section(found: Findings) -> str:
         return paragraph("No content latent varies: there is nothing to explain.")
     parts = []
     for axis in meaning.axes:
-        parts.append(paragraph(f"{meaning.in_words(axis)}."))
-        picture = data_uri(draw_traversal(axis, window, edges))
-        parts.append(figure(picture, f"motif along {axis.name}", wide=True))
+        picture = figure(data_uri(draw_traversal(axis, window, edges)), f"motif along {axis.name}", wide=True)
+        parts.append(kept(paragraph(f"{meaning.in_words(axis)}.") + picture))
     note = (
         "The pictures are what the model draws over the range in which 95 % of the windows lie, with the other latents "
-        "at their mean; the last one is the last minus the first. "
+        "at their mean. "
     )
+    if found.manifest.dimensions == 2:
+        note += "Last - first is orange where the last one is brighter, and blue where it is darker. "
     if any(axis.errors is not None for axis in meaning.axes):
         note += (
             f"The sentence is measured in the scan: its cells are averaged around {word} 1, at five steps of each "
@@ -52,10 +55,11 @@ def meaning_section(found: Findings) -> str:
         )
     note += f"Movements are relative to {word} 1, brightness is above the dark between the {word}s."
     parts.append(paragraph(note, "note"))
-    if found.manifest.dimensions == 2:
-        motif = data_uri(draw_motif(meaning, window, edges))
-        parts.append(figure(motif, f"{word}s of the motif", f"The mean motif, with its {word}s as they are numbered."))
+    if found.manifest.dimensions == 1:
+        return "\n".join(parts)
     unit, by = ("px", (1.0, 1.0)) if edges is None else ("pm", (1000 * edges[0], 1000 * edges[1]))
+    motif = data_uri(draw_motif(meaning, window, edges))
+    parts.append(figure(motif, f"{word}s of the motif", f"The mean motif, with its {word}s as they are numbered."))
     places = [
         (f"{word} {k + 1}", f"{x * by[1]:+.3g}", f"{y * by[0]:+.3g}") for k, (y, x) in enumerate(meaning.columns_px)
     ]
@@ -67,8 +71,10 @@ def meaning_section(found: Findings) -> str:
 def reservations_section(found: Findings) -> str:
     """HTML of the checks that failed, with advice, and of the correlations behind them."""
     doubts = [check for check in checks(found) if not check.good]
-    said = items(f"{check.text} What to do: {check.advice}." for check in doubts)
-    parts = [said or paragraph("None: no check speaks against the model.")]
+    parts = [] if doubts else [paragraph("None: no check speaks against the model.")]
+    for latent in sorted({check.latent for check in doubts}):
+        said = items(f"{check.text} What to do: {check.advice}." for check in doubts if check.latent == latent)
+        parts.append(section(latent or "The whole model", said))
     confounds = found.nuisances.confounds
     if confounds:
         names = list(dict.fromkeys(c.nuisance for c in confounds))

@@ -22,8 +22,12 @@ RECONSTRUCTED = 6
 def reconstruction_section(found: Findings) -> str:
     """HTML of the section with windows beside what the model draws of them."""
     windows, drawn = _reconstruct(found)
-    picture = data_uri(draw_reconstructions(windows, drawn, float(found.trained.model.noise_sd)))
-    note = "Windows of the scan, what the model draws of them, and the difference. Structure there is not described."
+    picture = data_uri(
+        draw_reconstructions(windows, drawn, float(found.trained.model.noise_sd), found.manifest.pixel_size_nm)
+    )
+    note = "Windows of the scan, what the model draws of them, and the difference: structure there is left out by it."
+    if found.manifest.dimensions == 1:
+        note = "Windows of the signal (grey), and what the model draws of them (orange)."
     return figure(picture, "reconstructions", note, wide=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from shiftvae_rt.array_types import Float64
 
 from ..model.column_fit import Columns, fit_columns
 
-__all__ = ["Changes", "LatentAxis", "changes_of", "relative_places"]
+__all__ = ["Changes", "LatentAxis", "changes_of", "relative_places", "rounded"]
 
 
 #: A column moves along a latent when it moves by this much over the range of the latent, px; it changes when its height
@@ -20,6 +21,9 @@ __all__ = ["Changes", "LatentAxis", "changes_of", "relative_places"]
 LEAST_MOVE, LEAST_CHANGE, ERRORS = 0.15, 0.05, 3.0
 #: Radii of the discs on which columns are fitted, in units of half the distance between neighbours.
 DISCS = (0.6, 0.75)
+_AROUND = np.arange(8) * np.pi / 4
+#: Places around the top of a column whose mean is its brightness, in units of its width: one pixel alone is noisy.
+TOP = np.concatenate([np.zeros((1, 2)), 0.4 * np.stack([np.sin(_AROUND), np.cos(_AROUND)], axis=1)])
 #: Quantile of the motif that counts as the dark between the columns, above which their brightness is measured.
 DARK = 0.05
 #: The share of a change that no column explains is reported from here on.
@@ -110,14 +114,16 @@ class LatentAxis:
         errors = self.errors or Changes(*(np.zeros_like(part) for part in vars(self.changes).values()))
         parts = []
         for k, move in enumerate(self.span * self.changes.move_px):
-            size, error = float(np.hypot(*move)), self.span * float(np.hypot(*errors.move_px[k]))
+            size, error, does = float(np.hypot(*move)), self.span * float(np.hypot(*errors.move_px[k])), []
             if k and size >= LEAST_MOVE and size >= ERRORS * error:
-                parts.append(f"{word} {k + 1} moves {_direction(move)} by {_length(move, pixel_size_nm)}")
+                does.append(f"moves {_direction(move)} by {_length(move, pixel_size_nm)}")
             for name, verbs in (("brighten", ("brightens", "dims")), ("widen", ("widens", "narrows"))):
                 change = self.span * float(getattr(self.changes, name)[k])
                 if abs(change) >= LEAST_CHANGE and abs(change) >= ERRORS * self.span * getattr(errors, name)[k]:
-                    parts.append(f"{word} {k + 1} {verbs[int(change < 0)]} by {100 * abs(change):.2g} %")
-        far = f"the motif changes by {100 * self.change:.2g} % of its contrast"
+                    does.append(f"{verbs[int(change < 0)]} by {rounded(100 * abs(change))} %")
+            if does:
+                parts.append(f"{word} {k + 1} {' and '.join(does)}")
+        far = f"the motif changes by {rounded(100 * self.change)} % of its contrast"
         rest = f"{100 * self.unexplained:.0f} % of this change is not explained by any {word}"
         if not parts:
             parts.append(f"no {word} moves or changes its height or width; {far}, {rest}")
@@ -127,6 +133,14 @@ class LatentAxis:
         if self.errors is not None:
             way = "from the fifth of the scan where it is lowest to the fifth where it is highest"
         return f"{self.name}, {way}: {'; '.join(parts)}"
+
+
+def rounded(value: float) -> str:
+    """A number with two digits, without an exponent."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, decimals):.{max(0, decimals)}f}"
 
 
 def changes_of(
@@ -165,9 +179,9 @@ def changes_of(
 def _changes(values: Float64, images: Float64, places: Float64, *, radius: float, kinds: int) -> Changes:
     """Slopes of place, brightness and width from one fit; a width at the bound of the fit is none."""
     fitted = fit_columns(images, places, radius, rounds=3).first(kinds)
-    y, x = (np.nan_to_num(fitted.centre[..., axis]) for axis in (0, 1))
-    frames = np.broadcast_to(np.arange(len(images))[:, None], y.shape)
-    peak = map_coordinates(images, [frames, y, x], order=1, mode="nearest")
+    top = np.nan_to_num(fitted.centre)[..., None, :] + np.nan_to_num(fitted.width)[..., None, None] * TOP
+    frames = np.broadcast_to(np.arange(len(images))[:, None, None], top.shape[:-1])
+    peak = map_coordinates(images, [frames, top[..., 0], top[..., 1]], order=1, mode="nearest").mean(axis=-1)
     dark = np.quantile(images, DARK, axis=(1, 2))[:, None]
     bright = np.where(np.isfinite(fitted.height), peak - dark, np.nan)
     width = np.where(fitted.width < 0.98 * radius, fitted.width, np.nan)
@@ -197,8 +211,8 @@ def _slope(values: Float64, along: Float64) -> Float64:
 def _length(move: Float64, pixel_size_nm: tuple[float, float] | None) -> str:
     size = float(np.hypot(*move))
     if pixel_size_nm is None:
-        return f"{size:.2g} px"
-    return f"{1000 * float(np.hypot(*np.multiply(move, pixel_size_nm))):.3g} pm ({size:.2g} px)"
+        return f"{rounded(size)} px"
+    return f"{rounded(1000 * float(np.hypot(*np.multiply(move, pixel_size_nm))))} pm ({rounded(size)} px)"
 
 
 def _direction(move: Float64) -> str:

@@ -196,9 +196,17 @@ def explain(
 
 
 def _together(unsure: Changes, one: Changes, other: Changes) -> Changes:
-    """Errors from how far changes depend on the fit, and from those of two halves of the scan."""
+    """Errors from how far changes depend on the fit, and from those of two halves of the scan.
+
+    Two halves of one column may agree by chance: the error is at least the root mean square of those of all columns.
+    """
     parts = zip(*(vars(changes).values() for changes in (unsure, one, other)), strict=True)
-    return Changes(*(np.hypot(fit, (a - b) / 2) for fit, a, b in parts))
+    return Changes(*(np.hypot(fit, _of_halves(np.abs(a - b) / 2)) for fit, a, b in parts))
+
+
+def _of_halves(apart: Float64) -> Float64:
+    known = apart[apart > 0]  # the anchor never moves from itself
+    return np.maximum(apart, np.sqrt(np.mean(known**2))) if known.size else apart
 
 
 def _draw(model: ShiftVAE, content: Float64) -> Float64:

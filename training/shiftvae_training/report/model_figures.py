@@ -45,6 +45,7 @@ def draw_traversal(axis: LatentAxis, window: tuple[int, int], pixel_size_nm: tup
             axes[0, 0].plot(np.arange(window[1]) - (window[1] - 1) / 2, curve, color=colour)
         ends = f"{axis.name} from {axis.values[0]:+.1f} to {axis.values[-1]:+.1f}"
         axes[0, 0].set_xlabel(f"px from the motif; dark to light: {ends}")
+        axes[0, 0].set_ylabel("sd of a window")
         return figure
     figure, axes = subplots(1, len(picked) + 1, 1.85)
     low, high = limits(shown, 0.1)
@@ -98,7 +99,9 @@ def _show(
     draw_scale_bar(ax, None if pixel_size_nm is None else edge_x, extent, size=6.5)
 
 
-def draw_reconstructions(windows: Float64, drawn: Float64, noise_sd: float) -> Figure:
+def draw_reconstructions(
+    windows: Float64, drawn: Float64, noise_sd: float, pixel_size_nm: tuple[float, float] | None
+) -> Figure:
     """Draw windows ``(n, h, w)``, their reconstructions, and the residuals in standard deviations of the noise."""
     if windows.shape[1] == 1:
         figure, axes = subplots(1, len(windows), 1.8, sharey=True)
@@ -109,12 +112,15 @@ def draw_reconstructions(windows: Float64, drawn: Float64, noise_sd: float) -> F
     figure, axes = subplots(3, 1, 4.9)
     low, high = limits(windows)
     rest = (windows - drawn) / noise_sd
+    edge_y, edge_x = pixel_size_nm or (1.0, 1.0)
+    extent = (-0.5, windows.shape[2] - 0.5, -0.5, windows.shape[1] - 0.5)
     for ax, title, images, colours, ends in (
         (axes[0, 0], "windows", windows, "gray", (low, high)),
         (axes[1, 0], "reconstructions", drawn, "gray", (low, high)),
         (axes[2, 0], "residuals, in sd of the noise", rest, colour_map("signed"), (-4.0, 4.0)),
     ):
-        ax.imshow(_side_by_side(images), cmap=colours, vmin=ends[0], vmax=ends[1])
+        ax.imshow(_side_by_side(images), cmap=colours, vmin=ends[0], vmax=ends[1], aspect=edge_y / edge_x)
+        draw_scale_bar(ax, None if pixel_size_nm is None else edge_x, extent, size=6.5)
         bare(ax, title)
     figure.colorbar(axes[2, 0].images[0], ax=axes[2, 0], shrink=0.8, aspect=20, pad=0.01).outline.set_visible(False)
     return figure
@@ -158,7 +164,8 @@ def draw_cell_histogram(shift: Float64, vectors: Float64) -> Figure:
         ax.hist(shift[0], bins=40, color=FAINT)
         ax.set_xlabel("dx, px")
         return figure
-    counts, y, x = np.histogram2d(shift[0], shift[1], bins=28)
+    bins = [int(np.clip(np.ptp(along), 8, 28)) for along in shift]  # a finer one beats with whole pixels
+    counts, y, x = np.histogram2d(shift[0], shift[1], bins=bins)
     image = ax.imshow(counts, extent=(x[0], x[-1], y[-1], y[0]), cmap="Greys", vmin=0, aspect="equal")
     if len(vectors) == 2:
         corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]) @ vectors

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
-__all__ = ["code", "figure", "folded", "items", "numbers", "page", "paragraph", "section", "table"]
+__all__ = ["code", "figure", "folded", "items", "kept", "numbers", "page", "paragraph", "section", "table"]
 
 
 def page(title: str, lead: str, sections: Sequence[tuple[str, str, str]], *, first: str) -> str:
@@ -65,6 +65,11 @@ def items(texts: Iterable[str], kind: str = "") -> str:
     """A list of texts."""
     lines = "".join(f"<li{f' class={kind!r}' if kind else ''}>{escape(text)}</li>" for text in texts)
     return f"<ul>{lines}</ul>" if lines else ""
+
+
+def kept(inside: str) -> str:
+    """HTML that is not divided between two printed pages."""
+    return f'<div class="kept">{inside}</div>'
 
 
 def figure(source: str, alt: str, caption: str = "", *, wide: bool = False) -> str:

@@ -17,7 +17,7 @@ from .domain import domain_section
 from .figure_style import data_uri, quiet_style
 from .findings import Findings, find
 from .fit_sections import coverage_part, reconstruction_section, settings_part, training_part
-from .page import figure, page, paragraph, table
+from .page import figure, kept, page, paragraph, table
 from .position_section import position_parts
 from .scan_figures import draw_cell
 
@@ -67,8 +67,11 @@ def write_report(
             ("domain", "Which frames it accepts", domain_section(found.manifest, found.latent_map)),
             ("experts", "For experts", "\n".join(experts)),
         ]
-    window = " x ".join(str(n) for n in found.manifest.window if n > 1)
-    lead = f"Training report of a shift-VAE: windows of {window} px, {found.training.steps} steps"
+    sides = [n for n in found.manifest.window if n > 1]
+    window = f"{' x '.join(map(str, sides))} px"
+    if (edges := found.manifest.pixel_size_nm) is not None:
+        window += f" ({' x '.join(f'{n * edge:.3g}' for n, edge in zip(sides, edges[-len(sides) :], strict=True))} nm)"
+    lead = f"Training report of a shift-VAE: windows of {window}, {found.training.steps} steps"
     return page(source, lead, sections, first=answers(found))
 
 
@@ -78,7 +81,7 @@ def _lattice(found: Findings) -> str:
     picture = data_uri(draw_cell(frame, found.manifest.window, vectors, found.manifest.pixel_size_nm))
     reason = found.training.period_reason
     shown = paragraph(f"{reason[:1].upper()}{reason[1:]}.") + figure(picture, "a window and the lattice vectors")
-    return shown + _grains(found)
+    return kept(shown) + _grains(found)
 
 
 def _grains(found: Findings) -> str:
@@ -91,7 +94,7 @@ def _grains(found: Findings) -> str:
             str(number),
             "; ".join(f"({y:.3f}, {x:.3f})" for y, x in grain.vectors),
             f"{grain.turn_deg:.2f}{', mirrored' if grain.mirrored else ''}" if number else "",
-            f"{grain.share:.0%}",
+            f"{100 * grain.share:.0f} %",
         )
         for number, grain in enumerate(grains)
     ]

@@ -11,7 +11,7 @@ from shiftvae_rt.model.manifest import USED_SHIFT_NATS
 from .confounds import Cause
 from .findings import Findings
 
-__all__ = ["Check", "checks"]
+__all__ = ["Check", "checks", "position_is_lost"]
 
 #: From these values on a check is good: confidence of the lattice; periods of it in the scan; share of the slow
 #: variation that the content explains.
@@ -20,6 +20,8 @@ SURE, MANY_CELLS, MOST = 0.9, 50, 0.5
 #: distance of the coverage of one standard deviation from 68 %.
 STRUCTURE, COVERED = 0.05, 0.08
 ONE = 0.6827
+#: A training that explains less than this share of what its first guess explains has not begun to be of use.
+GRAVE = 0.5
 #: What to do about a latent that follows a nuisance.
 ADVICE = {
     "local mean": "compare {latent} with a map of the thickness, or with an area of another thickness",
@@ -32,15 +34,29 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Check:
-    """A check: whether it speaks for the model, a sentence, and what to do about it if it does not."""
+    """A check of a model.
+
+    Attributes
+    ----------
+    good
+        Whether it speaks for the model.
+    text, advice
+        Sentence with what was found, and, if it does not speak for the model, what to do.
+    latent
+        Name of the latent that is checked; empty for the whole model.
+    grave
+        True if the maps are of little use before the advice is taken.
+    """
 
     good: bool
     text: str
     advice: str = ""
+    latent: str = ""
+    grave: bool = False
 
 
 def checks(found: Findings) -> list[Check]:
-    """Give all checks of the model, those that fail first."""
+    """Give all checks of the model: those that fail first, and of these the grave ones, then those of the whole."""
     made = [
         *_lattice(found),
         *_position(found),
@@ -48,11 +64,11 @@ def checks(found: Findings) -> list[Check]:
         *_structure(found),
         *_deviations(found),
         *_domain(found),
-        *(_cause(cause) for cause in found.nuisances.causes),
+        *(_cause(cause, signal=found.manifest.dimensions == 1) for cause in found.nuisances.causes),
         *_unexplained(found),
         *_misdrawn(found),
     ]
-    return sorted(made, key=lambda check: check.good)
+    return sorted(made, key=lambda check: (check.good, not check.grave, check.latent))
 
 
 def _lattice(found: Findings) -> list[Check]:
@@ -79,12 +95,16 @@ def _lattice(found: Findings) -> list[Check]:
     return made
 
 
+def position_is_lost(found: Findings) -> bool:
+    """True if the windows do not tell where the motif sits: no map means anything then."""
+    return min(found.trained.kl_nats[: found.trained.model.dimensions]) < USED_SHIFT_NATS
+
+
 def _position(found: Findings) -> list[Check]:
-    nats = min(found.trained.kl_nats[: found.trained.model.dimensions])
-    if nats >= USED_SHIFT_NATS:
+    if not position_is_lost(found):
         return []
     text = "The windows do not show where the motif sits, so that the maps mean little."
-    return [Check(False, text, "train on more frames, with more --steps, or with a larger --window")]
+    return [Check(False, text, "train on more frames, with more --steps, or with a larger --window", grave=True)]
 
 
 def _description(found: Findings) -> list[Check]:
@@ -94,11 +114,12 @@ def _description(found: Findings) -> list[Check]:
     network, guess = (f"{100 * share:.0f} %" for share in (score.network, score.guess))
     text = f"In pixels that it has not seen, the content explains {network} of what varies slowly in the motif"
     if score.warning:
-        text += f", and the closed-form guess before training {guess}."
-        return [Check(False, text, "train with more --steps, or on more frames")]
+        text += f"; the guess from which the training began explains {guess}."
+        grave = score.network < GRAVE * score.guess
+        return [Check(False, text, "train with more --steps, or on more frames", grave=grave)]
     if found.used and score.network < MOST:
         return [Check(False, f"{text}; the rest is in none of the maps.", "train with more latents: --latents 4")]
-    return [Check(True, f"{text} (closed-form guess before training: {guess}).")] if found.used else []
+    return [Check(True, f"{text}; the guess from which the training began, {guess}.")] if found.used else []
 
 
 def _structure(found: Findings) -> list[Check]:
@@ -125,12 +146,16 @@ def _domain(found: Findings) -> list[Check]:
     verdict = found.latent_map.domain
     if verdict is None or not verdict.out_of_domain:
         return []
-    return [Check(False, f"The training scan itself is out of domain: {verdict.reason}.", "train on an even area")]
+    text = f"The training scan itself is out of domain: {verdict.reason}."
+    return [Check(False, text, "train on an even area", grave=True)]
 
 
-def _cause(cause: Cause) -> Check:
+def _cause(cause: Cause, *, signal: bool) -> Check:
+    if signal:  # no thickness and no focus
+        advice = f"compare the signal where {cause.latent} is high and where it is low"
+        return Check(False, f"{cause.seen}.", advice, cause.latent)
     advice = ADVICE[cause.confounds[0].nuisance].format(latent=cause.latent)
-    return Check(False, f"{cause.words}.", advice)
+    return Check(False, f"{cause.words}.", advice, cause.latent)
 
 
 def _unexplained(found: Findings) -> list[Check]:
@@ -140,6 +165,7 @@ def _unexplained(found: Findings) -> list[Check]:
             f"{100 * axis.unexplained:.0f} % of what changes along {axis.name} is no movement, height or width of a "
             f"{found.meaning.word}.",
             f"look at the pictures of {axis.name} before you read a displacement from it",
+            axis.name,
         )
         for axis in found.meaning.axes
         if axis.much_unexplained
@@ -153,6 +179,7 @@ def _misdrawn(found: Findings) -> list[Check]:
             f"Along {axis.name} the model draws {_named(axis.misdrawn, found.meaning.word)} moving otherwise than the "
             "scan shows.",
             f"trust the movement that is measured in the scan, not the pictures of {axis.name}",
+            axis.name,
         )
         for axis in found.meaning.axes
         if axis.misdrawn
