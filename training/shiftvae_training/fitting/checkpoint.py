@@ -30,7 +30,7 @@ __all__ = ["Checkpoint", "pack_arrays"]
 EVERY_S = 30.0
 #: Beginnings of the names of arrays, and what Adam keeps of each parameter.
 WEIGHT, BEST, ADAM, AVERAGE = "weight/", "best/", "adam/", "average/"
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+MOMENTS = ("steps", "means", "squares")
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -69,8 +69,8 @@ class Checkpoint:
         """
         arrays = {WEIGHT + name: value.numpy(force=True) for name, value in course.model.state_dict().items()}
         arrays |= {BEST + name: value.numpy(force=True) for name, value in course.best.items()}
-        for number, state in course.optimiser.state_dict()["state"].items():
-            arrays |= {f"{ADAM}{number}/{name}": value.numpy(force=True) for name, value in state.items()}
+        for name, values in _moments(course).items():
+            arrays |= {f"{ADAM}{name}/{number}": value.numpy(force=True) for number, value in enumerate(values)}
         arrays |= {f"{AVERAGE}{i}": value.numpy(force=True) for i, value in enumerate(course.average.mean)}
         arrays |= {f"generator/{i}": _state_of(each) for i, each in enumerate(course.generators)}
         arrays |= {"torch_generator": torch.get_rng_state().numpy(), "training": self._training}
@@ -115,12 +115,9 @@ def _restore(course: Course, arrays: Mapping[str, NDArray[Any]]) -> None:
 
     course.model.load_state_dict(tensors(WEIGHT))
     course.best = tensors(BEST)
-    state = {
-        number: {name: torch.from_numpy(arrays[f"{ADAM}{number}/{name}"]) for name in MOMENTS}
-        for number, _ in enumerate(course.model.parameters())
-        if f"{ADAM}{number}/{MOMENTS[0]}" in arrays
-    }
-    course.optimiser.load_state_dict(course.optimiser.state_dict() | {"state": state})
+    for name, values in _moments(course).items():
+        for number, value in enumerate(values):
+            value.copy_(torch.from_numpy(arrays[f"{ADAM}{name}/{number}"]))
     for index, value in enumerate(course.average.mean):
         value.copy_(torch.from_numpy(arrays[f"{AVERAGE}{index}"]))
     for index, generator in enumerate(course.generators):
@@ -130,6 +127,11 @@ def _restore(course: Course, arrays: Mapping[str, NDArray[Any]]) -> None:
         torch.cuda.set_rng_state(torch.from_numpy(arrays["device_generator"]), device)
     course.step = int(arrays["step"])
     course.history = [Step(int(step), *values) for step, *values in arrays["looks"].reshape(-1, 5).tolist()]
+
+
+def _moments(course: Course) -> dict[str, list[torch.Tensor]]:
+    """State of Adam for each parameter, by name."""
+    return {name: getattr(course.optimiser, name) for name in MOMENTS}
 
 
 def _state_of(generator: np.random.Generator) -> NDArray[np.uint64]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..model.shift_vae import ShiftVAE
+from .adam import Adam
 from .weight_average import WeightAverage
 
 __all__ = ["Course", "Step"]
@@ -58,7 +58,7 @@ class Course:
     """
 
     model: ShiftVAE
-    optimiser: torch.optim.Optimizer
+    optimiser: Adam
     generators: list[np.random.Generator]
     step: int = 0
     history: list[Step] = field(default_factory=list)

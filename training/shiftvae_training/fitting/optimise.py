@@ -17,6 +17,7 @@ from ..model.pose import Posterior
 from ..model.shift_vae import ShiftVAE
 from ..sampling import TILE_STRIDE, Tiles, TileSampler
 from ..turning import turn_vectors
+from .adam import Adam
 from .checkpoint import Checkpoint
 from .course import Course, Step
 from .device import model_on
@@ -115,7 +116,7 @@ def _optimise(
     steps, again = settings.steps, guess is None
     guided = GUIDED * steps
     rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)
-    optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
+    optimiser = Adam(model.parameters())
     scale = torch.tensor(model.channel_scale)[:, None, None]
     unseen = sampler.held_out(sampler.some)
     held_out = torch.from_numpy(unseen.pixels).to(workers.device) * scale
@@ -141,9 +142,7 @@ def _optimise(
         if again and not resumed:
             look(0)
         for step in range(course.step, steps):
-            for group in optimiser.param_groups:
-                decayed = LAST_RATE + (1 - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-                group["lr"] = rate * min((step + 1) / 50, decayed)
+            decayed = LAST_RATE + (1 - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
             sampler.refill(step if again else step - guided)
             with workers.share(sampler.draw(count)) as tiles:
                 terms, posterior = objective(torch.from_numpy(tiles.pixels).to(workers.device) * scale, source=tiles)
@@ -157,7 +156,7 @@ def _optimise(
             loss, residual = workers.average(list(model.parameters()), [loss, terms.residual], count)
             if not torch.isfinite(loss):
                 raise TrainingError(f"the loss became {loss.item()} at step {step + 1}: report this scan as a bug")
-            optimiser.step()
+            optimiser.step(rate * min((step + 1) / 50, decayed))
             _follow_noise(model, residual, 0.1 if again or step > 5 else 1.0)
             course.step = step + 1
             course.average.add(course.step)
