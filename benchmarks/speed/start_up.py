@@ -99,7 +99,8 @@ def measure(folder: Path, runs: int, steps: list[int]) -> dict[str, Any]:
     words = ["scan.npy", "-o", "stages.svae", "--force", "--steps", str(steps[0])]
     words[0], words[2] = scan, str(folder / words[2])
     parts = json.loads(run_child([sys.executable, "-c", TRAIN_STAGES, *words])[1].splitlines()[-1])
-    stages = [{"stage": what.split(": ")[0].rstrip(" ."), "CPU s": round(s, 2)} for what, s in parts]
+    named = [(what.split(": ")[0].replace(f"{folder}/", "").rstrip(" ."), round(s, 2)) for what, s in parts]
+    stages = [{"stage": what, "CPU s": s} for what, s in named if s]
     mapped = cpu_s([shiftvae, "map", model, scan, "-o", output, "--force"], runs)
     every = [
         json.loads(run_child([sys.executable, "-c", MAP_STAGES, model, scan, output])[1].splitlines()[-1])
@@ -130,7 +131,8 @@ def markdown_of(found: dict[str, Any]) -> str:
     machine = found["machine"]
     about = (
         "`python benchmarks/speed/start_up.py --page` measures this section anew: CPU time of whole processes with one "
-        "thread, smallest of several runs, for one simulated frame of 512 x 512 px."
+        "thread, smallest of several runs, for one simulated frame of 512 x 512 px. CPU time too grows on a busy machine, "
+        "whose processes share caches: the load is that at the time."
     )
     parts = [
         START,
