@@ -11,6 +11,7 @@ _Float32: TypeAlias = NDArray[np.float32]
 _Float64: TypeAlias = NDArray[np.float64]
 _Int64: TypeAlias = NDArray[np.int64]
 _Size: TypeAlias = tuple[int, int]
+_Powers: TypeAlias = Sequence[Sequence[int]]
 
 def extract_windows(
     frame: _Frame,
@@ -74,6 +75,8 @@ class DenseModel:
     def __init__(
         self,
         stem: Sequence[tuple[_Float32, int]],
+        relu: bool,
+        turn: tuple[_Powers, _Powers] | None,
         head: Sequence[tuple[_Float32, _Float32]],
         stride: int,
         readout: Readout,

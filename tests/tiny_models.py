@@ -21,15 +21,24 @@ from shiftvae_rt.model.model_file import Golden, write_model_file
 from shiftvae_training.graphs.encoder_graph import encoder_graph
 from shiftvae_training.graphs.graph_builder import GraphBuilder
 from shiftvae_training.graphs.runtime_graphs import runtime_graphs
-from shiftvae_training.model.encoder_weights import EncoderWeights, StemLayer
+from shiftvae_training.model.encoder_weights import EncoderWeights, StemLayer, Turn
 
 STRIDES = (1, 2, 4, 8)
 
 
 def tiny_weights(
-    *, dimensions: int = 2, channels: int = 1, orders: int = 0, seed: int = 0, grains: int = 1
+    *,
+    dimensions: int = 2,
+    channels: int = 1,
+    orders: int = 0,
+    seed: int = 0,
+    grains: int = 1,
+    turning: bool = False,
 ) -> EncoderWeights:
-    """A random dilated encoder: window 16 px, period 10 px, two content latents, and this many order latents."""
+    """A random dilated encoder: window 16 px, period 10 px, two content latents, and this many order latents.
+
+    With `turning` its 16 complex features turn with the lattice.
+    """
     rng = np.random.default_rng(seed)
     stem, before = [], channels
     for size, dilation, width in ((4, 1, 16), (3, 2, 32), (3, 4, 32)):
@@ -45,7 +54,7 @@ def tiny_weights(
     return EncoderWeights(
         window=(1, 16) if dimensions == 1 else (16, 16),
         stem=tuple(stem),
-        stem_relu=True,
+        stem_relu=not turning,
         stem_bias=None,
         head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in head),
         lattice=np.array([[0.0, 10.0]]) if dimensions == 1 else np.array([[10.0, 0.0], [0.0, 10.0]]),
@@ -57,7 +66,16 @@ def tiny_weights(
         sd_floor=1e-3,
         cells=cells.transpose(2, 0, 1) if grains > 1 else None,
         orders=orders,
+        turn=tiny_turn(dimensions) if turning else None,
     )
+
+
+def tiny_turn(bases: int, *, features: int = 16, most: int = 3) -> Turn:
+    """Random powers of -most to most."""
+    rng = np.random.default_rng(3)
+    orders, phases = (rng.integers(-most, most + 1, (count, bases)) for count in (features, bases))
+    orders[:bases] = np.eye(bases, dtype=np.int64)
+    return Turn(orders, phases)
 
 
 def tiny_decoder(weights: EncoderWeights) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from shiftvae_training.graphs.encoder_graph import encoder_graph
 from shiftvae_training.graphs.graph_builder import GraphBuilder
 from shiftvae_training.graphs.runtime_graphs import runtime_graphs
 from shiftvae_training.model.encoder_families import ENCODERS
-from shiftvae_training.model.encoder_weights import EncoderWeights, StemLayer
+from shiftvae_training.model.encoder_weights import EncoderWeights, StemLayer, Turn
 
 STRIDES = (1, 2, 4, 8)
 
@@ -49,6 +50,26 @@ def random_weights(family: str, *, channels: int = 1, seed: int = 0) -> EncoderW
         anchor_slope=np.zeros((2, 2)),
         channel_scale=(0.05,) * channels,
         sd_floor=0.01,
+    )
+
+
+def turning_weights(*, turning: bool = True, seed: int = 0) -> EncoderWeights:
+    """Weights of an encoder of 32 px without ReLU, whose 16 complex features turn with the lattice, or do not."""
+    rng, stem, before = np.random.default_rng(seed), [], 1
+    for size, dilation, width in ((8, 1, 16), (3, 4, 32), (3, 8, 32)):
+        kernel = rng.normal(size=(width, before, size, size)) / np.sqrt(before * size * size)
+        kernel -= 0 if stem else kernel.mean((2, 3), keepdims=True)
+        stem.append(StemLayer(kernel.astype(np.float32), dilation))
+        before = width
+    head = [(rng.normal(size=(o, i)) / np.sqrt(i), 0.5 * rng.normal(size=o)) for i, o in ((32, 64), (64, 10))]
+    orders = rng.integers(-3, 4, (16, 2))
+    orders[:2] = np.eye(2)
+    return replace(
+        random_weights("dilated"),
+        stem=tuple(stem),
+        stem_relu=False,
+        head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in head),
+        turn=Turn(orders, rng.integers(-2, 3, (2, 2))) if turning else None,
     )
 
 

@@ -48,7 +48,29 @@ void apply_filters(const FilterBank& bank, const py::array& frame, const std::st
 using Layers = std::vector<std::pair<Floats, std::size_t>>;
 using Heads = std::vector<std::pair<Floats, Floats>>;
 
-DenseNetwork dense_network_of(const Layers& stem, const Heads& head, std::size_t stride) {
+using Powers = std::vector<std::vector<int>>;
+using Turning = std::optional<std::pair<Powers, Powers>>;  // orders (n, k) and phases (k, k)
+
+Turn turn_of(const Turning& powers) {
+    Turn turn;
+    if (!powers) return turn;
+    turn.bases = powers->second.size();
+    if (turn.bases == 0) throw py::value_error("expected phases of the turn");
+    const auto flat = [&](const Powers& rows) {
+        std::vector<int> out;
+        for (const std::vector<int>& row : rows) {
+            if (row.size() != turn.bases) throw py::value_error("expected a power of each base of the turn");
+            out.insert(out.end(), row.begin(), row.end());
+        }
+        return out;
+    };
+    turn.orders = flat(powers->first);
+    turn.phases = flat(powers->second);
+    return turn;
+}
+
+DenseNetwork dense_network_of(const Layers& stem, bool relu, const Turning& turn, const Heads& head,
+                              std::size_t stride) {
     constexpr std::size_t most = 4096;  // px of a kernel, a dilation or a stride, and units: no sum of them overflows
     const auto size = [](const Floats& a, py::ssize_t axis) { return static_cast<std::size_t>(a.shape(axis)); };
     const auto check = [&](const Floats& weights, py::ssize_t axes) {
@@ -75,7 +97,7 @@ DenseNetwork dense_network_of(const Layers& stem, const Heads& head, std::size_t
         linears.push_back({size(weights, 0), size(weights, 1), weights.data(), bias.data()});
     }
     if (stride < 1 || stride > most) throw py::value_error("expected a stride of 1 to 4096 px");
-    return {convolutions, linears, stride};
+    return {convolutions, relu, turn_of(turn), linears, stride};
 }
 
 Intensity intensity_of(std::vector<float> channel_scale, std::size_t channels, float sd_floor) {
@@ -86,9 +108,10 @@ Intensity intensity_of(std::vector<float> channel_scale, std::size_t channels, f
     return {std::move(channel_scale), sd_floor};
 }
 
-std::unique_ptr<DenseModel> dense_model_of(const Layers& stem, const Heads& head, std::size_t stride,
-                                           const Readout& readout, std::vector<float> channel_scale, float sd_floor) {
-    DenseNetwork network = dense_network_of(stem, head, stride);
+std::unique_ptr<DenseModel> dense_model_of(const Layers& stem, bool relu, const Turning& turn, const Heads& head,
+                                           std::size_t stride, const Readout& readout, std::vector<float> channel_scale,
+                                           float sd_floor) {
+    DenseNetwork network = dense_network_of(stem, relu, turn, head, stride);
     if (network.planes() != readout.planes())
         throw py::value_error("its network gives " + std::to_string(network.planes()) +
                               " planes, its readout expects " + std::to_string(readout.planes()));
@@ -163,8 +186,8 @@ void bind_network(py::module_& m) {
         .def("apply", &apply_filters, py::arg("frame").noconvert(), py::arg("normalisation"), py::arg("sd_floor"),
              py::arg("centre").noconvert(), py::arg("out").noconvert());
     py::class_<DenseModel>(m, "DenseModel", py::metaclass(plain))
-        .def(py::init(&dense_model_of), py::arg("stem"), py::arg("head"), py::arg("stride"), py::arg("readout"),
-             py::arg("channel_scale"), py::arg("sd_floor"))
+        .def(py::init(&dense_model_of), py::arg("stem"), py::arg("relu"), py::arg("turn"), py::arg("head"),
+             py::arg("stride"), py::arg("readout"), py::arg("channel_scale"), py::arg("sd_floor"))
         .def_property_readonly("channels", [](const DenseModel& model) { return model.network.channels(); })
         .def_property_readonly("window", [](const DenseModel& model) {
             return Window(model.network.window_height(), model.network.window_width());

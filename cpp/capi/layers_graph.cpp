@@ -66,10 +66,13 @@ LayersGraph read_layers(Bytes graph) {
         } else if (field.is(14, Field::bytes)) {
             const std::string key = text_of(field.content, 1);
             if (key == "dilations") layers.dilations = text_of(field.content, 2);
+            if (key == "relu") layers.relu = text_of(field.content, 2);
+            if (key == "turn") layers.turn = text_of(field.content, 2);
             if (key == "readout") layers.readout = text_of(field.content, 2);
         }
     }
-    if (layers.dilations.empty() || layers.readout.empty()) damaged("it lacks its dilations or its readout");
+    for (const std::string* text : {&layers.dilations, &layers.relu, &layers.turn, &layers.readout})
+        if (text->empty()) damaged("it lacks its dilations, relu, turn or readout: export the model again");
     return layers;
 }
 

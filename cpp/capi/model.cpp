@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t drawn_together = 1U << 13U;  // pixels of windows that are drawn in one run
 
 constexpr std::size_t most_file = 512U << 20U, most_member = 256U << 20U, most_manifest = 1U << 20U;
-constexpr std::size_t most_px = 4096;  // of a dilation: no sum of them overflows
+constexpr std::size_t most_px = 4096;      // of a dilation: no sum of them overflows
+constexpr std::size_t most_turned = 2048;  // complex features: as many as a layer of 4096 units gives
 
 const Bytes& needed(const std::vector<ZipMember>& members, const std::string& name) {
     const Bytes* content = find_member(members, name);
@@ -68,9 +69,38 @@ std::vector<std::size_t> dilations_of(const std::string& text) {
     }
 }
 
+Json json_of(const std::string& text, const char* name) {
+    return Json::parse({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, name);
+}
+
+std::vector<int> powers_of(const Json& rows, std::size_t most_rows, std::size_t bases) {
+    std::vector<int> powers;
+    for (const Json& row : rows.items(most_rows)) {
+        const std::vector<Json>& of_row = row.items(bases);
+        if (of_row.size() != bases) refuse_file("layers.onnx: expected a power of each base of the turn");
+        for (const Json& power : of_row) {
+            const double number = power.number(-Turn::most, Turn::most);
+            powers.push_back(static_cast<int>(number));
+            if (static_cast<double>(powers.back()) != number) refuse_file("layers.onnx: expected whole powers");
+        }
+    }
+    return powers;
+}
+
+Turn turn_of(const std::string& text) {
+    const Json json = json_of(text, "layers.onnx: turn");
+    Turn turn;
+    if (json.is_null()) return turn;
+    json.only({"orders", "phases"});
+    turn.bases = json.at("phases").items(2).size();
+    if (turn.bases == 0) refuse_file("layers.onnx: expected phases of the turn");
+    turn.phases = powers_of(json.at("phases"), 2, turn.bases);
+    turn.orders = powers_of(json.at("orders"), most_turned, turn.bases);
+    return turn;
+}
+
 Readout readout_of(const std::string& text) {
-    const Json json =
-        Json::parse({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, "layers.onnx: readout");
+    const Json json = json_of(text, "layers.onnx: readout");
     Readout readout;
     readout.axes = json.at("axes").integer(1, 2);
     for (const Json& vector : json.at("vectors").items(readout.axes)) {
@@ -104,6 +134,8 @@ Readout readout_of(const std::string& text) {
 
 DenseNetwork network_of(const LayersGraph& layers, std::size_t stride) {
     const std::vector<std::size_t> dilations = dilations_of(layers.dilations);
+    const bool relu = json_of(layers.relu, "layers.onnx: relu").boolean();
+    const Turn turn = turn_of(layers.turn);
     const std::vector<Tensor>& tensors = layers.outputs;
     if (tensors.size() < dilations.size() || (tensors.size() - dilations.size()) % 2)
         refuse_file("layers.onnx: expected a kernel for each dilation, then pairs of weights and biases");
@@ -123,7 +155,7 @@ DenseNetwork network_of(const LayersGraph& layers, std::size_t stride) {
         head.push_back({weight.shape[0], weight.shape[1], weight.values.data(), bias.values.data()});
     }
     try {
-        return DenseNetwork(stem, head, stride);
+        return DenseNetwork(stem, relu, turn, head, stride);
     } catch (const std::invalid_argument& error) {
         refuse_file(std::string("layers.onnx: ") + error.what());
     }

@@ -22,11 +22,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::vector<DenseNetwork::Linear> head;
     for (std::size_t i = 0; i < heads; ++i)
         head.push_back({input.number(1, 40), i ? head.back().units : stem.back().units, nullptr, nullptr});
+    const bool relu = input.number(0, 1) == 0;
+    Turn turn;
+    const std::size_t k = turn.bases = input.number(0, 2), pairs = stem.back().units / 2;
+    const auto power = [&] { return static_cast<int>(input.number(0, 32)) - 16; };
+    for (std::size_t j = 0; j < pairs * k; ++j) turn.orders.push_back(j < k * k ? j / k == j % k : power());
+    for (std::size_t j = 0; j < k * k; ++j) turn.phases.push_back(power());
+    const bool odd = input.number(0, 63) == 1;  // rarely a power beyond the most
+    if (odd && k) turn.phases.back() = 17;
+    const bool turns = k == 0 || (!odd && stem.back().units % 2 == 0 && pairs >= k && head.back().units >= 2 * k);
     const auto some = input.floats(61);  // repeated for all weights: only which of them are 0 matters
     const fuzz::AnyFrame frame(input);
     stem[0].inputs = frame.view.channels * (stem[0].height > 1 ? 2 : 1);
-    const bool fits = wrong >= layers + heads;
-    if (!fits) ++(wrong < layers ? stem[wrong].inputs : head[wrong - layers].inputs);
+    const bool layers_fit = wrong >= layers + heads, fits = layers_fit && turns;
+    if (!layers_fit) ++(wrong < layers ? stem[wrong].inputs : head[wrong - layers].inputs);
 
     std::vector<std::vector<float>> numbers;
     const auto floats = [&](std::size_t count) {
@@ -40,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         of.bias = floats(of.units);
     }
     try {
-        const DenseNetwork network(stem, head, stride);
+        const DenseNetwork network(stem, relu, turn, head, stride);
         if (frame.view.width < network.window_width()) return 0;
         DenseStream stream(network, frame.view.width);
         for (std::size_t top = 0; top < frame.view.height;) {

@@ -35,12 +35,26 @@ bool is_used(const Convolution& conv, std::size_t input, std::size_t y, std::siz
     return false;
 }
 
+// The weights of a layer for features in their places: of its units, or else of its inputs. Others are 0.
+std::vector<float> placed(const Convolution& conv, const TurnSteps& turn, bool units) {
+    const std::size_t taps = conv.height * conv.width, places = 2 * turn.units();
+    const std::size_t row = (units ? conv.inputs : places) * taps;
+    std::vector<float> weights((units ? places : conv.units) * row, 0.0f);
+    for (std::size_t u = 0; u < conv.units; ++u)
+        for (std::size_t input = 0; input < conv.inputs; ++input) {
+            const std::size_t to = units ? turn.place(u) * row + input * taps : u * row + turn.place(input) * taps;
+            std::copy_n(conv.weights + (u * conv.inputs + input) * taps, taps, weights.data() + to);
+        }
+    return weights;
+}
+
 }  // namespace
 
 std::size_t DenseNetwork::Layer::units() const noexcept { return blocks * unit_block; }
 
-DenseNetwork::DenseNetwork(const std::vector<Convolution>& stem, const std::vector<Linear>& head, std::size_t stride)
-    : stride_(stride) {
+DenseNetwork::DenseNetwork(const std::vector<Convolution>& stem, bool relu, const Turn& turn,
+                           const std::vector<Linear>& head, std::size_t stride)
+    : stride_(stride), relu_(relu) {
     if (stem.empty() || head.empty() || stride == 0)
         throw std::invalid_argument("expected at least one layer in the stem and one in the head, and a stride");
     sides_ = stem[0].height > 1 ? 2 : 1;
@@ -53,19 +67,33 @@ DenseNetwork::DenseNetwork(const std::vector<Convolution>& stem, const std::vect
         window_width_ += (stem[i].width - 1) * stem[i].dilation;
         window_height_ += (stem[i].height - 1) * stem[i].dilation;
     }
+    if (turn.bases) turn_ = TurnSteps(turn, stem.back().units, head.back().units);
     std::size_t grid = 1, units = 0;  // of the previous layer: px between neighbouring values, and its units
     for (std::size_t i = 0; i < stem.size(); ++i) {
         if (i > 0 && stem[i].inputs != units)
             throw std::invalid_argument("a layer does not take what the one before gives");
         std::size_t wanted = stride;  // the coarsest grid that the later layers and the stride allow
         for (std::size_t later = i + 1; later < stem.size(); ++later) wanted = std::gcd(wanted, stem[later].dilation);
-        stem_.push_back(convolution(stem[i], i == 0 ? 1 : stem_.back().units(), grid, wanted / grid));
+        Convolution conv = stem[i];
+        std::vector<float> weights;
+        if (turn.bases && i + 1 == stem.size()) {
+            weights = placed(conv, turn_, true);
+            conv.units = 2 * turn_.units();
+            conv.weights = weights.data();
+        }
+        stem_.push_back(convolution(conv, i == 0 ? 1 : stem_.back().units(), grid, wanted / grid));
         grid = wanted;
         units = stem[i].units;
     }
     for (const Linear& linear : head) {
         if (linear.inputs != units) throw std::invalid_argument("a layer does not take what the one before gives");
-        const Convolution conv{linear.units, linear.inputs, 1, 1, 1, linear.weights};
+        Convolution conv{linear.units, linear.inputs, 1, 1, 1, linear.weights};
+        std::vector<float> weights;
+        if (turn.bases && head_.empty()) {
+            weights = placed(conv, turn_, false);
+            conv.inputs = 2 * turn_.units();
+            conv.weights = weights.data();
+        }
         head_.push_back(convolution(conv, head_.empty() ? stem_.back().units() : head_.back().units(), 1, 1));
         head_.back().bias.assign(head_.back().units(), 0.0f);
         std::copy_n(linear.bias, linear.units, head_.back().bias.begin());
@@ -176,6 +204,7 @@ DenseStream::DenseStream(const DenseNetwork& network, std::size_t width)
         }
         unpaired_ = arena.take<float>(longest_line);
         features_ = arena.take<float>(cols_ * network.stem_.back().units());
+        powers_ = arena.take<float>(2 * network.turn_.all() * cols_);
         for (float*& hidden : hidden_) hidden = arena.take<float>(cols_ * longest);
         return arena.used();
     };
@@ -273,15 +302,20 @@ void DenseStream::multiply(std::size_t index, std::size_t top, float* out) noexc
     if (layer.gap) {
         const std::size_t kinds = pairs_of(ring.cols, layer.gap) * layer.pitch;
         const PairTaps taps{runs_.data(), layer.runs.size(), layer.lengths[0], layer.pitch, kinds, layer.gap};
-        kernels().multiply_pairs(taps, layer.weights.first, layer.blocks, ring.cols, out, layer.units());
+        kernels().multiply_pairs(taps, layer.weights.first, layer.blocks, network_.relu_, ring.cols, out,
+                                 layer.units());
         return;
     }
     const Taps taps{runs_.data(), layer.lengths.data(), layer.runs.size(), layer.step * layer.pitch};
-    kernels().multiply_taps(taps, layer.weights.first, layer.taps, layer.blocks, true, ring.cols, out, layer.units());
+    kernels().multiply_taps(taps, layer.weights.first, layer.taps, layer.blocks, network_.relu_, ring.cols, out,
+                            layer.units());
 }
 
-// Runs the head for a row of windows.
+// Runs the head for a row of windows. A turn and the first layer are linear: the division can come after them.
 void DenseStream::finish() noexcept {
+    const TurnSteps& turn = network_.turn_;
+    const TurnPlan plan{turn.bases(), turn.units(), {turn.count()[0], turn.count()[1]}, turn.factors(), turn.digits()};
+    if (turn.bases()) kernels().turn_features(plan, deviation_, cols_, features_, powers_);
     const float *values = features_, *divisor = deviation_;
     for (std::size_t i = 0; i < network_.head_.size(); ++i, divisor = nullptr) {
         const DenseNetwork::Layer& layer = network_.head_[i];
@@ -295,6 +329,7 @@ void DenseStream::finish() noexcept {
             kernels().bend_units(out, divisor, layer.bias.data(), layer.units(), cols_);
         values = out;
     }
+    if (turn.bases()) kernels().turn_phases(plan, powers_, cols_, code_, plane_pitch_);
     deviation_ += cols_;
     code_ += cols_;
 }

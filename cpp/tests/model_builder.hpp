@@ -86,6 +86,7 @@ struct Weights {
         std::vector<float> values;
     };
     std::vector<Layer> layers;
+    shiftvae::Turn turn{2, {}, {1, 0, -1, 1}};
     std::uint32_t state = 1;
 
     float next(std::size_t inputs) {
@@ -106,6 +107,11 @@ struct Weights {
         add("head0_bias", {16});
         add("head1_weight", {10, 16});
         add("head1_bias", {10});
+        for (int j = 0; j < 8; ++j) {
+            turn.orders.push_back(j == 0 ? 1 : j % 5 - 2);
+            turn.orders.push_back(j == 0 ? 0 : j == 1 ? 1 : j % 3 - 1);
+        }
+        turn.orders[2] = 0;
     }
 
     std::string graph() const {
@@ -120,11 +126,18 @@ struct Weights {
             constants += field(5, tensor + field(2, 1) + field(8, constant) + field(9, raw));
             outputs += field(12, field(1, layer.name));
         }
-        const auto note = [](const char* key, const char* value) {
-            return field(14, field(1, std::string(key)) + field(2, std::string(value)));
+        const auto note = [](const char* key, const std::string& value) {
+            return field(14, field(1, std::string(key)) + field(2, value));
+        };
+        const auto rows = [](const std::vector<int>& powers) {
+            std::string text;
+            for (std::size_t i = 0; i < powers.size(); i += 2)
+                text += (i ? ",[" : "[[") + std::to_string(powers[i]) + "," + std::to_string(powers[i + 1]) + "]";
+            return text + "]";
         };
         return field(1, 8) + field(7, nodes + field(2, std::string("layers")) + constants + outputs) +
-               note("dilations", "1,2") +
+               note("dilations", "1,2") + note("relu", "false") +
+               note("turn", "{\"orders\":" + rows(turn.orders) + ",\"phases\":" + rows(turn.phases) + "}") +
                note("readout",
                     "{\"axes\":2,\"vectors\":[[6.0,0.5],[-0.5,5.0]],\"planar_px\":0.0,\"planar_reach_px\":0.0,"
                     "\"angle_period\":0.0,\"scale_prior\":0.0,\"content\":1,\"further\":[]}");
@@ -139,7 +152,7 @@ struct Weights {
             const auto& s = layers[i].shape;
             return shiftvae::DenseNetwork::Linear{s[0], s[1], layers[i].values.data(), layers[i + 1].values.data()};
         };
-        return {shiftvae::DenseNetwork({conv(0, 1), conv(1, 2)}, {linear(2), linear(4)}, stride),
+        return {shiftvae::DenseNetwork({conv(0, 1), conv(1, 2)}, false, turn, {linear(2), linear(4)}, stride),
                 shiftvae::Readout{2, 2, {{6, 0.5}, {-0.5, 5}}, 0, 0, 0, 0, 1},
                 {{1.0f}, 1e-3f}};
     }

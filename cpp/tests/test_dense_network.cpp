@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <complex>
 #include <limits>
 #include <stdexcept>
 #include <thread>
@@ -23,12 +24,12 @@ struct Kernel {
 // first column and in its first line; or a part, the same for all units.
 enum class Taps { all, as_in_models, some };
 
-// Kernels and head end at the first 0.
+// Kernels and head end at the first 0. bases: of a turn, without ReLU; 0 for a network with ReLU.
 struct Case {
     std::size_t channels, height, width, stride;
     Taps used;
     Kernel stem[4];
-    std::size_t head[4];
+    std::size_t head[4], bases = 0;
 };
 
 constexpr Taps all = Taps::all, as_in_models = Taps::as_in_models, some = Taps::some;
@@ -48,11 +49,16 @@ constexpr Case cases[] = {
     {1, 1, 211, 1, all, {{16, 1, 3, 1}, {20, 1, 3, 2}, {33, 1, 3, 4}}, {32, 10}},
     {2, 1, 150, 3, some, {{16, 1, 7, 1}, {64, 1, 2, 8}}, {1}},
     {1, 21, 40, 2, all, {{20, 1, 3, 1}, {16, 3, 3, 1}, {5, 3, 3, 2}}, {20, 4}},
+    {1, 30, 51, 1, as_in_models, {{16, 4, 3, 1}, {32, 3, 3, 2}, {32, 3, 3, 4}}, {64, 12}, 2},
+    {2, 37, 70, 4, as_in_models, {{20, 8, 7, 1}, {33, 2, 2, 4}, {42, 1, 1, 8}}, {5, 9}, 2},
+    {1, 1, 150, 1, all, {{16, 1, 3, 1}, {6, 1, 3, 2}}, {2}, 1},
+    {1, 19, 61, 2, all, {{66, 4, 3, 1}}, {16, 4}, 1},
 };
 
 struct Network {
     std::vector<DenseNetwork::Convolution> stem;
     std::vector<DenseNetwork::Linear> head;
+    Turn turn;
     std::size_t stride, sides, window_height, window_width;
     std::vector<std::vector<float>> numbers;  // the weights that the layers point to
 
@@ -80,9 +86,15 @@ struct Network {
             head.push_back({c.head[i], inputs, weights, keep(normal(c.head[i], 4))});
             inputs = c.head[i];
         }
+        turn.bases = c.bases;
+        if (c.bases == 0) return;
+        for (std::size_t j = 0; j < stem.back().units / 2 * c.bases; ++j)
+            turn.orders.push_back(j < c.bases * c.bases ? j / c.bases == j % c.bases : any_power());
+        for (std::size_t j = 0; j < c.bases * c.bases; ++j) turn.phases.push_back(any_power());
     }
 
-    DenseNetwork dense() const { return {stem, head, stride}; }
+    bool relu() const { return turn.bases == 0; }
+    DenseNetwork dense() const { return {stem, relu(), turn, head, stride}; }
     Grid grid(std::size_t height, std::size_t width) const {
         return {height, width, window_height, window_width, stride};
     }
@@ -93,6 +105,11 @@ private:
         std::vector<float> out(count);
         for (float& value : out) value = distribution(random_);
         return out;
+    }
+    // Mostly small.
+    int any_power() {
+        constexpr int powers[] = {0, 1, -1, 2, -2, 3, -3, 4, -5, 16, -16, 13};
+        return powers[std::uniform_int_distribution<std::size_t>(0, 11)(random_)];
     }
     const float* keep(std::vector<float> values) {
         numbers.push_back(std::move(values));
@@ -145,12 +162,37 @@ Values convolved(const Values& in, const DenseNetwork::Convolution& of) {
     return out;
 }
 
+// Multiplies complex numbers with the phasors of the features' bases in these powers: neighbouring planes if
+// `neighbours`, else cosines, then sines. An error of a base turns what its phasor turns, by as much as it is small.
+void turn(Values& values, const Values& features, const std::vector<int>& powers, std::size_t bases, bool neighbours) {
+    const std::size_t windows = values.height * values.width;
+    for (std::size_t j = 0; bases && j < powers.size() / bases; ++j)
+        for (std::size_t i = 0; i < windows; ++i) {
+            const std::size_t re = (neighbours ? 2 * j : j) * windows + i, im = re + (neighbours ? 1 : bases) * windows;
+            std::complex<double> product(values.value[re], values.value[im]);
+            const double length = std::abs(product);
+            double size = std::fmax(values.size[re], values.size[im]);
+            for (std::size_t b = 0; b < bases; ++b) {
+                const std::size_t base_re = 2 * b * windows + i, base_im = base_re + windows;
+                const std::complex<double> base(features.value[base_re], features.value[base_im]);
+                const double modulus = std::abs(base);
+                const int power = powers[j * bases + b];
+                if (modulus < 1e-15) continue;
+                product *= std::pow(std::conj(base) / modulus, power);
+                size += length * std::abs(power) * std::fmax(features.size[base_re], features.size[base_im]) / modulus;
+            }
+            values.value[re] = product.real();
+            values.value[im] = product.imag();
+            values.size[re] = values.size[im] = size;
+        }
+}
+
 // The code of every window, with one deviation a window.
 Values code_of(const Network& network, const Frame& frame, const std::vector<float>& deviation) {
     Values x = differences(frame, network.sides);
     for (const DenseNetwork::Convolution& layer : network.stem) {
         x = convolved(x, layer);
-        for (double& value : x.value) value = std::fmax(value, 0);
+        for (double& value : x.value) value = network.relu() ? std::fmax(value, 0) : value;
     }
     const Grid grid = network.grid(frame.height, frame.width);
     Values at(x.planes, grid.rows(), grid.cols());
@@ -161,6 +203,8 @@ Values code_of(const Network& network, const Frame& frame, const std::vector<flo
             at.value[to] = x.value[from] / static_cast<double>(deviation[i]);
             at.size[to] = x.size[from] / static_cast<double>(deviation[i]);
         }
+    const Values features = at;
+    turn(at, features, network.turn.orders, network.turn.bases, true);
     for (std::size_t i = 0; i < network.head.size(); ++i) {
         const DenseNetwork::Linear& layer = network.head[i];
         for (std::size_t k = 0; i > 0 && k < at.value.size(); ++k) {
@@ -175,6 +219,7 @@ Values code_of(const Network& network, const Frame& frame, const std::vector<flo
             at.size[k] += std::fabs(bias);
         }
     }
+    turn(at, features, network.turn.phases, network.turn.bases, false);
     return at;
 }
 
@@ -254,7 +299,9 @@ CASE("networks of every shape give what double gives, with every instruction set
                 CHECK(dense.window_height() == network.window_height);
                 CHECK(dense.window_width() == network.window_width);
                 CHECK(dense.planes() == network.head.back().units);
-                CHECK(largest_error(expected, pushed(dense, frame.view(), deviation)) < few_roundings);
+                // the error of a phasor is the same in all that it turns: there it adds up
+                const double most = c.bases ? 2 * few_roundings : few_roundings;
+                CHECK(largest_error(expected, pushed(dense, frame.view(), deviation)) < most);
             });
         }
     }
@@ -502,7 +549,7 @@ CASE("layers that do not fit are refused") {
         std::size_t stride = network.stride;
         change(stem, head, stride);
         try {
-            DenseNetwork(stem, head, stride);
+            DenseNetwork(stem, true, Turn(), head, stride);
         } catch (const std::invalid_argument&) {
             return true;
         }
@@ -521,4 +568,55 @@ CASE("layers that do not fit are refused") {
     CHECK(refused([](auto& stem, auto&, auto&) { stem[2].units = 31; }));
     CHECK(refused([](auto&, auto& head, auto&) { head[0].inputs = 31; }));
     CHECK(refused([](auto&, auto& head, auto&) { head[1].inputs = 33; }));
+}
+
+CASE("turns that do not fit are refused") {
+    const Network network(cases[14], 35);
+    const auto refused = [&](auto change) {
+        Turn turn = network.turn;
+        change(turn);
+        try {
+            DenseNetwork(network.stem, false, turn, network.head, 1);
+        } catch (const std::invalid_argument&) {
+            return true;
+        }
+        return false;
+    };
+    CHECK(!refused([](Turn&) {}));
+    CHECK(refused([](Turn& turn) { turn.bases = 1; }));
+    CHECK(refused([](Turn& turn) { turn.bases = 3; }));
+    CHECK(refused([](Turn& turn) { turn.bases = 1000; }));
+    CHECK(refused([](Turn& turn) { turn.orders.pop_back(); }));
+    CHECK(refused([](Turn& turn) { turn.orders.clear(); }));
+    CHECK(refused([](Turn& turn) { turn.phases.push_back(0); }));
+    CHECK(refused([](Turn& turn) { turn.orders[0] = 2; }));
+    CHECK(refused([](Turn& turn) { turn.orders[1] = -1; }));
+    CHECK(refused([](Turn& turn) { turn.orders.back() = 17; }));
+    CHECK(refused([](Turn& turn) { turn.orders.back() = -2147483647 - 1; }));
+    CHECK(refused([](Turn& turn) { turn.phases[0] = -17; }));
+    for (int power = -16; power <= 16; ++power) CHECK(!refused([&](Turn& turn) { turn.orders.back() = power; }));
+    std::vector<DenseNetwork::Linear> few{network.head[0]};
+    few[0].units = 3;  // planes: two cosines, but one sine
+    bool told = false;
+    try {
+        DenseNetwork(network.stem, false, network.turn, few, 1);
+    } catch (const std::invalid_argument&) {
+        told = true;
+    }
+    CHECK(told);
+}
+
+CASE("a phasor of 0 turns nothing, and those of huge and tiny features turn as they should") {
+    constexpr Case one{1, 1, 90, 1, all, {{4, 1, 3, 1}}, {4}, 1};
+    for (const float scale : {0.0f, 1e-30f, 1e-12f, 1.0f, 1e30f}) {
+        Network network(one, 36);
+        for (std::size_t i = 0; i < 6; ++i) network.numbers[0][i] *= scale;  // of the base
+        const std::vector<float> deviation(87, 1.0f);
+        const Frame frame(PixelType::uint16, 1, 1, 90, 100, 30, 37);
+        const Values expected = code_of(network, frame, deviation);
+        on_each_isa([&] {
+            const std::vector<float> got = pushed(network.dense(), frame.view(), deviation);
+            CHECK(largest_error(expected, got) < few_roundings);
+        });
+    }
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,16 @@ __all__ = ["TOO_FAR_APART", "DenseNetwork", "read_readout"]
 
 MEMBER = "layers.onnx"
 TOO_FAR_APART = "neighbouring pixels differ by more than float32 can hold: rescale the frame"
+
+
+_Power = Annotated[int, msgspec.Meta(ge=-16, le=16)]
+
+
+class _Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Powers of the phasors by which complex features, ``(n, k)``, and phases, ``(k, k)``, turn."""
+
+    orders: list[list[_Power]]
+    phases: list[list[_Power]]
 
 
 class DenseNetwork:
@@ -40,10 +52,14 @@ class DenseNetwork:
         readout, intensity = read_readout(model, layers), manifest.intensity
         try:
             dilations = [int(text) for text in layers.metadata["dilations"].split(",")]
+            relu = msgspec.json.decode(layers.metadata["relu"], type=bool)
+            turn = msgspec.json.decode(layers.metadata["turn"], type=_Turn | None)
             numbers = [np.ascontiguousarray(value) for value in layers.run()]
             stem, head = numbers[: len(dilations)], numbers[len(dilations) :]
             self._kernel = _core.DenseModel(
                 list(zip(stem, dilations, strict=True)),
+                relu,
+                None if turn is None else (turn.orders, turn.phases),
                 list(zip(head[::2], head[1::2], strict=True)),
                 stride,
                 _core.Readout(**msgspec.structs.asdict(readout)),

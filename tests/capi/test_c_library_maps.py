@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from c_library import TYPES, CModel, Library, RefusedError
-from tiny_models import tiny_domain, tiny_manifest, tiny_members, tiny_weights
+from tiny_models import tiny_domain, tiny_manifest, tiny_members, tiny_weights, write_tiny_model
 
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.model.model_file import write_model_file
@@ -69,6 +69,19 @@ def test_every_dtype_has_the_bits_of_python_whole_and_in_bands(library: Library,
         wanted = mapper.map(frame)
         assert_same(model.map(frame), wanted)
         assert_same(in_parts(model, frame, bands_of(rng, frame.shape[1])), wanted)
+
+
+@pytest.mark.parametrize("options", [{}, {"channels": 2}, {"dimensions": 1}], ids=["2D", "two channels", "1D"])
+@pytest.mark.parametrize("stride", [1, 2, 8, 12])
+def test_features_that_turn_have_the_bits_of_python(library: Library, tmp_path, stride, options):
+    path = write_tiny_model(tmp_path / "turning.svae", turning=True, **options)
+    mapper, model = LatentMapper(path, stride=stride), library.open(path, stride)
+    flat, channels = "dimensions" in options, options.get("channels", 1)
+    for number, dtype in enumerate(TYPES):
+        frame = frame_of(dtype, channels, seed=number, shape=(1, 167) if flat else (53, 67))
+        wanted = mapper.map(frame[:, 0] if flat else frame)
+        assert_same(model.map(frame), wanted)
+        assert_same(in_parts(model, frame, bands_of(np.random.default_rng(number), frame.shape[1])), wanted)
 
 
 @pytest.mark.parametrize("stride", [3, 12, 24, 40])

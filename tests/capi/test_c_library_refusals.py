@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 
 import numpy as np
+import onnx
 import pytest
 from c_library import ARGUMENT, FILE, FRAME, OK, UNSUPPORTED, WINDOW, Library, RefusedError
 from tiny_models import tiny_manifest, tiny_members, tiny_weights
@@ -109,6 +111,41 @@ def test_graphs_that_are_not_layers_are_refused(library: Library, members):
     error = refused(library, packed({**members, "layers.onnx": members["dense_s4.onnx"]}))
     assert error.code == FILE
     assert "Conv" in str(error) or "tensor" in str(error)
+
+
+TURNING = {"orders": [[1, 0], [0, 1], *[[2, -3]] * 14], "phases": [[1, 0], [0, 1]]}
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "fact"),
+    [
+        ("relu", None, "lacks its dilations, relu, turn or readout"),
+        ("turn", None, "lacks its dilations, relu, turn or readout"),
+        ("relu", "1", "true or false"),
+        ("relu", "tru", "relu"),
+        ("turn", "7", "an object"),
+        ("turn", "{", "turn"),
+        ("turn", json.dumps(TURNING | {"more": 1}), "more"),
+        ("turn", json.dumps({"orders": TURNING["orders"]}), "phases"),
+        ("turn", json.dumps(TURNING | {"phases": []}), "phases of the turn"),
+        ("turn", json.dumps(TURNING | {"phases": [[1, 0], [0]]}), "a power of each base"),
+        ("turn", json.dumps(TURNING | {"phases": [[1, 0], [0, 1], [0, 0]]}), "at most 2 values"),
+        ("turn", json.dumps(TURNING | {"phases": [[1, 0], [0, 17]]}), "a number from -16"),
+        ("turn", json.dumps(TURNING | {"orders": [[1, 0], [0, 1], *[[2, 0.5]] * 14]}), "whole powers"),
+        ("turn", json.dumps(TURNING | {"orders": [[1, 0], [0, 1], *[[2, 1e300]] * 14]}), "a number from -16"),
+        ("turn", json.dumps(TURNING | {"orders": [[1, 0], [0, 1]]}), "orders of each pair of features"),
+        ("turn", json.dumps(TURNING | {"orders": [[1, 0]] * 16}), "turn by themselves alone"),
+        ("turn", json.dumps(TURNING | {"orders": [[1, 0]] * 3000}), "at most 2048 values"),
+        ("turn", json.dumps(TURNING), "test frame"),  # a turn that fits, of another model
+    ],
+)
+def test_a_turn_that_is_damaged_is_refused(library: Library, members, key, text, fact):
+    layers = onnx.load_from_string(members["layers.onnx"])
+    metadata = {entry.key: entry.value for entry in layers.metadata_props} | {key: text}
+    onnx.helper.set_model_props(layers, {name: value for name, value in metadata.items() if value is not None})
+    error = refused(library, packed({**members, "layers.onnx": layers.SerializeToString()}))
+    assert error.code == FILE
+    assert fact in str(error)
 
 
 def test_a_model_of_windows_is_told_what_the_library_lacks(library: Library, members):

@@ -3,6 +3,8 @@
 //
 //   lines -> differences -> stem: convolutions without bias, ReLU -> / deviation -> head: 1x1 layers, tanh between
 //
+// Without ReLU the features can be complex numbers that turn with the lattice: see Turn.
+//
 // The kernel of the first layer sums to zero, so it can be applied to differences between neighbouring pixels, which
 // are exact for counts, whatever steps the frame has. Its weights are given for these differences.
 #pragma once
@@ -13,6 +15,7 @@
 
 #include "shiftvae/aligned.hpp"
 #include "shiftvae/frame_view.hpp"
+#include "shiftvae/turn.hpp"
 
 namespace shiftvae {
 
@@ -31,8 +34,10 @@ public:
         const float *weights, *bias;
     };
 
-    // For windows `stride` px apart. std::invalid_argument if a layer does not fit the one before it.
-    DenseNetwork(const std::vector<Convolution>& stem, const std::vector<Linear>& head, std::size_t stride);
+    // For windows `stride` px apart; `relu` after each layer of the stem. std::invalid_argument if a layer or the turn
+    // does not fit the layer before it.
+    DenseNetwork(const std::vector<Convolution>& stem, bool relu, const Turn& turn, const std::vector<Linear>& head,
+                 std::size_t stride);
 
     std::size_t channels() const noexcept { return channels_; }
     std::size_t stride() const noexcept { return stride_; }
@@ -72,6 +77,8 @@ private:
 
     std::size_t channels_, stride_, window_height_ = 1, window_width_ = 1, planes_ = 0;
     std::size_t sides_;  // number of differences per channel, 1 or 2
+    bool relu_;
+    TurnSteps turn_;
     std::vector<Layer> stem_, head_;
 };
 
@@ -118,7 +125,7 @@ private:
     std::vector<Ring> rings_;  // the input of each layer of the stem; that of the first has planes of differences
     std::size_t plane_;        // floats of a plane of differences
     Aligned<float> memory_;
-    float *unpaired_ = nullptr, *features_ = nullptr, *hidden_[2] = {nullptr, nullptr};
+    float *unpaired_ = nullptr, *features_ = nullptr, *powers_ = nullptr, *hidden_[2] = {nullptr, nullptr};
     std::vector<char> last_line_;  // the last raw line of each channel
     PixelType type_{};
     std::vector<const float*> runs_;

@@ -62,7 +62,7 @@ inline void multiply_row(const Taps& taps, const float* weights, std::size_t ste
 // products instead of six.
 template <std::size_t pairs, std::size_t vectors>
 inline void multiply_pair_group(const PairTaps& taps, std::size_t first, const float* weight, std::size_t step,
-                                std::size_t count, float* out, std::size_t pitch) {
+                                bool relu, std::size_t count, float* out, std::size_t pitch) {
     using V = Vector<float>;
     constexpr std::size_t pointers = (pairs + 3) / 4;
     typename V::Value left[vectors][pairs], right[vectors][pairs];
@@ -101,12 +101,18 @@ inline void multiply_pair_group(const PairTaps& taps, std::size_t first, const f
             left[v][i] = sum;
         }
     multiply(0, 3);
+    if (relu)
+        for (std::size_t v = 0; v < vectors; ++v)
+            for (std::size_t i = 0; i < pairs; ++i) {
+                left[v][i] = V::larger(left[v][i], V::all(0));
+                right[v][i] = V::larger(right[v][i], V::all(0));
+            }
     std::size_t place = first / taps.gap * 2 * taps.gap + first % taps.gap, after = taps.gap - first % taps.gap;
     for (std::size_t i = 0; i < pairs; ++i) {
         float *one = out + place * pitch, *two = one + taps.gap * pitch;
-        for (std::size_t v = 0; v < vectors; ++v) V::store(one + v * V::lanes, V::larger(left[v][i], V::all(0)));
+        for (std::size_t v = 0; v < vectors; ++v) V::store(one + v * V::lanes, left[v][i]);
         if (place + taps.gap < count)
-            for (std::size_t v = 0; v < vectors; ++v) V::store(two + v * V::lanes, V::larger(right[v][i], V::all(0)));
+            for (std::size_t v = 0; v < vectors; ++v) V::store(two + v * V::lanes, right[v][i]);
         ++place;
         if (--after == 0) {
             place += taps.gap;
@@ -117,21 +123,21 @@ inline void multiply_pair_group(const PairTaps& taps, std::size_t first, const f
 
 template <std::size_t most, std::size_t vectors>
 inline void multiply_pair_rest(const PairTaps& taps, std::size_t first, std::size_t pairs, const float* weights,
-                               std::size_t step, std::size_t count, float* out, std::size_t pitch) {
+                               std::size_t step, bool relu, std::size_t count, float* out, std::size_t pitch) {
     if constexpr (most > 1) {
         if (pairs < most)
-            return multiply_pair_rest<most - 1, vectors>(taps, first, pairs, weights, step, count, out, pitch);
+            return multiply_pair_rest<most - 1, vectors>(taps, first, pairs, weights, step, relu, count, out, pitch);
     }
-    multiply_pair_group<most, vectors>(taps, first, weights, step, count, out, pitch);
+    multiply_pair_group<most, vectors>(taps, first, weights, step, relu, count, out, pitch);
 }
 
 template <std::size_t most, std::size_t vectors>
-inline void multiply_pair_row(const PairTaps& taps, const float* weights, std::size_t step, std::size_t count,
-                              float* out, std::size_t pitch) {
+inline void multiply_pair_row(const PairTaps& taps, const float* weights, std::size_t step, bool relu,
+                              std::size_t count, float* out, std::size_t pitch) {
     const std::size_t pairs = pairs_of(count, taps.gap), groups = (pairs + most - 1) / most;
     for (std::size_t g = 0; g < groups; ++g) {
         const std::size_t first = pairs * g / groups, last = pairs * (g + 1) / groups;
-        multiply_pair_rest<most, vectors>(taps, first, last - first, weights, step, count, out, pitch);
+        multiply_pair_rest<most, vectors>(taps, first, last - first, weights, step, relu, count, out, pitch);
     }
 }
 
@@ -154,21 +160,22 @@ inline void multiply_taps(const Taps& taps, const float* weights, std::size_t al
     }
 }
 
-inline void multiply_pairs(const PairTaps& taps, const float* weights, std::size_t blocks, std::size_t count,
+inline void multiply_pairs(const PairTaps& taps, const float* weights, std::size_t blocks, bool relu, std::size_t count,
                            float* out, std::size_t pitch) noexcept {
     constexpr std::size_t lanes = Vector<float>::lanes;
     const std::size_t block = taps.count * taps.length * 4 * unit_block;
     if constexpr (lanes == unit_block) {
         std::size_t b = 0;
         for (; b + 2 <= blocks; b += 2)
-            multiply_pair_row<6, 2>(taps, weights + b * block, block, count, out + b * unit_block, pitch);
-        if (b < blocks) multiply_pair_row<12, 1>(taps, weights + b * block, block, count, out + b * unit_block, pitch);
+            multiply_pair_row<6, 2>(taps, weights + b * block, block, relu, count, out + b * unit_block, pitch);
+        if (b < blocks)
+            multiply_pair_row<12, 1>(taps, weights + b * block, block, relu, count, out + b * unit_block, pitch);
     } else {
         constexpr std::size_t vectors = vector_registers == 32 ? 4 : 2;
         for (std::size_t b = 0; b < blocks; ++b)
             for (std::size_t u = 0; u < unit_block; u += vectors * lanes)
-                multiply_pair_row<3, vectors>(taps, weights + b * block + u, lanes, count, out + b * unit_block + u,
-                                              pitch);
+                multiply_pair_row<3, vectors>(taps, weights + b * block + u, lanes, relu, count,
+                                              out + b * unit_block + u, pitch);
     }
 }
 

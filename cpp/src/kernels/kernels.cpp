@@ -13,6 +13,7 @@
 #include "rounds.hpp"
 #include "sliding.hpp"
 #include "spectra.hpp"
+#include "turn.hpp"
 #include "write_windows.hpp"
 #include "yardsticks.hpp"
 
@@ -54,6 +55,8 @@ const Kernels table = {
     pair_values,
     bend_units,
     store_planes,
+    turn_features,
+    turn_phases,
     lattice_phases,
     unit_phases,
     unwrap_turns,

@@ -56,6 +56,16 @@ constexpr std::size_t pairs_of(std::size_t count, std::size_t gap) {
     return count / (2 * gap) * gap + (rest < gap ? rest : gap);
 }
 
+// Complex numbers that turn by products of powers of unit phasors. A power is a product of u, u^3, u^9, ... or their
+// conjugates (its digits in balanced ternary); there is a step for each of these that any power needs, those of the
+// first phasor first. A step's factor of a number is one + use * re + i sign * im, where re + i im is the step's power.
+struct TurnPlan {
+    std::size_t bases, units;   // phasors, at most 2; complex numbers of a value, a multiple of unit_block
+    std::size_t steps[2];       // of each phasor, at least 1
+    const float* factors;       // (steps, 3, units): one, use, sign
+    const signed char* digits;  // (bases, steps): of the phases of a code, -1, 0 or 1
+};
+
 // Layout of the spectra of lines for one frequency: for each of its aliases and each channel the real parts of all
 // lines, then the imaginary parts; lines in the order of their remainder by the stride, so that rows of windows are
 // neighbours.
@@ -215,11 +225,11 @@ struct Kernels {
     // whatever the count.
     void (*multiply_taps)(const Taps& taps, const float* weights, std::size_t all_taps, std::size_t blocks, bool relu,
                           std::size_t count, float* out, std::size_t pitch) noexcept;
-    // The same, and at least 0, for inputs a, b, c, d of a pair of values, which are (a, b, c) and (b, c, d) times
+    // The same for inputs a, b, c, d of a pair of values, which are (a, b, c) and (b, c, d) times
     // three weights e, f, g (Winograd 1980, F(2, 3)): with p = (b + c) (e + f + g) / 2 and q = (c - b) (e - f + g) / 2
     // they are (a - c) e + p + q and p - q - (b - d) g. weights: (blocks, 2, runs, length, 2, unit_block), first those
     // of b + c and c - b, then those of a - c and b - d, the last with their sign turned.
-    void (*multiply_pairs)(const PairTaps& taps, const float* weights, std::size_t blocks, std::size_t count,
+    void (*multiply_pairs)(const PairTaps& taps, const float* weights, std::size_t blocks, bool relu, std::size_t count,
                            float* out, std::size_t pitch) noexcept;
     // out (4, pairs, pitch): a - c, b + c, c - b and b - d of values (count, pitch), which are `gap` apart.
     void (*pair_values)(const float* values, std::size_t pitch, std::size_t gap, std::size_t count, std::size_t pairs,
@@ -230,6 +240,14 @@ struct Kernels {
     // planes[u][i] = values[i][u] / divisor[i] + bias[u], for `units` of `pitch`; planes are plane_pitch apart.
     void (*store_planes)(const float* values, const float* divisor, const float* bias, std::size_t units,
                          std::size_t pitch, std::size_t count, float* planes, std::size_t plane_pitch) noexcept;
+
+    // Turns the features of `count` values, real parts, then imaginary parts, with the unit phasors of their bases,
+    // whose powers it gives in `powers` (steps, 2, count). divisor: of each value, to tell whether a base is 0.
+    void (*turn_features)(const TurnPlan& plan, const float* divisor, std::size_t count, float* values,
+                          float* powers) noexcept;
+    // Multiplies the phases of a code, cosines, then sines, with the phasors that these powers give.
+    void (*turn_phases)(const TurnPlan& plan, const float* powers, std::size_t count, float* code,
+                        std::size_t plane_pitch) noexcept;
 
     // Turns of each window for both phases, and its phasors over the variance of its shift: cosines and sines of the
     // first phase, then of the second.

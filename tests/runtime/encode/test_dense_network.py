@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
-from tiny_models import STRIDES, tiny_manifest, tiny_members, tiny_weights
+from reference_network import reference_code, softness
+from tiny_models import STRIDES, tiny_manifest, tiny_members, tiny_turn, tiny_weights
 
 from shiftvae_rt import FrameError, ModelFile, ModelFileError, _core
 from shiftvae_rt.encode.dense_network import DenseNetwork, read_readout
 from shiftvae_rt.encode.modulo import Latents, difference
 from shiftvae_rt.encode.onnx_graph import OnnxGraph
 from shiftvae_rt.encode.routes import DenseRoute, GraphRoute
+from shiftvae_rt.kernels.windows import window_statistics
 from shiftvae_rt.model.model_file import write_model_file
 from shiftvae_training.graphs.encoder_graph import head_layers
 from shiftvae_training.graphs.graph_builder import GraphBuilder
@@ -34,6 +37,16 @@ def odd_weights():
     return replace(like, window=(12, 12), stem=tuple(stem), head=(head,), channel_scale=(0.5, 0.75))
 
 
+#: So that every plane of the code varies.
+SLOPE = np.array([[0.3, -0.2], [0.1, 0.4]])
+#: Their bases are complex numbers that may come near 0, where a rounding turns them far.
+TURNING = {
+    "turning": tiny_weights(turning=True),
+    "turning, three channels": tiny_weights(turning=True, channels=3),
+    "turning signal": tiny_weights(turning=True, dimensions=1),
+}
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dense")
@@ -43,10 +56,11 @@ def models(tmp_path_factory):
         "odd": odd_weights(),
         "signal": tiny_weights(dimensions=1),
         "signal, two channels": tiny_weights(dimensions=1, channels=2),
+        **TURNING,
     }
-    slope, found = np.array([[0.3, -0.2], [0.1, 0.4]]), {}  # so that every plane of the code varies
+    found = {}
     for name, weights in networks.items():
-        path, sloping = folder / f"{name}.svae", replace(weights, anchor_slope=slope)
+        path, sloping = folder / f"{name}.svae", replace(weights, anchor_slope=SLOPE)
         write_model_file(path, tiny_manifest(sloping), tiny_members(sloping))
         found[name] = ModelFile.read(path)
     return found
@@ -88,8 +102,26 @@ def test_the_latents_are_those_of_the_graph(models, name, stride):
     assert (np.abs(off_std) / wanted[1]).max() < 1e-4
 
 
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("stride", STRIDES)
-@pytest.mark.parametrize("name", ["one channel", "three channels"])
+@pytest.mark.parametrize("name", TURNING)
+def test_the_latents_of_features_that_turn_are_those_of_the_formulas(models, name, stride):
+    weights, frame = replace(TURNING[name], anchor_slope=SLOPE), frame_of(models[name].manifest)
+    _, sd = window_statistics(frame, weights.window, stride)
+    sd = np.sqrt((sd.astype(np.float64) ** 2).mean(axis=0))
+    code = reference_code(weights, frame, sd, stride)
+    wanted = readout_of(weights).read(code.astype(np.float32))
+    off, off_std = difference(encoded(models[name], stride, frame), wanted, Latents.of(models[name].manifest))
+    k, axes = len(weights.lattice), weights.dimensions
+    soft = softness(weights, frame, sd, stride)
+    assert np.abs(off[axes:] / soft).max() < 1e-5
+    assert np.abs(off_std / wanted[1] / soft).max() < 2e-5
+    # a phase is as uncertain as its cosine and sine are small
+    assert np.abs(off[:axes] / soft * np.minimum(1, np.hypot(code[:k], code[k : 2 * k]).min(axis=0))).max() < 3e-5
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("name", ["one channel", "three channels", "turning"])
 def test_lines_in_parts_give_the_bits_of_all_at_once(models, name, stride):
     frame = frame_of(models[name].manifest, "float32")
     stream, parts, row = DenseRoute(models[name], stride).rows(67, np.zeros(len(frame))), [], 0
@@ -125,7 +157,7 @@ def layers_graph(numbers, metadata, **declared):
 WEIGHTS = tiny_weights()
 MEMBERS = tiny_members(WEIGHTS)
 NUMBERS = OnnxGraph(MEMBERS["layers.onnx"]).run()
-METADATA = {"dilations": "1,2,4", "readout": readout_of(WEIGHTS).to_json()}
+METADATA = {"dilations": "1,2,4", "relu": "true", "turn": "null", "readout": readout_of(WEIGHTS).to_json()}
 
 
 def changed(index, change):
@@ -150,6 +182,31 @@ def test_numbers_as_they_were_are_taken(model_of):
     assert encoded(model, 1, frame)[0].shape == (4, 30, 52)
 
 
+def turn_text(**changes):
+    turn = tiny_turn(2)
+    return json.dumps({"orders": turn.orders.tolist(), "phases": turn.phases.tolist()} | changes)
+
+
+TURNS = [
+    ("{}", "missing required field"),
+    ("true", "Expected `object | null`"),
+    ("{", "truncated"),
+    (turn_text(more=1), "unknown field"),
+    (turn_text(orders=[[1, 0], [0, 1.5]]), "Expected `int`"),
+    ("[]", "Expected"),
+    (turn_text(orders=[[1, 0], [0, 1]]), "orders of each pair of features"),
+    (turn_text(orders=[[1, 0]] * 16), "turn by themselves alone"),
+    (turn_text(orders=[[1, 0], [0]] + [[0, 0]] * 14), "a power of each base"),
+    (turn_text(orders=[[1, 0], [0, 1]] + [[0, 17]] * 14), "Expected `int` <= 16"),
+    (turn_text(orders=[[1, 0], [0, 1]] + [[0, 2**40]] * 14), "Expected `int` <= 16"),
+    (turn_text(phases=[[0, 0], [0, -17]]), "Expected `int` >= -16"),
+    (turn_text(phases=[[0, 0]]), "a power of each base"),
+    (turn_text(phases=[]), "expected phases of the turn"),
+    (turn_text(orders=[[1]] + [[0]] * 15, phases=[[1, 1]]), "a power of each base"),
+    (turn_text(orders=[[0, 0, 0]] * 16, phases=[[0, 0, 0]] * 3), "for 1 or 2 vectors"),
+]
+
+
 @pytest.mark.parametrize(
     ("numbers", "metadata", "message"),
     [
@@ -171,7 +228,10 @@ def test_numbers_as_they_were_are_taken(model_of):
         (NUMBERS, METADATA | {"dilations": "1,0,4"}, "expected a dilation of 1 to 4096 px"),
         (NUMBERS, METADATA | {"dilations": "1,2,many"}, "invalid literal"),
         (NUMBERS, METADATA | {"dilations": ""}, "invalid literal"),
-        (NUMBERS, {"readout": METADATA["readout"]}, "dilations"),
+        *((NUMBERS, {k: v for k, v in METADATA.items() if k != name}, name) for name in ("dilations", "relu", "turn")),
+        (NUMBERS, METADATA | {"relu": "1"}, "Expected `bool`"),
+        (NUMBERS, METADATA | {"relu": ""}, "truncated"),
+        *((NUMBERS, METADATA | {"turn": turn}, message) for turn, message in TURNS),
     ],
 )
 def test_layers_that_do_not_fit_are_refused(model_of, numbers, metadata, message):
@@ -243,8 +303,11 @@ PLANES = _core.Readout(
 )
 
 
-def kernel_of(first=FIRST, second=SECOND, head=HEAD, bias=BIAS, *, dilation=2, stride=1, scale=(1.0,), floor=1.0):
-    return _core.DenseModel([(first, 1), (second, dilation)], [(head, bias)], stride, PLANES, scale, floor)
+def kernel_of(
+    first=FIRST, second=SECOND, head=HEAD, bias=BIAS, *, dilation=2, stride=1, scale=(1.0,), floor=1.0, turn=None
+):
+    stem = [(first, 1), (second, dilation)]
+    return _core.DenseModel(stem, turn is None, turn, [(head, bias)], stride, PLANES, scale, floor)
 
 
 def test_a_kernel_says_what_it_takes():
@@ -370,3 +433,23 @@ def test_a_push_after_stop_fails():
     stream.stop()
     with pytest.raises(RuntimeError, match="terminated"):
         stream.push(LINES, 0, ROWS.copy(), ROWS.copy())
+
+
+EYE = [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("turn", "message"),
+    [
+        (([[1, 0]] * 8, EYE), "turn by themselves alone"),
+        ((EYE + [[0, 17]] * 6, EYE), "orders and phases of a turn are -16 to 16"),
+        ((EYE + [[0, 0]] * 6, [[1, 0], [-17, 1]]), "orders and phases of a turn are -16 to 16"),
+        ((EYE + [[0, 0]] * 7, EYE), "orders of each pair of features"),
+        (([[1]] + [[0]] * 7, EYE), "a power of each base"),
+        ((EYE, []), "expected phases"),
+    ],
+)
+def test_a_kernel_refuses_a_turn_that_does_not_fit(turn, message):
+    assert kernel_of(turn=(EYE + [[0, 0]] * 6, EYE)).channels == 1
+    with pytest.raises(ValueError, match=message):
+        kernel_of(turn=turn)

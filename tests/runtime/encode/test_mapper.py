@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from mapper_support import assert_same, counts
+from reference_network import products, turned
 from tiny_models import tiny_weights, write_tiny_model
 
 import shiftvae_rt.encode.bands
@@ -38,12 +39,18 @@ def slow_encoder(weights, frame, stride):
     for window in windows.astype(np.float64).reshape(rows * cols, *windows.shape[2:]):
         x = window
         for layer in weights.stem:
-            x = np.maximum(convolve(x, layer.weight.astype(np.float64), layer.dilation), 0)
+            x = convolve(x, layer.weight.astype(np.float64), layer.dilation)
+            x = np.maximum(x, 0) if weights.stem_relu else x
+        if weights.turn is not None:
+            x, phasors = turned(weights.turn, x)
         x = x[:, 0, 0]
         for index, (weight, bias) in enumerate(weights.head):
             x = weight.astype(np.float64) @ (np.tanh(x) if index else x) + bias
         k = len(weights.lattice)
         cosine, sine, log_width, content, log_sd = np.split(x, [k, 2 * k, 3 * k, 3 * k + weights.content])
+        if weights.turn is not None:
+            phases = (cosine + 1j * sine) * products(phasors, weights.turn.phases)[:, 0, 0]
+            cosine, sine = phases.real, phases.imag
         to_px = weights.lattice[:, 2 - weights.dimensions :] / (2 * np.pi)
         width = np.exp(np.clip(log_width, -8, 0.5 * np.log(2 * np.pi / np.e)))
         mean.append(np.concatenate([np.arctan2(sine, cosine) @ to_px, content]))
@@ -70,8 +77,14 @@ def convolve(x, weight, dilation):
         ({"channels": 2}, (2, 33, 30)),
         ({"dimensions": 1}, (1, 1, 90)),
         ({"dimensions": 1, "channels": 3}, (3, 1, 60)),
+        ({"turning": True}, (1, 40, 52)),
+        ({"turning": True, "channels": 2}, (2, 33, 30)),
+        ({"turning": True, "dimensions": 1}, (1, 1, 90)),
     ],
-    ids=["2D", "2D, two channels", "1D", "1D, three channels"],
+    ids=[
+        *("2D", "2D, two channels", "1D", "1D, three channels"),
+        *("2D, turning", "2D, two channels, turning", "1D, turning"),
+    ],
 )
 @pytest.mark.parametrize("stride", [4, 8])
 def test_a_map_is_that_of_the_slow_encoder(tmp_path, options, shape, stride):

@@ -78,6 +78,8 @@ def models(tmp_path_factory):
         "dilated, two channels": write_tiny_model(folder / "two.svae", channels=2),
         "dilated, window 8": write(folder / "eight.svae", small_window_weights(8)),
         "dilated, window 12": write(folder / "twelve.svae", small_window_weights(12)),
+        "turning": write_tiny_model(folder / "turning.svae", turning=True),
+        "turning, two channels": write_tiny_model(folder / "turning2.svae", turning=True, channels=2),
         "narrow": write(folder / "narrow.svae", narrow_weights(16)),
         "narrow, two channels": write(folder / "narrow2.svae", narrow_weights(16, channels=2)),
         "narrow, window 12": write(folder / "narrow12.svae", narrow_weights(12)),
@@ -102,7 +104,14 @@ def frame_of(kind, channels=1, shape=(61, 43)):
 
 
 NAMES = [
-    *("dilated", "dilated, two channels", "dilated, window 8", "dilated, window 12"),
+    *(
+        "dilated",
+        "dilated, two channels",
+        "dilated, window 8",
+        "dilated, window 12",
+        "turning",
+        "turning, two channels",
+    ),
     *("narrow", "narrow, two channels", "narrow, window 12", "mlp", "mlp, two channels"),
 ]
 

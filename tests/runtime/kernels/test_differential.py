@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from reference_network import convolved, products, softness_of, turned
 from test_assembly import latents_on, reference_assembly, reference_placement
 from test_windows import NORMALISATIONS, assert_close, frame_of, reference_windows
 
@@ -26,6 +27,7 @@ from shiftvae_rt.kernels.windows import (
     extract_windows_at,
     window_statistics,
 )
+from shiftvae_training.model.encoder_weights import Turn
 
 CASES = 1_000_000 if os.environ.get("SHIFTVAE_LONG") == "1" else 30_000
 #: Centre and deviation of the pixels; 0 makes constant frames.
@@ -162,36 +164,41 @@ def network_case(rng: np.random.Generator) -> None:
         head.append((weight.astype(np.float32), bias.astype(np.float32)))
         inputs = units
     stride, scale, floor = int(rng.integers(1, 9)), rng.uniform(0.5, 2, channels), 50.0
-    model = _core.DenseModel(stem, head, stride, _core.Readout(**msgspec.structs.asdict(readout)), scale, floor)
+    relu, k, features, turn = bool(rng.integers(2)), int(rng.integers(3)), len(stem[-1][0]), None
+    if k and features % 2 == 0 and features >= 2 * k and readout.planes >= 2 * k:
+        orders, phases = rng.integers(-16, 17, (features // 2, k)), rng.integers(-16, 17, (k, k))
+        orders[:k] = np.eye(k)
+        turn = Turn(orders, phases)
+    powers = None if turn is None else (turn.orders.tolist(), turn.phases.tolist())
+    model = _core.DenseModel(
+        stem, relu, powers, head, stride, _core.Readout(**msgspec.structs.asdict(readout)), scale, floor
+    )
     height, width = (n + int(rng.integers(20)) for n in model.window)
     frame = rng.integers(0, 1000, (channels, height, width)).astype(np.uint16)
     x = difference_frame(frame)[0].astype(np.float64)
     for kernel, dilation in stem:
-        x = np.maximum(convolved(x, kernel.astype(np.float64), dilation), 0)
+        x = convolved(x, kernel.astype(np.float64), dilation)
+        x = np.maximum(x, 0) if relu else x
     x = x[:, ::stride, ::stride]
     windows = sliding_window_view(frame, model.window, axis=(1, 2))[:, ::stride, ::stride]
     sds = scale[:, None, None] * windows.std((3, 4), dtype=np.float64)
     x = x / np.maximum(np.sqrt(np.square(sds).mean(0)), floor)
+    phasors, soft = np.ones((0, *x.shape[1:])), np.ones(x.shape[1:])
+    if turn is not None:
+        soft = softness_of(turn, x)
+        x, phasors = turned(turn, x)
     for index, (weight, bias) in enumerate(head):
         x = np.tensordot(weight.astype(np.float64), np.tanh(x) if index else x, axes=1) + bias[:, None, None]
+    if turn is not None:
+        codes = (x[:k] + 1j * x[k : 2 * k]) * products(phasors, turn.phases)
+        x = np.concatenate([codes.real, codes.imag, x[2 * k :]])
     expected_mean, expected_std = reference_latents(readout, x)
     mean, std = np.empty_like(expected_mean, np.float32), np.empty_like(expected_std, np.float32)
     needed = (mean.shape[1] - 1) * stride + model.window[0]
     assert _core.DenseRows(model, width, 1, np.zeros(channels)).push(frame[:, :needed], 0, mean, std)
     atol = 2e-5 * max(1.0, float(np.abs(x).max()))
-    np.testing.assert_allclose(mean, expected_mean, rtol=0, atol=atol)
-    np.testing.assert_allclose(std, expected_std, rtol=2 * atol)
-
-
-def convolved(x: NDArray[np.float64], kernel: NDArray[np.float64], dilation: int) -> NDArray[np.float64]:
-    """``(units, H - ..., W - ...)`` of ``x (in, H, W)`` and ``kernel (units, in, h, w)``."""
-    high, wide = ((n - 1) * dilation for n in kernel.shape[2:])
-    out = np.zeros((len(kernel), x.shape[1] - high, x.shape[2] - wide))
-    for i in range(kernel.shape[2]):
-        for j in range(kernel.shape[3]):
-            part = x[:, i * dilation :, j * dilation :][:, : out.shape[1], : out.shape[2]]
-            out += np.tensordot(kernel[:, :, i, j], part, axes=1)
-    return out
+    np.testing.assert_allclose(mean / soft, expected_mean / soft, rtol=0, atol=atol)
+    np.testing.assert_allclose((std / expected_std - 1) / soft, 0, atol=2 * atol)
 
 
 def reference_latents(readout: Readout, code: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -32,6 +32,7 @@ from .atan2_graph import atan2
 from .grain_graph import grain, shift_in_grains
 from .graph_builder import GraphBuilder
 from .rounds_graph import add_rounds
+from .turn_graph import Turned
 
 __all__ = ["encoder_graph", "head", "head_layers", "latents"]
 
@@ -152,21 +153,24 @@ def _add_behind(build: GraphBuilder, first: str, second: str, axis: int, offset:
 def head(build: GraphBuilder, weights: EncoderWeights, x: str, sd: str) -> str:
     """1x1 layers of the head, from the features of windows `x` and their deviations `sd` to the raw outputs.
 
-    A single layer is applied before the division, because its outputs are fewer than the features.
+    A single layer is applied before the division, because its outputs are fewer than the features, unless these turn.
     """
     layers = head_layers(weights)
-    if len(layers) == 1 and weights.stem_bias is None:
+    if len(layers) == 1 and weights.stem_bias is None and weights.turn is None:
         ((weight, bias),) = layers
         x = build.node("Conv", x, build.constant(weight[:, :, None, None]), kernel_shape=[1, 1])
         return build.node("Add", build.node("Div", x, sd), build.constant(bias[:, None, None]))
     x = build.node("Div", x, sd)
     if weights.stem_bias is not None:
         x = build.node("Tanh", build.node("Add", x, build.constant(weights.stem_bias[:, None, None])))
+    turned = None if weights.turn is None else Turned(build, weights.turn, x)
     for index, (weight, bias) in enumerate(layers):
+        if turned is not None and index == 0:
+            x, weight = turned.features, np.concatenate([weight[:, ::2], weight[:, 1::2]], axis=1)
         if index:
             x = build.node("Tanh", x)
         x = build.node("Conv", x, build.constant(weight[:, :, None, None]), build.constant(bias), kernel_shape=[1, 1])
-    return x
+    return x if turned is None else turned.with_phases(x)
 
 
 def head_layers(weights: EncoderWeights) -> list[tuple[Float32, Float32]]:

@@ -15,6 +15,7 @@ itself; down the first column, those of its line sums.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from math import gcd
 from typing import Any
@@ -103,7 +104,8 @@ def _dense_graph(weights: EncoderWeights, stride: int) -> bytes:
 def _layers_graph(weights: EncoderWeights) -> bytes:
     """Graph without inputs; its outputs are the kernels of the stem, the first for differences, and the head's layers.
 
-    The metadata hold the dilation of each kernel, and the readout of the code.
+    The metadata hold the dilation of each kernel, whether ReLU follows it, the turn (null if there is none), and the
+    readout of the code.
     """
     build, outputs = GraphBuilder(), Shapes()
 
@@ -116,8 +118,14 @@ def _layers_graph(weights: EncoderWeights) -> bytes:
     for index, (weight, bias) in enumerate(head_layers(weights)):
         add(f"head{index}_weight", weight)
         add(f"head{index}_bias", bias)
-    dilations = ",".join(str(layer.dilation) for layer in weights.stem)
-    return build.serialise("layers", {}, outputs, {"dilations": dilations, "readout": readout_of(weights).to_json()})
+    turn = None if weights.turn is None else {n: getattr(weights.turn, n).tolist() for n in ("orders", "phases")}
+    metadata = {
+        "dilations": ",".join(str(layer.dilation) for layer in weights.stem),
+        "relu": json.dumps(weights.stem_relu),
+        "turn": json.dumps(turn),
+        "readout": readout_of(weights).to_json(),
+    }
+    return build.serialise("layers", {}, outputs, metadata)
 
 
 def readout_of(weights: EncoderWeights) -> Readout:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.array_types import Float32
 
-__all__ = ["GRAIN", "LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer"]
+__all__ = ["GRAIN", "LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "Turn"]
 
 #: Largest posterior width of a phase, rad: there the divergence of a wrapped normal from the uniform prior is 0.
 WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
@@ -28,6 +28,28 @@ class StemLayer:
 
     weight: Float32
     dilation: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Integer powers of the lattice's phasors by which features and phases turn.
+
+    The features of a window are complex numbers ``z_j`` (real part, imaginary part, ...), of which the first, one for
+    each of the k lattice vectors, are the bases: ``u_b = conj(z_b) / |z_b|``, or 1 where ``|z_b|**2 < 1e-30``. A shift
+    of the window turns them all; the head sees ``z_j * prod_b u_b**orders[j, b]``, which no shift turns, and gives
+    phases against those of the bases.
+
+    Attributes
+    ----------
+    orders
+        ``(n, k)``, for each feature; -16 to 16, the identity for the bases.
+    phases
+        ``(k, k)``, for each lattice vector: the head's cosines and sines, as complex numbers, are multiplied by
+        ``prod_b u_b**phases[a, b]``; -16 to 16.
+    """
+
+    orders: NDArray[np.int64]
+    phases: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -64,6 +86,8 @@ class EncoderWeights:
         `Rotation.fold` and `Scale.prior`; 0 if the model has no such latent.
     orders
         Number of order latents, see `Order`.
+    turn
+        How features and phases turn, for a stem without ReLU; None for features that do not.
     """
 
     window: tuple[int, int]
@@ -83,6 +107,7 @@ class EncoderWeights:
     scale_prior: float = 0.0
     orders: int = 0
     cells: NDArray[np.float64] | None = None
+    turn: Turn | None = None
 
     @property
     def scores(self) -> int:
