@@ -311,7 +311,8 @@ void DenseStream::multiply(std::size_t index, std::size_t top, float* out) noexc
                             layer.units());
 }
 
-// Runs the head for a row of windows. A turn and the first layer are linear: the division can come after them.
+// Runs the head for a row of windows. The division comes after the first layer: that is linear, and
+// phasors do not depend on the contrast.
 void DenseStream::finish() noexcept {
     const TurnSteps& turn = network_.turn_;
     const TurnPlan plan{turn.bases(), turn.units(), {turn.count()[0], turn.count()[1]}, turn.factors(), turn.digits()};
