@@ -35,7 +35,7 @@ def tiny_weights(
     grains: int = 1,
     turning: bool = False,
 ) -> EncoderWeights:
-    """A random dilated encoder: window 16 px, period 10 px, two content latents, and this many order latents.
+    """A random convolutional encoder: window 16 px, period 10 px, two content latents, and this many order latents.
 
     With `turning` its 16 complex features turn with the lattice.
     """
@@ -128,7 +128,7 @@ def tiny_manifest(weights: EncoderWeights, **changes: object) -> Manifest:
         "channels": len(weights.channel_scale),
         "window": weights.window,
         "strides": STRIDES,
-        "encoder": "dilated",
+        "encoder": "convolutional",
         "latents": tuple(latents),
         "lattice": tuple((float(v[0]), float(v[1])) for v in weights.lattice),
         "grains": grains,

@@ -27,7 +27,7 @@ MEMBERS = (f"encoder_s{STRIDE}.onnx", f"dense_s{STRIDE}.onnx", "layers.onnx", "d
 def small_model(path: Path, frame: Frame) -> None:
     """Train on a frame, and write the members that the page needs."""
     whole = path.with_name("whole.svae")
-    fit(frame, encoder="narrow", steps=STEPS, progress=False).save(whole)
+    fit(frame, steps=STEPS, progress=False).save(whole)
     model, members = ModelFile.read(whole), unpack_members(whole.read_bytes(), whole.name)
     golden = Golden.from_npz(members["golden.npz"], (STRIDE,))
     manifest = msgspec.structs.replace(model.manifest, strides=(STRIDE,))

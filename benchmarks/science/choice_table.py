@@ -45,7 +45,7 @@ REACH = TILE_STRIDE * (TILE_SIDE[2] - 1)
 ABOUT = f"""
 Trainings of {STEPS[0]} steps on one generated scan, of {STEPS[1]} where no window reached {LEARNT} with so few; scored
 on the next scan: R2 of the order parameters from the content latents (25 neighbours, folds blocked in space; mean where
-there are two). With the {ENCODER} encoder, which learns faster than the dilated one. *Best* of windows of 1, 1.3, 2 and
+there are two). With the {ENCODER} encoder. *Best* of windows of 1, 1.3, 2 and
 3 periods. *Fixed*: 1.3 periods, 2 latents, smoothness 50.
 """
 

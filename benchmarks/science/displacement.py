@@ -100,7 +100,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--doses", type=float, nargs="+", default=[1.0, 0.2])
-    parser.add_argument("--encoders", nargs="+", default=["dilated"])
+    parser.add_argument("--encoders", nargs="+", default=["convolutional"])
     parser.add_argument("--steps", type=int, default=Settings().steps)
     add_options(parser)
     options = parser.parse_args()

@@ -137,7 +137,7 @@ def cost(mapper: LatentMapper, turns: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--encoders", nargs="+", default=["dilated", "mlp"])
+    parser.add_argument("--encoders", nargs="+", default=["convolutional", "mlp"])
     parser.add_argument("--frames", type=int, default=40, help="of each kind; five times as many of the same sample")
     parser.add_argument("--seed", type=int, default=0)
     add_options(parser)

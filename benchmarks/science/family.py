@@ -103,7 +103,7 @@ def _rows(members: dict[str, Any], score: Callable[[str, Any], Row]) -> list[Row
 
 ABOUT = """\
 `benchmarks/science/family.py`: the standard crystal at two thirds of its size (period 16 px, 384 x 384 px, 100 counts
-at an A peak), window 24 px, dilated encoder, 1500 steps, one seed; scores of the next frame as above. *Two motifs*
+at an A peak), window 24 px, 1500 steps, one seed; scores of the next frame as above. *Two motifs*
 are one frame of this crystal and one of a crystal with other columns, with pooled content: one model describes both."""
 
 

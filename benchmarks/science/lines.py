@@ -101,7 +101,7 @@ def main() -> int:
     rows = []
     for window in WINDOWS:
         for seed in range(1 if options.quick else options.seeds):
-            rows.append(score(seed, window, "dilated", 500 if options.quick else options.steps))
+            rows.append(score(seed, window, "convolutional", 500 if options.quick else options.steps))
             show(rows)
     good = sum(min(row["width_r2"], row["asymmetry_r2"]) >= TARGET for row in rows)
     verdict = f"{good} of {len(rows)} reach R2 {TARGET} for both."

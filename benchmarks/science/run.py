@@ -26,6 +26,7 @@ SUITE = (
     "lines",
     "uncertainty",
     "order",
+    "weak_signals",
     "strain_table",
     "displacement",
     "constraints_table",

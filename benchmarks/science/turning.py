@@ -180,7 +180,7 @@ def missed(rows: list[Row]) -> list[str]:
 ABOUT = f"""\
 `benchmarks/science/turning.py`: 144 isolated features of three columns (of four for the three-fold ones), turned by
 any angle, larger or smaller by up to 18 %, the brightness of one column the order parameter; 100 counts at the bright
-column unless said otherwise; window 28 px, dilated encoder, {STEPS} steps. The model of the *training*
+column unless said otherwise; window 28 px, {STEPS} steps. The model of the *training*
 scan is scored on it and on the *next* one, at the window nearest to each feature (stride {STRIDE}). The turn is
 compared after one global offset, the size after its mean, the position after one origin in the motif's own frame; the
 model determines none of these three. *Within 1 sd*: share of the angles, or else sizes, within one reported deviation

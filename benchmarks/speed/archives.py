@@ -79,7 +79,7 @@ def ratio(runs: list[dict[str, Any]], figure: str) -> float:
 
 
 def measure_movies(folder: Path, formats: list[str], lengths: list[int]) -> dict[str, Any]:
-    model = model_of(random_weights("narrow"), folder)
+    model = model_of(random_weights("convolutional"), folder)
     processes = multiprocessing.get_context("spawn")
     found: dict[str, Any] = {}
     for ending in formats:
@@ -124,7 +124,7 @@ def measure_dask(folder: Path, frames: int) -> dict[str, Any]:
     """CPU time of the same blocks without Dask, and on one and two workers; and what of it is not in a block."""
     from shiftvae_rt.archive.dask_engine import connected
 
-    model = model_of(random_weights("dilated"), folder)
+    model = model_of(random_weights("convolutional"), folder)
     movie = np.lib.format.open_memmap(folder / "large.npy", "w+", np.uint16, (frames, 512, 512))
     for number in range(frames):
         movie[number] = np.random.default_rng(number % 8).poisson(100, (512, 512))

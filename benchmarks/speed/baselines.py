@@ -1,6 +1,6 @@
 """How windows are encoded without us: as users write it today, well written, and window by window in onnxruntime.
 
-All use the mlp, whose weights they share with ours; the dilated network would be slower for each of them.
+All use the mlp, whose weights they share with ours; the default network would be slower for each of them.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from web_support import LIMIT_S, PAGE, Browser, Visit, find_chromium  # noqa: E4
 SIDE = 512
 
 
-def measure(browser: Browser, folder: Path, family: str, frames: int) -> dict[str, float]:
-    model = write_random_model(folder / f"{family}.svae", random_weights(family))
+def measure(browser: Browser, folder: Path, frames: int) -> dict[str, float]:
+    model = write_random_model(folder / "model.svae", random_weights("convolutional"))
     np.save(folder / "scan.npy", np.random.default_rng(0).poisson(100, (SIDE, SIDE)).astype(np.uint16))
     browser.new_page()
     visit = Visit(browser, folder)
@@ -46,8 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         browser = Browser(find_chromium(), Path(folder) / "profile")
         try:
-            for family in ("dilated", "narrow"):
-                found[family] = measure(browser, Path(folder), family, frames)
+            found |= measure(browser, Path(folder), frames)
         finally:
             browser.close()
     print(json.dumps(found, indent=1))

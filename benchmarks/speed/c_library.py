@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from encoders import DILATED
+from encoders import CONVOLUTIONAL
 from random_models import model_of
 from report import table
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = options.model or model_of(DILATED, Path(folder))
+        path = options.model or model_of(CONVOLUTIONAL, Path(folder))
         print(f"library {options.library.resolve().stat().st_size} bytes, model {path.stat().st_size} bytes")
         print(table([measure(options.library, path, stride, options.rounds) for stride in (1, 4)]))
 

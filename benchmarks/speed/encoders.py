@@ -20,7 +20,7 @@ from shiftvae_rt.kernels.frame_scaling import window_deviations
 from shiftvae_rt.kernels.windows import difference_frame
 from shiftvae_training.graphs.graph_builder import GraphBuilder
 
-DILATED, NARROW, MLP = (random_weights(family) for family in ("dilated", "narrow", "mlp"))
+CONVOLUTIONAL, MLP = (random_weights(family) for family in ("convolutional", "mlp"))
 STRIDES = (1, 2, 4, 8)
 GEMM_SIZE = 1024
 GEMM_GFLOP = 2e-9 * GEMM_SIZE**3
@@ -57,27 +57,23 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
     network, peer, product = torch_mlp(MLP), WindowByWindow(MLP), gemm()
     rows = []
     for stride in STRIDES:
-        dilated, narrow, mlp = (mapper_of(weights, folder, stride) for weights in (DILATED, NARROW, MLP))
-        route, default = narrow.route, dilated.route
-        if not isinstance(route, DenseRoute) or not isinstance(default, DenseRoute):
-            raise TypeError("expected dense routes")
-        bare, bare_default = (GraphRoute(m.model, stride, provider="onnxruntime")._graph for m in (narrow, dilated))
-        intensity = narrow.model.manifest.intensity
+        convolutional, mlp = (mapper_of(weights, folder, stride) for weights in (CONVOLUTIONAL, MLP))
+        route = convolutional.route
+        if not isinstance(route, DenseRoute):
+            raise TypeError("expected a dense route")
+        bare = GraphRoute(convolutional.model, stride, provider="onnxruntime")._graph
+        intensity = convolutional.model.manifest.intensity
         scaling = {"centre": centre, "channel_scale": intensity.channel_scale, "sd_floor": intensity.sd_floor}
         sd = window_deviations(frame, (32, 32), stride, **scaling)
-        readouts = {name: read_readout(m.model) for name, m in (("narrow", narrow), ("dilated", dilated))}
-        codes = {n: np.ones((readout.planes, *sd.shape), np.float32) for n, readout in readouts.items()}
+        readout = read_readout(convolutional.model)
+        code = np.ones((readout.planes, *sd.shape), np.float32)
         inputs = {"differences": difference_frame(frame)[0][np.newaxis], "sd": sd[np.newaxis, np.newaxis]}
         fast = {
-            "dilated": lambda d=dilated: d.map(frame),
-            "narrow": lambda n=narrow: n.map(frame),
+            "convolutional": lambda c=convolutional: c.map(frame),
             "graph": lambda g=bare, i=inputs: g.run(**i),
-            "graph_dilated": lambda g=bare_default, i=inputs: g.run(**i),
             "network": lambda r=route: r.encode(frame, centre),
-            "network_dilated": lambda r=default: r.encode(frame, centre),
             "preparation": lambda s=stride, k=scaling: window_deviations(frame, (32, 32), s, **k),
-            "readout": lambda r=readouts, c=codes: r["narrow"].read(c["narrow"]),
-            "readout_dilated": lambda r=readouts, c=codes: r["dilated"].read(c["dilated"]),
+            "readout": lambda r=readout, c=code: r.read(c),
             "mlp": lambda m=mlp: m.map(frame),
             "gemm": product,
         }
@@ -90,25 +86,21 @@ def measure_encoders(folder: Path, rounds: int, limits: dict[str, Any]) -> list[
         times = take_turns(jobs, max(3, rounds if stride > 1 else rounds // 2))
         for name, (_, count) in together.items():
             times[name], times[f"{name}_spread"] = times[name] / count, times[f"{name}_spread"] / count
-        for of in ("", "_dilated"):  # what is left of the route's time
-            times[f"network{of}"] -= times["preparation"] + times[f"readout{of}"]
-        flops = arithmetic(NARROW, stride)
+        times["network"] -= times["preparation"] + times["readout"]  # what is left of the route's time
+        flops = arithmetic(CONVOLUTIONAL, stride)
         gflops = flops / times["network"] * 1e-6
         rows.append(
             {
                 "stride": stride,
                 **times,
-                "dilated_against_pipeline": times["pipeline"] / times["dilated"],
-                "narrow_against_pipeline": times["pipeline"] / times["narrow"],
+                "convolutional_against_pipeline": times["pipeline"] / times["convolutional"],
                 "mlp_against_pipeline": times["pipeline"] / times["mlp"],
-                "beyond_graph": times["narrow"] / times["graph"] - 1,
-                "beyond_graph_dilated": times["dilated"] / times["graph_dilated"] - 1,
-                "beyond_network": times["narrow"] / times["network"] - 1,
-                "beyond_network_dilated": times["dilated"] / times["network_dilated"] - 1,
-                "dilated_gflop": arithmetic(DILATED, stride) * 1e-9,
-                "narrow_gflop": flops * 1e-9,
-                "narrow_of_fma": gflops / limits["fma_gflops"],
-                "narrow_of_gemm": gflops / (GEMM_GFLOP / times["gemm"] * 1e3),
+                "graph_against_map": times["graph"] / times["convolutional"],
+                "beyond_graph": times["convolutional"] / times["graph"] - 1,
+                "beyond_network": times["convolutional"] / times["network"] - 1,
+                "gflop": flops * 1e-9,
+                "of_fma": gflops / limits["fma_gflops"],
+                "of_gemm": gflops / (GEMM_GFLOP / times["gemm"] * 1e3),
             }
         )
     return rows

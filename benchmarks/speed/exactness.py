@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from encoders import DILATED, MLP
+from encoders import CONVOLUTIONAL, MLP
 from numpy.typing import NDArray
 from random_models import mapper_of
 
@@ -15,18 +15,20 @@ from shiftvae_rt.benchmark import lattice_frame, take_turns
 from shiftvae_rt.encode.modulo import modulo_lattice
 from shiftvae_rt.kernels.filter_bank import FilterBank
 from shiftvae_rt.kernels.windows import extract_windows
+from shiftvae_training.model.encoder import TurnedFeatures
 from shiftvae_training.model.encoder_weights import EncoderWeights
 
 
 def measure_exactness(folder: Path, rounds: int) -> list[dict[str, Any]]:
     """Largest difference in units of a latent's deviation over the frame, at 2000 windows, stride 1."""
-    rng, normal = np.random.default_rng(0), lattice_frame()
-    offset = rng.normal(60000, 3, normal.shape).round().astype(np.uint16)
-    step = rng.normal(200, 3, normal.shape)
+    normal = lattice_frame()
+    faint = 3 * (normal - normal.mean()) / normal.std()
+    offset = (60000 + faint).round().astype(np.uint16)
+    step = 200 + faint
     step[:, :, 256:] += 59800
     frames = {"normal": normal, "offset 60000, sd 3": offset, "step 200 to 60000, sd 3": step.round().astype(np.uint16)}
     results = []
-    for name, weights in (("dilated", DILATED), ("mlp", MLP)):
+    for name, weights in (("convolutional", CONVOLUTIONAL), ("mlp", MLP)):
         mapper = mapper_of(weights, folder, 1)
         times = take_turns({key: lambda m=mapper, f=frame: m.map(f[0]) for key, frame in frames.items()}, rounds)
         for key, frame in frames.items():
@@ -90,11 +92,14 @@ def latents_in_float64(weights: EncoderWeights, windows: NDArray[np.float64]) ->
         x = torch.nn.functional.conv2d(x, torch.from_numpy(layer.weight).double(), dilation=layer.dilation)
         x = torch.relu(x) if weights.stem_relu else x
     x = x[:, :, 0, 0]
+    phases = torch.zeros(len(x), 0)
+    if weights.turn is not None:
+        x, phases = TurnedFeatures(weights.turn)(x)
     if weights.stem_bias is not None:
         x = torch.tanh(x + torch.from_numpy(weights.stem_bias).double())
     for index, (weight, bias) in enumerate(weights.head):
         x = torch.tanh(x) if index else x
         x = x @ torch.from_numpy(weight).double().T + torch.from_numpy(bias).double()
     cosine, sine, _, content, _ = x.numpy().T.reshape(5, 2, -1)
-    shift = (weights.lattice.T / (2 * np.pi)) @ np.arctan2(sine, cosine)
+    shift = (weights.lattice.T / (2 * np.pi)) @ (np.arctan2(sine, cosine) + (phases.numpy().T if len(phases.T) else 0))
     return np.concatenate([shift, content])

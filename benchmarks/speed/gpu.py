@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoders import DILATED, MLP
+from encoders import CONVOLUTIONAL, MLP
 from random_models import model_of
 
 from shiftvae_rt import LatentMapper, ProviderError
@@ -22,7 +22,7 @@ def measure_gpu(folder: Path, rounds: int) -> str | list[dict[str, Any]]:
     if not offered:
         return "not measured: this onnxruntime offers the CPU alone (install shiftvae-rt[gpu] on a machine with a GPU)"
     results: list[dict[str, Any]] = []
-    for name, weights in (("dilated", DILATED), ("mlp", MLP)):
+    for name, weights in (("convolutional", CONVOLUTIONAL), ("mlp", MLP)):
         for stride in (1, 4):
             path = model_of(weights, folder)
             found = [{"provider": provider, **_one(path, stride, provider, rounds)} for provider in offered]

@@ -1,4 +1,4 @@
-"""What int8 convolutions would bring: the dense graphs with all but the first and last layers in int8, on one frame.
+"""What int8 convolutions would bring to an encoder with ReLU: all but its first and last layers in int8, on one frame.
 
     python benchmarks/speed/int8.py [--rounds 9]
 
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from encoders import DILATED, NARROW
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from random_models import random_weights
 from report import table
 
 from shiftvae_rt.benchmark import lattice_frame, repeated, take_turns
@@ -32,12 +32,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
-    cases = [(name, stride) for name in ("dilated", "narrow") for stride in (1, 4)]
-    families = {"dilated": DILATED, "narrow": NARROW}
-    print(table([measure(name, families[name], stride, options.rounds) for name, stride in cases]))
+    weights = random_weights("convolutional", waves=False)
+    print(table([measure(weights, stride, options.rounds) for stride in (1, 4)]))
 
 
-def measure(name: str, weights: EncoderWeights, stride: int, rounds: int) -> dict[str, Any]:
+def measure(weights: EncoderWeights, stride: int, rounds: int) -> dict[str, Any]:
     """Milliseconds in float32 and int8, and the differences."""
     frame = lattice_frame()
     sd = window_statistics(frame, weights.window, stride)[1] * weights.channel_scale[0]
@@ -52,7 +51,7 @@ def measure(name: str, weights: EncoderWeights, stride: int, rounds: int) -> dic
     times = take_turns({key: job for key, (job, _) in jobs.items()}, rounds)
     ms = {key: times[key] / count for key, (_, count) in jobs.items()}
     gain = ms["float32"] / ms["int8"]
-    return {"encoder": name, "stride": stride, **ms, "gain": gain, "difference": float(away.max())}
+    return {"stride": stride, **ms, "gain": gain, "difference": float(away.max())}
 
 
 def session_of(graph: onnx.ModelProto) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-STYLES = {"pipeline": "k:", "mlp": "C2s-", "dilated": "C0o-", "narrow": "C1o-"}
+STYLES = {"pipeline": "k:", "mlp": "C2s-", "convolutional": "C0o-"}
 
 
 def write_plots(figures: dict[str, Any], path: Path) -> None:
@@ -17,7 +17,7 @@ def write_plots(figures: dict[str, Any], path: Path) -> None:
     area, stride = figure.subplots(1, 2)
     sizes = figures["sizes"]
     squares = [row["size"] ** 2 for row in sizes]
-    area.loglog(squares, [row["ms"] for row in sizes], STYLES["dilated"], label="dilated, stride 4")
+    area.loglog(squares, [row["ms"] for row in sizes], STYLES["convolutional"], label="convolutional, stride 4")
     middle = next(row for row in sizes if row["size"] == 512)
     area.loglog(squares, [middle["ms"] * s / 512**2 for s in squares], "k--", lw=0.8, label="proportional to area")
     area.set(xlabel="area of the frame, px", ylabel="CPU time of one thread, ms")

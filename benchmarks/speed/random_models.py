@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.encode.onnx_graph import run_graph
@@ -19,58 +20,66 @@ from shiftvae_training.graphs.graph_builder import GraphBuilder
 from shiftvae_training.graphs.runtime_graphs import runtime_graphs
 from shiftvae_training.model.encoder_families import ENCODERS
 from shiftvae_training.model.encoder_weights import EncoderWeights, StemLayer, Turn
+from shiftvae_training.start.harmonic_stem import harmonic_kernels
+from shiftvae_training.start.waves import Waves
 
 STRIDES = (1, 2, 4, 8)
 
 
-def random_weights(family: str, *, channels: int = 1, seed: int = 0) -> EncoderWeights:
-    """Weights of an encoder family for a window of 32 px."""
+#: Edge of the square cell of `lattice_frame`, px.
+PERIOD = 24.0
+
+
+def random_weights(
+    family: str, *, channels: int = 1, seed: int = 0, waves: bool = True, turns: bool = True
+) -> EncoderWeights:
+    """Weights of an encoder family for a window of 32 px on the lattice of `lattice_frame`.
+
+    The stem measures the waves of the lattice if the family does and `waves`, and its features are turned back if
+    `turns`. All else is random.
+    """
     rng = np.random.default_rng(seed)
-    kind, stem, before = ENCODERS[family], [], channels
-    for size, dilation, width in kind.stem(32):
-        kernel = rng.normal(size=(width, before, size, size)) / np.sqrt(before * size * size / 2)
-        if not stem:
-            kernel -= kernel.mean((2, 3), keepdims=True)
-        stem.append(StemLayer(kernel.astype(np.float32), dilation))
-        before = width
-    layers = []
+    kind, plan, turn = ENCODERS[family], ENCODERS[family].stem(32), None
+    kernels = list[NDArray[np.float64]]()
+    if kind.measures_waves and waves:
+        measured = lattice_waves(channels)
+        kernels, turn = harmonic_kernels(plan, (32, 32), channels, measured), measured.turn
+    else:
+        for before, layer in zip((channels, *(layer.width for layer in plan)), plan, strict=False):
+            shape = (layer.width, before, layer.size, layer.size)
+            kernels.append(rng.normal(size=shape) / np.sqrt(before * layer.size**2 / 2))
+        kernels[0] -= kernels[0].mean((2, 3), keepdims=True)
+    stem = [StemLayer(kernel.astype(np.float32), layer.dilation) for kernel, layer in zip(kernels, plan, strict=True)]
+    layers, before = [], len(kernels[-1])
     for width in (*kind.head, 10):
         layers.append((rng.normal(size=(width, before)) / np.sqrt(before), 0.5 * rng.normal(size=width)))
         before = width
     return EncoderWeights(
         window=(32, 32),
         stem=tuple(stem),
-        stem_relu=kind.relu,
+        stem_relu=kind.relu and turn is None,
         stem_bias=None if kind.relu else np.zeros(len(stem[0].weight), np.float32),
         head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in layers),
-        lattice=np.array([[24.0, 0.0], [0.0, 24.0]]),
+        lattice=np.array([[PERIOD, 0.0], [0.0, PERIOD]]),
         planar_prior_px=0.0,
         content=2,
         anchor=np.zeros(2),
         anchor_slope=np.zeros((2, 2)),
         channel_scale=(0.05,) * channels,
         sd_floor=0.01,
+        turn=turn if turns else None,
     )
 
 
-def turning_weights(*, turning: bool = True, seed: int = 0) -> EncoderWeights:
-    """Weights of an encoder of 32 px without ReLU, whose 16 complex features turn with the lattice, or do not."""
-    rng, stem, before = np.random.default_rng(seed), [], 1
-    for size, dilation, width in ((8, 1, 16), (3, 4, 32), (3, 8, 32)):
-        kernel = rng.normal(size=(width, before, size, size)) / np.sqrt(before * size * size)
-        kernel -= 0 if stem else kernel.mean((2, 3), keepdims=True)
-        stem.append(StemLayer(kernel.astype(np.float32), dilation))
-        before = width
-    head = [(rng.normal(size=(o, i)) / np.sqrt(i), 0.5 * rng.normal(size=o)) for i, o in ((32, 64), (64, 10))]
-    orders = rng.integers(-3, 4, (16, 2))
-    orders[:2] = np.eye(2)
-    return replace(
-        random_weights("dilated"),
-        stem=tuple(stem),
-        stem_relu=False,
-        head=tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in head),
-        turn=Turn(orders, rng.integers(-2, 3, (2, 2))) if turning else None,
-    )
+def lattice_waves(channels: int) -> Waves:
+    """The 16 coarsest waves of a square lattice, in the first channel, of which all are measured."""
+    grid = [(h, k) for h in range(4) for k in range(-3, 4) if (h, k) > (0, 0)]
+    orders = np.array(sorted(grid, key=lambda order: (math.hypot(*order), -order[0]))[:16])
+    power = np.exp(-np.square(orders).sum(axis=1) / 2)
+    turn = Turn(orders, np.eye(2, dtype=np.int64))
+    channel = np.arange(16) % channels
+    channel[:2] = 0
+    return Waves(orders / PERIOD, channel, 0.2 * power, power, 0.1, tuple(range(16)), turn)
 
 
 def write_random_model(path: Path, weights: EncoderWeights) -> Path:
@@ -105,7 +114,7 @@ def arithmetic(weights: EncoderWeights, stride: int, shape: tuple[int, int] = (5
 
 def model_of(weights: EncoderWeights, folder: Path) -> Path:
     """The model file of the weights; written on the first call."""
-    widths = "-".join(str(len(layer.weight)) for layer in weights.stem)
+    widths = "-".join(str(len(layer.weight)) for layer in weights.stem) + ("" if weights.turn is None else "-turn")
     path = folder / f"{widths}-c{len(weights.channel_scale)}.svae"
     return path if path.exists() else write_random_model(path, weights)
 
@@ -128,7 +137,7 @@ def _manifest(weights: EncoderWeights) -> Manifest:
         channels=len(weights.channel_scale),
         window=weights.window,
         strides=STRIDES,
-        encoder="dilated" if weights.stem_relu else "mlp",
+        encoder="mlp" if len(weights.stem) == 1 else "convolutional",
         latents=tuple(latents),
         lattice=tuple((float(y), float(x)) for y, x in weights.lattice),
         superlattice=(),

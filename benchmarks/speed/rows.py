@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoders import DILATED, MLP, NARROW
+from encoders import CONVOLUTIONAL, MLP
 from random_models import mapper_of
 
 from shiftvae_rt import LatentMapper
 from shiftvae_rt.benchmark import lattice_frame, row_latencies, take_turns
 
-FAMILIES = {"dilated": DILATED, "narrow": NARROW, "mlp": MLP}
+FAMILIES = {"convolutional": CONVOLUTIONAL, "mlp": MLP}
 
 
 def measure_rows(folder: Path, rounds: int) -> list[dict[str, Any]]:

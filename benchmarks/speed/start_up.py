@@ -131,7 +131,7 @@ def markdown_of(found: dict[str, Any]) -> str:
     machine = found["machine"]
     about = (
         "`python benchmarks/speed/start_up.py --page` measures this section anew: CPU time of whole processes with one "
-        "thread, smallest of several runs, for one simulated frame of 512 x 512 px. CPU time too grows on a busy machine, "
+        "thread, smallest of several runs, for one simulated frame of 512 x 512 px. CPU time grows on a busy machine, "
         "whose processes share caches: the load is that at the time."
     )
     parts = [

@@ -37,7 +37,7 @@ void check_kind(const std::vector<ZipMember>& members) {
             refuse(SV_UNSUPPORTED,
                    std::string("the model takes windows one by one (") + name +
                        ", as mlp and most imported models do), which this library lacks: use "
-                       "shiftvae_rt in Python, encoder_s4.onnx in onnxruntime, or train a dilated encoder");
+                       "shiftvae_rt in Python, encoder_s4.onnx in onnxruntime, or train a convolutional encoder");
     if (find_member(members, "rounds.onnx"))
         refuse(SV_UNSUPPORTED,
                "the model is of a motif that turns or differs in size (rounds.onnx), which this library lacks: use "

@@ -36,7 +36,9 @@ MEMBERS = {
 def drawing_model(member: Member, path: Path) -> Path:
     """A model file with the decoder of a member of the family; every number is random."""
     torch.manual_seed(0)
-    model = ShiftVAE("dilated", (16, 16), (1.0,), shift=TorusShift(SQUARE), content=2, sd_floor=1e-3, member=member)
+    model = ShiftVAE(
+        "convolutional", (16, 16), (1.0,), shift=TorusShift(SQUARE), content=2, sd_floor=1e-3, member=member
+    )
     with torch.no_grad():
         for parameter in model.decoder.parameters():
             parameter.normal_(0, 0.3)

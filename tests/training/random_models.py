@@ -25,7 +25,7 @@ def torus(vectors=SQUARE) -> TorusShift:
 
 
 def random_model(
-    family: str = "dilated",
+    family: str = "convolutional",
     window: tuple[int, int] = (16, 16),
     *,
     shift: Shift | None = None,

@@ -99,7 +99,7 @@ def test_a_line_exports_and_maps(line, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"encoder": "dilated"}, {"shift": "planar", "window": 20}, {"content": 0}], ids=str
+    "settings", [{"encoder": "convolutional"}, {"shift": "planar", "window": 20}, {"content": 0}], ids=str
 )
 def test_every_kind_of_model_exports_and_maps(scan, tmp_path, settings):
     trained = train(scan.frames, Settings(**{"encoder": "mlp", "steps": 40, **settings}))

@@ -95,7 +95,7 @@ def test_a_line_gives_position_and_width(line):
     assert shift.rms_px[0] < 1.3
 
 
-@pytest.mark.parametrize(("encoder", "content"), [("dilated", 0), ("narrow", 1), ("mlp", 3)])
+@pytest.mark.parametrize(("encoder", "content"), [("convolutional", 0), ("convolutional", 1), ("mlp", 3)])
 def test_any_number_of_latents_trains(scan, encoder, content):
     trained = train(scan.frames, replace(QUICK, encoder=encoder, content=content))
     mean, std = trained.model.map_frame(scan.frames[0].astype(np.float32), 8)
@@ -217,7 +217,7 @@ def test_a_tiny_frame_is_declined(scan):
         train([scan.frames[0][:, :60, :60]], replace(QUICK, window=40))
 
 
-@pytest.mark.parametrize(("encoder", "window"), [("dilated", 30), ("dilated", 4), ("narrow", 8)])
+@pytest.mark.parametrize(("encoder", "window"), [("convolutional", 30), ("convolutional", 4)])
 def test_a_window_that_the_encoder_cannot_have_is_declined(scan, encoder, window):
     with pytest.raises(WindowError, match=f"the {encoder} encoder needs a window"):
         train(scan.frames, replace(QUICK, encoder=encoder, window=window))

@@ -46,7 +46,7 @@ __all__ = ["Callback", "EncoderName", "Fitted", "fit", "fit_scans"]
 #: Function called after every look at the held-out regions; it may raise KeyboardInterrupt to end the training.
 Callback: TypeAlias = Callable[[Step], object]
 #: Names of the encoder families: those included, or one added to `ENCODERS`.
-EncoderName: TypeAlias = Literal["dilated", "narrow", "mlp"] | str
+EncoderName: TypeAlias = Literal["convolutional", "mlp"] | str
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def fit(
     signals: bool = False,
     window: int | Literal["auto"] = "auto",
     latents: int | Literal["auto"] = "auto",
-    encoder: EncoderName = "dilated",
+    encoder: EncoderName = "convolutional",
     shift: ShiftName = "torus",
     cell: Cell = "auto",
     rotation: int = 0,
@@ -78,7 +78,7 @@ def fit(
     constraints: Mapping[str, float] | None = None,
     conditions: Sequence[Constraint] = (),
     classes: Sequence[str] = (),
-    steps: int = 3000,
+    steps: int = 1000,
     seed: int = 0,
     threads: int = 1,
     device: DeviceName = "cpu",
@@ -111,8 +111,7 @@ def fit(
     latents
         Number of content latents, 0 to 8; ``"auto"`` chooses it.
     encoder
-        ``"dilated"``, ``"narrow"`` (faster, slightly noisier), ``"mlp"`` (the network of the paper), or the name of a
-        family added to `ENCODERS`.
+        ``"convolutional"``, ``"mlp"`` (the network of the paper), or the name of a family added to `ENCODERS`.
     shift
         ``"torus"`` for a lattice; ``"planar"`` for isolated features, one per window, which needs `window`.
     cell

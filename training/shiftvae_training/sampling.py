@@ -70,6 +70,14 @@ class Tiles:
     origin: NDArray[np.int64]
     turn: NDArray[np.float64] | None = None
 
+    def window_centres(self, window: tuple[int, int]) -> NDArray[np.float64]:
+        """Centres ``(N, w, 2)`` px in the frames of the windows of the tiles, `TILE_STRIDE` apart."""
+        lines = [
+            TILE_STRIDE * np.arange(1 + (n - w) // TILE_STRIDE) + (w - 1) / 2
+            for n, w in zip(self.pixels.shape[2:], window, strict=True)
+        ]
+        return self.in_frame(np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2))
+
     def in_frame(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Positions ``(N, w, 2)`` px in the frames of ``places (w, 2)`` px from the first pixel of the tiles."""
         if self.turn is None:

@@ -46,6 +46,7 @@ from .sampling import (
     TileSampler,
 )
 from .scans import has_contrast
+from .start.head_fit import fit_head
 from .training_frames import TrainingFrames
 
 __all__ = ["Trained", "train"]
@@ -195,12 +196,14 @@ def train(
     _, labels = labels_of_frames(settings.classes, known=model.classes)
     teacher = None
     if model.takes_rounds and isinstance(features, FeatureGuess):
-        teacher = Teacher(model, features, TILE_STRIDE)
+        teacher = Teacher(model, features)
     conditions, terms = (*constraints, *settings.conditions), area.terms(sampler, near)
     objective = Objective(model, TILE_STRIDE, conditions, labels=labels, teacher=teacher, grains=terms)
     taught, several = teacher is not None, area.grains is not None
     check_separable(workers, settings, model.decoder, taught=taught, grains=several)
     check_device(workers.device, taught=taught, grains=several)
+    if guess is not None:
+        fit_head(model, guess, sampler)
     say(f"training, {settings.steps} steps ...")
     history = optimise(model, objective, sampler, guess, settings, progress, checkpoint, workers)
     if not workers.leads:

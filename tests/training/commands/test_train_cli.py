@@ -138,7 +138,7 @@ def test_frames_that_cannot_be_trained_on_are_declined(tmp_path, output, capsys,
 
 def test_a_window_that_the_encoder_cannot_have_is_declined(file, output, capsys):
     line = refused(capsys, "train", file, "-o", output, "--window", "30")
-    assert "the dilated encoder needs a window that is a multiple of 4 px" in line
+    assert "the convolutional encoder needs a window that is a multiple of 4 px" in line
 
 
 def test_the_output_is_checked_before_a_minute_is_spent(file, tmp_path, capsys):
@@ -168,7 +168,7 @@ def test_frames_that_are_not_there_are_named(file, output, capsys):
         ("--frames", "a:b", "expected one frame as 7"),
         ("--frames", "-1", "expected one"),
         ("--window", "0", "window to be a whole number of at least 4"),
-        ("--encoder", "resnet", "encoder to be one of dilated, narrow, mlp, got 'resnet'"),
+        ("--encoder", "resnet", "encoder to be one of convolutional, mlp, got 'resnet'"),
         ("--seed", "99999999999999", "from 0 to 2147483647, got 99999999999999"),
     ],
 )

@@ -20,7 +20,7 @@ from shiftvae_training.train import train
 
 KL = torch.tensor([0.5, 2.0, 0.01])
 MODELS = {
-    "dilated": {},
+    "convolutional": {},
     "mlp": {"family": "mlp"},
     "1D": {"window": (1, 16), "shift": torus(SIGNAL)},
     "planar": {"shift": PlanarShift(2, 3.0)},

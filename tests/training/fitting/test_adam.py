@@ -46,3 +46,16 @@ print("torch._dynamo" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_parameter_has_its_share_of_the_rate():
+    start = torch.tensor([1.0, -2.0])
+    slow, fast, alone = (nn.Parameter(start.clone()) for _ in range(3))
+    both, one = Adam([slow, fast], [0.25, 1.0]), Adam([alone])
+    for _ in range(3):
+        for parameter in (slow, fast, alone):
+            parameter.grad = torch.tensor([0.5, 3.0])
+        both.step(0.1)
+        one.step(0.1)
+    assert torch.equal(fast, alone)
+    torch.testing.assert_close(slow - start, 0.25 * (fast - start))

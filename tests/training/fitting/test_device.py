@@ -109,13 +109,13 @@ class Known:
     [
         {},
         {"family": "mlp"},
-        {"family": "narrow"},
+        {"family": "convolutional", "window": (24, 24)},
         {"shift": PlanarShift(2, 3.0)},
         {"member": Member(order=ORDER)},
         {"member": Member(classes=("one", "other"))},
         {"member": Member(decoder="coordinate")},
     ],
-    ids=["lattice", "mlp", "narrow", "isolated", "order", "classes", "coordinate"],
+    ids=["lattice", "mlp", "wide", "isolated", "order", "classes", "coordinate"],
 )
 def test_every_tensor_of_a_step_is_on_the_device(options):
     model, count = random_model(**options), 4

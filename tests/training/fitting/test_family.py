@@ -19,12 +19,16 @@ from shiftvae_training.train import train
 QUICK = Settings(encoder="mlp", steps=20, window=16, content=2)
 PLANAR = {"shift": "planar", "window": 20}
 MEMBERS = {
-    "rotation and scale": ({**PLANAR, "rotation": 1, "scale": True}, 1, ("dy", "dx", "phi", "scale", "z1", "z2")),
+    "rotation and scale": (
+        {**PLANAR, "rotation": 1, "scale": True, "steps": 60},
+        1,
+        ("dy", "dx", "phi", "scale", "z1", "z2"),
+    ),
     "coordinate decoder": ({"decoder": "coordinate", "content": 1}, 1, ("dy", "dx", "z1")),
     "Poisson": ({"likelihood": "poisson", "content": 1}, 1, ("dy", "dx", "z1")),
     "Bernoulli": ({"likelihood": "bernoulli", "content": 1}, 2, ("dy", "dx", "z1")),
     "two classes": ({"classes": ("up", "down")}, 1, ("dy", "dx", "z1", "z2")),
-    "three latents, dilated": ({"content": 3, "encoder": "dilated"}, 1, ("dy", "dx", "z1", "z2", "z3")),
+    "three latents, convolutional": ({"content": 3, "encoder": "convolutional"}, 1, ("dy", "dx", "z1", "z2", "z3")),
     "eight latents, two channels": ({"content": 8}, 2, ("dy", "dx", *(f"z{i + 1}" for i in range(8)))),
 }
 

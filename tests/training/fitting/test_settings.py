@@ -16,7 +16,7 @@ from shiftvae_training.fitting.settings import Settings, check_setting
 GOOD = {
     "window": [None, 4, 32],
     "content": [None, 0, 8],
-    "encoder": ["dilated", "narrow", "mlp"],
+    "encoder": ["convolutional", "mlp"],
     "shift": ["torus", "planar"],
     "cell": ["auto", "parent", "super", ((9.0, 1.0), (0.0, 8.5))],
     "constraints": [{}, {"smooth": 0}, {"displacement": 100.0, "decorrelate": 2}],
@@ -111,7 +111,7 @@ def test_anything_else_is_refused_by_its_name(name, value):
         assert said.endswith(f", got {value!r}")
 
 
-@pytest.mark.parametrize("choice", [("encoder", "dilated, narrow, mlp"), ("shift", "torus, planar")], ids=str)
+@pytest.mark.parametrize("choice", [("encoder", "convolutional, mlp"), ("shift", "torus, planar")], ids=str)
 def test_a_misspelt_name_is_answered_with_the_choice(choice):
     with pytest.raises(TrainingError, match=f"expected {choice[0]} to be one of {choice[1]}, got 'torrus'"):
         Settings(**{choice[0]: "torrus"})

@@ -43,7 +43,7 @@ def tiles(guess):
 
 def test_targets_of_turned_tiles_are_where_the_features_are_drawn(guess, model, tiles):
     """Turned back, windows that were cut at their targets look like the registered mean."""
-    targets = Teacher(model, guess, 4).targets(tiles)
+    targets = Teacher(model, guess).targets(tiles)
     assert np.count_nonzero(tiles.turn) > 5
     mean, _ = guess.images(np.arange(-7.0, 8), np.arange(-7.0, 8))
     alike = []
@@ -62,7 +62,7 @@ def test_targets_of_turned_tiles_are_where_the_features_are_drawn(guess, model, 
 
 @torch.no_grad()
 def test_the_distance_is_that_from_the_targets(guess, model, tiles):
-    teacher = Teacher(model, guess, 4)
+    teacher = Teacher(model, guess)
     targets = teacher.targets(tiles)
     latents = targets.latents
     u = torch.atanh((latents[..., :2] / model.shift.reach_px).clamp(-0.99, 0.99))
@@ -77,7 +77,7 @@ def test_the_distance_is_that_from_the_targets(guess, model, tiles):
 
 
 def test_encoder_and_decoder_learn_from_it(guess, model, tiles):
-    objective = Objective(model, 4, (), teacher=Teacher(model, guess, 4))
+    objective = Objective(model, 4, (), teacher=Teacher(model, guess))
     pixels = torch.from_numpy(tiles.pixels)
     terms, _ = objective(pixels, source=tiles)
     terms.total().backward()

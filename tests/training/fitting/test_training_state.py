@@ -86,5 +86,5 @@ def test_a_file_without_weights_and_an_unknown_family_are_named(model):
     with pytest.raises(TrainingError, match=r"tiny\.svae holds no weights to go on from"):
         unpack_state(tiny)
     assert read_looks(tiny) == ()
-    with pytest.raises(TrainingError, match="expected an encoder of dilated, narrow, mlp, got 'mine'"):
+    with pytest.raises(TrainingError, match="expected an encoder of convolutional, mlp, got 'mine'"):
         unpack_state(changed(model.file, lambda _: None, encoder="mine"))

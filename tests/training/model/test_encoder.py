@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from shiftvae_rt.errors import WindowError
 from shiftvae_training.model.encoder import Encoder
 from shiftvae_training.model.encoder_families import ENCODERS
+from shiftvae_training.model.encoder_weights import Turn
 
+#: Orders of 12 features on a lattice of two vectors.
+TURN = Turn(np.array([[1, 0], [0, 1], *[(i % 5 - 2, i % 3 - 1) for i in range(10)]]), np.array([[1, 0], [1, 1]]))
 NETWORKS = {
-    "dilated 8": ("dilated", (8, 8), 1),
-    "dilated 24": ("dilated", (24, 24), 1),
-    "dilated 32, two channels": ("dilated", (32, 32), 2),
-    "narrow 12": ("narrow", (12, 12), 1),
-    "narrow 32": ("narrow", (32, 32), 1),
-    "1D narrow, two channels": ("narrow", (1, 20), 2),
-    "mlp 15": ("mlp", (15, 15), 1),
-    "1D dilated": ("dilated", (1, 20), 1),
-    "1D mlp, three channels": ("mlp", (1, 13), 3),
+    "convolutional 8": ("convolutional", (8, 8), 1, None),
+    "convolutional 12": ("convolutional", (12, 12), 1, None),
+    "convolutional 32, two channels": ("convolutional", (32, 32), 2, None),
+    "turned 24": ("convolutional", (24, 24), 1, TURN),
+    "turned 32, two channels": ("convolutional", (32, 32), 2, TURN),
+    "1D convolutional, two channels": ("convolutional", (1, 20), 2, None),
+    "1D turned": ("convolutional", (1, 20), 1, Turn(TURN.orders[:, :1], TURN.phases[:1, :1])),
+    "mlp 15": ("mlp", (15, 15), 1, None),
+    "1D mlp, three channels": ("mlp", (1, 13), 3, None),
 }
 
 
 @pytest.fixture(params=NETWORKS, ids=list(NETWORKS))
 def encoder(request):
     torch.manual_seed(0)
-    family, window, channels = NETWORKS[request.param]
-    return Encoder(family, window, channels, 5)
+    family, window, channels, turn = NETWORKS[request.param]
+    return Encoder(family, window, channels, 7, turn)
 
 
 def windows(encoder, count=3, more=0) -> torch.Tensor:
@@ -41,7 +45,7 @@ def deviations(frames, window) -> torch.Tensor:
     return cut.square().mean(dim=(1, -1, -2)).sqrt()
 
 
-WINDOWS = [("dilated", window) for window in range(8, 65, 4)] + [("narrow", window) for window in range(12, 65, 4)]
+WINDOWS = [("convolutional", window) for window in range(8, 65, 4)]
 
 
 @pytest.mark.parametrize(("family", "window"), WINDOWS)
@@ -77,7 +81,7 @@ def test_the_mlp_is_one_convolution():
 
 @pytest.mark.parametrize(
     ("family", "window"),
-    [("dilated", 10), ("dilated", 4), ("dilated", 0), ("narrow", 8), ("narrow", 30), ("mlp", 3), ("mlp", 1)],
+    [("convolutional", 10), ("convolutional", 4), ("convolutional", 0), ("mlp", 3), ("mlp", 1)],
 )
 def test_a_window_that_the_family_cannot_have_is_refused(family, window):
     with pytest.raises(WindowError, match=f"the {family} encoder needs a window .* got {window}"):

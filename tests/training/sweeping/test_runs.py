@@ -9,9 +9,9 @@ from shiftvae_training.sweeping.runs import make_runs
 
 
 def test_there_is_a_run_for_every_combination(tmp_path):
-    runs = make_runs(tmp_path, ["scan.npy", "--steps", "9"], [["encoder", "mlp", "narrow"], ["seed", "0", "1"]])
+    runs = make_runs(tmp_path, ["scan.npy", "--steps", "9"], [["encoder", "mlp", "convolutional"], ["seed", "0", "1"]])
     assert [run.name for run in runs] == [
-        "encoder-mlp_seed-0", "encoder-mlp_seed-1", "encoder-narrow_seed-0", "encoder-narrow_seed-1",
+        "encoder-mlp_seed-0", "encoder-mlp_seed-1", "encoder-convolutional_seed-0", "encoder-convolutional_seed-1",
     ]  # fmt: skip
     assert runs[1].words == ("scan.npy", "--steps", "9", "--encoder=mlp", "--seed=1")
     assert runs[1].values == {"encoder": "mlp", "seed": "1"}

@@ -72,9 +72,9 @@ class DemoSettings:
     output: str
     force: bool = False
     input: str | None = None
-    encoder: str = "dilated"
+    encoder: str = "convolutional"
     seed: int = 0
-    steps: int = 3000
+    steps: int = 1000
     frames: int = 30
     frames_per_s: float = 5.0
     rows: int = 16

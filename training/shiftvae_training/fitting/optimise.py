@@ -43,6 +43,8 @@ GUIDE_ORDER = 50.0
 GUIDE_POSE = 3000.0
 #: Learning rate when the training of a model continues, as a share of the family's.
 RATE_AGAIN = 0.3
+#: Learning rates of stem and head that start from the guess, as shares of the family's. More lost faint content.
+STEM_RATE, HEAD_RATE = 0.05, 0.2
 #: Learning rate of the last step, as a share of the largest.
 LAST_RATE = 0.5
 #: Number of steps between looks at the held-out tiles.
@@ -116,7 +118,7 @@ def _optimise(
     steps, again = settings.steps, guess is None
     guided = GUIDED * steps
     rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)
-    optimiser = Adam(model.parameters())
+    optimiser = Adam(model.parameters(), _shares(model))
     scale = torch.tensor(model.channel_scale)[:, None, None]
     unseen = sampler.held_out(sampler.some)
     held_out = torch.from_numpy(unseen.pixels).to(workers.device) * scale
@@ -173,13 +175,18 @@ def _optimise(
     return course.history
 
 
+def _shares(model: ShiftVAE) -> list[float]:
+    """Share of the learning rate that each parameter has."""
+    shares: dict[torch.nn.Parameter, float] = {}
+    if model.encoder.turned is not None:
+        shares |= dict.fromkeys(model.encoder.stem, STEM_RATE)
+        shares |= dict.fromkeys(model.encoder.head.parameters(), HEAD_RATE)
+    return [shares.get(parameter, 1.0) for parameter in model.parameters()]
+
+
 def _off_guess(model: ShiftVAE, guess: Guess, tiles: Tiles, posterior: Posterior) -> torch.Tensor:
     """Weighted squared distance of shift, pose and content of the windows from the first guess, nats."""
-    side = round(posterior.mean.shape[1] ** (1 / model.dimensions))
-    grid = np.meshgrid(
-        *(np.arange(1 if n == 1 else side) * TILE_STRIDE + (n - 1) / 2 for n in model.window), indexing="ij"
-    )
-    centres = tiles.in_frame(np.stack(grid, -1).reshape(-1, 2))
+    centres = tiles.window_centres(model.window)
     places = [(int(f), *centre.T) for f, centre in zip(tiles.frame, centres, strict=True)]
     shifts, contents, weights = zip(*(guess.targets_at(*place) for place in places), strict=True)
     moved = np.stack(shifts) if tiles.turn is None else turn_vectors(np.stack(shifts), tiles.turn)

@@ -19,12 +19,16 @@ from ..guess.first_guess import FirstGuess, Guess, make_first_guess
 from ..guess.grain_guess import GrainGuess, make_grain_guess
 from ..lattice.find import Lattice
 from ..lattice.grains import Grains
+from ..model.encoder import Encoder
+from ..model.encoder_families import ENCODERS
 from ..model.grain_shift import GrainShift
 from ..model.order import Order
 from ..model.shift import PlanarShift, Shift, TorusShift
 from ..model.shift_vae import ShiftVAE
 from ..sampling import TILE_SIDE, TILE_STRIDE, Frames, places_within
 from ..scans import has_contrast
+from ..start.harmonic_stem import harmonic_kernels
+from ..start.waves import Waves, waves_of
 from .family import labels_of_frames, make_member
 from .settings import Settings
 
@@ -98,8 +102,19 @@ def prepare(
     if len(lattice.superlattice):
         vectors = torch.tensor(lattice.superlattice @ lattice.reciprocal, dtype=torch.float32)
         member = replace(member, order=Order(vectors))
-    model = ShiftVAE(settings.encoder, window, scale, shift=shift, content=content, sd_floor=SD_FLOOR, member=member)
+    waves = waves_of(guess, lattice) if ENCODERS[settings.encoder].measures_waves else None
+    model = ShiftVAE(
+        settings.encoder,
+        window,
+        scale,
+        shift=shift,
+        content=content,
+        sd_floor=SD_FLOOR,
+        member=replace(member, turn=None if waves is None else waves.turn),
+    )
     _start_from(model, guess)
+    if waves is not None:
+        _start_stem(model.encoder, waves)
     return model, guess
 
 
@@ -150,6 +165,15 @@ def _typical_sd(frames: Frames, window: tuple[int, int], where: NDArray[np.bool_
     if not (sd > 0).any():
         raise TrainingError("a channel of the frames has no contrast: train on an area with structure")
     return float(np.median(sd[sd > 0]))
+
+
+@torch.no_grad()
+def _start_stem(encoder: Encoder, waves: Waves) -> None:
+    channels = encoder.stem[0].shape[1]
+    for weight, kernel in zip(
+        encoder.stem, harmonic_kernels(encoder.plan, encoder.window, channels, waves), strict=True
+    ):
+        weight.copy_(torch.from_numpy(kernel))
 
 
 @torch.no_grad()

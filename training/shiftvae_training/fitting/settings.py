@@ -131,12 +131,12 @@ class Settings:
 
     window: int | None = None
     content: int | None = None
-    encoder: str = "dilated"
+    encoder: str = "convolutional"
     shift: ShiftName = "torus"
     cell: Cell = "auto"
     constraints: dict[str, float] = field(default_factory=lambda: {"displacement": 100.0})
     conditions: tuple[Constraint, ...] = ()
-    steps: int = 3000
+    steps: int = 1000
     seed: int = 0
     threads: int = 1
     rotation: int = 0

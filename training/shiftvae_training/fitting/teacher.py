@@ -56,21 +56,14 @@ class Teacher:
         Model that takes rounds.
     guess
         Features of its frames.
-    stride
-        px between the windows of a tile.
     """
 
-    def __init__(self, model: ShiftVAE, guess: FeatureGuess, stride: int) -> None:
-        self._model, self._guess, self._stride = model, guess, stride
+    def __init__(self, model: ShiftVAE, guess: FeatureGuess) -> None:
+        self._model, self._guess = model, guess
 
     def targets(self, tiles: Tiles) -> Targets:
         """Targets of all windows of `tiles`."""
-        window = self._model.window
-        lines = [
-            self._stride * np.arange(1 + (n - w) // self._stride) + (w - 1) / 2
-            for n, w in zip(tiles.pixels.shape[2:], window, strict=True)
-        ]
-        centres = tiles.in_frame(np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2))
+        centres = tiles.window_centres(self._model.window)
         places = [(int(f), *centre.T) for f, centre in zip(tiles.frame, centres, strict=True)]
         shift, content, weight = (
             np.stack(part) for part in zip(*(self._guess.targets_at(*place) for place in places), strict=True)

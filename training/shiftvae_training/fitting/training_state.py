@@ -21,6 +21,7 @@ from shiftvae_rt.model.model_file import ModelFile
 
 from ..model.decoder import DecoderName
 from ..model.encoder_families import ENCODERS
+from ..model.encoder_weights import Turn
 from ..model.grain_shift import GrainShift
 from ..model.likelihood import Bernoulli, Gaussian, Likelihood, Poisson
 from ..model.order import Order
@@ -122,6 +123,7 @@ def unpack_state(file: ModelFile) -> TrainingState:
                 likelihood,
                 training.classes,
                 _order(manifest),
+                _turn(arrays),
             ),
         )
         model.load_state_dict(weights)
@@ -142,6 +144,12 @@ def _shift(manifest: Manifest, first_reach_px: float | None) -> Shift:
             return GrainShift.of(torch.tensor([grain.vectors for grain in manifest.grains], dtype=torch.float32))
         return TorusShift(torch.tensor(manifest.lattice, dtype=torch.float32))
     return PlanarShift(manifest.dimensions, first_reach_px)
+
+
+def _turn(arrays: Mapping[str, np.ndarray]) -> Turn | None:
+    """Turn of the encoder's features; None for one without."""
+    name = WEIGHT + "encoder.turned."
+    return Turn(arrays[name + "orders"], arrays[name + "phases"]) if name + "orders" in arrays else None
 
 
 def _order(manifest: Manifest) -> Order | None:

@@ -12,7 +12,14 @@ from shiftvae_rt.array_types import Float64
 from ..lattice.find import Lattice
 from ..lattice.local_fourier import LocalFourier
 
-__all__ = ["SIGMA_OF_ORDER", "harmonic_orders", "in_motif_frame", "motif_phasors", "stack_coefficients"]
+__all__ = [
+    "SIGMA_OF_ORDER",
+    "harmonic_orders",
+    "in_motif_frame",
+    "motif_phasors",
+    "phase_harmonics",
+    "stack_coefficients",
+]
 
 Complex = NDArray[np.complex128]
 
@@ -38,12 +45,13 @@ def harmonic_orders(lattice: Lattice) -> NDArray[np.int64]:
 
 def motif_phasors(fields: Sequence[LocalFourier], orders: NDArray[np.int64]) -> list[Complex]:
     """Phasors exp(2 pi i g_k . R) ``(k, rows, cols)`` for the motif position R near each grid point of every field."""
-    pick, unimodular = _phase_harmonics(orders, fields)
+    power = np.mean([np.mean(np.abs(f.coefficients) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
+    pick = phase_harmonics(orders, power)
     turned = []
     for field in fields:
         channel = np.argmax([np.abs(c[pick]).mean() for c in field.coefficients])
         angle = -np.angle(field.coefficients[channel][pick])
-        whole = np.tensordot(np.linalg.inv(unimodular).round(), angle, axes=1)  # 2 pi g_k . R
+        whole = np.tensordot(np.linalg.inv(orders[pick]).round(), angle, axes=1)  # 2 pi g_k . R
         turned.append(np.exp(1j * whole))
     return turned
 
@@ -59,14 +67,11 @@ def stack_coefficients(coefficients: Complex) -> Float64:
     return np.concatenate([flat.real, flat.imag])
 
 
-def _phase_harmonics(orders: NDArray[np.int64], fields: Sequence[LocalFourier]) -> tuple[list[int], Float64]:
-    """Indices of the strongest harmonics whose phases determine all lattice phases (unimodular), and their orders."""
-    power = np.mean([np.mean(np.abs(f.coefficients) ** 2, axis=(0, 2, 3)) for f in fields], axis=0)
-    strongest = np.argsort(-power)
+def phase_harmonics(orders: NDArray[np.int64], power: Float64) -> list[int]:
+    """Indices of the strongest harmonics whose phases tell all those of the lattice (unimodular), by ``power (n,)``."""
+    strongest = [int(i) for i in np.argsort(-power)]
     if orders.shape[1] == 1:
-        first = [int(i) for i in strongest if abs(orders[i, 0]) == 1][:1]
-        return first, orders[first].astype(float)
-    pairs = [(int(i), int(j)) for a, i in enumerate(strongest) for j in strongest[:a]]
-    usable = [p for p in pairs if abs(round(float(np.linalg.det(orders[list(p)])))) == 1]
-    best = max(usable, key=lambda p: min(power[p[0]], power[p[1]]))
-    return list(best), orders[list(best)].astype(float)
+        return [i for i in strongest if abs(orders[i, 0]) == 1][:1]
+    pairs = [(i, j) for a, i in enumerate(strongest) for j in strongest[:a]]
+    usable = [[i, j] for i, j in pairs if abs(round(float(np.linalg.det(orders[[i, j]])))) == 1]
+    return max(usable, key=lambda pair: min(power[pair[0]], power[pair[1]]))

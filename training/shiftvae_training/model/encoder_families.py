@@ -4,9 +4,8 @@ All have the same structure, which makes them exact when they slide over a frame
 convolutions without bias, the first with kernels that sum to zero, a division by the window's standard deviation, then
 1x1 layers.
 
-- ``dilated``: four or five small dilated convolutions with ReLU; neighbouring windows share their work.
-- ``narrow``: fewer layers, half as wide at the end; the first sees 8 x 8 px, and the others need its output at every
-  fourth px only. It takes less than half the time of ``dilated`` and gives slightly noisier maps.
+- ``convolutional``: three or four small dilated convolutions; neighbouring windows share their work. On a lattice they
+  are linear, measure its waves and are turned back (`Turn`); for isolated features and several grains they have ReLU.
 - ``mlp``: one convolution as large as the window, the dense network of the paper.
 
 To add a family, write an object with the attributes of `EncoderFamily` and enter it in `ENCODERS`.
@@ -25,7 +24,7 @@ from shiftvae_rt.errors import WindowError
 
 __all__ = ["ENCODERS", "EncoderFamily", "Layer"]
 
-#: Largest dilation; 1x1 layers have it too, so that they need no finer grid than the largest stride.
+#: Largest dilation.
 WIDEST = 8
 
 
@@ -47,6 +46,8 @@ class EncoderFamily(Protocol):
     relu
         True: ReLU after each layer of the stem. False: the features get a bias and tanh after the division by the
         window's standard deviation.
+    measures_waves
+        Whether on a lattice of one grain the stem has no ReLU and measures waves, which are turned back.
     learning_rate
         Largest learning rate of Adam.
     """
@@ -55,6 +56,8 @@ class EncoderFamily(Protocol):
     def head(self) -> tuple[int, ...]: ...  # noqa: D102  # described above
     @property
     def relu(self) -> bool: ...  # noqa: D102
+    @property
+    def measures_waves(self) -> bool: ...  # noqa: D102
     @property
     def learning_rate(self) -> float: ...  # noqa: D102
 
@@ -69,19 +72,18 @@ class EncoderFamily(Protocol):
 
 @dataclass(frozen=True)
 class Sliding:
-    """Small dilated convolutions with ReLU.
+    """Small dilated convolutions.
 
     Parameters
     ----------
     name
         Name of the family, for messages.
     edge
-        Edge of the first kernel, px; the dilation of the next layer is half of it.
+        Edge of the first kernel, px, or less in a smaller window; the dilation of the next layer is half of it.
     features
-        Number of channels of the last layer.
+        Number of channels of the last layer, where it does not measure waves.
     head
-        See `EncoderFamily`. If it is empty, the last layer of the stem is the hidden layer: without bias and before the
-        division, which is faster.
+        See `EncoderFamily`.
     """
 
     name: str
@@ -89,15 +91,18 @@ class Sliding:
     features: int
     head: tuple[int, ...]
     relu: bool = True
+    measures_waves: bool = True
     learning_rate: float = 5e-3
 
     def stem(self, window: int) -> list[Layer]:
-        """See `EncoderFamily`; `window` must be a multiple of 4 px, and at least 4 px more than the first kernel."""
-        if window % 4 or window < self.edge + 4:
-            needed = f"a window that is a multiple of 4 px, at least {self.edge + 4}"
-            raise WindowError(f"the {self.name} encoder needs {needed}, got {window}")
-        odd = [(2, 4)] if window % self.edge else []  # two taps for the 4 px that three-tap layers cannot add
-        plan, rest, dilation = [(self.edge, 1), *odd], window - self.edge - 4 * len(odd), self.edge // 2
+        """See `EncoderFamily`; `window` must be a multiple of 4 px, and at least 8 px."""
+        if window % 4 or window < 8:
+            raise WindowError(
+                f"the {self.name} encoder needs a window that is a multiple of 4 px, at least 8, got {window}"
+            )
+        edge = min(self.edge, window - 4)
+        odd = [(2, 4)] if window % edge else []  # two taps for the 4 px that three-tap layers cannot add
+        plan, rest, dilation = [(edge, 1), *odd], window - edge - 4 * len(odd), edge // 2
         while rest:  # each 3-tap layer of dilation d adds 2 d px: double d while the rest allows it
             while rest % (2 * dilation):
                 dilation //= 2
@@ -105,7 +110,6 @@ class Sliding:
             rest -= 2 * dilation
             dilation = min(dilation * 2, WIDEST) if rest >= 4 * dilation else dilation
         plan = [plan[0], *sorted(plan[1:], key=lambda layer: layer[1])]
-        plan = plan if self.head else [*plan, (1, WIDEST)]
         # 16 channels on the finest grid, then 32, the block size of most matrix kernels
         widths = [16, *[32] * (len(plan) - 2), self.features]
         return [Layer(size, dilation, width) for (size, dilation), width in zip(plan, widths, strict=True)]
@@ -132,6 +136,7 @@ class Dense:
     width: int = 128
     head: tuple[int, ...] = (128,)
     relu: bool = False
+    measures_waves: bool = False
     learning_rate: float = 4e-3
 
     def stem(self, window: int) -> list[Layer]:
@@ -147,7 +152,6 @@ class Dense:
 
 #: The families by their names on the command line and in settings.
 ENCODERS: dict[str, EncoderFamily] = {
-    "dilated": Sliding("dilated", edge=4, features=64, head=(64,)),
-    "narrow": Sliding("narrow", edge=8, features=32, head=()),
+    "convolutional": Sliding("convolutional", edge=8, features=32, head=(64,)),
     "mlp": Dense(),
 }

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from shiftvae_rt.array_types import Float32
 
-__all__ = ["GRAIN", "LEAST_SLOPE", "LOG_SCALE", "LOG_SD", "WIDEST_PHASE", "EncoderWeights", "StemLayer", "Turn"]
+__all__ = [
+    "GRAIN",
+    "LEAST_SLOPE",
+    "LOG_SCALE",
+    "LOG_SD",
+    "NO_PHASE",
+    "WIDEST_PHASE",
+    "EncoderWeights",
+    "StemLayer",
+    "Turn",
+]
 
 #: Largest posterior width of a phase, rad: there the divergence of a wrapped normal from the uniform prior is 0.
 WIDEST_PHASE = float(np.sqrt(2 * np.pi / np.e))
@@ -20,6 +30,8 @@ LOG_SCALE = (-0.5, 0.5)
 LEAST_SLOPE = 0.05
 #: Share of its level that a window must vary by, or rounding is all that float32 convolutions see of it.
 GRAIN = 1e-6
+#: Squared modulus below which a complex feature has no phase.
+NO_PHASE = 1e-30
 
 
 @dataclass(frozen=True)

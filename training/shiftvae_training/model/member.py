@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .decoder import DecoderName
+from .encoder_weights import Turn
 from .likelihood import Gaussian, Likelihood
 from .order import Order
 from .pose import PoseLatent
@@ -28,6 +29,8 @@ class Member:
         Names of the classes that the decoder is conditioned on; empty without classes.
     order
         Order latents, for the template decoder without classes; None without.
+    turn
+        How the encoder's features turn with the lattice; None if they do not.
     """
 
     further: tuple[PoseLatent, ...] = ()
@@ -35,3 +38,4 @@ class Member:
     likelihood: Likelihood = field(default_factory=Gaussian)
     classes: tuple[str, ...] = ()
     order: Order | None = None
+    turn: Turn | None = None

@@ -103,6 +103,11 @@ class TorusShift:
         """Offset ``(..., 2)`` px in the template: the same in a window."""
         return offset
 
+    def phases_of(self, shift: Tensor) -> Tensor:
+        """Phases ``(..., k)``, rad, of shifts ``(..., 2)`` px."""
+        phases: Tensor = 2 * math.pi * shift @ torch.linalg.pinv(self.vectors)
+        return phases
+
     def wrap_px(self, shift: Tensor, code: Tensor | None = None) -> Tensor:  # noqa: ARG002 - the protocol's
         """Reduce shifts ``(..., 2)`` px to the cell around the window's centre."""
         phase = shift @ torch.linalg.pinv(self.vectors)  # in turns

@@ -52,7 +52,7 @@ class ShiftVAE(nn.Module):
     sd_floor
         Smallest standard deviation (after scaling) of a window that is not constant.
     member
-        Further latents, decoder, likelihood and classes.
+        Further latents, decoder, likelihood and classes; how the encoder's features turn.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class ShiftVAE(nn.Module):
         self.further, self.likelihood, self.classes = member.further, member.likelihood, member.classes
         self.order, self.orders = member.order, 0 if member.order is None else member.order.count
         outputs = shift.size + sum(latent.size for latent in self.further) + 3 * self.orders + 2 * content
-        self.encoder = Encoder(family, window, len(channel_scale), outputs)
+        self.encoder = Encoder(family, window, len(channel_scale), outputs, member.turn)
         kinds = [latent.kind for latent in self.further]
         least = float(np.exp(LOG_SCALE[0])) if "scale" in kinds else 1.0
         grains = isinstance(shift, GrainShift)
@@ -276,22 +276,22 @@ class ShiftVAE(nn.Module):
     def weights(self) -> EncoderWeights:
         """Weights and constants of the encoder, for export."""
         head = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in self.encoder.linears]
-        bias = self.encoder.bias
         gain = float(self.shift_gain)
-        lattice = self.shift.vectors.numpy() if isinstance(self.shift, TorusShift) else np.zeros((0, 2))
+        lattice = self.shift.vectors.double().numpy() if isinstance(self.shift, TorusShift) else np.zeros((0, 2))
         return EncoderWeights(
             window=self.window,
             stem=self.encoder.stem_layers(),
             stem_relu=self.encoder.stem_relu,
-            stem_bias=None if bias is None else bias.detach().numpy(),
+            stem_bias=None if self.encoder.bias is None else self.encoder.bias.detach().numpy(),
             head=tuple(head),
-            lattice=lattice.astype(np.float64),
+            lattice=lattice,
             cells=self.shift.cells.double().numpy() if isinstance(self.shift, GrainShift) else None,
             planar_prior_px=gain * self.shift.width_px if isinstance(self.shift, PlanarShift) else 0.0,
             planar_reach_px=gain * self.shift.reach_px if isinstance(self.shift, PlanarShift) else 0.0,
             fold=next((latent.fold for latent in self.further if isinstance(latent, Rotation)), 0),
             scale_prior=next((latent.prior for latent in self.further if isinstance(latent, Scale)), 0.0),
             orders=self.orders,
+            turn=self.encoder.turn(),
             content=self.content,
             anchor=self.anchor.numpy().astype(np.float64),
             anchor_slope=self.anchor_slope.numpy().astype(np.float64),

@@ -1,6 +1,8 @@
 """What it costs that features turn with the lattice: a network with a turn beside the same without, in pairs.
 
-python benchmarks/speed/turning.py [ROUNDS]: CPU time of one frame of 512 x 512 px, from pixels to latents, one thread.
+    python benchmarks/speed/turn_cost.py [ROUNDS]
+
+CPU time of one frame of 512 x 512 px, from pixels to latents, one thread.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from random_models import turning_weights, write_random_model
+from random_models import random_weights, write_random_model
 
 from shiftvae_rt import ModelFile, _core
 from shiftvae_rt.benchmark import lattice_frame
@@ -39,15 +41,17 @@ def main(rounds: int) -> None:
     frame, centre = lattice_frame(), np.zeros(1)
     with tempfile.TemporaryDirectory() as folder:
         models = [
-            ModelFile.read(write_random_model(Path(folder) / f"{turning}.svae", turning_weights(turning=turning)))
-            for turning in (False, True)
+            ModelFile.read(
+                write_random_model(Path(folder) / f"{turns}.svae", random_weights("convolutional", turns=turns))
+            )
+            for turns in (False, True)
         ]
-        print(f"{_core.isa():>6} {'stride':>6} {'plain ms':>9} {'turning ms':>10} {'ratio':>6}")
+        print(f"{_core.isa():>6} {'stride':>6} {'plain ms':>9} {'turned ms':>10} {'ratio':>6}")
         for stride in STRIDES:
             for name, route_of in (("C++", DenseRoute), ("graph", partial(GraphRoute, provider="onnxruntime"))):
                 jobs = [partial(route_of(model, stride).encode, frame, centre) for model in models]
-                plain, turning, ratio = in_pairs(jobs, rounds)
-                print(f"{name:>6} {stride:6} {plain:9.2f} {turning:10.2f} {ratio:6.3f}", flush=True)
+                plain, turned, ratio = in_pairs(jobs, rounds)
+                print(f"{name:>6} {stride:6} {plain:9.2f} {turned:10.2f} {ratio:6.3f}", flush=True)
 
 
 if __name__ == "__main__":
