@@ -75,11 +75,14 @@ def _covariance(response: Complex, power: Float64) -> Float64:
 
 
 def _principal(response: Complex, noise: Float64, waves: Waves, count: int) -> Float64:
-    """Principal components ``(count, inputs)`` of the waves, which pass the noise with gain 1."""
+    """Principal components ``(count, inputs)`` of the waves, which pass the noise with gain 1.
+
+    Of fewer inputs there are fewer; they are repeated.
+    """
     root = np.linalg.inv(np.linalg.cholesky(noise))
     weight = waves.weight / waves.weight.max() + LEAST_WEIGHT
-    axes = np.linalg.eigh(root @ _covariance(response, weight) @ root.T)[1]
-    return np.asarray(axes[:, : -1 - count : -1].T @ root)
+    axes = np.linalg.eigh(root @ _covariance(response, weight) @ root.T)[1].T[::-1]
+    return np.asarray(axes[np.arange(count) % len(axes)] @ root)
 
 
 def _measuring(response: Complex, noise: Float64, waves: Waves) -> Float64:
