@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "array_file.hpp"
+#include "common/number_text.hpp"
 #include "pixel_types.hpp"
 #include "refusal.hpp"
 #include "ruler.hpp"
@@ -30,12 +30,6 @@ double quantile(std::vector<double> values, double share) {
     const auto low = static_cast<std::size_t>(at);
     const std::size_t high = std::min(low + 1, values.size() - 1);
     return values[low] + (values[high] - values[low]) * (at - static_cast<double>(low));
-}
-
-std::string formatted(const char* format, double number) {
-    char text[200];
-    std::snprintf(text, sizeof text, format, number);
-    return text;
 }
 
 // Covariance of neighbouring pixels of what is left of windows after the decoder's drawing.
@@ -63,9 +57,9 @@ std::string strain_in_words(const std::vector<double>& strain, std::size_t axes)
         if (std::fabs(strain[i]) > std::fabs(strain[largest])) largest = i;
     const double percent = 100 * strain[largest];
     if (largest / axes != largest % axes)
-        return formatted("the lattice is sheared or turned by %.1f %% of its length", std::fabs(percent));
+        return "the lattice is sheared or turned by " + fixed_text(std::fabs(percent), 1) + " % of its length";
     const char* axis = axes == 2 && largest == 0 ? "the period along y is " : "the period along x is ";
-    return axis + formatted("%.1f %% ", std::fabs(percent)) + (percent > 0 ? "longer" : "shorter");
+    return axis + fixed_text(std::fabs(percent), 1) + " % " + (percent > 0 ? "longer" : "shorter");
 }
 
 struct Reason {
@@ -76,7 +70,7 @@ struct Reason {
 std::vector<Reason> too_faint(const Manifest& manifest, const SampleWindows& samples) {
     const double contrast = std::max(quantile(samples.contrast, specimen), 1e-30);
     const double grain = quantile(samples.grain, specimen);
-    const std::string share = formatted("contrast is %.1g of the training data's", contrast);
+    const std::string share = "contrast is " + one_digit_text(contrast) + " of the training data's";
     return {{least_contrast * static_cast<double>(manifest.intensity.sd_floor) / contrast,
              share + ": were the counts rescaled?"},
             {grain / (most_grain * contrast), share + " on an offset that leaves no digits for it: subtract it"}};
@@ -197,7 +191,7 @@ Verdict judge(const Model& model, const Grid& grid, std::size_t rows, const floa
     }
     const double out = share_out(model, domain, few, few_sd, advance, few_rows * few_cols);
     reasons.push_back({out / domain.most_windows_out,
-                       formatted("%.0f %% of the windows are unlike those of the training data", 100 * out)});
+                       fixed_text(100 * out, 0) + " % of the windows are unlike those of the training data"});
     Verdict verdict{0, rounded(out), ""};
     // Without contrast the other checks fail too, and need not be said.
     const bool is_faint = std::any_of(faint.begin(), faint.end(), [](const Reason& one) { return one.score > 1; });

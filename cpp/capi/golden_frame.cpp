@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "array_file.hpp"
+#include "common/number_text.hpp"
 #include "refusal.hpp"
 #include "scan.hpp"
 #include "stored_zip.hpp"
@@ -155,7 +156,7 @@ void check(const Model& model, Bytes archive, std::size_t network_stride) {
     const Map at_once = encode(borrowed, frame, {lines});
     const double error = error_of(model, at_once, grid, {mean, sd, model.step});
     if (!(error <= tolerance))
-        refuse_file("the model's test frame comes out wrong by " + std::to_string(error) + " of a latent's spread");
+        refuse_file("the model's test frame comes out wrong by " + one_digit_text(error) + " of a latent's spread");
     const auto [one, other] = std::minmax({lines - lines / 4, std::max<std::size_t>(lines - 1, 1)});
     const Map in_parts = encode(borrowed, frame, {one, other, lines});
     if (!same_bits(at_once.mean, in_parts.mean) || !same_bits(at_once.sd, in_parts.sd))

@@ -1,14 +1,12 @@
 #include "scan.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <new>
-#include <type_traits>
 #include <utility>
 
 #include "array_file.hpp"
-#include "pixel_types.hpp"
+#include "line_checks.hpp"
 #include "refusal.hpp"
 #include "shiftvae/thread_pool.hpp"
 
@@ -18,40 +16,6 @@ namespace {
 // Rows of the map that are encoded in one run.
 constexpr std::size_t rows_together = 32;
 constexpr const char* too_far_apart = "neighbouring pixels differ by more than float32 can hold: rescale the frame";
-
-// Number of pixels that are NaN or infinite.
-std::size_t not_finite(const FrameView& lines) {
-    return with_type(lines.type, [&](auto pixel) {
-        using T = decltype(pixel);
-        if constexpr (std::is_floating_point_v<T>) {
-            std::size_t bad = 0;
-            for (std::size_t c = 0; c < lines.channels; ++c)
-                for (std::size_t y = 0; y < lines.height; ++y) {
-                    const T* line = static_cast<const T*>(lines.line(c, y));
-                    for (std::size_t x = 0; x < lines.width; ++x) bad += !std::isfinite(line[x]);
-                }
-            return bad;
-        } else {
-            return std::size_t{0};
-        }
-    });
-}
-
-// True if every pixel of a channel equals its first one.
-bool is_flat(const FrameView& lines, const char* first_pixels) {
-    return with_type(lines.type, [&](auto pixel) {
-        using T = decltype(pixel);
-        for (std::size_t y = 0; y < lines.height; ++y)
-            for (std::size_t c = 0; c < lines.channels; ++c) {
-                T first;
-                std::memcpy(&first, first_pixels + c * sizeof(T), sizeof(T));
-                const T* line = static_cast<const T*>(lines.line(c, y));
-                for (std::size_t x = 0; x < lines.width; ++x)
-                    if (line[x] != first) return false;
-            }
-        return true;
-    });
-}
 
 // Appends lines as (lines, channels, width).
 void append(const FrameView& lines, std::vector<char>& kept) {

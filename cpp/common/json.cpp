@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "common/number_text.hpp"
 #include "common/refusal.hpp"
 
 namespace shiftvae {
@@ -232,7 +233,7 @@ bool Json::boolean() const {
 
 double Json::number(double low, double high) const {
     if (kind_ != Kind::number || !(number_ >= low && number_ <= high))
-        refuse_as("a number from " + std::to_string(low) + " to " + std::to_string(high));
+        refuse_as("a number from " + one_digit_text(low) + " to " + one_digit_text(high));
     return number_;
 }
 

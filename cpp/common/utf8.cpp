@@ -1,7 +1,6 @@
 #include "common/utf8.hpp"
 
 #include <cstdint>
-#include <cstdio>
 
 namespace shiftvae {
 
@@ -32,9 +31,8 @@ std::string json_text(const std::string& text) {
         if (static_cast<unsigned char>(one) >= 0x20) {
             json += one;
         } else {
-            char escape[8];
-            std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(one));
-            json += escape;
+            json += one < 0x10 ? "\\u000" : "\\u001";
+            json += "0123456789abcdef"[one % 16];
         }
     }
     return json + '"';

@@ -48,14 +48,14 @@ public:
         const std::size_t k = down_.windows(first), start = block * k;
         for (std::size_t i = k; block > 0 && i-- > 1;) {
             double* suffix = suffix_ + 2 * i * cols_;
-            weigh(kernels, values, precision, start - k + i, suffix);
+            weigh(values, precision, start - k + i, suffix);
             if (i + 1 < k) kernels.accumulate(suffix + 2 * cols_, 2 * cols_, suffix);
         }
         std::fill_n(prefix_, 2 * cols_, 0.0);
         std::fill_n(padded_, 2 * wide_, 0.0);
         const std::size_t end = std::min(start + k, (grid_.frame_height - 1) / grid_.stride + 1);
         for (std::size_t q = start; q < end; ++q) {
-            weigh(kernels, values, precision, q, row_);
+            weigh(values, precision, q, row_);
             kernels.accumulate(row_, 2 * cols_, prefix_);
             const std::size_t reached = q - start + 1;  // rows reached ... k - 1 of the previous block
             const double* more = block > 0 && reached < k ? suffix_ + 2 * reached * cols_ : nullptr;
@@ -69,10 +69,9 @@ public:
     }
 
 private:
-    void weigh(const Kernels& kernels, const float* values, const float* precision, std::size_t row,
-               double* line) noexcept {
+    void weigh(const float* values, const float* precision, std::size_t row, double* line) noexcept {
         if (row < grid_.rows())
-            kernels.weigh(values + row * cols_, precision + row * cols_, cols_, line, line + cols_);
+            window_kernels().weigh(values + row * cols_, precision + row * cols_, cols_, line, line + cols_);
         else
             std::fill_n(line, 2 * cols_, 0.0);
     }
@@ -86,7 +85,7 @@ private:
             for (std::size_t part = 0; part < 2; ++part)
                 kernels.sliding_sum(padded_ + part * wide_ + across_.most + 1 - k, places, k, windows_ + part * wide_,
                                     scratch_, scratch_ + wide_);
-            kernels.divide(windows_, windows_ + wide_, places, means_ + (first ? 0 : wide_));
+            window_kernels().divide(windows_, windows_ + wide_, places, means_ + (first ? 0 : wide_));
         }
         const std::size_t begin = q * stride + down_.begin(first_down);
         const std::size_t end = std::min(q * stride + down_.end(first_down), grid_.frame_height);
@@ -117,7 +116,7 @@ bool assemble_latent_map(const float* values, const float* precision, std::size_
                          unsigned threads) {
     const Kernels& kernel = kernels();
     const std::size_t windows = grid.rows() * grid.cols(), pixels = grid.frame_height * grid.frame_width;
-    if (!kernel.weights_are_sound(values, precision, latents * windows)) return false;
+    if (!window_kernels().weights_are_sound(values, precision, latents * windows)) return false;
     const Cover down(grid.window_height, grid.stride);
     const std::size_t lines = (grid.frame_height - 1) / grid.stride + 1;
     // Phases without a window (stride > window) have k = 0 and no blocks: they stay NaN.

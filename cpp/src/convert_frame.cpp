@@ -10,7 +10,7 @@ namespace shiftvae {
 
 bool convert_frame(const FrameView& frame, const double* centre, float* out, unsigned threads) {
     constexpr std::size_t together = 32;  // lines of a part
-    const auto convert = kernels().convert_line[static_cast<int>(frame.type)];
+    const auto convert = window_kernels().convert_line[static_cast<int>(frame.type)];
     const std::size_t lines = frame.channels * frame.height;
     std::atomic<bool> finite{true};
     auto body = [&](std::size_t part, unsigned) noexcept {

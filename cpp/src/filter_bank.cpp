@@ -16,8 +16,8 @@ constexpr double tau = 6.283185307179586;
 // numbers are near the ends of the range.
 constexpr double most_contrast = 4, least_single = 1e-30, most_single = 1e30;
 
-const SpectrumKernels<float>& kernels_of(const Kernels& kernels, float) { return kernels.spectra; }
-const SpectrumKernels<double>& kernels_of(const Kernels& kernels, double) { return kernels.exact_spectra; }
+const SpectrumKernels<float>& kernels_of(const WindowKernels& kernels, float) { return kernels.spectra; }
+const SpectrumKernels<double>& kernels_of(const WindowKernels& kernels, double) { return kernels.exact_spectra; }
 
 // Offsets, in values, of the inputs of a transform: their indices with the bits reversed.
 std::vector<std::uint32_t> bit_reversed(std::size_t size) {
@@ -105,7 +105,7 @@ void FilterBank::fill(const double* filters) {
                     line_sums_[(c * height_ + line) * blocks_ * block_units + block * block_units + u] = sum;
                     sums_[c * blocks_ * block_units + block * block_units + u] += sum;
                 }
-                kernels().exact_spectra.transform(values, segment_, exact_.factors.first);
+                window_kernels().exact_spectra.transform(values, segment_, exact_.factors.first);
                 for (std::size_t k = 0; k < segment_; ++k) {
                     const std::size_t group = (block * windows + k % windows) * stride_ + k / windows;
                     double* to = exact_.weights.first + ((group * channels_ + c) * height_ + place) * block_units;
@@ -144,7 +144,7 @@ public:
     }
 
     // Filters the rows first to first + rows of windows of the tile into `out`, whose rows are out_pitch apart.
-    void run(const Kernels& kernels, const Tile& tile, std::size_t first, std::size_t rows, Scaling scaling,
+    void run(const WindowKernels& kernels, const Tile& tile, std::size_t first, std::size_t rows, Scaling scaling,
              const double* centres, float* out, std::size_t out_pitch) noexcept {
         const std::size_t y = first * bank_.stride_, lines = lines_of(bank_, rows);
         transform_lines<float>(kernels, tile, y, lines);
@@ -187,7 +187,7 @@ private:
     }
 
     template <class T>
-    void products(const Kernels& kernels, std::size_t rows, const bool* hard, bool wanted, float* out,
+    void products(const WindowKernels& kernels, std::size_t rows, const bool* hard, bool wanted, float* out,
                   std::size_t out_pitch) noexcept {
         const SpectrumKernels<T>& kernel = kernels_of(kernels, T{});
         const FilterBank::Spectra<T>& spectra = bank_.spectra<T>();
@@ -232,7 +232,7 @@ private:
     // Computes the spectra of the lines, with their means and variances. Each line has lanes of its own: its bits do
     // not depend on the others.
     template <class T>
-    void transform_lines(const Kernels& kernels, const Tile& tile, std::size_t y, std::size_t lines) noexcept {
+    void transform_lines(const WindowKernels& kernels, const Tile& tile, std::size_t y, std::size_t lines) noexcept {
         const std::size_t stride = bank_.stride_, pitch = phase_ * stride, size = bank_.segment_;
         const std::size_t width = std::min(size, tile.frame.width - tile.x);
         double first[lanes], mean[lanes], variance[lanes];
@@ -266,7 +266,7 @@ private:
 };
 
 void FilterBank::apply(const FrameView& frame, Scaling scaling, const double* centre, float* out) const {
-    const Kernels& kernel = kernels();
+    const WindowKernels& kernel = window_kernels();
     const Grid grid{frame.height, frame.width, height_, width_, stride_};
     const std::size_t rows = grid.rows(), cols = grid.cols(), most = (segment_ - width_) / stride_ + 1;
     const std::size_t chunks = (rows + rows_together - 1) / rows_together;

@@ -71,7 +71,7 @@ struct Reach {
 bool place_at_motifs(const float* values, const float* precision, const float* shift_y, const float* shift_x,
                      std::size_t latents, const Grid& grid, float* map, unsigned threads) {
     const std::size_t rows = grid.rows(), cols = grid.cols(), windows = rows * cols;
-    if (!kernels().weights_are_sound(values, precision, latents * windows)) return false;
+    if (!window_kernels().weights_are_sound(values, precision, latents * windows)) return false;
     const double middle_y = static_cast<double>(grid.window_height - 1) / 2;
     const double middle_x = static_cast<double>(grid.window_width - 1) / 2;
     std::vector<Reach> reach(rows);

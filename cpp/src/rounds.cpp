@@ -61,7 +61,7 @@ void Rounds::improve_one(const float* window, std::size_t pitch, float* scratch,
         const float grown = shape_.grows ? state[size] : 1.0f;
         const float along = turns ? grown * std::cos(state[turn]) : grown;
         const float across = turns ? grown * std::sin(state[turn]) : 0.0f;
-        const MotifFit fit = kernels().compare_motif(
+        const MotifFit fit = window_kernels().compare_motif(
             motif, window, {state[0] + half_y, state[1] + half_x, along, across, state + content}, work, step);
         const float gain = std::max(fit.gain, least_gain);
         const float points = static_cast<float>(shape_.points);

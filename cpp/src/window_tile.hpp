@@ -53,7 +53,7 @@ private:
 };
 
 // Minimum and maximum of the windows of a row, one value a window each.
-void window_bounds(const Kernels& kernels, const Tile& tile, std::size_t channel, std::size_t y,
+void window_bounds(const WindowKernels& kernels, const Tile& tile, std::size_t channel, std::size_t y,
                    const SlidingMoments::Work& work, double* low, double* high) noexcept;
 
 // The normalisation (pixel - mean) * scale of one row of windows after another: `cols` values for each channel.
@@ -63,13 +63,15 @@ public:
 
     void start() noexcept { fresh_ = true; }
     // The windows whose top line is y; rows come in order, stride apart.
-    void row(const Kernels& kernels, const Tile& tile, std::size_t y, Scaling scaling, const double* centres) noexcept;
+    void row(const WindowKernels& kernels, const Tile& tile, std::size_t y, Scaling scaling,
+             const double* centres) noexcept;
 
     const double* mean() const noexcept { return mean_; }
     const double* scale() const noexcept { return scale_; }
 
 private:
-    void zscore(const Kernels& kernels, const Tile& tile, std::size_t y, double floor, const double* centres) noexcept;
+    void zscore(const WindowKernels& kernels, const Tile& tile, std::size_t y, double floor,
+                const double* centres) noexcept;
 
     SlidingMoments::Work work_;
     double *mean_, *scale_, *variance_;
@@ -86,7 +88,7 @@ public:
 
     void start() noexcept { started_ = false; }
     // Pointers to channels x window_height lines, leftmost pixel of the tile first.
-    const void* const* row(const Kernels& kernels, const Tile& tile, std::size_t y) noexcept;
+    const void* const* row(const WindowKernels& kernels, const Tile& tile, std::size_t y) noexcept;
 
 private:
     char* lines_ = nullptr;

@@ -1,5 +1,6 @@
 #include "check.hpp"
 #include "common/json.hpp"
+#include "common/number_text.hpp"
 #include "each_isa.hpp"
 #include "layers_graph.hpp"
 #include "model_builder.hpp"
@@ -9,6 +10,8 @@
 #include "shiftvae.h"
 #include "stored_zip.hpp"
 
+#include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -132,6 +135,22 @@ CASE("the places in a text of many values under long keys take little memory") {
     for (int i = 0; i < 100000; ++i) text += ",1";
     text = "{\"" + std::string(100000, 'k') + "\":[" + text + "]}";
     CHECK(Json::parse(builder::bytes_of(text), "text").values()[0].items(1000000).size() == 100001);
+}
+
+CASE("numbers for people have a point, and are those of printf") {
+    for (const double number : {0.0, 0.04, 0.26, 1.0, 9.96, 12.34, 99.97, 1234.56})
+        for (const int digits : {0, 1}) {
+            char text[40];
+            std::snprintf(text, sizeof text, digits ? "%.1f" : "%.0f", number);
+            CHECK(fixed_text(number, digits) == text);
+        }
+    for (const double number : {1.0, 0.96, 0.24, 3e-3, 9.7e-5, 2e-5, 4.4e-12, 9.6, 31.0, 2.2e120}) {
+        char text[40];
+        std::snprintf(text, sizeof text, "%.1g", number);
+        CHECK(one_digit_text(number) == text);
+    }
+    CHECK(fixed_text(HUGE_VAL, 1) == "more than 1e15" && one_digit_text(0) == "0" && one_digit_text(NAN) == "nan" &&
+          one_digit_text(-1e6) == "-1e+06");
 }
 
 CASE("text that is not JSON is refused") {

@@ -14,7 +14,7 @@ from c_library import ROOT, need, said, tool
 from shiftvae_rt import LatentMapper, get_include, get_library
 
 EXAMPLES = ROOT / "examples" / "c_library"
-MOST_BYTES = 1_200_000
+MOST_BYTES = 700_000
 NEEDED = {"libc", "libm", "libpthread", "ld-linux-x86-64", "ld-linux-aarch64"}
 
 pytestmark = [

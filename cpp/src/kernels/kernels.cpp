@@ -10,19 +10,11 @@
 #include "fields.hpp"
 #include "lines.hpp"
 #include "readout.hpp"
-#include "rounds.hpp"
 #include "sliding.hpp"
-#include "spectra.hpp"
 #include "turn.hpp"
-#include "write_windows.hpp"
-#include "yardsticks.hpp"
 
 #define SHIFTVAE_TEXT_OF(name) #name
 #define SHIFTVAE_TEXT(name) SHIFTVAE_TEXT_OF(name)
-// In the order of PixelType.
-#define SHIFTVAE_EACH_TYPE(kernel)                                                             \
-    {kernel<std::uint8_t>, kernel<std::uint16_t>, kernel<std::int16_t>, kernel<std::uint32_t>, \
-     kernel<std::int32_t>, kernel<float>,         kernel<double>}
 
 namespace shiftvae {
 namespace SHIFTVAE_ISA {
@@ -30,25 +22,13 @@ namespace SHIFTVAE_ISA {
 extern const Kernels table;
 const Kernels table = {
     SHIFTVAE_TEXT(SHIFTVAE_ISA),
-    SHIFTVAE_EACH_TYPE(load_lines),
-    SHIFTVAE_EACH_TYPE(spread_line),
     SHIFTVAE_EACH_TYPE(add_lines),
-    SHIFTVAE_EACH_TYPE(slide_lines),
-    SHIFTVAE_EACH_TYPE(bound_lines),
+    {slide_lines<std::uint8_t>, slide_lines<std::uint16_t>, slide_lines<std::int16_t>},
     SHIFTVAE_EACH_TYPE(window_moments),
-    SHIFTVAE_EACH_TYPE(convert_line),
     SHIFTVAE_EACH_TYPE(difference_line),
     sliding_sum,
-    sliding_bound<true>,
-    sliding_bound<false>,
     moments,
-    zscore_scale,
-    minmax_scale,
     store_statistics,
-    write_windows<float, FloatScale>,
-    write_windows<double, DoubleScale>,
-    stream_fill,
-    multiply_add,
     read_latents,
     multiply_taps,
     multiply_pairs,
@@ -63,13 +43,7 @@ const Kernels table = {
     displacement_row,
     strain_row,
     strain_deviations,
-    compare_motif,
-    {transform<float>, pack_spectra<float>, multiply_spectra<float>, scale_products<float>},
-    {transform<double>, pack_spectra<double>, multiply_spectra<double>, scale_products<double>},
-    weights_are_sound,
-    weigh,
     accumulate,
-    divide,
 };
 
 }  // namespace SHIFTVAE_ISA

@@ -10,6 +10,21 @@
 #include "shiftvae/frame_view.hpp"
 #include "shiftvae/readout.hpp"
 
+// Instruction sets that the kernels are compiled for, the slowest first.
+#if defined(SHIFTVAE_X86)
+#define SHIFTVAE_EACH_ISA(use) use(sse2) use(avx2) use(avx512)
+#elif defined(SHIFTVAE_ARM)
+#define SHIFTVAE_EACH_ISA(use) use(neon)
+#elif defined(SHIFTVAE_WASM)
+#define SHIFTVAE_EACH_ISA(use) use(simd128)
+#else
+#define SHIFTVAE_EACH_ISA(use) use(plain)
+#endif
+// In the order of PixelType.
+#define SHIFTVAE_EACH_TYPE(kernel)                                                             \
+    {kernel<std::uint8_t>, kernel<std::uint16_t>, kernel<std::int16_t>, kernel<std::uint32_t>, \
+     kernel<std::int32_t>, kernel<float>,         kernel<double>}
+
 namespace shiftvae {
 
 constexpr std::size_t pixel_types = 7;
@@ -158,62 +173,28 @@ struct Kernels {
 
     // Indexed by PixelType.
 
-    // Pixels as float (8 and 16 bit, float32: exact) or double (the others); `pitch` elements from line to line, and
-    // `longest_vector` zeros after each.
-    void (*load_lines[pixel_types])(Lines lines, std::size_t pitch, void* scratch) noexcept;
-    // Writes a line minus its first pixel, which is returned, to values[order[x]], x < size; beyond `width` the last
-    // pixel is repeated.
-    double (*spread_line[pixel_types])(const void* line, std::size_t width, const std::uint32_t* order,
-                                       std::size_t size, double* values) noexcept;
     // Column sums of (pixel - centre) and of its square, added to sum and square.
     void (*add_lines[pixel_types])(Lines lines, double centre, double* sum, double* square) noexcept;
     // The same for lines that enter minus lines that leave; exact types only, centre 0.
     void (*slide_lines[pixel_types])(Lines enter, const void* leave, double* sum, double* square) noexcept;
-    // Column minimum and maximum.
-    void (*bound_lines[pixel_types])(Lines lines, double* low, double* high) noexcept;
     // Mean and variance of one window in two passes, for windows whose sums are ill-conditioned.
     void (*window_moments[pixel_types])(Lines window, double* mean, double* variance) noexcept;
-    // (pixel - centre) in float32; true when all results are finite.
-    bool (*convert_line[pixel_types])(const void* line, std::size_t width, double centre, float* out) noexcept;
     // Right neighbour minus pixel, and pixel minus the one above it, width - 1 each, rounded once; true when all
     // results are finite.
     bool (*difference_line[pixel_types])(const void* line, const void* above, std::size_t width, float* along,
                                          float* down) noexcept;
 
-    // out[i] = in[i] + ... + in[i + window - 1], summed in an order that does not depend on i; minimum and maximum
-    // likewise. `in` holds count + window - 1 values, as do the two scratch lines.
+    // out[i] = in[i] + ... + in[i + window - 1], summed in an order that does not depend on i. `in` holds count +
+    // window - 1 values, as do the two scratch lines.
     void (*sliding_sum)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
-                        double* scratch_b) noexcept;
-    void (*sliding_min)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
-                        double* scratch_b) noexcept;
-    void (*sliding_max)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
                         double* scratch_b) noexcept;
     // Mean and variance from the sums of windows of n pixels. If sums are integers below 2**53 they are exact, and so
     // is n * variance. Otherwise (`exact` false) a variance of -1 marks a window whose sums have cancelled.
     void (*moments)(const double* sum, const double* square, std::size_t count, double n, double centre, bool exact,
                     double* mean, double* variance) noexcept;
-    // scale = 1 / max(sqrt(variance / channels), floor), 0 where the variance is 0.
-    void (*zscore_scale)(const double* variance, std::size_t count, double channels, double floor,
-                         double* scale) noexcept;
-    // scale = 1 / (high - low), 0 where high equals low.
-    void (*minmax_scale)(const double* low, const double* high, std::size_t count, double* scale) noexcept;
     // The means and the roots of the variances in float32.
     void (*store_statistics)(const double* mean, const double* variance, std::size_t count, float* mean_out,
                              float* sd_out) noexcept;
-
-    // out = (pixel - mean) * scale for a row of windows. lines: channels x height pointers to the row's leftmost pixel.
-    // mean, scale: one a window, `pitch` apart from channel to channel. stage: aligned, stage_size(row) floats.
-    // `stream`: write past the caches, for outputs that are larger than these.
-    void (*write_windows_float)(const float* const* lines, WindowRow row, const double* mean, const double* scale,
-                                std::size_t pitch, float* out, float* stage, bool stream) noexcept;
-    void (*write_windows_double)(const double* const* lines, WindowRow row, const double* mean, const double* scale,
-                                 std::size_t pitch, float* out, float* stage, bool stream) noexcept;
-
-    // Fills an aligned output past the caches: what the memory takes at most.
-    void (*stream_fill)(float* out, std::size_t count, float value) noexcept;
-    // Multiplies and adds in registers, `steps` times in each of several chains, and returns the number of
-    // floating-point operations. sums: memory for most_chains vectors.
-    std::size_t (*multiply_add)(std::size_t steps, float* sums) noexcept;
 
     // The latents of at most readout_block windows; planes are `pitch` apart, in code and in both outputs. `moved`:
     // the planes of the code that are added to the shift.
@@ -265,6 +246,46 @@ struct Kernels {
     void (*strain_deviations)(const float* const* sd, const float (*slope)[2], float aspect, std::size_t count,
                               float* const* out) noexcept;
 
+    // out += a
+    void (*accumulate)(const double* a, std::size_t count, double* out) noexcept;
+};
+
+// What cuts, filters, compares and assembles windows, and what yardsticks do: a table of its own, which programs
+// without use for it leave out.
+struct WindowKernels {
+    // Indexed by PixelType.
+
+    // Pixels as float (8 and 16 bit, float32: exact) or double (the others); `pitch` elements from line to line, and
+    // `longest_vector` zeros after each.
+    void (*load_lines[pixel_types])(Lines lines, std::size_t pitch, void* scratch) noexcept;
+    // Writes a line minus its first pixel, which is returned, to values[order[x]], x < size; beyond `width` the last
+    // pixel is repeated.
+    double (*spread_line[pixel_types])(const void* line, std::size_t width, const std::uint32_t* order,
+                                       std::size_t size, double* values) noexcept;
+    // Column minimum and maximum.
+    void (*bound_lines[pixel_types])(Lines lines, double* low, double* high) noexcept;
+    // (pixel - centre) in float32; true when all results are finite.
+    bool (*convert_line[pixel_types])(const void* line, std::size_t width, double centre, float* out) noexcept;
+
+    // Minimum and maximum, as Kernels::sliding_sum.
+    void (*sliding_min)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
+                        double* scratch_b) noexcept;
+    void (*sliding_max)(const double* in, std::size_t count, std::size_t window, double* out, double* scratch_a,
+                        double* scratch_b) noexcept;
+    // scale = 1 / max(sqrt(variance / channels), floor), 0 where the variance is 0.
+    void (*zscore_scale)(const double* variance, std::size_t count, double channels, double floor,
+                         double* scale) noexcept;
+    // scale = 1 / (high - low), 0 where high equals low.
+    void (*minmax_scale)(const double* low, const double* high, std::size_t count, double* scale) noexcept;
+
+    // out = (pixel - mean) * scale for a row of windows. lines: channels x height pointers to the row's leftmost pixel.
+    // mean, scale: one a window, `pitch` apart from channel to channel. stage: aligned, stage_size(row) floats.
+    // `stream`: write past the caches, for outputs that are larger than these.
+    void (*write_windows_float)(const float* const* lines, WindowRow row, const double* mean, const double* scale,
+                                std::size_t pitch, float* out, float* stage, bool stream) noexcept;
+    void (*write_windows_double)(const double* const* lines, WindowRow row, const double* mean, const double* scale,
+                                 std::size_t pitch, float* out, float* stage, bool stream) noexcept;
+
     // Compares a window (channels, height, width) with a motif and gives the step of each latent, not yet divided by
     // the contrast. scratch: motif_scratch floats.
     MotifFit (*compare_motif)(const MotifView& motif, const float* window, MotifPose pose, float* scratch,
@@ -278,10 +299,14 @@ struct Kernels {
     // weighted = precision * value, or 0 where the precision is 0; weight = precision.
     void (*weigh)(const float* value, const float* precision, std::size_t count, double* weighted,
                   double* weight) noexcept;
-    // out += a
-    void (*accumulate)(const double* a, std::size_t count, double* out) noexcept;
     // sum / weight, NaN where the weight is 0.
     void (*divide)(const double* sum, const double* weight, std::size_t count, float* out) noexcept;
+
+    // Fills an aligned output past the caches: what the memory takes at most.
+    void (*stream_fill)(float* out, std::size_t count, float value) noexcept;
+    // Multiplies and adds in registers, `steps` times in each of several chains, and returns the number of
+    // floating-point operations. sums: memory for most_chains vectors.
+    std::size_t (*multiply_add)(std::size_t steps, float* sums) noexcept;
 };
 
 constexpr std::size_t stage_size(WindowRow row) {
@@ -290,7 +315,10 @@ constexpr std::size_t stage_size(WindowRow row) {
     return (window > stream ? window : stream) + 4 * longest_vector;
 }
 
-// The fastest table that this machine runs, or the one chosen by use_isa.
+// The fastest tables that this machine runs, or those chosen by use_isa.
 const Kernels& kernels() noexcept;
+const WindowKernels& window_kernels() noexcept;
+// Number of these tables in the order of SHIFTVAE_EACH_ISA.
+std::size_t chosen_isa() noexcept;
 
 }  // namespace shiftvae

@@ -9,8 +9,10 @@
 
 #if defined(_MSC_VER)
 #define SHIFTVAE_RESTRICT __restrict
+#define SHIFTVAE_NOINLINE __declspec(noinline)
 #else
 #define SHIFTVAE_RESTRICT __restrict__
+#define SHIFTVAE_NOINLINE __attribute__((noinline))
 #endif
 
 namespace shiftvae {

@@ -80,13 +80,14 @@ struct Planes {
 };
 
 // out = factor * exp(log)
-inline void deviations(const float* log, std::size_t count, float most, float factor, float* SHIFTVAE_RESTRICT out) {
+SHIFTVAE_NOINLINE inline void deviations(const float* log, std::size_t count, float most, float factor,
+                                         float* SHIFTVAE_RESTRICT out) {
     for (std::size_t i = 0; i < count; ++i) out[i] = factor * exponential(bounded(log[i], least_log, most));
 }
 
 // The position in the cell around 0, in cells.
-inline void places(const float* cosine, const float* sine, const float* moved, std::size_t count,
-                   float* SHIFTVAE_RESTRICT out) {
+SHIFTVAE_NOINLINE inline void places(const float* cosine, const float* sine, const float* moved, std::size_t count,
+                                     float* SHIFTVAE_RESTRICT out) {
     for (std::size_t i = 0; i < count; ++i) {
         const float turns = turns_of(sine[i], cosine[i]) + moved[i];
         out[i] = turns - rounded(turns);
