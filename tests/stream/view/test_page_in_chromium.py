@@ -182,7 +182,7 @@ def test_hostile_names_are_shown_as_text(browser: Browser, shown: Service, raw: 
         browser.until(f"document.querySelector('#about bdi')?.textContent === {json.dumps(name)}")
         assert name in browser.value("document.querySelector('#refusals').textContent")
         assert browser.value("document.querySelectorAll('img, #about b b, #refusals b').length") == 0
-    for width in (390, 1024, 1280):
+    for width in (390, 1024, 1280, 390):
         browser.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
         assert browser.value("document.documentElement.scrollWidth <= innerWidth"), f"it does not fit {width} px"
     assert browser.complaints() == []
