@@ -184,6 +184,11 @@ class TileSampler:
                 "use a larger scan, more scans or a smaller window"
             )
 
+    @property
+    def has_further_frames(self) -> bool:
+        """True if there are frames beside those that were in memory first."""
+        return self._kept.total > len(self._kept.first)
+
     def refill(self, steps: float) -> None:
         """Take in the frames that are due `steps` after the guided ones, see `Reservoir`."""
         gone, came = self._kept.refill(steps)

@@ -33,7 +33,8 @@ BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
 #: Number of tiles of a batch of a model that learns from a teacher.
 TAUGHT_TILES = 6
-#: Share of the steps over which the weight of the first guess falls to 0.
+#: Share of the steps over which the weight of the first guess falls to 0; all of them for an encoder that starts from
+#: it, unless frames follow that have no guess.
 GUIDED = 0.3
 #: Initial weights of the first guess of shift and content, nats.
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
@@ -44,7 +45,7 @@ GUIDE_POSE = 3000.0
 #: Learning rate when the training of a model continues, as a share of the family's.
 RATE_AGAIN = 0.3
 #: Learning rates of stem and head that start from the guess, as shares of the family's. More lost faint content.
-STEM_RATE, HEAD_RATE = 0.05, 0.2
+STEM_RATE, HEAD_RATE = 0.1, 0.3
 #: Learning rate of the last step, as a share of the largest.
 LAST_RATE = 0.5
 #: Number of steps between looks at the held-out tiles.
@@ -116,7 +117,7 @@ def _optimise(
 ) -> list[Step]:
     """Optimise a model that is on the device of `workers`."""
     steps, again = settings.steps, guess is None
-    guided = GUIDED * steps
+    guided = steps * (GUIDED if model.encoder.turned is None or sampler.has_further_frames else 1.0)
     rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)
     optimiser = Adam(model.parameters(), _shares(model))
     scale = torch.tensor(model.channel_scale)[:, None, None]
