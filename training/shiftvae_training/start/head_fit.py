@@ -47,7 +47,8 @@ def fit_head(model: ShiftVAE, guess: Guess, sampler: TileSampler) -> None:
     turned, shift = model.encoder.turned, model.shift
     if turned is None or not isinstance(shift, TorusShift):
         return
-    hidden, *_, last = model.encoder.linears
+    layers = model.encoder.linears
+    hidden, last = layers[0], layers[-1]
     tile = sampler.held_out(1).pixels.shape[2:]
     inside = math.prod(1 + (n - w) // TILE_STRIDE for n, w in zip(tile, model.window, strict=True))
     parts = []
@@ -59,10 +60,10 @@ def fit_head(model: ShiftVAE, guess: Guess, sampler: TileSampler) -> None:
         parts.append((features, torch.cat([left.cos(), left.sin(), looks], 1)))
     features, targets = (torch.cat(each).double() for each in zip(*parts, strict=True))
     rows, count = _rows(model), targets.shape[1]
-    if len(model.encoder.linears) != 2 or hidden.out_features < count:
+    if len(layers) != 2 or hidden.out_features < count:
         raise TrainingError(
             f"expected an encoder with one hidden layer of at least {count} units in its head, got "
-            f"{[layer.out_features for layer in model.encoder.linears[:-1]]}: change its family"
+            f"{[layer.out_features for layer in layers[:-1]]}: change its family, or let it not measure waves"
         )
     spread, mean = torch.std_mean(features, dim=0)
     spread = spread.clamp(min=LEAST_SPREAD * float(spread.max()))  # the bases have no imaginary part
