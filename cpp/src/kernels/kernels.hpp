@@ -20,10 +20,11 @@
 #else
 #define SHIFTVAE_EACH_ISA(use) use(plain)
 #endif
-// In the order of PixelType.
+// In the order of PixelType. NOLINTBEGIN(bugprone-macro-parentheses): `kernel` names a template.
 #define SHIFTVAE_EACH_TYPE(kernel)                                                             \
     {kernel<std::uint8_t>, kernel<std::uint16_t>, kernel<std::int16_t>, kernel<std::uint32_t>, \
      kernel<std::int32_t>, kernel<float>,         kernel<double>}
+// NOLINTEND(bugprone-macro-parentheses)
 
 namespace shiftvae {
 
