@@ -1,9 +1,9 @@
 """The gallery of the book: real scans, what a model finds in each, and what an established method shows beside it.
 
-    python benchmarks/gallery.py [--only LLTO gold] [--steps 400]
+    python benchmarks/gallery.py [--only LLTO gold] [--steps 1000]
 
 Trains a model for each scan with the choices that the package makes, and writes docs/explanation/gallery.md and its
-pictures. Needs the real data (SHIFTVAE_DATA, or ../shared/data); a few minutes on one core.
+pictures. Needs the real data (SHIFTVAE_DATA, or ../shared/data); ten minutes on one core.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def write_page(known: dict[str, dict[str, object]]) -> None:
 
 HEAD = """# Gallery
 
-Real scans, each with a model that was trained on it in a few hundred steps with the package's own choices. Left the
+Real scans, each with a model that was trained on it with the package's own choices. Left the
 scan, then what the model finds, right the map of an established method. The sentences are those of the first screen of
 the training report; a reservation is a reason to look twice. `python benchmarks/gallery.py` makes this page. The scans
 are public files of other projects and are not part of this one.
@@ -191,7 +191,7 @@ are public files of other projects and are not part of this one.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[scene.name for scene in SCENES])
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=Settings().steps)
     chosen = parser.parse_args()
     known = json.loads(FOUND.read_text()) if FOUND.exists() else {}
     for scene in SCENES:
