@@ -16,7 +16,8 @@ enum DataType : std::uint64_t { float32 = 1, int64 = 7 };
 // TensorProto: dims 1, data_type 2, name 8, raw_data 9.
 NamedTensor read_tensor(Bytes message, Numbers numbers, const char* file) {
     NamedTensor found;
-    auto& [name, tensor] = found;
+    std::string& name = found.name;
+    Tensor& tensor = found.tensor;
     Bytes raw;
     std::uint64_t type = 0;
     std::size_t count = 1;

@@ -7,6 +7,14 @@
 #include "common/refusal.hpp"
 
 namespace shiftvae {
+namespace {
+
+std::string limit_text(double limit) {
+    const bool whole = limit > -1e6 && limit < 1e6 && limit == static_cast<int>(limit);
+    return whole ? std::to_string(static_cast<int>(limit)) : one_digit_text(limit);
+}
+
+}  // namespace
 
 class JsonReader {
 public:
@@ -233,7 +241,7 @@ bool Json::boolean() const {
 
 double Json::number(double low, double high) const {
     if (kind_ != Kind::number || !(number_ >= low && number_ <= high))
-        refuse_as("a number from " + one_digit_text(low) + " to " + one_digit_text(high));
+        refuse_as("a number from " + limit_text(low) + " to " + limit_text(high));
     return number_;
 }
 

@@ -13,8 +13,8 @@ from shiftvae_rt.cli import command_parser, installed_commands, main
 from shiftvae_rt.commands import COMMANDS
 
 ORDER_OF_WORK = [
-    "demo", "train", "import", "inspect", "map", "benchmark", "serve", "fleet", "send", "simulate", "watch", "open",
-    "status", "export", "keys", "sign",
+    "demo", "train", "sweep", "import", "inspect", "map", "benchmark", "serve", "fleet", "send", "simulate", "watch",
+    "open", "status", "export", "keys", "sign",
 ]  # fmt: skip
 HEAVY = ("numpy", "torch", "onnxruntime", "onnx", "zmq", "msgspec", "scipy", "matplotlib", "h5py", "tqdm")
 
@@ -107,7 +107,7 @@ def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(capsys, words, 
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
-        (["fly"], "there is no 'fly': choose from demo, train, import"),
+        (["fly"], "there is no 'fly': choose from demo, train, sweep, import"),
         (["map", "--qqq", "m"], "error: unknown option --qqq: see shiftvae map --help"),
         (["map", "a", "b", "c", "-o", "x"], "error: unexpected c: see shiftvae map --help"),
         (["sign", "m", "--key", "k", "-q"], "error: unexpected -q: see"),

@@ -384,7 +384,10 @@ def test_layers_that_onnxruntime_refuses_or_whose_code_means_something_else_are_
     layers = onnx.load_from_string(members["layers.onnx"])
     told = {entry.key: entry.value for entry in layers.metadata_props}
     readout = {"axes": 2, "vectors": [], "planar_px": 1, "planar_reach_px": 0, "angle_period": 0, "scale_prior": 0}
-    for content, message in ((-1, r"layers\.onnx: its readout is wrong"), (0, "gives 12 planes, expected 6")):
+    for content, message in (
+        (-1, r"layers\.onnx: its readout is wrong"),
+        (0, "its network gives 12 planes, its readout expects 6"),
+    ):
         onnx.helper.set_model_props(layers, told | {"readout": json.dumps({**readout, "content": content})})
         write_model_file(path, tiny_manifest(WEIGHTS), members | {"layers.onnx": layers.SerializeToString()})
         with pytest.raises(ModelFileError, match=message):
