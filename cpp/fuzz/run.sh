@@ -24,11 +24,14 @@ for isa in sse2 avx2 avx512; do
     avx2) machine="-mavx2 -mfma" ;;
     avx512) machine="-mavx512f -mavx512dq -mavx512bw -mavx512vl" ;;
   esac
-  # shellcheck disable=SC2086
-  "$compiler" $flags $checks -fsanitize=fuzzer-no-link $machine -DSHIFTVAE_ISA=$isa -c src/kernels/kernels.cpp -o "$build/$isa.o"
-  objects="$objects $build/$isa.o"
+  for kernels in kernels window_kernels; do
+    object="$build/${kernels}_$isa.o"
+    # shellcheck disable=SC2086
+    "$compiler" $flags $checks -fsanitize=fuzzer-no-link $machine -DSHIFTVAE_ISA=$isa -c src/kernels/$kernels.cpp -o "$object"
+    objects="$objects $object"
+  done
 done
-for source in src/*.cpp src/kernels/dispatch.cpp common/*.cpp capi/*.cpp; do
+for source in src/*.cpp src/kernels/*dispatch.cpp common/*.cpp capi/*.cpp; do
   object="$build/$(basename "$source" .cpp).o"
   # shellcheck disable=SC2086
   "$compiler" $flags $checks -fsanitize=fuzzer-no-link -c "$source" -o "$object"
