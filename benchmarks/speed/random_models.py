@@ -72,14 +72,16 @@ def random_weights(
 
 
 def lattice_waves(channels: int) -> Waves:
-    """The 16 coarsest waves of a square lattice, in the first channel, of which all are measured."""
+    """The 16 coarsest waves of `lattice_frame`, whose cell is centred: its harmonics (h, k) have an even h + k."""
     grid = [(h, k) for h in range(4) for k in range(-3, 4) if (h, k) > (0, 0)]
     orders = np.array(sorted(grid, key=lambda order: (math.hypot(*order), -order[0]))[:16])
     power = np.exp(-np.square(orders).sum(axis=1) / 2)
     turn = Turn(orders, np.eye(2, dtype=np.int64))
     channel = np.arange(16) % channels
     channel[:2] = 0
-    return Waves(orders / PERIOD, channel, 0.2 * power, power, 0.1, tuple(range(16)), turn)
+    return Waves(
+        orders @ np.array([[1, 1], [1, -1]]) / PERIOD, channel, 0.2 * power, power, 0.1, tuple(range(16)), turn
+    )
 
 
 def write_random_model(path: Path, weights: EncoderWeights) -> Path:
