@@ -27,6 +27,8 @@ Complex = NDArray[np.complex128]
 LEAST_WEIGHT = 0.01
 #: White noise that is added to that of the inputs, which can be linearly dependent, as a share of its mean.
 RIDGE = 1e-2
+#: Condition above which the two phases of a wave cannot be told apart.
+MOST_CONDITION = 1e3
 
 
 def harmonic_kernels(plan: Sequence[Layer], window: tuple[int, int], channels: int, waves: Waves) -> list[Float64]:
@@ -86,11 +88,18 @@ def _principal(response: Complex, noise: Float64, waves: Waves, count: int) -> F
 
 
 def _measuring(response: Complex, noise: Float64, waves: Waves) -> Float64:
-    """Filters ``(2 m, inputs)`` for the real and imaginary parts of the coefficients that are measured."""
+    """Filters ``(2 m, inputs)`` for the real and imaginary parts of the coefficients that are measured.
+
+    Of many channels the layers below cannot pass every wave; what they let through of none or of one phase alone has
+    filters of zeros.
+    """
     total = waves.noise * noise + _covariance(response, waves.power)
     rows = []
     for wave in waves.measured:
         both = np.stack([response[:, wave], response[:, wave].conj()], axis=1)
+        if np.linalg.cond(both) > MOST_CONDITION:
+            rows += [np.zeros(len(noise))] * 2
+            continue
         solved = np.linalg.solve(total, both)
         row = np.linalg.solve((both.conj().T @ solved).T, np.array([1.0, 0.0])) @ solved.conj().T
         row /= math.sqrt((row @ noise @ row.conj()).real / 2)
