@@ -45,7 +45,7 @@ function(shiftvae_add_kernels target)
     else()
       shiftvae_add_isa(${target} avx2 -mavx2 -mfma)
       # GCC's own avx512fintrin.h trips its warnings of what is not initialised.
-      shiftvae_add_isa(${target} avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mprefer-vector-width=512
+      shiftvae_add_isa(${target} avx512 -mfma -mavx512f -mavx512dq -mavx512bw -mavx512vl -mprefer-vector-width=512
         $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
     endif()
   elseif(processor MATCHES "^(aarch64|arm64|ARM64)$")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shiftvae_rt import LatentMapper
+from shiftvae_rt.benchmark import lattice_frame
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.kernels.frame_scaling import frame_centre
 from shiftvae_rt.kernels.window_grid import WindowGrid
@@ -39,12 +40,14 @@ def random_weights(
     `turns`. All else is random.
     """
     rng = np.random.default_rng(seed)
-    kind, plan, turn = ENCODERS[family], ENCODERS[family].stem(32), None
+    kind, turn = ENCODERS[family], None
     kernels = list[NDArray[np.float64]]()
     if kind.measures_waves and waves:
         measured = lattice_waves(channels)
-        kernels, turn = harmonic_kernels(plan, (32, 32), channels, measured), measured.turn
+        plan, turn = kind.stem(32, len(measured.measured)), measured.turn
+        kernels = harmonic_kernels(plan, (32, 32), channels, measured)
     else:
+        plan = kind.stem(32)
         for before, layer in zip((channels, *(layer.width for layer in plan)), plan, strict=False):
             shape = (layer.width, before, layer.size, layer.size)
             kernels.append(rng.normal(size=shape) / np.sqrt(before * layer.size**2 / 2))
@@ -72,22 +75,25 @@ def random_weights(
 
 
 def lattice_waves(channels: int) -> Waves:
-    """The 16 coarsest waves of `lattice_frame`, whose cell is centred: its harmonics (h, k) have an even h + k."""
+    """The 8 coarsest waves of `lattice_frame`, whose cell is centred: its harmonics (h, k) have an even h + k.
+
+    Training on the standard scan measures as many.
+    """
     grid = [(h, k) for h in range(4) for k in range(-3, 4) if (h, k) > (0, 0)]
-    orders = np.array(sorted(grid, key=lambda order: (math.hypot(*order), -order[0]))[:16])
+    orders = np.array(sorted(grid, key=lambda order: (math.hypot(*order), -order[0]))[:8])
     power = np.exp(-np.square(orders).sum(axis=1) / 2)
     turn = Turn(orders, np.eye(2, dtype=np.int64))
-    channel = np.arange(16) % channels
+    channel = np.arange(8) % channels
     channel[:2] = 0
     return Waves(
-        orders @ np.array([[1, 1], [1, -1]]) / PERIOD, channel, 0.2 * power, power, 0.1, tuple(range(16)), turn
+        orders @ np.array([[1, 1], [1, -1]]) / PERIOD, channel, 0.2 * power, power, 0.1, tuple(range(8)), turn
     )
 
 
 def write_random_model(path: Path, weights: EncoderWeights) -> Path:
     """Write the model file."""
     graphs = {stride: encoder_graph(weights, stride) for stride in STRIDES}
-    frame = np.random.default_rng(1).poisson(100, (len(weights.channel_scale), 80, 88)).astype(np.uint16)
+    frame = lattice_frame((len(weights.channel_scale), 80, 88)).astype(np.uint16)
     centred = convert_frame(frame, frame_centre(frame.astype(np.float64), weights.window))[0][None]
     outputs = {stride: run_graph(graph, {"frame": centred}) for stride, graph in graphs.items()}
     golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})

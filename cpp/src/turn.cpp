@@ -41,7 +41,7 @@ void check(const Turn& turn, std::size_t features, std::size_t planes) {
 TurnSteps::TurnSteps(const Turn& turn, std::size_t features, std::size_t planes) : bases_(turn.bases) {
     check(turn, features, planes);
     const std::size_t k = bases_, numbers = features / 2;
-    units_ = (numbers + unit_block - 1) / unit_block * unit_block;
+    units_ = numbers <= unit_block / 2 ? unit_block / 2 : (numbers + unit_block - 1) / unit_block * unit_block;
     for (std::size_t base = 0; base < k; ++base)
         for (const std::vector<int>* powers : {&turn.orders, &turn.phases})
             for (std::size_t j = base; j < powers->size(); j += k)

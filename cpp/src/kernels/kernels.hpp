@@ -76,9 +76,9 @@ constexpr std::size_t pairs_of(std::size_t count, std::size_t gap) {
 // conjugates (its digits in balanced ternary); there is a step for each of these that any power needs, those of the
 // first phasor first. A step's factor of a number is one + use * re + i sign * im, where re + i im is the step's power.
 struct TurnPlan {
-    std::size_t bases, units;   // phasors, at most 2; complex numbers of a value, a multiple of unit_block
-    std::size_t steps[2];       // of each phasor, at least 1
-    const float* factors;       // (steps, 3, units): one, use, sign
+    std::size_t bases, units;  // phasors, at most 2; complex numbers of a value, half of unit_block or a multiple of it
+    std::size_t steps[2];      // of each phasor, at least 1
+    const float* factors;      // (steps, 3, units): one, use, sign
     const signed char* digits;  // (bases, steps): of the phases of a code, -1, 0 or 1
 };
 

@@ -31,10 +31,10 @@ inline void cube_phasors(const float* cosine, const float* sine, std::size_t cou
     }
 }
 
-// For `group` values from `first` on.
-template <std::size_t group>
+// For `group` values from `first` on, with the vectors of a kind.
+template <std::size_t group, class Kind>
 inline void turn_group(const TurnPlan& plan, const float* powers, std::size_t first, std::size_t count, float* values) {
-    using V = Vector<float>;
+    using V = Vector<Kind>;
     using Value = typename V::Value;
     const std::size_t all = plan.steps[0] + plan.steps[1], units = plan.units;
     for (std::size_t u = 0; u < units; u += V::lanes) {
@@ -63,6 +63,14 @@ inline void turn_group(const TurnPlan& plan, const float* powers, std::size_t fi
     }
 }
 
+template <class Kind>
+inline void turn_values(const TurnPlan& plan, const float* powers, std::size_t count, float* values) {
+    constexpr std::size_t group = 4;
+    std::size_t i = 0;
+    for (; i + group <= count; i += group) turn_group<group, Kind>(plan, powers, i, count, values);
+    for (; i < count; ++i) turn_group<1, Kind>(plan, powers, i, count, values);
+}
+
 inline void turn_features(const TurnPlan& plan, const float* divisor, std::size_t count, float* values,
                           float* powers) noexcept {
     float* power = powers;
@@ -72,10 +80,10 @@ inline void turn_features(const TurnPlan& plan, const float* divisor, std::size_
             cube_phasors(power, power + count, count, power + 2 * count, power + 3 * count);
         power += 2 * count;
     }
-    constexpr std::size_t group = 4;
-    std::size_t i = 0;
-    for (; i + group <= count; i += group) turn_group<group>(plan, powers, i, count, values);
-    for (; i < count; ++i) turn_group<1>(plan, powers, i, count, values);
+    if (plan.units % Vector<float>::lanes == 0)
+        turn_values<float>(plan, powers, count, values);
+    else
+        turn_values<EightFloats>(plan, powers, count, values);
 }
 
 inline void turn_phases(const TurnPlan& plan, const float* powers, std::size_t count, float* code,

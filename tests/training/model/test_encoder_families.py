@@ -30,3 +30,4 @@ def test_a_family_of_your_own_trains_exports_and_maps(scan, tmp_path, monkeypatc
 def test_layers_say_their_kernel_dilation_and_width():
     assert ENCODERS["convolutional"].stem(32) == [Layer(8, 1, 16), Layer(3, 4, 32), Layer(3, 8, 32)]
     assert ENCODERS["convolutional"].stem(8) == [Layer(4, 1, 16), Layer(3, 2, 32)]
+    assert ENCODERS["convolutional"].stem(32, waves=12) == [Layer(8, 1, 16), Layer(3, 4, 16), Layer(3, 8, 24)]

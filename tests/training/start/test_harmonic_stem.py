@@ -110,6 +110,17 @@ def test_the_first_kernels_sum_to_zero():
     np.testing.assert_allclose(kernels[0].sum(axis=(2, 3)), 0.0, atol=1e-9)
 
 
+def test_of_many_channels_what_the_layers_below_cannot_pass_is_not_measured():
+    waves = waves_at(ORDERS[:2], channels=12)
+    waves.weight[:] = np.linspace(1, 0.1, len(waves.weight))
+    kernels = harmonic_kernels(ENCODERS["convolutional"].stem(24, 24), (24, 24), 12, waves)
+    measured = np.abs(kernels[-1]).max(axis=(1, 2, 3)).reshape(-1, 2) > 0  # (wave, real and imaginary part)
+    assert np.isfinite(kernels[-1]).all()
+    assert (measured[:, 0] == measured[:, 1]).all()
+    assert measured[:2].all()
+    assert not measured.all()
+
+
 def test_a_window_without_phase_is_not_turned():
     encoder = encoder_of(*CASES["square"])
     features, phases = encoder.turned(torch.zeros(1, 16))

@@ -60,9 +60,7 @@ class Encoder(nn.Module):
         super().__init__()
         kind = ENCODERS[family]
         self.family, self.window = family, window
-        self.plan = kind.stem(window[1])
-        if turn is not None:
-            self.plan[-1] = self.plan[-1]._replace(width=2 * len(turn.orders))
+        self.plan = kind.stem(window[1], 0 if turn is None else len(turn.orders))
         before, layers = channels, list[nn.Parameter]()
         for size, _, width in self.plan:
             shape = (width, before, 1 if window[0] == 1 else size, size)

@@ -61,8 +61,11 @@ class EncoderFamily(Protocol):
     @property
     def learning_rate(self) -> float: ...  # noqa: D102
 
-    def stem(self, window: int) -> list[Layer]:
-        """Layers whose receptive field is exactly `window` px; raises `WindowError` if there are none."""
+    def stem(self, window: int, waves: int = 0) -> list[Layer]:
+        """Layers whose receptive field is exactly `window` px; raises `WindowError` if there are none.
+
+        `waves`: number of waves that the last layer measures, of a stem without ReLU.
+        """
         ...
 
     def start(self, shape: tuple[int, int, int, int], *, first: bool) -> Tensor:
@@ -94,7 +97,7 @@ class Sliding:
     measures_waves: bool = True
     learning_rate: float = 5e-3
 
-    def stem(self, window: int) -> list[Layer]:
+    def stem(self, window: int, waves: int = 0) -> list[Layer]:
         """See `EncoderFamily`; `window` must be a multiple of 4 px, and at least 8 px."""
         if window % 4 or window < 8:
             raise WindowError(
@@ -110,8 +113,9 @@ class Sliding:
             rest -= 2 * dilation
             dilation = min(dilation * 2, WIDEST) if rest >= 4 * dilation else dilation
         plan = [plan[0], *sorted(plan[1:], key=lambda layer: layer[1])]
-        # 16 channels on the finest grid, then 32, the block size of most matrix kernels
-        widths = [16, *[32] * (len(plan) - 2), self.features]
+        # 16 channels on the finest grid, then 32, the block size of most matrix kernels; without ReLU 16 lose nothing
+        between = 16 if waves else 32
+        widths = [16, *[between] * (len(plan) - 2), 2 * waves or self.features]
         return [Layer(size, dilation, width) for (size, dilation), width in zip(plan, widths, strict=True)]
 
     def start(self, shape: tuple[int, int, int, int], *, first: bool) -> Tensor:
@@ -139,7 +143,7 @@ class Dense:
     measures_waves: bool = False
     learning_rate: float = 4e-3
 
-    def stem(self, window: int) -> list[Layer]:
+    def stem(self, window: int, waves: int = 0) -> list[Layer]:  # noqa: ARG002  # it measures none
         """See `EncoderFamily`; `window` must be at least 4 px."""
         if window < 4:
             raise WindowError(f"the mlp encoder needs a window of at least 4 px, got {window}")
