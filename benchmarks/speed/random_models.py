@@ -85,9 +85,7 @@ def lattice_waves(channels: int) -> Waves:
     turn = Turn(orders, np.eye(2, dtype=np.int64))
     channel = np.arange(8) % channels
     channel[:2] = 0
-    return Waves(
-        orders @ np.array([[1, 1], [1, -1]]) / PERIOD, channel, 0.2 * power, power, 0.1, tuple(range(8)), turn
-    )
+    return Waves(orders @ np.array([[1, 1], [1, -1]]) / PERIOD, channel, 0.2 * power, power, 0.1, tuple(range(8)), turn)
 
 
 def write_random_model(path: Path, weights: EncoderWeights) -> Path:

@@ -14,11 +14,11 @@ inline void unit_phasors(const float* re, const float* im, std::size_t pitch, co
     for (std::size_t i = 0; i < count; ++i) cosine[i] = re[i * pitch], sine[i] = im[i * pitch];
     for (std::size_t i = 0; i < count; ++i) {
         const float x = cosine[i], y = sine[i], a = x < 0 ? -x : x, b = y < 0 ? -y : y, longer = a < b ? b : a;
-        const bool none = longer / divisor[i] < 1e-15f;
+        const bool none = longer < 1e-15f * divisor[i];
         const float scale = none ? 1.0f : longer, p = x / scale, q = y / scale, power = p * p + q * q;
-        const float length = root(none ? 1.0f : power);
-        cosine[i] = none ? 1.0f : p / length;
-        sine[i] = none ? 0.0f : -q / length;
+        const float inverse = 1.0f / root(none ? 1.0f : power);
+        cosine[i] = none ? 1.0f : p * inverse;
+        sine[i] = none ? 0.0f : -q * inverse;
     }
 }
 
