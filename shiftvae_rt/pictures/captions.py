@@ -166,16 +166,17 @@ def legend_of(
         Whether the shifts are shown.
     """
     said = []
+    several = lattice is not None and bool(lattice.further)
     if lattice is not None and (grains := lattice.grains_in_words()):
         said.append(f"{grains[0].upper()}{grains[1:]}; blank where no lattice fits.")
     if any(latent_kind(name) == "content" and not unit for name, unit in zip(names, units, strict=True)):
-        said.append("Content: 1 unit is one standard deviation over the training scan.")
+        whose = "grain 0 of the training scan" if several else "the training scan"
+        said.append(f"Content: 1 unit is one standard deviation over {whose}.")
     if "exx" in fields:
-        several = lattice is not None and lattice.further
         whose = "each grain in the training scan" if several else "the training scan"
         said.append(
             f"Strain and rotation: against the lattice of {whose}, light grey at 0. Displacement: light grey "
-            "at its median. y points down."
+            f"at its median{', and a step by a lattice vector means nothing' if several else ''}. y points down."
         )
     if any(name.startswith("order") for name in fields):
         said.append("Order: 1 in well ordered parts of the training scan; its phase is drawn where there is order.")

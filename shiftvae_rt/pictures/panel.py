@@ -15,6 +15,7 @@ from .scale_bar import draw_scale_bar
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 __all__ = ["INK", "Extent", "Panel", "draw_curve", "draw_image", "own_extent"]
 
@@ -35,7 +36,7 @@ class Panel:
     title
         Name of the panel.
     image
-        ``(rows, cols)``; NaN is left blank. One row is drawn as a curve.
+        ``(rows, cols)``; NaN is left blank, on a hatched ground. One row is drawn as a curve.
     unit
         Unit of the values, for the colour bar.
     extent_px
@@ -79,7 +80,9 @@ def draw_image(
         extent=(first, last, lower, upper),
         interpolation="nearest",
     )
-    draw_scale_bar(axis, None if pixel_size_nm is None else pixel_size_nm[1], (first, last, upper, lower))
+    if not np.isfinite(panel.image).all():
+        axis.add_patch(_hatched(first, last, upper, lower))
+    draw_scale_bar(axis, None if pixel_size_nm is None else pixel_size_nm[1], view)
     _show(axis, view, edges)
     if panel.colours == "grey":
         return  # the scale of detector counts is of no use here
@@ -88,6 +91,14 @@ def draw_image(
     bar.ax.tick_params(labelsize=7, colors=INK, length=2)
     bar.outline.set_visible(False)
     bar.ax.set_title(panel.unit, fontsize=7.5, color=INK, pad=3)
+
+
+def _hatched(left: float, right: float, top: float, bottom: float) -> Rectangle:
+    """Ground that shows where an image is blank: white is also the colour of a phase."""
+    from matplotlib.patches import Rectangle
+
+    place: dict[str, Any] = {"xy": (left, top), "width": right - left, "height": bottom - top, "zorder": -1}
+    return Rectangle(**place, facecolor="white", edgecolor="#a6b0ba", linewidth=0, hatch="//////")
 
 
 def _show(axis: Axes, view: Extent, edges: tuple[float, float]) -> None:

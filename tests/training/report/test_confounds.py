@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -44,7 +46,7 @@ def judge(latent_map, frame, period_px=12):
     return find_confounds(latent_map, frame, period_px=period_px)
 
 
-@pytest.mark.parametrize("name", ["local mean", "local contrast", "focus", "scan row", "scan column"])
+@pytest.mark.parametrize("name", ["local mean", "local contrast", "sharpness", "scan row", "scan column"])
 def test_a_latent_that_follows_a_nuisance_is_said_to(nuisances, name):
     values = nuisances[name] + 0.1 * nuisances[name].std() * np.random.default_rng(0).standard_normal((37, 45))
     judged = judge(latent_map(-values), frame())
@@ -65,7 +67,7 @@ def test_nuisances_that_change_together_are_one_cause_and_others_are_another():
     pixels = (100 + 300 * rise + 50 * (1 + rise) * np.cos(2 * np.pi * y / 12) * np.cos(2 * np.pi * x / 12))[None]
     at = np.ix_(GRID.centre_y_px.astype(int), GRID.centre_x_px.astype(int))
     judged = judge(latent_map((rise + lines)[at], rise[at]), pixels)
-    groups = [(cause.latent, sorted({c.nuisance for c in cause.confounds} - {"focus"})) for cause in judged.causes]
+    groups = [(cause.latent, sorted({c.nuisance for c in cause.confounds} - {"sharpness"})) for cause in judged.causes]
     together = ["local contrast", "local mean", "scan column"]
     assert sorted(map(str, groups)) == sorted(map(str, [("z1", together), ("z1", ["scan row"]), ("z2", together)]))
     assert sum("which change together" in cause.words for cause in judged.causes) == 2
@@ -115,3 +117,31 @@ def test_a_match_that_many_displaced_maps_reach_is_called_chance():
     assert abs(mean.correlation) > 0.9
     assert mean.chance > 0.05
     assert any("by chance" in cause.words for cause in judged.causes)
+
+
+def test_causes_are_those_of_the_instrument(nuisances):
+    z = latent_map(nuisances["local contrast"])
+    said = {
+        kind: find_confounds(z, frame(), period_px=12, instrument=kind).causes[0].words
+        for kind in ("electrons", "probe", "")
+    }
+    assert "thickness" in said["electrons"]
+    assert "tip" not in said["electrons"]
+    assert "tip" in said["probe"]
+    assert "thickness" not in said["probe"]
+    assert "thickness" in said[""]
+    assert "tip" in said[""]
+
+
+def test_a_latent_that_tells_grains_apart_is_not_said_to_change_along_the_lines():
+    """Two grains, left and right; the content differs between them, and within one it has its own patches."""
+    own = patches(9)[8:-7:4, 8:-7:4][:37, :45]
+    grain = np.zeros_like(own)
+    grain[:, 22:] = 1
+    plain = latent_map(own + 5 * grain)
+    names = (*plain.names[:2], "grain", "z1")
+    mean = np.concatenate([plain.mean[:2], grain[None].astype(np.float32), plain.mean[2:]])
+    z = replace(plain, mean=mean, std=np.ones_like(mean), names=names, units=("px", "px", "", ""), varies=(True,) * 4)
+    (cause,) = judge(z, frame()).causes
+    assert cause.words.startswith("z1 tells the grains apart (r = +0.9")
+    assert "scan column" in {c.nuisance for c in judge(z, frame()).confounds}

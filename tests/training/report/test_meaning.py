@@ -45,7 +45,7 @@ def content():
 
 @pytest.fixture(scope="module")
 def meaning(content):
-    return explain(crystal(), content, (True, True, False), pixel_size_nm=(0.01, 0.01))
+    return explain(crystal(), content, (True, True, False), pixel_size_nm=(0.01, 0.01), word="column")
 
 
 def test_the_columns_of_a_cell_are_named_from_the_anchor(meaning):
@@ -129,15 +129,36 @@ def test_what_no_column_explains_is_said_with_how_much_it_is():
     meaning = explain(model, content, (True, False, True), pixel_size_nm=None)
     moved, rippled = meaning.axes
     assert moved.unexplained < 0.1
-    assert "not explained" not in meaning.in_words(moved)
+    assert "of this change" not in meaning.in_words(moved)
     assert rippled.unexplained > 0.8
-    assert rippled.change > 0.1
+    assert rippled.change.size > 0.1
     words = meaning.in_words(rippled)
-    assert f"changes by {100 * rippled.change:.2g} %" in words
-    assert f"{100 * rippled.unexplained:.0f} % of this change is not explained" in words
+    assert f"changes by {100 * rippled.change.size:.2g} %" in words
+    assert f"{100 * rippled.unexplained:.0f} % of this change is no movement, height or width of a peak" in words
     assert "no column changes" not in words
 
 
 def test_a_latent_that_changes_nothing_says_how_little(content):
     meaning = explain(crystal(), content, (False, False, True), pixel_size_nm=None)
     assert "changes by 0 % of its contrast" in meaning.in_words(meaning.axes[0])
+
+
+def test_a_column_that_becomes_longer_is_said_to_and_in_which_direction():
+    """Each A becomes longer along (y, x) = (-1, 1), 45 degrees counter-clockwise from right, and narrower across."""
+    model = crystal()
+    y, x = (place.double().numpy() for place in model.decoder.places())
+    longer = 0.0
+    for cy, cx in [(10 * i, 10 * j) for i in (-2, -1, 0, 1, 2) for j in (-2, -1, 0, 1, 2)]:
+        v, u = (y[:, None] - cy) / 1.7, (x - cx) / 1.7
+        longer = longer - 0.3 * bell(y, x, cy, cx) * u * v
+    with torch.no_grad():
+        model.decoder.linear[2] = torch.from_numpy(np.asarray(longer).ravel())
+    content = 0.4 * np.random.default_rng(0).standard_normal((3, 400))
+    meaning = explain(model, content, (False, False, True), pixel_size_nm=None)
+    (axis,) = meaning.axes
+    assert axis.longer == 0
+    assert axis.change.longer[2] == pytest.approx(45, abs=2)
+    words = meaning.in_words(axis)
+    assert re.search(r"peak 1 .*becomes longer at 4[345678] degrees to the scan lines", words)
+    assert not axis.much_unexplained
+    assert "of this change" not in words

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Scan
+from msgspec.structs import replace as replace_source
 from scipy.spatial import cKDTree
 
 from shiftvae_rt.cli import main
@@ -22,6 +23,7 @@ from shiftvae_rt.model.model_file import ModelFile
 from shiftvae_rt.simulator import Microscope
 from shiftvae_training.export import export_model
 from shiftvae_training.fitting.settings import Settings
+from shiftvae_training.report.findings import instrument_of
 from shiftvae_training.report.meaning import explain
 from shiftvae_training.report.page import items, page, table
 from shiftvae_training.train import train
@@ -261,3 +263,26 @@ def test_a_scan_of_identical_motifs_is_reported_without_a_percentage_of_what_var
     assert "neither strain nor rotation varies beyond its uncertainty" in first
     assert "Yes: no check speaks against it." in first
     assert "column 2 moves" not in text
+
+
+@pytest.mark.parametrize(
+    ("files", "instrument"),
+    [
+        (["a.dm4", "B.EMD"], "electrons"),
+        (["a.sxm", "b.dat"], "probe"),
+        (["a.dm4", "b.sxm"], ""),
+        (["a.tif"], ""),
+        ([], ""),
+    ],
+)
+def test_files_tell_the_instrument_or_nothing(files, instrument):
+    assert instrument_of(files) == instrument
+
+
+@pytest.mark.parametrize(("kind", "word"), [("sxm", "maximum"), ("dm4", "column"), ("tif", "peak")])
+def test_peaks_have_the_name_of_their_field(scan, tmp_path, kind, word):
+    sources = (replace_source(SOURCE, name=f"a.{kind}"),)
+    export_model(tmp_path / "m.svae", scan.trained, scan.frames, sources=sources, pixel_size_nm=0.03)
+    text = first_screen((tmp_path / "m.html").read_text())
+    assert f"{word} 2 moves" in text
+    assert ("column" in text) == (word == "column")

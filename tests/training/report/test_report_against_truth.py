@@ -71,7 +71,7 @@ def hold_for_grains(text: str, truth: GrainScan, first: tuple[tuple[float, float
     way = "counter-clockwise" if turn > 0 else "clockwise"
     assert numbers(rf"is turned by ([0-9.]+) degrees {way} against", text) == pytest.approx([19.0], abs=0.2)
     low, high = np.quantile(truth.order_px, (0.025, 0.975))
-    pm, px = numbers(r"column 2 moves \w+ and \w+ by ([0-9.]+) pm \(([0-9.]+) px\)", text)
+    pm, px = numbers(r"peak 2 moves \w+ and \w+ by ([0-9.]+) pm \(([0-9.]+) px\)", text)
     assert px == pytest.approx(high - low, rel=0.1)
     assert pm == pytest.approx(1e3 * EDGE_NM * px, rel=0.03)
     assert "The lattice is even" in text
@@ -120,10 +120,10 @@ def test_the_report_on_an_order_in_domains_is_true():
 
 def hold_for_domains(text: str, moved_px: float, brightened: float) -> None:
     way = "right" if moved_px > 0 else "left"
-    pm, px = numbers(rf"column 2 moves {way} by ([0-9.]+) pm \(([0-9.]+) px\)", text)
+    pm, px = numbers(rf"peak 2 moves {way} by ([0-9.]+) pm \(([0-9.]+) px\)", text)
     assert px == pytest.approx(abs(moved_px), rel=0.1)
     assert pm == pytest.approx(1e3 * EDGE_NM * px, rel=0.03)
-    said = re.search(r"column 1 (brightens|dims) by ([0-9.]+) %", text)
+    said = re.search(r"peak 1 (brightens|dims) by ([0-9.]+) %", text)
     stated = 0.0 if said is None else float(said[2]) * (1 if said[1] == "brightens" else -1)
     assert stated == pytest.approx(brightened, abs=4)
     assert "narrows" not in text

@@ -23,7 +23,7 @@ MOST_SHOWN = 4
 CLEAR = 2.0
 #: Mean resultant of angles below which they point everywhere.
 EVERYWHERE = 0.3
-NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def answers(found: Findings) -> str:
@@ -35,7 +35,9 @@ def answers(found: Findings) -> str:
         found.latent_map.fields, manifest.superlattice, np.array(manifest.lattice), manifest.pixel_size_nm
     )
     meaning = [*content_in_words(found), *pose_in_words(found), *order, *fields_in_words(found)]
-    link = "What to do about each" if len(doubts) <= MOST_SHOWN else f"All {len(doubts)}, and what to do about each"
+    link = "What to do about each"
+    if len(doubts) > MOST_SHOWN:
+        link = f"All {_number(len(doubts))}, and what to do about each"
     more = f'<p class="note"><a href="#reservations">{link}</a></p>' if doubts else ""
     return (
         '<div class="answers"><div>'
@@ -60,7 +62,7 @@ def _trust(doubts: list[Check]) -> str:
     grave, said = sum(check.grave for check in doubts), _count(len(doubts), "reservation")
     if not grave:
         return f"With care: {said}."
-    which = "the first" if grave == 1 else f"the first {NUMBERS.get(grave, grave)}"
+    which = "the first" if grave == 1 else f"the first {_number(grave)}"
     return f"Not yet: {said}, {which} grave." if len(doubts) > 1 else "Not yet: one grave reservation."
 
 
@@ -116,16 +118,20 @@ def what_varies(found: Findings) -> str:
     return f"{_count(len(names), 'thing')}: {', '.join(names)}."
 
 
+def _number(number: int) -> str:
+    return NUMBERS[number] if number < len(NUMBERS) else str(number)
+
+
 def _count(number: int, what: str) -> str:
-    text = f"{NUMBERS.get(number, str(number))} {what}{'s' if number != 1 else ''}"
+    text = f"{_number(number)} {what}{'s' if number != 1 else ''}"
     return text if what == "reservation" else text.capitalize()
 
 
 def content_in_words(found: Findings) -> list[str]:
     """Say in one sentence each what the content latents mean."""
-    said = [found.meaning.in_words(axis) for axis in found.meaning.axes]
     grain = " (direction: in grain 0)" if found.manifest.grains else ""
-    return [f"{text}{grain if ' moves ' in text else ''}." for text in said]
+    axes = found.meaning.axes
+    return [f"{found.meaning.in_words(axis)}{grain if axis.moving else ''}." for axis in axes]
 
 
 def pose_in_words(found: Findings) -> list[str]:
@@ -155,7 +161,7 @@ def fields_in_words(found: Findings) -> list[str]:
         spread = float(np.nanstd(fields.mean[index][inside]))
         noise = float(np.sqrt(np.nanmean(np.square(fields.std[index][inside], dtype=float))))
         if spread > CLEAR * noise:
-            seen.append(f"{name} by {rounded(spread)} {unit} (uncertainty of one value: {noise:.1g} {unit})")
+            seen.append(f"{name} by {rounded(spread)} {unit} (uncertainty of one value: {rounded(noise)} {unit})")
     if not seen:
         return ["The lattice is even: neither strain nor rotation varies beyond its uncertainty."]
     about = "standard deviations where the lattice is seen; distortions by the scan, such as drift, count as strain"

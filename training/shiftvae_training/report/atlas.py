@@ -106,7 +106,8 @@ def _map(panel: Panel, frame_shape: tuple[int, ...]) -> str:
     }
     data = " ".join(f'data-{key}="{escape(value)}"' for key, value in about.items())
     picture = _encoded(_coloured(values, (low, high), table_of(panel.colours)), "png", optimize=True)
-    return f'<img alt="map of {escape(panel.title)}" style="{place}" {data} src="{picture}">'
+    kind = "" if np.isfinite(values).all() else 'class="blank" '
+    return f'<img {kind}alt="map of {escape(panel.title)}" style="{place}" {data} src="{picture}">'
 
 
 def _coloured(values: Float64, ends: tuple[float, float], name: Table) -> Image.Image:

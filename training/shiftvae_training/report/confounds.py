@@ -6,7 +6,7 @@ drift. The table gives the correlation, and how often it would arise by chance: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -20,6 +20,8 @@ from shiftvae_rt.kernels.windows import window_statistics
 from shiftvae_rt.latent_map import LatentMap
 from shiftvae_rt.pictures.captions import latent_kind
 
+from .page import listed
+
 __all__ = ["Cause", "Confound", "Nuisances", "find_confounds", "nuisance_maps"]
 
 
@@ -31,14 +33,33 @@ CHANCE = 0.05
 ALIKE = 0.95
 #: A map that varies by less than this share of its values is constant.
 FLAT = 1e-9
-#: What a latent does that correlates with a nuisance, and what may cause it.
+#: What a latent does that correlates with a nuisance.
 WORDS = {
-    "local mean": ("follows", "the brightness", ("thickness", "contamination", "background")),
-    "local contrast": ("follows", "the contrast", ("thickness", "tilt", "focus")),
-    "scan row": ("changes", "from the first line to the last", ("drift", "a slow change of the instrument")),
-    "scan column": ("changes", "along the lines", ("flyback", "a wedge-shaped specimen")),
-    "focus": ("follows", "the sharpness", ("focus", "tilt")),
+    "grain": ("tells", "the grains apart"),
+    "local mean": ("follows", "the brightness"),
+    "local contrast": ("follows", "the contrast"),
+    "scan row": ("changes", "from the first line to the last"),
+    "scan column": ("changes", "along the lines"),
+    "sharpness": ("follows", "the sharpness"),
 }
+#: What may cause it, in an electron microscope and with a scanned probe.
+CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
+    "electrons": {
+        "local mean": ("thickness", "contamination", "background"),
+        "local contrast": ("thickness", "tilt", "focus"),
+        "scan row": ("drift", "a slow change of the instrument"),
+        "scan column": ("flyback", "a wedge-shaped specimen"),
+        "sharpness": ("focus", "tilt"),
+    },
+    "probe": {
+        "local mean": ("height", "contamination", "levelling"),
+        "local contrast": ("the tip", "the set point"),
+        "scan row": ("drift", "a slow change of the instrument"),
+        "scan column": ("creep", "a slope"),
+        "sharpness": ("the tip", "the feedback"),
+    },
+}
+GRAIN_CAUSES = ("motifs that differ", "a wrong match of the motifs")
 
 
 @dataclass(frozen=True)
@@ -76,26 +97,33 @@ class Cause:
         Name of the latent.
     confounds
         Its notable correlations, strongest first.
+    instrument
+        ``"electrons"``, ``"probe"``, or ``""`` if it is not known.
     """
 
     latent: str
     confounds: tuple[Confound, ...]
+    instrument: str = ""
 
     @property
     def seen(self) -> str:
         """Correlations in one sentence without a full stop."""
         does: dict[str, list[str]] = {}
         for c in self.confounds:
-            verb, what, _ = WORDS[c.nuisance]
+            verb, what = WORDS[c.nuisance]
             does.setdefault(verb, []).append(f"{what} (r = {c.correlation:+.2f})")
-        seen = [f"{verb} {_and(what)}" for verb, what in does.items()]
-        return f"{self.latent} {_and(seen)}{', which change together in this scan' if len(self.confounds) > 1 else ''}"
+        seen = [f"{verb} {listed(what)}" for verb, what in does.items()]
+        return (
+            f"{self.latent} {listed(seen)}{', which change together in this scan' if len(self.confounds) > 1 else ''}"
+        )
 
     @property
     def words(self) -> str:
         """Correlations and what may cause them, in one sentence without a full stop."""
-        causes = list(dict.fromkeys(cause for c in self.confounds for cause in WORDS[c.nuisance][2]))
-        text = f"{self.seen}: possible causes are {_and(causes, 'or')}"
+        known = [CAUSES[self.instrument]] if self.instrument else list(CAUSES.values())
+        every = [known_causes.get(c.nuisance, GRAIN_CAUSES) for c in self.confounds for known_causes in known]
+        causes = list(dict.fromkeys(cause for several in every for cause in several))
+        text = f"{self.seen}: possible causes are {listed(causes, 'or')}"
         chance = min(c.chance for c in self.confounds)
         if chance > CHANCE:
             text += f"; {100 * chance:.0f} % of displaced maps match as well by chance"
@@ -112,10 +140,13 @@ class Nuisances:
         One for each latent that varies and each nuisance.
     between
         Pearson's r of two nuisances, by their names.
+    instrument
+        As in `Cause`.
     """
 
     confounds: list[Confound]
     between: Mapping[frozenset[str], float]
+    instrument: str = ""
 
     @property
     def causes(self) -> list[Cause]:
@@ -127,33 +158,47 @@ class Nuisances:
             )
             while left:
                 group = [left.pop(0)]
-                group += [c for c in left if abs(self.between[frozenset({c.nuisance, group[0].nuisance})]) >= NOTABLE]
+                first = group[0].nuisance
+                group += [c for c in left if abs(self.between.get(frozenset({c.nuisance, first}), 0.0)) >= NOTABLE]
                 left = [c for c in left if c not in group]
-                found.append(Cause(latent, tuple(group)))
+                found.append(Cause(latent, tuple(group), self.instrument))
         return found
 
 
-def _and(words: Sequence[str], last: str = "and") -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
-
-
-def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: float) -> Nuisances:
+def find_confounds(latent_map: LatentMap, frame: NDArray[Any], *, period_px: float, instrument: str = "") -> Nuisances:
     """Correlate the content latents that vary with the nuisances of the raw ``frame (C, H, W)``.
 
-    Latent map and nuisances are smoothed over one period first, so that the motif itself does not contribute.
+    Latent map and nuisances are smoothed over one period first, so that the motif itself does not contribute. Where
+    the map has grains, what differs between them is compared with the grain alone; the rest, within the grains, with
+    the other nuisances.
     """
     grid = latent_map.grid
     sigma = 0.5 * period_px / grid.stride
-    smooth = {name: _smooth(values, sigma) for name, values in nuisance_maps(frame, latent_map).items()}
+    grain = np.zeros(latent_map.mean.shape[1:], int) if latent_map.grain is None else latent_map.grain.astype(int)
+    maps = nuisance_maps(frame, latent_map)
+    smooth = {name: _smooth(values - _of_grains(values, grain), sigma) for name, values in maps.items()}
     found = []
     for index, name in enumerate(latent_map.names):
         if latent_kind(name) != "content" or latent_map.units[index] or not latent_map.varies[index]:
             continue
-        values = _smooth(latent_map.mean[index].astype(float), sigma)
+        values = latent_map.mean[index].astype(float)
+        between_grains = _of_grains(values, grain)
+        if np.ptp(grain):
+            sign = np.sign(np.corrcoef(grain.ravel(), between_grains.ravel())[0, 1])
+            r = float(sign * between_grains.std() / max(values.std(), 1e-30))
+            found.append(Confound(name, "grain", r, 0.0))
+        values = _smooth(values - between_grains, sigma)
         for nuisance, other in smooth.items():
             found.append(Confound(name, nuisance, *_correlate(values, other)))
     between = {frozenset(pair): _correlate(smooth[pair[0]], smooth[pair[1]])[0] for pair in combinations(smooth, 2)}
-    return Nuisances(found, between)
+    return Nuisances(found, between, instrument)
+
+
+def _of_grains(values: Float64, grain: NDArray[np.intp]) -> Float64:
+    """Mean of ``values (rows, cols)`` over the grain of each window; over all windows if there is one grain."""
+    _, number = np.unique(grain, return_inverse=True)
+    number = number.ravel()
+    return np.asarray((np.bincount(number, values.ravel()) / np.bincount(number))[number].reshape(values.shape))
 
 
 def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Float64]:
@@ -167,7 +212,7 @@ def nuisance_maps(frame: NDArray[Any], latent_map: LatentMap) -> dict[str, Float
     if len(y) > 1:
         maps["scan row"] = np.repeat(y[:, None], len(x), axis=1)
     maps["scan column"] = np.repeat(x[None], len(y), axis=0)
-    maps["focus"] = detail / np.where(sd > 0, sd, 1)
+    maps["sharpness"] = detail / np.where(sd > 0, sd, 1)
     return maps
 
 

@@ -35,7 +35,7 @@ def _legend(latent_map: LatentMap) -> str:
 def meaning_section(found: Findings) -> str:
     """HTML of what the content means, a picture and a sentence for each latent."""
     meaning, window, edges = found.meaning, found.manifest.window, found.manifest.pixel_size_nm
-    word = meaning.word
+    word, words = meaning.word, meaning.words
     if not meaning.axes:
         return paragraph("No content latent varies: there is nothing to explain.")
     parts = []
@@ -51,20 +51,23 @@ def meaning_section(found: Findings) -> str:
     if any(axis.errors is not None for axis in meaning.axes):
         note += (
             f"The sentence is measured in the scan: its cells are averaged around {word} 1, at five steps of each "
-            f"latent, and Gaussians are fitted to their {word}s. What is smaller than three of its errors is left out. "
+            f"latent with the others at their mean, and Gaussians are fitted to their {words}. What is smaller than "
+            "three of its errors is left out. "
         )
-    note += f"Movements are relative to {word} 1, brightness is above the dark between the {word}s."
+    note += f"Movements are relative to {word} 1, brightness is above the dark between the {words}."
+    if any(axis.longer is not None for axis in meaning.axes):
+        note += " Angles are counter-clockwise from the scan lines."
     parts.append(paragraph(note, "note"))
     if found.manifest.dimensions == 1:
         return "\n".join(parts)
     unit, by = ("px", (1.0, 1.0)) if edges is None else ("pm", (1000 * edges[0], 1000 * edges[1]))
     motif = data_uri(draw_motif(meaning, window, edges))
-    parts.append(figure(motif, f"{word}s of the motif", f"The mean motif, with its {word}s as they are numbered."))
+    parts.append(figure(motif, f"{words} of the motif", f"The mean motif, with its {words} as they are numbered."))
     places = [
         (f"{word} {k + 1}", f"{x * by[1]:+.3g}", f"{y * by[0]:+.3g}") for k, (y, x) in enumerate(meaning.columns_px)
     ]
     head = ("", f"{unit} right of {word} 1", f"{unit} below {word} 1")
-    parts.append(folded(f"Places of the {word}s", "mean places in the cell", table(head, places)))
+    parts.append(folded(f"Places of the {words}", "mean places in the cell", table(head, places)))
     return "\n".join(parts)
 
 

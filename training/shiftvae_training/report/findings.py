@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,7 +19,14 @@ from .confounds import Nuisances, find_confounds
 from .meaning import Meaning, explain
 from .scan_motif import Scan
 
-__all__ = ["Findings", "find", "windows_of"]
+__all__ = ["Findings", "find", "instrument_of", "windows_of"]
+
+#: Endings of the files of an instrument; other files may come from any. What its pictures of a lattice consist of.
+INSTRUMENTS = {
+    "electrons": (".dm3", ".dm4", ".emd", ".mrc", ".ser"),
+    "probe": (".dat", ".gwy", ".ibw", ".spm", ".sxm"),
+}
+PEAKS = {"electrons": "column", "probe": "maximum", "": "peak"}
 
 
 @dataclass(frozen=True)
@@ -75,17 +83,32 @@ def find(trained: Trained, frame: NDArray[Any], mapper: LatentMapper) -> Finding
         Mapper with the file of the model.
     """
     model, manifest = trained.model, mapper.model.manifest
+    instrument = instrument_of([source.name for source in manifest.data])
     pixels = frame[:, 0] if manifest.dimensions == 1 else frame
     latent_map = mapper.map(pixels, pixel_size_nm=manifest.pixel_size_nm)
     axes = model.first_content
     content = latent_map.mean[axes:].reshape(len(latent_map.names) - axes, latent_map.mean[0].size).astype(float)
     scan = None
-    if all(latent.kind in ("shift", "content") for latent in manifest.latents):  # a motif that turns has no mean
+    still = ("shift", "order", "content")  # a motif that turns has no mean; an order is averaged over its domains
+    if all(latent.kind in still for latent in manifest.latents):
         scale = np.reshape(model.channel_scale, (-1, 1, 1))
         scan = Scan((np.asarray(frame, float) * scale).mean(axis=0), latent_map, trained.lattice.where)
-    meaning = explain(model, content, manifest.varies[axes:], pixel_size_nm=manifest.pixel_size_nm, scan=scan)
-    nuisances = find_confounds(latent_map, frame, period_px=_period(found=manifest))
+    meaning = explain(
+        model,
+        content,
+        manifest.varies[axes:],
+        pixel_size_nm=manifest.pixel_size_nm,
+        word=PEAKS[instrument] if manifest.dimensions == 2 and manifest.lattice else "peak",
+        scan=scan,
+    )
+    nuisances = find_confounds(latent_map, frame, period_px=_period(found=manifest), instrument=instrument)
     return Findings(trained, manifest, frame, latent_map, meaning, nuisances)
+
+
+def instrument_of(files: Sequence[str]) -> str:
+    """Instrument that all files must be from; empty if their names do not tell."""
+    found = [kind for kind, ends in INSTRUMENTS.items() if all(name.lower().endswith(ends) for name in files)]
+    return found[0] if files and found else ""
 
 
 def _period(found: Manifest) -> float:

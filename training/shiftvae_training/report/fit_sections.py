@@ -62,7 +62,11 @@ def training_part(found: Findings, parity: tuple[float, float]) -> str:
         ],
     )
     rows = [
-        ("training", f"{training.seconds:.0f} s CPU, {training.steps} steps", "up to the best look at unseen regions"),
+        (
+            "training",
+            f"{training.seconds:.0f} s CPU, {training.steps} steps",
+            "processor time, and steps of the optimiser",
+        ),
         ("training windows", f"{training.windows:,}", "places in the frames from which windows were drawn"),
         (
             "confidence of the period",

@@ -12,6 +12,8 @@ from scipy.ndimage import map_coordinates
 from shiftvae_rt.array_types import Float64
 
 from ..model.column_fit import Columns, fit_columns
+from .motif_change import MotifChange
+from .page import listed
 
 __all__ = ["Changes", "LatentAxis", "changes_of", "relative_places", "rounded"]
 
@@ -71,10 +73,7 @@ class LatentAxis:
     sd
         Standard deviation of the latent over the frames.
     change
-        Change of the cell around the anchor from end to end: standard deviation of the difference, relative to that of
-        the motif. In the scan, or else as the decoder draws it.
-    unexplained
-        Share of the variance of that change that no small change of a column explains; see `motif_change`.
+        Change of the cell around the anchor from end to end, in the scan, or else as the decoder draws it.
     """
 
     name: str
@@ -85,8 +84,7 @@ class LatentAxis:
     errors: Changes | None
     drawn: Changes
     sd: float
-    change: float
-    unexplained: float
+    change: MotifChange
 
     @property
     def span(self) -> float:
@@ -94,9 +92,20 @@ class LatentAxis:
         return self.ends[1] - self.ends[0]
 
     @property
+    def longer(self) -> int | None:
+        """Column that explains much of a change that counts by becoming longer in one direction; None if none does."""
+        index, share, _ = self.change.longer
+        return index if share > MUCH and self.change.size >= LEAST_CHANGE else None
+
+    @property
+    def unexplained(self) -> float:
+        """Share of the change that nothing in the sentence of this latent explains."""
+        return self.change.unexplained - (self.change.longer[1] if self.longer is not None else 0.0)
+
+    @property
     def much_unexplained(self) -> bool:
-        """True if much of a change that counts is no movement, height or width of a column."""
-        return self.unexplained > MUCH and self.change >= LEAST_CHANGE
+        """True if much of a change that counts is no change of a column."""
+        return self.unexplained > MUCH and self.change.size >= LEAST_CHANGE
 
     @property
     def misdrawn(self) -> list[int]:
@@ -109,26 +118,38 @@ class LatentAxis:
         largest = np.maximum(np.hypot(*seen.T), np.hypot(*drawn.T))
         return [int(k) for k in np.flatnonzero((apart > LEAST_MOVE) & (apart > sure) & (apart > 0.5 * largest))]
 
+    @property
+    def moving(self) -> list[int]:
+        """Columns that move by more than their errors, and far enough to count."""
+        far = self.span * np.hypot(*self.changes.move_px.T)
+        sure = ERRORS * self.span * np.hypot(*self._errors.move_px.T)
+        return [int(k) for k in np.flatnonzero((far >= LEAST_MOVE) & (far >= sure)) if k]
+
+    @property
+    def _errors(self) -> Changes:
+        return self.errors or Changes(*(np.zeros_like(part) for part in vars(self.changes).values()))
+
     def in_words(self, pixel_size_nm: tuple[float, float] | None, word: str) -> str:
         """Describe in one sentence what the columns, or whatever `word` says, do from end to end."""
-        errors = self.errors or Changes(*(np.zeros_like(part) for part in vars(self.changes).values()))
-        parts = []
+        parts, moving = [], self.moving
         for k, move in enumerate(self.span * self.changes.move_px):
-            size, error, does = float(np.hypot(*move)), self.span * float(np.hypot(*errors.move_px[k])), []
-            if k and size >= LEAST_MOVE and size >= ERRORS * error:
-                does.append(f"moves {_direction(move)} by {_length(move, pixel_size_nm)}")
+            does = [f"moves {_direction(move)} by {_length(move, pixel_size_nm)}"] if k in moving else []
             for name, verbs in (("brighten", ("brightens", "dims")), ("widen", ("widens", "narrows"))):
                 change = self.span * float(getattr(self.changes, name)[k])
-                if abs(change) >= LEAST_CHANGE and abs(change) >= ERRORS * self.span * getattr(errors, name)[k]:
+                if abs(change) >= LEAST_CHANGE and abs(change) >= ERRORS * self.span * getattr(self._errors, name)[k]:
                     does.append(f"{verbs[int(change < 0)]} by {rounded(100 * abs(change))} %")
+            if k == self.longer:
+                does.append(f"becomes longer at {round(self.change.longer[2]) % 180} degrees to the scan lines")
             if does:
-                parts.append(f"{word} {k + 1} {' and '.join(does)}")
-        far = f"the motif changes by {rounded(100 * self.change)} % of its contrast"
-        rest = f"{100 * self.unexplained:.0f} % of this change is not explained by any {word}"
-        if not parts:
-            parts.append(f"no {word} moves or changes its height or width; {far}, {rest}")
-        elif self.much_unexplained:
-            parts.append(f"{far}, {rest}")
+                parts.append(f"{word} {k + 1} {listed(does)}")
+        far = f"the motif changes by {rounded(100 * self.change.size)} % of its contrast"
+        rest = f"is no movement, height or width of a {word}" if self.longer is None else "is something else"
+        if self.much_unexplained:
+            parts.append(f"{far}, and {100 * self.unexplained:.0f} % of this change {rest}")
+        elif not parts and self.change.size >= LEAST_CHANGE:
+            parts.append(f"{far}, but no {word} alone clearly moves, or changes its height or width")
+        elif not parts:
+            parts.append(f"no {word} moves or changes its height or width; {far}")
         way = "from one end of its range to the other, as the model draws it"
         if self.errors is not None:
             way = "from the fifth of the scan where it is lowest to the fifth where it is highest"

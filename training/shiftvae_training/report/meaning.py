@@ -18,7 +18,6 @@ import torch
 from shiftvae_rt.array_types import Float64
 
 from ..model.column_fit import Columns, columns_of_cell, fit_columns
-from ..model.shift import TorusShift
 from ..model.shift_vae import ShiftVAE
 from .latent_axis import Changes, LatentAxis, changes_of, relative_places
 from .motif_change import cell_around, change_of_motif
@@ -53,7 +52,7 @@ class Meaning:
     pixel_size_nm
         Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
     word
-        What a microscopist calls the peaks of the motif: "column" on a lattice, "peak" in a signal or a lone feature.
+        What the field calls the peaks of the motif, in the singular.
     motif, anchor_px
         ``(h, w)`` what the decoder draws at mean content, and the pixel indices (y, x) of the anchor column there.
     """
@@ -82,6 +81,11 @@ class Meaning:
         moved = _quadratic(flat.T.clip(-4, 4)) @ self._coefficients
         return np.asarray(moved.T.reshape(len(self.columns_px), 2, *values.shape[1:]))
 
+    @property
+    def words(self) -> str:
+        """Plural of `word`."""
+        return "maxima" if self.word == "maximum" else f"{self.word}s"
+
     def in_words(self, axis: LatentAxis) -> str:
         """Describe in one sentence what changes along `axis`, from end to end."""
         return axis.in_words(self.pixel_size_nm, self.word)
@@ -94,6 +98,7 @@ def explain(
     varies: tuple[bool, ...],
     *,
     pixel_size_nm: tuple[float, float] | None,
+    word: str = "peak",
     scan: Scan | None = None,
 ) -> Meaning:
     """Traverse every content latent that varies and fit the columns that the decoder draws, and those of the scan.
@@ -108,6 +113,8 @@ def explain(
         ``(m,)`` whether training found variation in each latent.
     pixel_size_nm
         Edges ``(y, x)`` of a pixel of the training frames, nm, if known.
+    word
+        What the field calls the peaks of the motif, in the singular.
     scan
         Scan in which the columns are measured; without it, and in a scan of few cells, those that the decoder draws
         are.
@@ -155,7 +162,7 @@ def explain(
             errors = _together(unsure, one, other)
             half, rest = (part.slopes[number] * (ends[1] - ends[0]) for part in seen[1:])
             twice, motif = (half, rest), seen[0].mean
-        change, unexplained = change_of_motif(twice, motif, columns=still.of_image(0), places=start, wrap=wrap)
+        change = change_of_motif(twice, motif, columns=still.of_image(0), places=start, wrap=wrap)
         axes.append(
             LatentAxis(
                 f"z{i + 1}",
@@ -167,7 +174,6 @@ def explain(
                 drawn=drawn,
                 sd=float(sd[i]),
                 change=change,
-                unexplained=unexplained,
             )
         )
     rng = np.random.default_rng(0)
@@ -186,7 +192,7 @@ def explain(
         axes=tuple(axes),
         used=used,
         pixel_size_nm=pixel_size_nm,
-        word="column" if model.dimensions == 2 and isinstance(model.shift, TorusShift) else "peak",
+        word=word,
         motif=middle,
         anchor_px=still.centre[0, 0],
         _centre=centre[list(used)],

@@ -106,9 +106,9 @@ def _cell_in_words(wave: tuple[float, float], vectors: Float64, edges: tuple[flo
         return f"a superlattice with the wave vector ({', '.join(str(Fraction(p).limit_denominator(6)) for p in wave)})"
     y, x = vectors[along[0]]
     length = float(np.hypot(*(vectors[along[0]] * (edges or (1.0, 1.0)))))
-    angle = float(np.degrees(np.arctan2(-y, x)) % 180)
+    angle = round(float(np.degrees(np.arctan2(-y, x)))) % 180
     unit = "px" if edges is None else "nm"
-    return f"the lattice vector of {length:.3g} {unit} at {angle:.0f} degrees to the scan lines is {times} by order"
+    return f"the lattice vector of {length:.3g} {unit} at {angle} degrees to the scan lines is {times} by order"
 
 
 def _domains(phases_deg: NDArray[np.float32], fold: int) -> list[float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
-__all__ = ["code", "figure", "folded", "items", "kept", "numbers", "page", "paragraph", "section", "table"]
+__all__ = ["code", "figure", "folded", "items", "kept", "listed", "numbers", "page", "paragraph", "section", "table"]
 
 
 def page(title: str, lead: str, sections: Sequence[tuple[str, str, str]], *, first: str) -> str:
@@ -65,6 +65,11 @@ def items(texts: Iterable[str], kind: str = "") -> str:
     """A list of texts."""
     lines = "".join(f"<li{f' class={kind!r}' if kind else ''}>{escape(text)}</li>" for text in texts)
     return f"<ul>{lines}</ul>" if lines else ""
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """A list in words: "a, b and c"."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def kept(inside: str) -> str:

@@ -10,6 +10,7 @@ from shiftvae_rt.model.manifest import USED_SHIFT_NATS
 
 from .confounds import Cause
 from .findings import Findings
+from .meaning import Meaning
 
 __all__ = ["Check", "checks", "position_is_lost"]
 
@@ -22,13 +23,30 @@ STRUCTURE, COVERED = 0.05, 0.08
 ONE = 0.6827
 #: A training that explains less than this share of what its first guess explains has not begun to be of use.
 GRAVE = 0.5
-#: What to do about a latent that follows a nuisance.
+TURN = "scan the same area turned by 90 degrees: what the scan makes turns with it, the sample does not"
+#: What to do about a latent that follows a nuisance, whatever the instrument.
 ADVICE = {
-    "local mean": "compare {latent} with a map of the thickness, or with an area of another thickness",
-    "local contrast": "compare {latent} with a map of the thickness, or with an area of another thickness",
-    "scan row": "scan the same area turned by 90 degrees: drift turns with the scan, the sample does not",
-    "scan column": "scan the same area turned by 90 degrees: what the scan makes turns with it, the sample does not",
-    "focus": "scan the same area at another focus, and see whether {latent} stays",
+    "grain": "compare cells of the grains in the scan, and read {latent} within one grain only",
+    "scan row": TURN,
+    "scan column": TURN,
+}
+#: The same by the instrument.
+ADVICE_FOR = {
+    "electrons": {
+        "local mean": "compare {latent} with a map of the thickness, or with an area of another thickness",
+        "local contrast": "compare {latent} with a map of the thickness, or with an area of another thickness",
+        "sharpness": "scan the same area at another focus, and see whether {latent} stays",
+    },
+    "probe": {
+        "local mean": "compare {latent} with the topography, or with another terrace",
+        "local contrast": "scan the same area with another tip or set point, and see whether {latent} stays",
+        "sharpness": "scan the same area with another tip or set point, and see whether {latent} stays",
+    },
+    "": {
+        "local mean": "compare {latent} with a map of the thickness or height, or with another area",
+        "local contrast": "compare {latent} with a map of the thickness or height, or with another area",
+        "sharpness": "scan the same area at another focus, or with another tip, and see whether {latent} stays",
+    },
 }
 
 
@@ -154,7 +172,7 @@ def _cause(cause: Cause, *, signal: bool) -> Check:
     if signal:  # no thickness and no focus
         advice = f"compare the signal where {cause.latent} is high and where it is low"
         return Check(False, f"{cause.seen}.", advice, cause.latent)
-    advice = ADVICE[cause.confounds[0].nuisance].format(latent=cause.latent)
+    advice = (ADVICE | ADVICE_FOR[cause.instrument])[cause.confounds[0].nuisance].format(latent=cause.latent)
     return Check(False, f"{cause.words}.", advice, cause.latent)
 
 
@@ -162,8 +180,8 @@ def _unexplained(found: Findings) -> list[Check]:
     return [
         Check(
             False,
-            f"{100 * axis.unexplained:.0f} % of what changes along {axis.name} is no movement, height or width of a "
-            f"{found.meaning.word}.",
+            f"Changes of {found.meaning.words} leave {100 * axis.unexplained:.0f} % of what changes along {axis.name} "
+            "unexplained.",
             f"look at the pictures of {axis.name} before you read a displacement from it",
             axis.name,
         )
@@ -176,7 +194,7 @@ def _misdrawn(found: Findings) -> list[Check]:
     return [
         Check(
             False,
-            f"Along {axis.name} the model draws {_named(axis.misdrawn, found.meaning.word)} moving otherwise than the "
+            f"Along {axis.name} the model draws {_named(axis.misdrawn, found.meaning)} moving otherwise than the "
             "scan shows.",
             f"trust the movement that is measured in the scan, not the pictures of {axis.name}",
             axis.name,
@@ -186,5 +204,5 @@ def _misdrawn(found: Findings) -> list[Check]:
     ]
 
 
-def _named(indices: list[int], word: str) -> str:
-    return f"{word}{'s' if len(indices) > 1 else ''} {', '.join(str(k + 1) for k in indices)}"
+def _named(indices: list[int], meaning: Meaning) -> str:
+    return f"{meaning.words if len(indices) > 1 else meaning.word} {', '.join(str(k + 1) for k in indices)}"
