@@ -15,6 +15,8 @@ from .page import figure, folded, numbers, paragraph, table
 __all__ = ["coverage_part", "reconstruction_section", "settings_part", "training_part"]
 
 
+#: Units of latents that have none of their own.
+UNITS = {"grain": "number of the lattice", "order": "1 is well ordered"}
 #: Number of windows in the figure of reconstructions.
 RECONSTRUCTED = 6
 
@@ -46,7 +48,10 @@ def training_part(found: Findings, parity: tuple[float, float]) -> str:
 
     def use(index: int) -> str:
         latent = found.manifest.latents[index]
-        return latent.unit or ("sd over the scan" if found.manifest.varies[index] else "not used")
+        if latent.kind != "content":
+            return latent.unit or UNITS.get(latent.kind, "")
+        whose = "grain 0" if found.manifest.grains else "the scan"
+        return f"sd over {whose}" if found.manifest.varies[index] else "not used"
 
     latents = table(
         ("latent", "information, nats", "spread", "median sd", "unit"),
