@@ -2,7 +2,9 @@
 
 #include <charconv>
 #include <cstring>
+#include <optional>
 
+#include "common/decimal.hpp"
 #include "common/number_text.hpp"
 #include "common/refusal.hpp"
 
@@ -125,11 +127,9 @@ private:
     }
 
     double number(const std::string& digits) const {
-        double value = 0;
-        const char* const end = digits.data() + digits.size();
-        const auto [last, error] = std::from_chars(digits.data(), end, value);  // whatever locale the host has chosen
-        if (error != std::errc() || last != end) damaged();
-        return value;
+        const std::optional<double> value = nearest_double(digits);
+        if (!value) damaged();
+        return *value;
     }
 
     // The text after its first quotation mark.
