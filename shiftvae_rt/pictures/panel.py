@@ -82,7 +82,8 @@ def draw_image(
     )
     if not np.isfinite(panel.image).all():
         axis.add_patch(_hatched(first, last, upper, lower))
-    draw_scale_bar(axis, None if pixel_size_nm is None else pixel_size_nm[1], view)
+    edge_nm = None if pixel_size_nm is None else pixel_size_nm[1]
+    draw_scale_bar(axis, edge_nm, (first, last, upper, lower), view_width=view[1] - view[0])
     _show(axis, view, edges)
     if panel.colours == "grey":
         return  # the scale of detector counts is of no use here

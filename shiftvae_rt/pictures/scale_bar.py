@@ -27,6 +27,7 @@ def draw_scale_bar(
     edge_nm: float | None,
     extent: tuple[float, float, float, float],
     *,
+    view_width: float | None = None,
     size: float = 8.0,
 ) -> None:
     """Draw a scale bar at the lower left of an image, with y pointing down.
@@ -39,12 +40,14 @@ def draw_scale_bar(
         Edge of a pixel along x, nm; None for a bar in px.
     extent
         Edges ``(left, right, top, bottom)`` of the image, px of the frame.
+    view_width
+        Width whose share the bar has, px, so that images side by side have the same bar; None takes that of the image.
     size
         Height of the letters, points.
     """
     left, right, top, bottom = extent
     width, height = right - left, bottom - top
-    length = round_length(width * (edge_nm or 1.0))
+    length = round_length((view_width or width) * (edge_nm or 1.0))
     unit = "px" if edge_nm is None else "nm"
     x0, y = left + 0.05 * width, bottom - 0.05 * height
     x1 = x0 + length / (edge_nm or 1.0)
