@@ -22,7 +22,7 @@ __all__ = ["Changes", "LatentAxis", "changes_of", "relative_places", "rounded"]
 #: or width changes by this much, relative; and each by this many of its errors.
 LEAST_MOVE, LEAST_CHANGE, ERRORS = 0.15, 0.05, 3.0
 #: Radii of the discs on which columns are fitted, in units of half the distance between neighbours.
-DISCS = (0.6, 0.75)
+DISCS = (0.5, 0.6)
 _AROUND = np.arange(8) * np.pi / 4
 #: Places around the top of a column whose mean is its brightness, in units of its width: one pixel alone is noisy.
 TOP = np.concatenate([np.zeros((1, 2)), 0.4 * np.stack([np.sin(_AROUND), np.cos(_AROUND)], axis=1)])
