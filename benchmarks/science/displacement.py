@@ -69,7 +69,7 @@ def score(seed: int, dose: float, encoder: str, steps: int) -> dict[str, float |
     centre = inner[corners].mean(axis=1)
     truth = map_coordinates(test.displacement_px, centre.T, order=1)
     fitted = column_fit(test.pixels, inner, corners, centre + np.stack([0 * truth, truth], axis=1))
-    moved = int(np.argmax(np.abs([column[1] for axis in meaning.axes[:1] for column in axis.move_px])))
+    moved = int(np.argmax(np.abs([column[1] for axis in meaning.axes[:1] for column in axis.changes.move_px])))
     first = (np.array(model.window) - 1) / 2
     one_window = map_coordinates(
         meaning.displacement_px(content)[moved, 1], ((centre - first) / STRIDE).T, order=1, mode="nearest"
@@ -87,7 +87,7 @@ def score(seed: int, dose: float, encoder: str, steps: int) -> dict[str, float |
         "dose": dose,
         "seed": seed,
         "columns": int(good.sum()),
-        "axis_pm_per_unit": round(PM * float(meaning.axes[0].move_px[moved, 1]), 2),
+        "axis_pm_per_unit": round(PM * float(meaning.axes[0].changes.move_px[moved, 1]), 2),
         "one_window_pm": pm(one_window),
         "averaged_pm": pm(averaged),
         "column_fit_pm": pm(fitted),

@@ -33,8 +33,8 @@ BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
 #: Number of tiles of a batch of a model that learns from a teacher.
 TAUGHT_TILES = 6
-#: Share of the steps over which the weight of the first guess falls to 0; all of them for an encoder that starts from
-#: it, unless frames follow that have no guess.
+#: Share of the steps over which the weight of the first guess falls to 0, where frames follow that have no guess, and
+#: for the mlp, which is better without; else it falls over all of them.
 GUIDED = 0.3
 #: Initial weights of the first guess of shift and content, nats.
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0
@@ -117,8 +117,9 @@ def _optimise(
 ) -> list[Step]:
     """Optimise a model that is on the device of `workers`."""
     steps, again = settings.steps, guess is None
-    guided = steps * (GUIDED if model.encoder.turned is None or sampler.has_further_frames else 1.0)
-    rate = ENCODERS[settings.encoder].learning_rate * (RATE_AGAIN if again else 1.0)
+    kind = ENCODERS[settings.encoder]
+    guided = steps * (1.0 if kind.measures_waves and not sampler.has_further_frames else GUIDED)
+    rate = kind.learning_rate * (RATE_AGAIN if again else 1.0)
     optimiser = Adam(model.parameters(), _shares(model))
     scale = torch.tensor(model.channel_scale)[:, None, None]
     unseen = sampler.held_out(sampler.some)

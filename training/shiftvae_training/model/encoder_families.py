@@ -113,8 +113,9 @@ class Sliding:
             rest -= 2 * dilation
             dilation = min(dilation * 2, WIDEST) if rest >= 4 * dilation else dilation
         plan = [plan[0], *sorted(plan[1:], key=lambda layer: layer[1])]
-        # 16 channels on the finest grid, then 32, the block size of most matrix kernels; without ReLU 16 lose nothing
-        between = 16 if waves else 32
+        # 16 channels on the finest grid, then 32, the block size of most matrix kernels; without ReLU a single layer
+        # between loses nothing with 16, but what several lose adds up
+        between = 16 if waves and len(plan) == 3 else 32
         widths = [16, *[between] * (len(plan) - 2), 2 * waves or self.features]
         return [Layer(size, dilation, width) for (size, dilation), width in zip(plan, widths, strict=True)]
 
