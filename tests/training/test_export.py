@@ -12,7 +12,7 @@ from shiftvae_rt.encode.modulo import Latents, difference
 from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import DataFileError, TrainingError
 from shiftvae_rt.model.manifest import DataSource
-from shiftvae_training import export
+from shiftvae_training import export, golden
 from shiftvae_training.export import export_model
 from shiftvae_training.fitting.settings import Settings
 from shiftvae_training.train import train
@@ -140,13 +140,13 @@ def _replaced(weights, **changes):
 
 
 def test_a_graph_that_is_another_on_a_frame_than_on_its_windows_is_not_written(scan, tmp_path, monkeypatch):
-    true_run = export.run_graph
+    true_run = golden.run_graph
 
     def run(graph, inputs):
         outputs = true_run(graph, inputs)
         return [o + np.float32(1e-3) for o in outputs] if len(inputs["frame"]) > 1 else outputs
 
-    monkeypatch.setattr(export, "run_graph", run)
+    monkeypatch.setattr(golden, "run_graph", run)
     with pytest.raises(TrainingError, match=r"from window-by-window encoding by .* \(at most 1e-05\)"):
         write(tmp_path / "m.svae", scan.trained, scan.frames)
     assert list(tmp_path.iterdir()) == []

@@ -13,8 +13,9 @@ from shiftvae_rt import LatentMapper, ModelFile
 from shiftvae_rt.cli import main
 from shiftvae_rt.errors import FrameError, TrainingError
 from shiftvae_training.commands.family_arguments import classes_of_frames
-from shiftvae_training.export import export_model, golden_frame
+from shiftvae_training.export import export_model
 from shiftvae_training.fitting.settings import Settings
+from shiftvae_training.golden import golden_frames
 from shiftvae_training.scans import FrameWarning, read_scans
 from shiftvae_training.train import train
 
@@ -81,7 +82,9 @@ def test_frames_from_memory_may_begin_with_a_blank_one(movie, tmp_path):
     frames = [frame[None] for frame in movie[[0, 1]]]
     settings = Settings(window=16, content=1, encoder="mlp", steps=10, constraints={"displacement": 100.0})
     export_model(tmp_path / "m.svae", train(frames, settings), frames, sources=(), pixel_size_nm=None)
-    np.testing.assert_array_equal(ModelFile.read(tmp_path / "m.svae").golden.frame, golden_frame(frames[1:], (16, 16)))
+    np.testing.assert_array_equal(
+        ModelFile.read(tmp_path / "m.svae").golden.frame, golden_frames(frames[1:], (16, 16))[0]
+    )
 
 
 @pytest.mark.parametrize("scale", [1e-10, 1e-20, 1e15], ids=["metres", "tiny", "huge"])
@@ -110,7 +113,7 @@ def test_what_float32_cannot_hold_is_refused_with_the_number(scan, scale):
 def test_a_frame_with_a_hole_in_the_middle_gives_a_test_frame_from_beside_it():
     frame = np.zeros((1, 600, 600))
     frame[:, :100, :100] = np.random.default_rng(0).normal(size=(100, 100))
-    assert golden_frame([frame], (16, 16)).std() > 0
+    assert golden_frames([frame], (16, 16))[0].std() > 0
 
 
 def test_the_warning_of_many_blank_frames_stays_one_short_line(movie, tmp_path):

@@ -6,8 +6,7 @@ import datetime as dt
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 import shiftvae_rt
-from shiftvae_rt.array_types import Float32
 from shiftvae_rt.encode.mapper import LatentMapper
-from shiftvae_rt.encode.modulo import Latents, difference
-from shiftvae_rt.encode.onnx_graph import run_graph
 from shiftvae_rt.errors import TrainingError
 from shiftvae_rt.fields import turn_between
 from shiftvae_rt.frame import PixelSize, as_pixel_size, read_only
-from shiftvae_rt.kernels.frame_scaling import frame_centre
-from shiftvae_rt.kernels.windows import convert_frame, window_statistics
+from shiftvae_rt.kernels.windows import window_statistics
 from shiftvae_rt.model.manifest import (
     DataSource,
     Grain,
@@ -35,39 +30,22 @@ from shiftvae_rt.model.manifest import (
     Manifest,
     Training,
 )
-from shiftvae_rt.model.model_file import Golden, ModelFile, pack_model_file
+from shiftvae_rt.model.model_file import ModelFile, pack_model_file
 from shiftvae_rt.output_file import write_whole
 
 from .finishing.domain_fit import fit_domain, measure_grains
 from .fitting.training_state import pack_state
+from .golden import TORCH_TOLERANCE, WINDOW_TOLERANCE, Parity, best_golden, golden_frames
 from .graphs.decoder_graph import decoder_graph
 from .graphs.encoder_graph import encoder_graph
 from .graphs.runtime_graphs import runtime_graphs
-from .model.shift_vae import ShiftVAE
-from .scans import has_contrast
 from .train import Trained
 
-__all__ = ["IN_MEMORY", "Parity", "export_model", "golden_frame", "made_by", "make_model_file", "write_with_report"]
+__all__ = ["IN_MEMORY", "export_model", "made_by", "make_model_file", "write_with_report"]
 
 #: Name of a model file that is only in memory.
 IN_MEMORY = "model in memory"
-STRIDES, GOLDEN_STRIDE = (1, 2, 4, 8), 4
-#: Largest side of the test frame, px.
-GOLDEN_SIDE = 160
-#: Largest difference of the ONNX output from torch, and from window-by-window encoding, as a share of a latent's
-#: spread.
-TORCH_TOLERANCE, WINDOW_TOLERANCE = 1e-4, 1e-5
-
-
-@dataclass(frozen=True)
-class Parity:
-    """Largest differences on the test frame, in units of a latent's spread; shifts are compared modulo the lattice.
-
-    A latent without information has no spread; its posterior standard deviation is used instead.
-    """
-
-    against_torch: float
-    against_windows: float
+STRIDES = (1, 2, 4, 8)
 
 
 def export_model(
@@ -128,11 +106,7 @@ def make_model_file(
     model = trained.model.eval()
     weights = model.weights()
     graphs = {stride: encoder_graph(weights, stride, model.rounds) for stride in STRIDES}
-    frame = golden_frame(frames, model.window)
-    centred = convert_frame(frame, frame_centre(frame.astype(np.float64), model.window))[0]
-    outputs = {stride: run_graph(graph, {"frame": centred[None]}) for stride, graph in graphs.items()}
-    golden = Golden(frame, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
-    parity = _compare(model, trained.spread, golden, graphs[GOLDEN_STRIDE], centred)
+    golden, parity = best_golden(model, trained.spread, graphs, golden_frames(frames, model.window))
     if not (parity.against_torch <= TORCH_TOLERANCE and parity.against_windows <= WINDOW_TOLERANCE):
         raise TrainingError(
             f"the exported graph differs from torch by {parity.against_torch:.2g} (at most {TORCH_TOLERANCE:g}) and "
@@ -155,48 +129,6 @@ def make_model_file(
         members["report.html"] = write_report(trained, frames, mapper, parity=astuple(parity)).encode()
         file = ModelFile.from_bytes(pack_model_file(manifest, members), IN_MEMORY)
     return file, parity
-
-
-def golden_frame(frames: Sequence[NDArray[Any]], window: tuple[int, int]) -> NDArray[Any]:
-    """The middle of the first frame that has contrast there: large enough for several windows, small enough to travel.
-
-    Where no frame has, as around a hole, the part of the first frame with contrast that varies most.
-    """
-    shape = frames[0].shape[1:]
-    sides = [min(n, max(GOLDEN_SIDE, 2 * w)) for n, w in zip(shape, window, strict=True)]
-    top, left = ((n - s) // 2 for n, s in zip(shape, sides, strict=True))
-    parts = (frame[:, top : top + sides[0], left : left + sides[1]] for frame in frames)
-    some = next((frame for frame in frames if has_contrast(frame)), frames[0])
-    tops, lefts = ({*range(0, n - s, max(1, s // 2)), n - s} for n, s in zip(shape, sides, strict=True))
-    elsewhere = (some[:, y : y + sides[0], x : x + sides[1]] for y in sorted(tops) for x in sorted(lefts))
-    part = next((part for part in parts if has_contrast(part)), None)
-    return np.ascontiguousarray(max(elsewhere, key=np.std) if part is None else part)
-
-
-def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: bytes, centred: Float32) -> Parity:
-    mean, std = golden.mean[GOLDEN_STRIDE], golden.std[GOLDEN_STRIDE]
-    torch_mean, torch_std = model.map_frame(centred, GOLDEN_STRIDE)
-    h, w = model.window
-    rows, cols = mean.shape[1:]
-    cut = np.stack(
-        [
-            centred[:, r * GOLDEN_STRIDE : r * GOLDEN_STRIDE + h, c * GOLDEN_STRIDE : c * GOLDEN_STRIDE + w]
-            for r in range(rows)
-            for c in range(cols)
-        ]
-    )
-    single = [a.reshape(rows, cols, -1).transpose(2, 0, 1) for a in run_graph(graph, {"frame": cut})]
-    weights = model.weights()
-    latents = Latents(
-        weights.lattice[:, 2 - model.dimensions :], [latent.period for latent in model.reported], weights.cells
-    )
-
-    def differ(other: Float32, other_std: Float32) -> float:
-        off, off_std = difference((mean, std), (other, other_std), latents)
-        scale = np.maximum(spread, std.mean(axis=(1, 2)))[:, None, None]
-        return float(np.max([np.abs(off) / scale, np.abs(off_std) / scale]))  # NaN if there is one
-
-    return Parity(differ(torch_mean, torch_std), differ(single[0], single[1]))
 
 
 def _manifest(

@@ -23,7 +23,7 @@ from shiftvae_rt.frame import PixelSize
 
 from .constraints import Constraint
 from .continuation import check_same_kind, settings_to_go_on
-from .export import Parity, make_model_file
+from .export import make_model_file
 from .fitting.checkpoint import Checkpoint
 from .fitting.course import Step
 from .fitting.device import CPU, DeviceName, choose_device
@@ -33,6 +33,7 @@ from .fitting.settings import MOST_CONTENT, Settings
 from .fitting.training_state import unpack_state
 from .fitting.workers import ALONE, Workers
 from .gather import Given, gather_scans
+from .golden import Parity
 from .lattice.cell import Cell
 from .model.decoder import DecoderName
 from .model.likelihood import LikelihoodName

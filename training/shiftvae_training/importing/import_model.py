@@ -19,7 +19,8 @@ from shiftvae_rt.kernels.window_grid import WindowGrid
 from shiftvae_rt.model.manifest import Imported, Intensity, Latent, Manifest
 from shiftvae_rt.model.model_file import Golden, write_model_file
 
-from ..export import STRIDES, golden_frame, made_by
+from ..export import STRIDES, made_by
+from ..golden import golden_frames
 from ..scans import Scans
 from .decoder import decoder_graph
 from .foreign import ForeignModel
@@ -79,7 +80,7 @@ def import_model(
             "(channels, height, width): give the kind of scan that the model was trained on"
         )
     scaling = scaling.settled(scans.frames)
-    frame = golden_frame(scans.frames, model.window)
+    frame = golden_frames(scans.frames, model.window)[0]
     graphs = {stride: frame_graph(model, scaling.intensity, stride) for stride in STRIDES}
     raw = {"frame": frame[None].astype(np.float32)}
     outputs = {stride: run_graph(graph, raw) for stride, graph in graphs.items()}
