@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,15 +135,12 @@ class ScanMapper:
         self._forget_lines()
         if last <= first:
             return None
-        band = self._band(first, last)
-        return band if self.complete else replace(band, domain=self._verdict_so_far())
+        return self._band(first, last, None if self.complete else self._verdict_so_far())
 
     def result(self) -> LatentMap:
         """Give the rows of the map so far, from row 0, and the verdict on whether they are like the training data."""
-        band, gauge = self._band(0, self._rows_done), self._mapper.gauge
-        if gauge is None or not self._rows_done:
-            return band
-        return replace(band, domain=self._judge(gauge), gauge=gauge)
+        gauge = self._mapper.gauge if self._rows_done else None
+        return self._band(0, self._rows_done, None if gauge is None else self._judge(gauge), gauge)
 
     def _verdict_so_far(self) -> DomainVerdict | None:
         """Verdict on the rows so far, renewed when there are new samples: 0.5 ms four times a frame of 512 px."""
@@ -230,7 +226,7 @@ class ScanMapper:
                 "the beam is blanked or the wrong channel was sent"
             )
 
-    def _band(self, first: int, last: int) -> LatentMap:
+    def _band(self, first: int, last: int, domain: DomainVerdict | None, gauge: DomainGauge | None = None) -> LatentMap:
         mapper = self._mapper
         return LatentMap(
             mean=self._mean[:, first:last],
@@ -243,6 +239,8 @@ class ScanMapper:
             pixel_size_nm=self._pixel_size_nm,
             first_row=first,
             lattice=self._lattice,
+            domain=domain,
+            gauge=gauge,
         )
 
 
