@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -31,8 +32,8 @@ class Browser:
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
 
-        def arrange() -> None:  # DevTools reads 3 and writes 4
-            a, b = os.dup(theirs_in), os.dup(theirs_out)
+        def arrange() -> None:  # DevTools reads 3 and writes 4; a copy of 3 onto itself would be closed by exec
+            a, b = (fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (theirs_in, theirs_out))
             os.dup2(a, 3)
             os.dup2(b, 4)
 
