@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import zmq
-from stream_support import FREE, LIMIT_S, RawProducer
+from stream_support import FREE, LIMIT_S, RawProducer, noisy
 
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream import Producer, Service, Subscriber
@@ -92,3 +93,11 @@ def raw() -> Iterator[Callable[..., RawProducer]]:
     for client in made:
         client.socket.close()
     context.term()
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """A movie of 7 frames."""
+    path = tmp_path / "movie.npy"
+    np.save(path, noisy((7, 48, 64)))
+    return path

@@ -1,4 +1,4 @@
-"""What the stream tests share: a raw client, raw messages, a mapper whose speed a test controls."""
+"""What the stream tests share: commands, a raw client, raw messages, a mapper whose speed a test controls."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 import zmq
 
+from shiftvae_rt import cli
 from shiftvae_rt.encode.mapper import LatentMapper
 from shiftvae_rt.stream.protocol.clock import clock_name, monotonic_ns
 from shiftvae_rt.stream.protocol.messages import PROTOCOL
@@ -124,3 +126,26 @@ def until(condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
 
 def noisy(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).poisson(40, shape).astype(np.uint16)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command, in this process."""
+    code = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+class UnknownPixelSize:
+    """The tiny model with frames whose pixel size is not given: the simulator's is another than the model's."""
+
+    def __init__(self, mapper: LatentMapper) -> None:
+        self._mapper = mapper
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._mapper, name)
+
+    def map(self, frame: Any, *, pixel_size_nm: float | None) -> Any:
+        return self._mapper.map(frame)
+
+    def begin_scan(self, *arguments: Any, pixel_size_nm: float | None, **options: Any) -> Any:
+        return self._mapper.begin_scan(*arguments, **options)
