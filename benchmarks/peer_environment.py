@@ -40,7 +40,8 @@ def peer_python() -> str:
     if not (FOLDER / "ready").exists():
         _run([sys.executable, "-m", "venv", str(home)])
         packages = Path(_run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
-        (packages / "host.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        # as a site, not as a path: that runs the .pth files in it, by which an editable install is found
+        (packages / "host.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
         stand_in = packages / "torchvision"
         stand_in.mkdir(exist_ok=True)
         for name, text in STAND_IN.items():
@@ -55,8 +56,7 @@ def enter_environment(**variables: str) -> None:
     """Run this script again with the environment's Python and these variables; returns where it is the one already."""
     if (FOLDER / "venv").exists() and Path(sys.prefix).samefile(FOLDER / "venv"):
         return
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "training")])
-    environment = os.environ | ONE_THREAD | {"PYTHONPATH": paths} | variables
+    environment = os.environ | ONE_THREAD | variables
     sys.exit(subprocess.run([peer_python(), *sys.argv], env=environment, check=False).returncode)
 
 
