@@ -26,8 +26,10 @@ GOLDEN_STRIDE, GOLDEN_SIDE = 4, 160
 #: Largest difference of the ONNX output from torch, and from window-by-window encoding, as a share of a latent's
 #: spread.
 TORCH_TOLERANCE, WINDOW_TOLERANCE = 1e-4, 1e-5
-#: Largest number of further parts that are tried as the test frame, and share of the tolerance that ends the search.
-MOST_GOLDEN, GOOD_SHARE = 5, 0.2
+#: Largest number of further parts that are tried as the test frame.
+MOST_GOLDEN = 5
+#: Share of what is allowed below which a part is good.
+GOOD = 0.2
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Parity:
 
     against_torch: float
     against_windows: float
+
+    @property
+    def share(self) -> float:
+        """Larger difference as a share of what is allowed; NaN if a latent is."""
+        return float(np.max([self.against_torch / TORCH_TOLERANCE, self.against_windows / WINDOW_TOLERANCE]))
 
 
 def golden_frames(frames: Sequence[NDArray[Any]], window: tuple[int, int]) -> list[NDArray[Any]]:
@@ -62,7 +69,10 @@ def golden_frames(frames: Sequence[NDArray[Any]], window: tuple[int, int]) -> li
 def best_golden(
     model: ShiftVAE, spread: tuple[float, ...], graphs: dict[int, bytes], parts: list[NDArray[Any]]
 ) -> tuple[Golden, Parity]:
-    """Test frame and vectors from the first of the parts on which the graphs agree well with torch, or else the best.
+    """Test frame and vectors from the first part on which the graphs agree well, or else from the best part.
+
+    Where a phase of the lattice is lost, as in a hole or at a wall, a rounding turns a latent by any angle. Such a
+    place is no test: another processor rounds differently. A graph that is wrong is wrong in every part.
 
     Parameters
     ----------
@@ -72,9 +82,6 @@ def best_golden(
         The encoder's graph for each stride, px.
     parts
         See `golden_frames`.
-
-    Where a phase of the lattice is lost, as in a hole or at a wall, a rounding turns a latent by any angle. Such a
-    place is no test: another processor rounds differently.
     """
     found = list[tuple[Golden, Parity]]()
     for part in parts:
@@ -82,9 +89,9 @@ def best_golden(
         outputs = {stride: run_graph(graph, {"frame": centred[None]}) for stride, graph in graphs.items()}
         golden = Golden(part, {s: o[0][0] for s, o in outputs.items()}, {s: o[1][0] for s, o in outputs.items()})
         found.append((golden, _compare(model, spread, golden, graphs[GOLDEN_STRIDE], centred)))
-        if found[-1][1].against_torch <= GOOD_SHARE * TORCH_TOLERANCE:
+        if found[-1][1].share <= GOOD:
             return found[-1]
-    return min(found, key=lambda each: each[1].against_torch)
+    return min(found, key=lambda each: np.nan_to_num(each[1].share, nan=np.inf))
 
 
 def _compare(model: ShiftVAE, spread: tuple[float, ...], golden: Golden, graph: bytes, centred: Float32) -> Parity:
