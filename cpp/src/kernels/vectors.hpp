@@ -113,7 +113,7 @@ constexpr std::size_t vector_registers = 16;
 #endif
 
 #if !defined(__AVX512F__)
-using EightFloats = float;  // vectors that divide eight floats
+using EightFloats = float;  // all vectors have eight floats or fewer
 #endif
 
 }  // namespace SHIFTVAE_ISA

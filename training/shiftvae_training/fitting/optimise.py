@@ -33,8 +33,8 @@ BATCH_PIXELS = {1: 2048, 2: 35_000}
 LEAST_TILES = 6
 #: Number of tiles of a batch of a model that learns from a teacher.
 TAUGHT_TILES = 6
-#: Share of the steps over which the weight of the first guess falls to 0, where frames follow that have no guess, and
-#: for the mlp, which is better without; else it falls over all of them.
+#: Share of the steps over which the weight of the first guess falls to 0 for the mlp, and where frames without a guess
+#: follow; else it falls over all steps.
 GUIDED = 0.3
 #: Initial weights of the first guess of shift and content, nats.
 GUIDE_SHIFT, GUIDE_CONTENT = 100.0, 50.0

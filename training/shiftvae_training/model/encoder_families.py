@@ -64,7 +64,7 @@ class EncoderFamily(Protocol):
     def stem(self, window: int, waves: int = 0) -> list[Layer]:
         """Layers whose receptive field is exactly `window` px; raises `WindowError` if there are none.
 
-        `waves`: number of waves that the last layer measures, of a stem without ReLU.
+        `waves`: number of waves that the last layer of a stem without ReLU measures; 0 for a stem with ReLU.
         """
         ...
 
@@ -113,8 +113,8 @@ class Sliding:
             rest -= 2 * dilation
             dilation = min(dilation * 2, WIDEST) if rest >= 4 * dilation else dilation
         plan = [plan[0], *sorted(plan[1:], key=lambda layer: layer[1])]
-        # 16 channels on the finest grid, then 32, the block size of most matrix kernels; without ReLU a single layer
-        # between loses nothing with 16, but what several lose adds up
+        # 16 channels on the finest grid, then 32, the block size of most matrix kernels. Without ReLU a single layer in
+        # between does as well with 16; the losses of several add up.
         between = 16 if waves and len(plan) == 3 else 32
         widths = [16, *[between] * (len(plan) - 2), 2 * waves or self.features]
         return [Layer(size, dilation, width) for (size, dilation), width in zip(plan, widths, strict=True)]

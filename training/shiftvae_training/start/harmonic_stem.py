@@ -90,8 +90,8 @@ def _principal(response: Complex, noise: Float64, waves: Waves, count: int) -> F
 def _measuring(response: Complex, noise: Float64, waves: Waves) -> Float64:
     """Filters ``(2 m, inputs)`` for the real and imaginary parts of the coefficients that are measured.
 
-    Of many channels the layers below cannot pass every wave; what they let through of none or of one phase alone has
-    filters of zeros.
+    With many channels the layers below cannot pass every wave. A wave of which they pass one phase or none has filters
+    of zeros: it is not measured.
     """
     total = waves.noise * noise + _covariance(response, waves.power)
     rows = []

@@ -17,8 +17,8 @@ from ..model.encoder_weights import Turn
 
 __all__ = ["Waves", "waves_of"]
 
-#: Number of waves that are measured, if they carry enough of all weight, and largest number.
-MEASURED, ENOUGH, MOST_MEASURED = 8, 0.8, 16
+#: Numbers of waves that can be measured: the smaller one where these waves carry this share of all weight.
+FEW, MANY, ENOUGH = 8, 16, 0.8
 #: Least variance of a pixel's noise, as a share of a window's variance.
 LEAST_NOISE = 0.05
 
@@ -77,9 +77,8 @@ def waves_of(guess: Guess, lattice: Lattice) -> Waves | None:
     bases = phase_harmonics(sets[0][1], mean.sum(axis=0))
     bases = [index + len(first.harmonics) * int(mean[:, index].argmax()) for index in bases]
     others = [int(index) for index in np.argsort(-weight, kind="stable") if index not in bases]
-    measured = tuple([*bases, *others][:MEASURED])
-    if weight[list(measured)].sum() < ENOUGH * weight.sum():
-        measured = tuple([*bases, *others][:MOST_MEASURED])
+    ranked = [*bases, *others]
+    measured = tuple(ranked[: FEW if weight[ranked[:FEW]].sum() >= ENOUGH * weight.sum() else MANY])
     in_bases = np.rint(np.linalg.inv(orders[bases])).astype(np.int64)
     noise = max(LEAST_NOISE, 1 - 2 * float(mean.sum() + content.sum()) / len(mean))
     turn = Turn(orders[list(measured)] @ in_bases, in_bases)
